@@ -1,0 +1,74 @@
+"""From LLVM text to machine code in memory, freed with the object that holds it.
+
+No LLVM passes run on the IR: the vectors are ours, and what was checked is what is emitted. The
+IR and its context are dropped once there is an object file, which holds the code and can be kept.
+"""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import llvmlite.binding as llvm
+
+from codegen.llvm.driver import DRIVER, emit_driver
+from codegen.target import Target, host
+
+__all__ = ["Code", "assembly", "driver", "load", "object_code"]
+
+_LOCK: Final = threading.Lock()  # one engine is put together at a time
+
+
+@contextmanager
+def _module(text: str) -> Iterator[llvm.ModuleRef]:
+    """Parse and verify a module in a context of its own."""
+    with llvm.create_context() as context, llvm.parse_assembly(text, context) as module:
+        module.verify()
+        yield module
+
+
+def object_code(text: str, target: Target) -> bytes:
+    """Return the object file of an LLVM module that passes LLVM's verifier."""
+    with _module(text) as module:
+        return bytes(target.machine().emit_object(module))
+
+
+def assembly(text: str, target: Target) -> str:
+    """Return the assembly text of an LLVM module; any host can emit for any target."""
+    with _module(text) as module:
+        return str(target.machine().emit_assembly(module))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Code:
+    """A function in memory; it goes when the last reference to this object does."""
+
+    address: int
+    _engine: llvm.ExecutionEngine
+
+
+def load(code: bytes, symbol: str, target: Target) -> Code:
+    """Put an object file into memory and find its function."""
+    target.require_host()
+    _load_libm()
+    with _LOCK:
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine())
+        with llvm.ObjectFileRef.from_data(code) as file:
+            engine.add_object_file(file)
+        engine.finalize_object()
+        return Code(engine.get_function_address(symbol), engine)
+
+
+@cache
+def driver() -> Code:
+    """Compile the driver, once per process."""
+    return load(object_code(emit_driver(host()), host()), DRIVER, host())
+
+
+@cache
+def _load_libm() -> None:
+    if sys.platform == "linux":  # elsewhere it is part of what every process has loaded
+        llvm.load_library_permanently("libm.so.6")

@@ -1,0 +1,123 @@
+"""What programs are made of: value types, ops with their signatures, constants, arguments."""
+
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, Literal
+
+import numpy as np
+
+__all__ = ["SIGNATURES", "Argument", "Constant", "Instruction", "Output", "ValueType"]
+
+type ValueType = Literal["f", "b"]
+
+_UNARY = (
+    "neg sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh "
+    "asinh acosh atanh erf erfc abs sign floor ceil trunc round"
+)
+_BINARY = "add sub mul div hypot atan2 pow copysign fmod minimum maximum"
+type _Signatures = tuple[tuple[str, ValueType], ...]
+_TABLE: dict[str, _Signatures] = {
+    **dict.fromkeys(_UNARY.split(), (("f", "f"),)),
+    **dict.fromkeys(_BINARY.split(), (("ff", "f"),)),
+    **dict.fromkeys(("lt", "le", "gt", "ge"), (("ff", "b"),)),
+    **dict.fromkeys(("eq", "ne"), (("ff", "b"), ("bb", "b"))),
+    **dict.fromkeys(("and", "or"), (("bb", "b"),)),
+    "not": (("b", "b"),),
+    "fma": (("fff", "f"),),
+    "where": (("bff", "f"), ("bbb", "b")),
+    "const": (("", "f"), ("", "b")),
+    "load": (("", "f"), ("", "b")),
+}
+SIGNATURES: Final[Mapping[str, _Signatures]] = MappingProxyType(_TABLE)
+"""Operand and result types that each op takes; its meaning is that of the NumPy function."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """A real constant, rounded once to each float type; equal when the bits are."""
+
+    f64: float
+    f32: float
+    """A Python float that float32 represents exactly."""
+
+    @classmethod
+    def of(cls, value: int | Fraction | float | str) -> "Constant":
+        """Round an exact number, a float, or the names 'pi' and 'e'."""
+        if isinstance(value, str):
+            value = {"pi": math.pi, "e": math.e}[value]
+        return cls(_round_f64(value), _round_f32(value))
+
+    def bits(self) -> bytes:
+        """Return what equality compares; every NaN is the same one."""
+        return struct.pack("<dd", *(math.nan if x != x else x for x in (self.f64, self.f32)))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare bits, so that -0.0 is not 0.0 and NaN is itself."""
+        return isinstance(other, Constant) and self.bits() == other.bits()
+
+    def __hash__(self) -> int:
+        """Hash the bits."""
+        return hash(self.bits())
+
+    def __str__(self) -> str:
+        """Show one number where the second is its rounding, else both."""
+        if self == Constant.of(self.f64):
+            return repr(self.f64)
+        return f"{self.f64!r} | {np.format_float_positional(np.float32(self.f32), trim='0')}"
+
+
+def _round_f64(value: int | Fraction | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _round_f32(value: int | Fraction | float) -> float:
+    """Round to float32 in one step: through float64 the result can be off by an ulp."""
+    with np.errstate(over="ignore"):
+        near = np.float32(_round_f64(value))
+    if not isinstance(value, Fraction | int) or not np.isfinite(near):
+        return float(near)
+    around = [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
+    finite = [x for x in around if np.isfinite(x)]
+
+    def distance(x: np.float32) -> tuple[Fraction, int]:
+        return abs(Fraction(float(x)) - value), int(x.view(np.uint32)) & 1  # ties to even
+
+    return float(min(finite, key=distance))
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A named input with a core shape of at most two axes, () for one number per point."""
+
+    name: str
+    shape: tuple[int, ...] = ()
+    type: ValueType = "f"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A named result: the values of its components in row-major order, and its core shape."""
+
+    name: str
+    values: tuple[int, ...]
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One value: an op, the numbers of its operands, its type, and what `const` or `load` needs.
+
+    The payload of a `load` is (argument, component), both counted from zero.
+    """
+
+    op: str
+    args: tuple[int, ...] = ()
+    type: ValueType = "f"
+    payload: Constant | bool | tuple[int, int] | None = None

@@ -1,0 +1,184 @@
+"""`Kernel`: a compiled program as a callable that behaves like a NumPy ufunc."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from keyword import iskeyword
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments
+from codegen.engine import assembly
+from codegen.llvm.body import emit_module
+from codegen.llvm.loop import Loop
+from codegen.program import Argument, Output, Program
+from codegen.target import Float, Target, get, host
+from codegen.ufunc import make_ufunc
+from rewrite.errors import ArgumentError, TargetError
+
+__all__ = ["Kernel", "float_name"]
+
+type Results = Literal["single", "tuple", "dict"]
+
+_MOST_OPERANDS: Final = 64  # NPY_MAXARGS
+_UNUSED: Final = Argument("unused")
+
+
+class Kernel:
+    """Machine code for a program, called like a NumPy ufunc.
+
+    Broadcasting, `out=`, `where=`, `dtype=`, casting, scalars, strides and empty arrays are
+    NumPy's own, as `ufunc` is a true `numpy.ufunc` (a gufunc where an argument or a result has a
+    shape; those have no `where=`). float32 arguments are computed in float32, all others that
+    NumPy can cast safely in float64, but for the small integers and float16 that float32 holds.
+    Results never raise floating-point warnings, and have the same bits for any length, stride,
+    position and number of threads.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        target: Target | None = None,
+        *,
+        name: str | None = None,
+        doc: str = "",
+        terms: Any = None,
+        report: Any = None,
+        cost: Any = None,
+        dtype: Any = None,
+        results: Results | None = None,
+        parallel: int = 1,
+        batch_axis: Literal[0, -1] = 0,
+    ) -> None:
+        """Compile the program.
+
+        Without `dtype`, float64 code is made at once and float32 code on its first use; with it
+        there is only that loop. `results` says how outputs are returned: one by itself, several
+        as a tuple, or a dictionary by name. `batch_axis=-1` puts the axes of array operands first.
+        """
+        self.program = replace(program, name=name or program.name).verify()
+        self.target = target or host()
+        self.terms, self.report, self.cost = terms, report, cost
+        self.dtype = None if dtype is None else float_name(dtype)
+        self.results = results or ("single" if len(program.outputs) == 1 else "tuple")
+        self.parallel, self.batch_axis = parallel, batch_axis
+        self._check()
+        self.__name__ = self.__qualname__ = self.program.name
+        self._doc = doc
+        self.__doc__ = f"{self.__name__}{self.__signature__}" + (f"\n\n{doc}" if doc else "")
+        self.ufunc = self._compile()
+        self._call = self._wrapped()
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Evaluate the program for every element of the broadcast arguments."""
+
+    else:  # hands over to the ufunc without a Python frame, which would cost as much again
+        __call__ = property(attrgetter("_call"))
+
+    def __repr__(self) -> str:
+        """Show name, arguments, results, float types and target."""
+        arguments = ", ".join(map(_shown, self.program.arguments))
+        results = ", ".join(map(_shown, self.program.outputs))
+        types = self.dtype or "f64, f32"
+        return f"<Kernel {self.__name__}({arguments}) -> {results}; {types}; {self.target.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the program and the options: machine code is made anew where it is loaded."""
+        options = {
+            "doc": self._doc,
+            "terms": self.terms,
+            "report": self.report,
+            "cost": self.cost,
+            "dtype": self.dtype,
+            "results": self.results,
+            "parallel": self.parallel,
+            "batch_axis": self.batch_axis,
+        }
+        target = "native" if self.target == host() else self.target.name
+        return _rebuild, (self.program, target, options)
+
+    @cached_property
+    def llvm(self) -> str:
+        """The LLVM text of the vector loop (of float64 unless `dtype` says otherwise)."""
+        return emit_module(self.program, self.dtype or "f64", self.target)
+
+    @cached_property
+    def asm(self) -> str:
+        """The assembly text of the vector loop."""
+        return assembly(self.llvm, self.target)
+
+    @cached_property
+    def __signature__(self) -> inspect.Signature:
+        """The argument names for `inspect.signature` and help."""
+        names = [argument.name for argument in self.program.arguments]
+        if not all(name.isidentifier() and not iskeyword(name) for name in names):
+            names = [f"x{number}" for number in range(1, len(names) + 1)]
+        only = inspect.Parameter.POSITIONAL_ONLY
+        return inspect.Signature([inspect.Parameter(name, only) for name in names])
+
+    def _check(self) -> None:
+        """Refuse at once what NumPy or this machine would refuse later."""
+        self.target.require_host()
+        count = len(self.program.operands)
+        if count > _MOST_OPERANDS:
+            raise ArgumentError(
+                f"kernel {self.program.name!r} has {count} arguments and results, and NumPy takes "
+                f"at most {_MOST_OPERANDS}: pass arrays of symbols, or return an array"
+            )
+        if self.results == "single" and len(self.program.outputs) != 1:
+            raise ArgumentError(
+                f"kernel {self.program.name!r} has several results, not a single one"
+            )
+        if self.parallel < 1:
+            raise ArgumentError(f"parallel={self.parallel}: the number of threads is at least 1")
+
+    def _compile(self) -> np.ufunc:
+        program = self.program
+        if not program.arguments:  # NumPy has no ufuncs without inputs
+            program = replace(program, arguments=(_UNUSED,))
+        # NumPy takes the first loop that arguments cast to safely: the narrow type comes first
+        wanted: tuple[Float, ...] = (self.dtype,) if self.dtype else ("f32", "f64")
+        loops = [
+            Loop(program, dtype, self.target, lazy=dtype == "f32" != self.dtype) for dtype in wanted
+        ]
+        return make_ufunc(program, loops, str(self.__doc__))
+
+    def _wrapped(self) -> Callable[..., Any]:
+        """Wrap the ufunc in what this kernel needs beyond it, mostly nothing."""
+        call: Callable[..., Any] = self.ufunc
+        program = self.program
+        if self.parallel > 1 and program.arguments:
+            call = Sliced(self.ufunc, program, self.parallel)
+        if self.batch_axis == -1 and not program.is_elementwise and program.arguments:
+            call = BatchLast(call, self.ufunc, program)
+        if not program.arguments:
+            call = WithoutArguments(call)
+        if self.results == "dict":
+            call = Named(call, tuple(output.name for output in program.outputs))
+        elif self.results == "tuple" and len(program.outputs) == 1:
+            call = Single(call)
+        return call
+
+
+def float_name(dtype: Any) -> Float:
+    """Return 'f64' or 'f32' for a NumPy dtype or one of these names."""
+    names: dict[str, Float] = {"float64": "f64", "float32": "f32"}
+    if dtype in ("f64", "f32"):
+        return "f64" if dtype == "f64" else "f32"
+    try:
+        return names[np.dtype(dtype).name]
+    except (TypeError, KeyError):
+        raise TargetError(f"kernels compute in float64 or float32, not in {dtype!r}") from None
+
+
+def _shown(part: Argument | Output) -> str:
+    return part.name + (f"[{', '.join(map(str, part.shape))}]" if part.shape else "")
+
+
+def _rebuild(program: Program, target: str, options: dict[str, Any]) -> Kernel:
+    return Kernel(program, get(target), **options)

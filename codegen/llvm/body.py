@@ -1,0 +1,175 @@
+"""The vector loop of a `Program`: `void body(ptr streams, i64 count)`.
+
+`streams` holds one pointer for each component of each argument, then of each output; every
+stream is contiguous, and `count` is a positive multiple of the lanes. Strides, broadcasting and
+remainders are the driver's: so each element passes the same instructions wherever it stands.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
+
+from llvmlite import ir
+
+from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
+from codegen.program import Instruction, Program
+from codegen.target import ITEMSIZE, Float, Target
+
+__all__ = ["Stream", "emit_module", "streams", "symbol"]
+
+_POINTER = ir.PointerType()
+_INDEX = ir.IntType(64)
+_BYTE = ir.IntType(8)
+# beyond this many, base pointers do not stay in the 16 general registers
+_HELD_POINTERS = 11
+_SINCOS = ("sin", "cos")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One component of an operand: its number, the index along its axes, bytes per element."""
+
+    operand: int
+    index: tuple[int, ...]
+    itemsize: int
+
+
+def streams(program: Program, dtype: Float) -> tuple[Stream, ...]:
+    """List the components of all arguments and outputs in the order of the pointer table."""
+    sizes = {"f": ITEMSIZE[dtype], "b": 1}
+    return tuple(
+        Stream(number, index, sizes[program.type_of(operand)])
+        for number, operand in enumerate(program.operands)
+        for index in _indices(operand.shape)
+    )
+
+
+def symbol(program: Program, dtype: Float) -> str:
+    """Return the name of the loop function."""
+    return f"{re.sub(r'[^A-Za-z0-9_]', '_', program.name)}_{dtype}"
+
+
+def emit_module(program: Program, dtype: Float, target: Target) -> str:
+    """Return the text of an LLVM module that holds the loop of a verified program."""
+    module = ir.Module(name=symbol(program, dtype))
+    module.triple = target.triple
+    signature = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
+    function = ir.Function(module, signature, symbol(program, dtype))
+    table, count = function.args
+    table.name, count.name = "streams", "count"
+    table.add_attribute("noalias")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    uses = Counter(instruction.op for instruction in program.instructions)
+    emitter = Emitter(builder, module, dtype, target.lanes(dtype), uses)
+    _Loop(program, emitter, table, count).emit()
+    return str(module)
+
+
+def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = [()]
+    for size in shape:
+        found = [(*index, k) for index in found for k in range(size)]
+    return found
+
+
+class _Loop:
+    """One emission: the pointers, the induction variable, and the values so far."""
+
+    def __init__(self, program: Program, emitter: Emitter, table: Value, count: Value) -> None:
+        self.program, self.emitter, self.builder = program, emitter, emitter.builder
+        self.table, self.count = table, count
+        sizes = [prod(operand.shape) for operand in program.operands]
+        self.firsts = list(accumulate(sizes, initial=0))
+        self.scalar = SCALARS[emitter.dtype]
+        self.align = ITEMSIZE[emitter.dtype]
+        self.held: list[Value] = []
+        sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
+        self.shared = sines & cosines if emitter.has_sincos else set()
+        self.pairs: dict[tuple[int, ...], tuple[Value, Value]] = {}
+
+    def emit(self) -> None:
+        """Write the loop: values in program order, stores last, as `out=` may be an input."""
+        builder = self.builder
+        total = self.firsts[-1]
+        if total <= _HELD_POINTERS:
+            self.held = [self.load_pointer(stream) for stream in range(total)]
+        entry, loop = builder.block, builder.append_basic_block("loop")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        self.position = builder.phi(_INDEX, "i")
+        self.position.add_incoming(_INDEX(0), entry)
+        self.compute()
+        following = builder.add(self.position, _INDEX(self.emitter.lanes), "next")
+        self.position.add_incoming(following, builder.block)
+        done = builder.append_basic_block("done")
+        builder.cbranch(builder.icmp_unsigned("<", following, self.count), loop, done)
+        builder.position_at_end(done)
+        builder.ret_void()
+
+    def compute(self) -> None:
+        """Write one vector's values and stores."""
+        early = not self.program.is_elementwise  # NumPy copies operands of gufuncs that overlap
+        places: dict[int, list[int]] = {}
+        arguments = len(self.program.arguments)
+        for number, output in enumerate(self.program.outputs):
+            for component, value in enumerate(output.values):
+                stream = self.firsts[arguments + number] + component
+                places.setdefault(value, []).append(stream)
+        values: list[Value] = []
+        for index, instruction in enumerate(self.program.instructions):
+            values.append(self.value(instruction, values))
+            for stream in places.get(index, ()) if early else ():
+                self.store(values[index], stream)
+        for index, found in () if early else places.items():
+            for stream in found:
+                self.store(values[index], stream)
+
+    def value(self, instruction: Instruction, values: list[Value]) -> Value:
+        """Write one instruction."""
+        payload = instruction.payload
+        if isinstance(payload, tuple):
+            return self.load(self.firsts[payload[0]] + payload[1], instruction.type)
+        if isinstance(payload, bool):
+            return self.emitter.truth(payload)
+        if payload is not None:
+            return self.emitter.splat(payload.f64 if self.emitter.dtype == "f64" else payload.f32)
+        if instruction.op in _SINCOS and instruction.args in self.shared:
+            return self.sine_or_cosine(instruction, values)
+        return OPS[instruction.op](self.emitter, *(values[arg] for arg in instruction.args))
+
+    def sine_or_cosine(self, instruction: Instruction, values: list[Value]) -> Value:
+        """Take one of a pair that is computed together: the same bits as apart, half the work."""
+        if instruction.args not in self.pairs:
+            self.pairs[instruction.args] = self.emitter.sincos(values[instruction.args[0]])
+        return self.pairs[instruction.args][_SINCOS.index(instruction.op)]
+
+    def load_pointer(self, stream: int) -> Value:
+        """Read the base of a stream from the table."""
+        place = self.builder.gep(self.table, [_INDEX(stream)], source_etype=_POINTER)
+        return self.builder.load(place, typ=_POINTER, name=f"stream{stream}.")
+
+    def place(self, stream: int, scalar: ir.Type) -> Value:
+        """Return where this vector of a stream lies."""
+        base = self.held[stream] if self.held else self.load_pointer(stream)
+        return self.builder.gep(base, [self.position], source_etype=scalar)
+
+    def load(self, stream: int, kind: str) -> Value:
+        """Read one vector of a stream; a boolean is a byte."""
+        builder = self.builder
+        if kind == "f":
+            place = self.place(stream, self.scalar)
+            return builder.load(place, typ=self.emitter.vector, align=self.align)
+        vector = ir.VectorType(_BYTE, self.emitter.lanes)
+        read = builder.load(self.place(stream, _BYTE), typ=vector, align=1)
+        zero = Text(vector, "zeroinitializer")
+        return builder.icmp_unsigned("!=", read, zero)
+
+    def store(self, value: Value, stream: int) -> None:
+        """Write one vector of a stream; a boolean becomes the byte 0 or 1."""
+        if value.type == self.emitter.vector:
+            self.builder.store(value, self.place(stream, self.scalar), align=self.align)
+            return
+        read = self.builder.zext(value, ir.VectorType(_BYTE, self.emitter.lanes))
+        self.builder.store(read, self.place(stream, _BYTE), align=1)

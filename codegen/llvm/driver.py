@@ -1,0 +1,274 @@
+"""The driver: one NumPy inner loop for all kernels, which feeds their bodies contiguous streams.
+
+Written once in LLVM and compiled once per process. Contiguous operands go to the body as they
+are; broadcast ones are splat into a buffer, strided ones are packed into and out of buffers chunk
+by chunk, and a remainder of less than a vector goes through buffers whose dead lanes repeat a
+live one. So strides, lengths and alignment choose what is copied, never how a value is computed.
+
+It also runs the body in the default floating-point environment (round to nearest, subnormals
+kept, no traps) and restores the caller's afterwards, with the flags that NumPy reads: a kernel
+never raises RuntimeWarnings, and a thread that flushes subnormals gets the same bits as any other.
+"""
+
+import ctypes
+
+from llvmlite import ir
+
+from codegen.llvm.scribe import (
+    I1,
+    I8,
+    I64,
+    POINTER,
+    VOID,
+    Scribe,
+    arm_environment,
+    emit_copy,
+    x86_environment,
+)
+from codegen.target import Target
+
+__all__ = ["CHUNK_BYTES", "DRIVER", "Entry", "LoopData", "emit_driver"]
+
+DRIVER = "rewrite_driver"
+CHUNK_BYTES = 16 << 10
+"""Buffers of all streams together stay in the first-level cache."""
+_FRAME = 32 << 10
+_WORTH_ALIGNING = 1500  # elements
+
+
+class Entry(ctypes.Structure):
+    """Where a stream starts: at args[operand] + index0 * steps[at0] + index1 * steps[at1]."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int64) for name in ("operand", "size", "at0", "index0", "at1", "index1")
+    )
+
+
+class LoopData(ctypes.Structure):
+    """What NumPy hands to the driver as `data`: the body and the shape of its streams."""
+
+    _fields_ = (
+        ("body", ctypes.c_void_p),
+        ("table", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("streams", "inputs", "lanes", "chunk", "scratch")),
+        # 1 for two inputs and one output: NumPy's reduce and accumulate feed results back
+        ("feedback", ctypes.c_int64),
+    )
+
+
+_ENTRY = ir.LiteralStructType([I64] * len(Entry._fields_))
+_BODY = ir.FunctionType(VOID, [POINTER, I64]).as_pointer()
+_DATA = ir.LiteralStructType([_BODY, POINTER, *[I64] * (len(LoopData._fields_) - 2)])
+_DATA_PLACES = {field[0]: place for place, field in enumerate(LoopData._fields_)}
+_ENTRY_PLACES = {field[0]: place for place, field in enumerate(Entry._fields_)}
+
+
+def emit_driver(target: Target) -> str:
+    """Return the text of the driver's LLVM module."""
+    module = ir.Module(name=DRIVER)
+    module.triple = target.triple
+    copy = emit_copy(module)
+    feed = _Feed(module, copy).function
+    _emit_entry(module, feed)
+    return str(module)
+
+
+def _emit_entry(module: ir.Module, feed: ir.Function) -> None:
+    """Write the function that NumPy calls: environment and scratch memory around the feed."""
+    function = ir.Function(module, ir.FunctionType(VOID, [POINTER] * 4), DRIVER)
+    args, dims, steps, data = function.args
+    code = Scribe(function.append_basic_block("entry"))
+    frame = code.alloca(ir.ArrayType(I8, _FRAME))
+    frame.align = 64
+    count = code.load(dims, typ=I64)
+    with code.if_then(code.less(count, I64(1))):
+        code.ret_void()
+    arm = str(module.triple).startswith("aarch64")
+    with arm_environment(code) if arm else x86_environment(code):
+        need = code.field(data, _DATA, _DATA_PLACES["scratch"])
+        with code.if_else(code.less(I64(_FRAME), need)) as (large, small):
+            with large:
+                take = ir.Function(module, ir.FunctionType(POINTER, [I64]), "malloc")
+                give = ir.Function(module, ir.FunctionType(VOID, [POINTER]), "free")
+                heap = code.call(take, [need])
+                code.call(feed, [args, count, steps, data, heap])
+                code.call(give, [heap])
+            with small:
+                code.call(feed, [args, count, steps, data, frame])
+    code.ret_void()
+
+
+class _Feed:
+    """`feed(args, count, steps, data, scratch)`: prepare the streams, then chunk by chunk."""
+
+    def __init__(self, module: ir.Module, copy: ir.Function) -> None:
+        signature = ir.FunctionType(VOID, [POINTER, I64, POINTER, POINTER, POINTER])
+        self.function = ir.Function(module, signature, "feed")
+        self.function.linkage = "internal"
+        self.args, self.count, self.steps, self.data, scratch = self.function.args
+        self.code = Scribe(self.function.append_basic_block("entry"))
+        self.copy = copy
+        self.read_data()
+        # the tables follow the buffers: pointers for the body, bases and steps of the streams
+        rest = self.code.at(scratch, self.code.mul(self.total, self.room))
+        bytes_each = self.code.mul(self.total, I64(8))
+        self.buffers, self.pointers = scratch, rest
+        self.bases = self.code.at(rest, bytes_each)
+        self.strides = self.code.at(self.bases, bytes_each)
+        self.feeds_back = self.feedback()
+        self.prepare()
+        self.chunks()
+        self.code.ret_void()
+
+    def read_data(self) -> None:
+        """Read the loop's description."""
+        code = self.code
+        names = ("body", "table", "streams", "inputs", "lanes", "chunk")
+        values = [code.field(self.data, _DATA, _DATA_PLACES[name]) for name in names]
+        self.body, self.table, self.total, self.inputs, self.lanes, self.chunk = values
+        self.room = code.mul(self.chunk, I64(8))
+        self.mask = code.neg(self.lanes)
+
+    def entry(self, stream: ir.Value, name: str) -> ir.Value:
+        """Read a field of a stream's entry."""
+        base = self.code.gep(self.table, [stream], source_etype=_ENTRY)
+        return self.code.field(base, _ENTRY, _ENTRY_PLACES[name])
+
+    def buffer(self, stream: ir.Value) -> ir.Value:
+        """Return the buffer of a stream."""
+        return self.code.at(self.buffers, self.code.mul(stream, self.room))
+
+    def feedback(self) -> ir.Value:
+        """Tell whether a result is an input of a later element, as in `ufunc.reduce`."""
+        code = self.code
+        zero, two = I64(0), I64(2)
+        with code.if_else(
+            code.equal(code.field(self.data, _DATA, _DATA_PLACES["feedback"]), I64(1))
+        ) as (binary, other):
+            with binary:
+                ranges = []
+                for operand in (zero, two):
+                    start = code.load(code.slot(self.args, operand), typ=I64)
+                    step = code.read(self.steps, operand)
+                    end = code.add(start, code.mul(step, code.sub(self.count, I64(1))))
+                    ranges.append((start, step, code.smaller(start, end), code.larger(start, end)))
+                (start, step, low, high), (out, out_step, out_low, out_high) = ranges
+                # element sizes differ by at most 8 bytes
+                apart = code.or_(
+                    code.less(code.add(high, I64(7)), out_low),
+                    code.less(code.add(out_high, I64(7)), low),
+                )
+                same = code.and_(code.equal(start, out), code.equal(step, out_step))
+                in_place = code.and_(same, code.icmp_signed("!=", step, zero))
+                found = code.not_(code.or_(apart, in_place))
+                binary_end = code.block
+            with other:
+                other_end = code.block
+        result = code.phi(I1)
+        result.add_incoming(found, binary_end)
+        result.add_incoming(I1(0), other_end)
+        return result
+
+    def prepare(self) -> None:
+        """Fill the tables, splat broadcast inputs, and choose how much goes in one chunk."""
+        code = self.code
+        flag = code.alloca(I1)
+        code.store(I1(1), flag)
+        self.anchor, self.anchor_size = code.alloca(I64), code.alloca(I64)
+        code.store(I64(0), self.anchor)
+        code.store(I64(1), self.anchor_size)
+        padded = code.and_(code.add(self.count, code.sub(self.lanes, I64(1))), self.mask)
+        filled = code.smaller(padded, self.chunk)
+        with code.counted(I64(0), self.total) as stream:
+            operand, size = self.entry(stream, "operand"), self.entry(stream, "size")
+            base = code.read(self.args, operand, POINTER)
+            for axis in "01":
+                step = code.read(self.steps, self.entry(stream, f"at{axis}"))
+                base = code.at(base, code.mul(step, self.entry(stream, f"index{axis}")))
+            stride = code.read(self.steps, operand)
+            code.store(base, code.slot(self.bases, stream))
+            code.store(stride, code.slot(self.strides, stream))
+            with code.if_else(code.equal(stride, size)) as (straight, other):
+                with straight, code.if_then(code.less(stream, self.inputs)):
+                    code.store(code.ptrtoint(base, I64), self.anchor)
+                    code.store(size, self.anchor_size)
+                with other:
+                    code.store(I1(0), flag)
+            with code.if_then(self.is_splat(stream, stride)):
+                to = self.buffer(stream)
+                code.call(self.copy, [to, size, base, I64(0), filled, size])
+        most = code.select(code.load(flag, typ=I1), self.count, self.chunk)
+        self.most = code.select(self.feeds_back, I64(1), most)
+
+    def is_splat(self, stream: ir.Value, stride: ir.Value) -> ir.Value:
+        """Tell whether one number serves the whole call."""
+        code = self.code
+        constant = code.and_(code.equal(stride, I64(0)), code.less(stream, self.inputs))
+        return code.and_(constant, code.not_(self.feeds_back))
+
+    def chunks(self) -> None:
+        """Run the body over whole vectors, and at last over the remainder."""
+        code = self.code
+        apart = self.misaligned()
+        first = code.select(code.equal(apart, I64(0)), self.most, apart)
+        before, head = code.block, code.append_basic_block("chunk")
+        code.branch(head)
+        code.position_at_end(head)
+        done, most = code.phi(I64), code.phi(I64)
+        done.add_incoming(I64(0), before)
+        most.add_incoming(first, before)
+        left = code.smaller(code.sub(self.count, done), most)
+        whole = code.and_(left, self.mask)
+        short = code.equal(whole, I64(0))
+        length = code.select(short, left, whole)
+        with code.counted(I64(0), self.total) as stream:
+            self.bring(stream, done, length, short)
+        rounded = code.select(short, self.lanes, whole)
+        code.call(self.body, [self.pointers, rounded])
+        with code.counted(self.inputs, self.total) as stream:
+            self.take_back(stream, done, length, short)
+        following = code.add(done, length)
+        done.add_incoming(following, code.block)
+        most.add_incoming(self.most, code.block)
+        after = code.append_basic_block("finished")
+        code.cbranch(code.less(following, self.count), head, after)
+        code.position_at_end(after)
+
+    def misaligned(self) -> ir.Value:
+        """Count the elements before the first whole vector in memory of a contiguous input.
+
+        In a long call they go first and alone: NumPy's arrays often are misaligned all alike, and
+        a vector that crosses cache lines costs twice.
+        """
+        code = self.code
+        start, size = code.load(self.anchor, typ=I64), code.load(self.anchor_size, typ=I64)
+        gap = code.and_(code.neg(start), code.sub(code.mul(self.lanes, size), I64(1)))
+        long = code.less(I64(_WORTH_ALIGNING), self.count)
+        use = code.and_(long, code.not_(self.feeds_back))
+        return code.select(use, code.udiv(gap, size), I64(0))
+
+    def bring(self, stream: ir.Value, done: ir.Value, length: ir.Value, short: ir.Value) -> None:
+        """Point the body to a stream's next elements, packing them where they do not lie right."""
+        code = self.code
+        size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
+        source = code.at(code.read(self.bases, stream, POINTER), code.mul(done, stride))
+        straight = code.and_(code.equal(stride, size), code.not_(short))
+        buffer = self.buffer(stream)
+        code.store(code.select(straight, source, buffer), code.slot(self.pointers, stream))
+        packed = code.not_(code.or_(straight, self.is_splat(stream, stride)))
+        with code.if_then(code.and_(packed, code.less(stream, self.inputs))):
+            code.call(self.copy, [buffer, size, source, stride, length, size])
+            with code.if_then(short):
+                dead = code.at(buffer, code.mul(length, size))
+                count = code.sub(self.lanes, length)
+                code.call(self.copy, [dead, size, buffer, I64(0), count, size])
+
+    def take_back(
+        self, stream: ir.Value, done: ir.Value, length: ir.Value, short: ir.Value
+    ) -> None:
+        """Unpack what the body wrote into a buffer."""
+        code = self.code
+        size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
+        with code.if_then(code.or_(short, code.not_(code.equal(stride, size)))):
+            to = code.at(code.read(self.bases, stream, POINTER), code.mul(done, stride))
+            code.call(self.copy, [to, stride, self.buffer(stream), size, length, size])

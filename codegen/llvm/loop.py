@@ -1,0 +1,117 @@
+"""`Loop`: a program's code for one float type as NumPy calls it, compiled when it is needed."""
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from codegen.engine import Code, load, object_code
+from codegen.llvm.body import Stream, emit_module, streams, symbol
+from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
+from codegen.program import Program
+from codegen.target import Float, Target
+
+__all__ = ["Loop"]
+
+_TYPE_NUMBERS: Final = {"b": 0, "f32": 11, "f64": 12}  # NPY_BOOL, NPY_FLOAT, NPY_DOUBLE
+_BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
+
+
+class Loop:
+    """The loop of one float type: what the driver reads, and the code behind it."""
+
+    def __init__(self, program: Program, dtype: Float, target: Target, *, lazy: bool) -> None:
+        self.dtype = dtype
+        parts = streams(program, dtype)
+        self._table = _table(program, parts)
+        self.data = _loop_data(program, parts, target.lanes(dtype), self._table)
+        self._code = _LazyCode(program, dtype, target, self.data, len(parts))
+        # the stub stays alive with the loop: a call may still be on its way through it
+        self._stub = _BODY(self._code.first_call)
+        if lazy:
+            self.data.body = ctypes.cast(self._stub, ctypes.c_void_p).value
+        else:
+            self._code.compile()
+
+    @property
+    def is_compiled(self) -> bool:
+        """Tell whether the machine code exists."""
+        return self._code.code is not None
+
+    def types(self, program: Program) -> bytes:
+        """Return NumPy's type numbers of the operands."""
+        kinds = map(program.type_of, program.operands)
+        return bytes(_TYPE_NUMBERS["b" if kind == "b" else self.dtype] for kind in kinds)
+
+
+class _LazyCode:
+    """Compiles on the first call. It does not refer to the stub, so no cycle keeps code alive."""
+
+    def __init__(
+        self, program: Program, dtype: Float, target: Target, data: LoopData, total: int
+    ) -> None:
+        self.program, self.dtype, self.target = program, dtype, target
+        self.data, self.total = data, total
+        self.code: Code | None = None
+        self.lock = threading.Lock()
+
+    def compile(self) -> None:
+        """Make the code and let the driver find it; a second thread waits for the first."""
+        with self.lock:
+            if self.code is None:
+                text = emit_module(self.program, self.dtype, self.target)
+                compiled = object_code(text, self.target)
+                self.code = load(compiled, symbol(self.program, self.dtype), self.target)
+                self.data.body = self.code.address
+
+    def first_call(self, pointers: int, count: int) -> None:
+        """Stand in for the body until it is compiled.
+
+        Python reports an exception that leaves here and goes on, so results are NaN then.
+        """
+        try:
+            self.compile()
+        except BaseException:
+            self._fill_nan(pointers, count)
+            raise
+        body: Callable[[int, int], None] = _BODY(self.data.body)
+        body(pointers, count)
+
+    def _fill_nan(self, pointers: int, count: int) -> None:
+        entries = (Entry * self.total).from_address(self.data.table)
+        places = (ctypes.c_void_p * self.total).from_address(pointers)
+        for stream in range(self.data.inputs, self.total):
+            size = entries[stream].size
+            ctypes.memset(places[stream] or 0, 255 if size > 1 else 0, size * count)
+
+
+def _table(program: Program, parts: tuple[Stream, ...]) -> "ctypes.Array[Entry]":
+    """Say where each stream starts; NumPy puts the strides of core axes after all others."""
+    first_axis, axes = [], len(program.operands)
+    for operand in program.operands:
+        first_axis.append(axes)
+        axes += len(operand.shape)
+    table = (Entry * len(parts))()
+    for entry, part in zip(table, parts, strict=True):
+        entry.operand, entry.size = part.operand, part.itemsize
+        for axis, index in enumerate(part.index):
+            setattr(entry, f"at{axis}", first_axis[part.operand] + axis)
+            setattr(entry, f"index{axis}", index)
+    return table
+
+
+def _loop_data(
+    program: Program, parts: tuple[Stream, ...], lanes: int, table: "ctypes.Array[Entry]"
+) -> LoopData:
+    inputs = sum(part.operand < len(program.arguments) for part in parts)
+    chunk = max(CHUNK_BYTES // (8 * len(parts)) // lanes, 1) * lanes
+    binary = program.is_elementwise and (len(program.arguments), len(program.outputs)) == (2, 1)
+    return LoopData(
+        table=ctypes.addressof(table),
+        streams=len(parts),
+        inputs=inputs,
+        lanes=lanes,
+        chunk=chunk,
+        scratch=len(parts) * (8 * chunk + 3 * 8),
+        feedback=int(binary),
+    )

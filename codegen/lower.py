@@ -1,0 +1,218 @@
+"""Lowering: from terms to a `Program`, with constants rounded once and integer powers as products.
+
+What is written is what is computed: nothing is reordered here. Subterms made of constants only
+are evaluated ahead of time: rounded step by step under `strict`, as Python would, and else once from
+their exact value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from codegen.cost import MOST_PRODUCTS
+from codegen.instruction import Constant, Output
+from codegen.program import Program, ProgramBuilder
+from rewrite import constants, ops
+from rewrite.cost import constant_positions
+from rewrite.dag import Dag
+from rewrite.errors import ArgumentError, UnsupportedOp
+from rewrite.sorts import BOOL
+from rewrite.store import Store, Symbol
+from rewrite.term import Term
+
+__all__ = ["Parameter", "Result", "lower"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An argument of a kernel: its name, its shape, and the symbol of each component."""
+
+    name: str
+    shape: tuple[int, ...]
+    symbols: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result of a kernel: its name, its shape, and the term of each component."""
+
+    name: str
+    shape: tuple[int, ...]
+    terms: tuple[Term, ...]
+
+
+def lower(
+    parameters: Sequence[Parameter], results: Sequence[Result], *, strict: bool = False,
+    name: str = "kernel",
+) -> Program:  # fmt: skip
+    """Write the terms as a verified program.
+
+    Raise `ArgumentError` for a symbol that no parameter brings, or that two bring.
+    """
+    roots = [term for result in results for term in result.terms]
+    store = roots[0].store if roots else Store()
+    dag = Dag.of(store, [root.id for root in roots])
+    lowering = _Lowering(dag, ProgramBuilder(name), strict)
+    lowering.declare(parameters)
+    lowering.run()
+    at = 0
+    for result in results:
+        places = dag.roots[at : at + len(result.terms)]
+        at += len(result.terms)
+        lowering.builder.output(result.name, *[lowering.value[p] for p in places], shape=result.shape)
+    return _pruned(lowering.builder.finish())
+
+
+class _Lowering:
+    def __init__(self, dag: Dag, builder: ProgramBuilder, strict: bool) -> None:
+        self.dag, self.builder, self.strict = dag, builder, strict
+        self.rows = dag.rows()
+        self.constant = constant_positions(dag)
+        self.value: list[int] = []
+        self.loads: dict[str, int] = {}
+        self.known: dict[tuple[Any, ...], int] = {}
+
+    def declare(self, parameters: Sequence[Parameter]) -> None:
+        for parameter in parameters:
+            sorts = {symbol.sort == BOOL for symbol in parameter.symbols}
+            if len(sorts) > 1:
+                raise ArgumentError(f"argument {parameter.name!r} mixes numbers and truth values")
+            kind: Any = "b" if sorts == {True} else "f"
+            number = self.builder.argument(parameter.name, parameter.shape, kind)
+            for component, symbol in enumerate(parameter.symbols):
+                assert symbol.symbol is not None
+                if symbol.symbol.name in self.loads:
+                    raise ArgumentError(f"two arguments are the symbol {symbol.symbol.name!r}")
+                self.loads[symbol.symbol.name] = self.builder.load(number, component)
+
+    def run(self) -> None:
+        needed = self._needed()
+        for at, (code, args) in enumerate(self.rows):
+            value = self.dag.value[at]
+            if not needed[at]:
+                self.value.append(-1)
+            elif isinstance(value, Symbol):
+                self.value.append(self._symbol(value, code))
+            elif self.constant[at]:
+                self.value.append(self._constant(at))
+            else:
+                self.value.append(self._call(ops.OPS[code], args))
+
+    def _needed(self) -> list[bool]:
+        """Mark what is computed in the loop: not the parts of constant subterms."""
+        needed = [False] * len(self.rows)
+        for root in self.dag.roots:
+            needed[root] = True
+        for at in range(len(self.rows) - 1, -1, -1):
+            if needed[at] and not self.constant[at]:
+                for a in self.rows[at][1]:
+                    needed[a] = True
+        return needed
+
+    def _symbol(self, symbol: Symbol, code: int) -> int:
+        if code == ops.PVAR.code:
+            raise UnsupportedOp(f"the pattern variable ?{symbol.name} cannot be compiled")
+        if symbol.name not in self.loads:
+            given = ", ".join(self.loads) or "none"
+            raise ArgumentError(
+                f"the expression has the free symbol {symbol.name!r}, which is not among the "
+                f"arguments ({given}); add it to the arguments or substitute a value"
+            )
+        return self.loads[symbol.name]
+
+    def _constant(self, at: int) -> int:
+        value = self.dag.value[at]
+        if isinstance(value, bool):
+            return self.builder.const(value)
+        if value is not None and not isinstance(value, (Symbol, constants.Named)):
+            return self.builder.const(value)
+        return self.builder.const(constant_value(self.dag, at, self.strict))
+
+    def _call(self, row: ops.Op, args: tuple[int, ...]) -> int:
+        values = [self.value[a] for a in args]
+        if row is ops.POW and self._integer(args[1]) is not None:
+            power = self._power(values[0], self._integer(args[1]) or 0)
+            if power is not None:
+                return power
+        if row is ops.DIV:
+            inverse = self._exact_inverse(args[1])
+            if inverse is not None:
+                return self._emit("mul", values[0], self.builder.const(inverse))
+        total = self._emit(row.name, *values[: max(row.arity, 1) if row.arity > 0 else 2])
+        for value in values[2:] if row.arity < 0 else ():
+            total = self._emit(row.name, total, value)
+        return total
+
+    def _emit(self, name: str, *values: int) -> int:
+        key = (name, *values)
+        if key not in self.known:
+            self.known[key] = self.builder.emit(name, *values)
+        return self.known[key]
+
+    def _integer(self, at: int) -> int | None:
+        value = self.dag.value[at]
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return int(value) if abs(value) <= MOST_PRODUCTS and value == int(value) else None
+
+    def _exact_inverse(self, at: int) -> float | None:
+        """Return 1/c where both c and 1/c are powers of two, so that the product has equal bits."""
+        value = self.dag.value[at]
+        if isinstance(value, bool) or not isinstance(value, (int, float, Fraction)) or not value:
+            return None
+        exact = constants.to_float(value)
+        if abs(exact) > 2.0**100 or abs(exact) < 2.0**-100 or Fraction(exact) != Fraction(value):
+            return None
+        return 1.0 / exact if Fraction(1.0 / exact) * Fraction(exact) == 1 else None
+
+    def _power(self, base: int, n: int) -> int | None:
+        """Write an integer power by squaring; strict mode keeps what NumPy does itself."""
+        if self.strict and n not in (-1, 0, 1, 2):
+            return None
+        if n == 0:
+            return self.builder.const(1.0)
+        total: int | None = None
+        square = base
+        bits = abs(n)
+        while bits:
+            if bits & 1:
+                total = square if total is None else self._emit("mul", total, square)
+            bits >>= 1
+            if bits:
+                square = self._emit("mul", square, square)
+        assert total is not None
+        return total if n > 0 else self._emit("div", self.builder.const(1.0), total)
+
+
+def constant_value(dag: Dag, at: int, strict: bool) -> Constant | bool:
+    """Evaluate a subterm made of constants: by steps in float64, or exactly and rounded once."""
+    from rewrite.constants import to_float
+    from rewrite.evaluate import evaluate_dag
+    from rewrite.oracle import exact_constant
+
+    if not strict and dag.sort[at] != BOOL:
+        rational = exact_constant(dag, at)
+        if rational is not None:
+            return Constant.of(rational)
+    value = evaluate_dag(dag, {}, keep=True)[at]
+    return bool(value) if dag.sort[at] == BOOL else Constant.of(to_float(float(value)))
+
+
+def _pruned(program: Program) -> Program:
+    """Drop values that no output uses, such as loads of unused components."""
+    used = {value for output in program.outputs for value in output.values}
+    for index in range(len(program.instructions) - 1, -1, -1):
+        if index in used:
+            used.update(program.instructions[index].args)
+    if len(used) == len(program.instructions):
+        return program
+    place = {old: new for new, old in enumerate(sorted(used))}
+    kept = [program.instructions[old] for old in sorted(used)]
+    moved = tuple(
+        type(i)(i.op, tuple(place[a] for a in i.args), i.type, i.payload) for i in kept
+    )
+    outputs = tuple(
+        Output(o.name, tuple(place[v] for v in o.values), o.shape) for o in program.outputs
+    )
+    return Program(program.arguments, moved, outputs, program.name).verify()

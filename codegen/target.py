@@ -1,0 +1,119 @@
+"""`Target`: a machine that code is emitted for, as LLVM names it, and what the host can run."""
+
+import platform
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Final, Literal
+
+import llvmlite.binding as llvm
+
+from rewrite.errors import TargetError
+
+__all__ = ["ITEMSIZE", "NAMES", "Float", "Target", "get", "host"]
+
+type Float = Literal["f64", "f32"]
+
+ITEMSIZE: Final = MappingProxyType({"f64": 8, "f32": 4})
+
+_X86 = "x86_64-unknown-linux-gnu"
+_V3 = "avx avx2 fma bmi bmi2 f16c lzcnt movbe popcnt"  # what LLVM's x86-64-v3 has past the baseline
+# name: triple, CPU, vector bits, the features that emitted code relies on
+_ISAS: dict[str, tuple[str, str, int, str]] = {
+    "avx512": (_X86, "x86-64-v4", 512, f"{_V3} avx512f avx512vl avx512dq avx512bw avx512cd"),
+    "avx2": (_X86, "x86-64-v3", 256, _V3),
+    "sse2": (_X86, "x86-64", 128, ""),
+    "neon": ("aarch64-unknown-linux-gnu", "generic", 128, "neon"),
+}
+NAMES: Final = ("native", *_ISAS)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A machine: its LLVM triple, CPU and features, and the width of its vectors.
+
+    A `Target` can be emitted for on any host; `require_host` tells whether it can run here.
+    """
+
+    name: str
+    triple: str
+    cpu: str
+    features: str
+    """LLVM's form: '+avx2,+fma,-sse4a'."""
+    vector_bits: int
+
+    def lanes(self, dtype: Float) -> int:
+        """Return how many numbers of a float type fill one vector."""
+        return self.vector_bits // (8 * ITEMSIZE[dtype])
+
+    def missing(self) -> tuple[str, ...]:
+        """Name what the host lacks to run this target's code, in a fixed order."""
+        if not _same_machine(self.triple, llvm.get_process_triple()):
+            return (self.triple.partition("-")[0],)
+        if self.cpu == llvm.get_host_cpu_name():
+            return ()
+        have = llvm.get_host_cpu_features()
+        return tuple(name for name in _ISAS[self.name][3].split() if not have.get(name, False))
+
+    def require_host(self) -> None:
+        """Raise `TargetError` when the host cannot run this target's code."""
+        missing = self.missing()
+        if missing:
+            raise TargetError(
+                f"target {self.name!r} cannot run here: this machine lacks {', '.join(missing)}; "
+                "target='native' always runs, and .llvm and .asm text can be had for any target"
+            )
+
+    def machine(self, *, opt: int = 1) -> llvm.TargetMachine:
+        """Return a new LLVM target machine; each execution engine takes over one of its own.
+
+        The code model is that of JIT code: sections and C library may lie anywhere in memory.
+        """
+        _initialize()
+        return llvm.Target.from_triple(self.triple).create_target_machine(
+            cpu=self.cpu, features=self.features, opt=opt, codemodel="jitdefault", jit=True
+        )
+
+
+def get(name: str = "native") -> Target:
+    """Return a target by name: the host, or a fixed instruction set that may not run here."""
+    if name == "native":
+        return host()
+    if name not in _ISAS:
+        raise TargetError(f"there is no target {name!r}; choices: {', '.join(NAMES)}")
+    triple, cpu, bits, features = _ISAS[name]
+    return Target(name, triple, cpu, ",".join(f"+{f}" for f in features.split()), bits)
+
+
+@cache
+def host() -> Target:
+    """Return the host's widest instruction set with all that its CPU has."""
+    _initialize()
+    triple = llvm.get_process_triple()
+    name = _widest(triple)
+    flags = llvm.get_host_cpu_features()
+    # explicit 512-bit vectors are split in two where the CPU's tuning prefers 256 bits
+    flags["prefer-256-bit"] = False
+    features = flags.flatten() if name != "neon" else ""
+    return Target(name, triple, llvm.get_host_cpu_name(), features, _ISAS[name][2])
+
+
+def _widest(triple: str) -> str:
+    for name, (isa_triple, _, _, features) in _ISAS.items():
+        have = llvm.get_host_cpu_features()
+        if _same_machine(isa_triple, triple):
+            if name == "neon" or all(have.get(f, False) for f in features.split()):
+                return name
+    raise TargetError(f"machines of type {platform.machine()!r} are not supported yet")
+
+
+def _same_machine(first: str, second: str) -> bool:
+    alias = {"arm64": "aarch64", "amd64": "x86_64"}
+    left, right = (alias.get(t.split("-")[0], t.split("-")[0]) for t in (first, second))
+    return left == right
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()

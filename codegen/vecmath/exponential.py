@@ -1,0 +1,110 @@
+"""exp by x = k log(2) + r and a polynomial in r.
+
+The quotient is rounded with an offset so that exp(r) lies in [3/4, 3/2], not around 1: then
+neither r nor exp(r) - 1 reaches the binade where its rounding weighs most in the result. With
+fma, x - k * fl(log(2)) is exact, and the rest of log(2) joins as a small term `w`.
+"""
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from codegen.vecmath import tables
+from codegen.vecmath.lanes import Lanes
+
+# log2(exp(r)) runs over [-1/2 - OFFSET, 1/2 - OFFSET], from 3/4 to 3/2.
+OFFSET = -0.0849609375
+LARGEST = {"f64": 708.0, "f32": 87.0}
+# Past every finite and nonzero result, and k / 2 is still the exponent of a normal number.
+ABOVE_ALL = {"f64": 1100.0, "f32": 120.0}
+EXP2_ABOVE_ALL = {"f64": 1100.0, "f32": 200.0}
+EXP2_LARGEST = {"f64": 1021.0, "f32": 125.0}
+BELOW_MINUS_ONE = {"f64": -40.0, "f32": -20.0}
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """exp(x) = 2**k * (1 + high + tail), |high| > |tail|; `shift` holds k in its low bits."""
+
+    k: ir.Value
+    shift: ir.Value
+    high: ir.Value
+    tail: ir.Value
+
+
+def reduce(
+    v: Lanes, x: ir.Value, fit: tuple[float, ...], low: ir.Value | None = None
+) -> Reduced:
+    """Split x + low = k log(2) + r and evaluate exp(r) - 1 = high + tail."""
+    log2_e = tables.LOG2_E[v.format.name][0]
+    ln2_high, ln2_low = tables.LN2[v.format.name]
+    shifted = v.add(v.fma(x, log2_e, OFFSET), v.format.magic)
+    k = v.sub(shifted, v.format.magic)
+    high = v.fma(k, -ln2_high, x)
+    w = v.mul(k, ln2_low)
+    if low is not None:
+        w = v.sub(w, low)
+    r = v.sub(high, w)
+    r2 = v.mul(r, r)
+    q = v.polynomial(r, fit, r2)
+    return Reduced(k, v.bits(shifted), high, v.fma(r2, q, v.neg(w)))
+
+
+def exp(v: Lanes, x: ir.Value) -> ir.Value:
+    """exp(x) = 2**k * (1 + high + tail); results out of the normal range on a rare branch."""
+    parts = reduce(v, x, tables.EXP[v.format.name])
+    fraction = v.add(v.add(parts.high, parts.tail), 1.0)
+    usual = v.times_power(fraction, parts.shift)
+    edge = ABOVE_ALL[v.format.name]
+    far = v.compare_or_nan(">", v.abs(x), LARGEST[v.format.name])
+    return v.rarely(far, usual, lambda: two_steps(v, x, fraction, parts.k, edge))
+
+
+def two_steps(
+    v: Lanes, x: ir.Value, fraction: ir.Value, k: ir.Value, edge: float
+) -> ir.Value:
+    """fraction * 2**k in two multiplications, so that overflow and underflow come out right.
+
+    Beyond `edge` the result is infinity or zero whatever the fraction.
+    """
+    magic = v.format.magic
+    half = v.sub(v.add(v.mul(k, 0.5), magic), magic)
+    one = v.real(1.0)
+    first = v.times_power(one, v.bits(v.add(half, magic)))
+    second = v.times_power(one, v.bits(v.add(v.sub(k, half), magic)))
+    y = v.mul(v.mul(fraction, first), second)
+    y = v.select(v.compare(">", x, edge), float("inf"), y)
+    y = v.select(v.compare("<", x, -edge), 0.0, y)
+    return v.select(v.builder.fcmp_unordered("uno", x, x), x, y)
+
+
+def expm1(v: Lanes, x: ir.Value) -> ir.Value:
+    """exp(x) - 1 = 2**k (high + tail) + (2**k - 1)."""
+    floor = BELOW_MINUS_ONE[v.format.name]
+    parts = reduce(v, v.select(v.compare("<", x, floor), floor, x), tables.EXPM1[v.format.name])
+    power = v.power_of_two(parts.shift)
+    part = v.add(parts.high, parts.tail)
+    usual = v.signed_like(v.fma(power, part, v.sub(power, 1.0)), x)
+    far = v.compare_or_nan(">", x, LARGEST[v.format.name])
+
+    def repair() -> ir.Value:
+        edge = ABOVE_ALL[v.format.name]
+        return v.select(far, two_steps(v, x, v.add(part, 1.0), parts.k, edge), usual)
+
+    return v.rarely(far, usual, repair)
+
+
+def exp2(v: Lanes, x: ir.Value) -> ir.Value:
+    """2**x = 2**k * (1 + r log(2) + r**2 Q(r)), r = x - k exact."""
+    ln2_high, ln2_low = tables.LN2[v.format.name]
+    shifted = v.add(x, v.format.magic)
+    k = v.sub(shifted, v.format.magic)
+    r = v.sub(x, k)
+    r2 = v.mul(r, r)
+    q = v.polynomial(r, tables.EXP2[v.format.name], r2)
+    part = v.fma(r, ln2_high, v.fma(r2, q, v.mul(r, ln2_low)))
+    fraction = v.add(part, 1.0)
+    usual = v.times_power(fraction, v.bits(shifted))
+    edge = EXP2_ABOVE_ALL[v.format.name]
+    far = v.compare_or_nan(">", v.abs(x), EXP2_LARGEST[v.format.name])
+    return v.rarely(far, usual, lambda: two_steps(v, x, fraction, k, edge))

@@ -1,0 +1,295 @@
+"""Fit every polynomial and split every constant of `tables.py`; run as a module to rewrite it.
+
+    python -m codegen.vecmath.generate
+
+The fits minimise the weighted largest error (Remez exchange in 60-digit arithmetic). The
+leading coefficients are rounded one by one, each time refitting the rest, so that the rounding
+of a coefficient is made good by those after it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mpmath
+import numpy as np
+from mpmath import mpf
+
+Function = Callable[[mpf], mpf]
+GRID = 600
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One polynomial: its target, its interval, its weight, and its number of coefficients."""
+
+    name: str
+    formula: str
+    target: Function
+    interval: tuple[float, float]
+    weight: Function
+    f64: int
+    f32: int
+
+
+def to_format(value: mpf, dtype: str) -> float:
+    """Round to the nearest number of the format."""
+    if dtype == "f64":
+        return float(value)
+    # Through double: the second rounding moves a coefficient by at most its last bit.
+    return float(np.float32(float(value)))
+
+
+def polynomial(coefficients: Sequence[mpf], x: mpf) -> mpf:
+    """Evaluate by Horner's rule."""
+    total = mpf(0)
+    for coefficient in reversed(coefficients):
+        total = total * x + coefficient
+    return total
+
+
+def remez(xs: list[mpf], values: list[mpf], weights: list[mpf], count: int) -> list[mpf]:
+    """Return the polynomial of `count` coefficients that is closest on the grid `xs`.
+
+    Single exchanges of a whole reference: between sign changes of the error its largest point.
+    """
+    nodes = [round((len(xs) - 1) * (1 - np.cos(np.pi * i / count)) / 2) for i in range(count + 1)]
+    best: tuple[mpf, list[mpf]] | None = None
+    for _ in range(30):
+        matrix = mpmath.matrix(count + 1, count + 1)
+        right = mpmath.matrix(count + 1, 1)
+        for row, node in enumerate(nodes):
+            for column in range(count):
+                matrix[row, column] = xs[node] ** column
+            matrix[row, count] = (-1) ** row / weights[node]
+            right[row] = values[node]
+        solution = mpmath.lu_solve(matrix, right)
+        coefficients = [solution[i] for i in range(count)]
+        errors = [
+            weight * (polynomial(coefficients, x) - value)
+            for x, value, weight in zip(xs, values, weights, strict=True)
+        ]
+        worst = max(abs(error) for error in errors)
+        if best is None or worst < best[0]:
+            best = worst, coefficients
+        if worst <= abs(solution[count]) * mpf("1.02"):
+            break
+        nodes = exchange(errors, count + 1) or nodes
+    assert best is not None
+    return best[1]
+
+
+def exchange(errors: list[mpf], wanted: int) -> list[int] | None:
+    """Return the indices of `wanted` alternating extrema, or None where there are fewer."""
+    extrema: list[int] = []
+    for index, error in enumerate(errors):
+        if extrema and (errors[extrema[-1]] > 0) == (error > 0):
+            if abs(error) > abs(errors[extrema[-1]]):
+                extrema[-1] = index
+        else:
+            extrema.append(index)
+    while len(extrema) > wanted:
+        end = 0 if abs(errors[extrema[0]]) < abs(errors[extrema[-1]]) else -1
+        extrema.pop(end)
+    return extrema if len(extrema) == wanted else None
+
+
+def fit(row: Fit, dtype: str) -> tuple[list[float], float]:
+    """Return the rounded coefficients and log2 of their largest weighted error."""
+    low, high = (mpf(bound) for bound in row.interval)
+    middle, half = (low + high) / 2, (high - low) / 2
+    xs = [middle - half * mpmath.cos(mpmath.pi * (i + mpf("0.5")) / GRID) for i in range(GRID)]
+    targets = [row.target(x) for x in xs]
+    weights = [row.weight(x) for x in xs]
+    count = row.f64 if dtype == "f64" else row.f32
+    rounded: list[float] = []
+    values, scaled = targets, weights
+    # With zero inside, what is left after rounding the constant has no best fit of this kind.
+    refits = 0 if low < 0 < high else min(4, count - 1)
+    for step in range(refits + 1):
+        coefficients = remez(xs, values, scaled, count - step)
+        if step == refits:
+            rounded += [to_format(c, dtype) for c in coefficients]
+            break
+        head = to_format(coefficients[0], dtype)
+        rounded.append(head)
+        values = [(value - head) / x for x, value in zip(xs, values, strict=True)]
+        scaled = [abs(weight * x) for x, weight in zip(xs, scaled, strict=True)]
+    exact = [mpf(c) for c in rounded]
+    worst = max(
+        abs(weight * (polynomial(exact, x) - target))
+        for x, target, weight in zip(xs, targets, weights, strict=True)
+    )
+    return rounded, float(mpmath.log(worst, 2))
+
+
+def split(value: mpf, dtype: str, bits: Sequence[int]) -> list[float]:
+    """Split a constant into parts of at most the given numbers of bits, the sum being exact."""
+    parts = []
+    for width in bits:
+        if value == 0:
+            parts.append(0.0)
+            continue
+        unit = mpf(2) ** (int(mpmath.floor(mpmath.log(abs(value), 2))) + 1 - width)
+        part = to_format(mpmath.nint(value / unit) * unit, dtype)
+        parts.append(part)
+        value -= mpf(part)
+    return parts
+
+
+def log_series(z: mpf) -> mpf:
+    """(log((1+s)/(1-s))/s - 2) / z with s = sqrt(z)."""
+    s = mpmath.sqrt(z)
+    return ((mpmath.log(1 + s) - mpmath.log(1 - s)) / s - 2) / z
+
+
+FITS = (
+    Fit(
+        "EXP", "(exp(r) - 1 - r) / r**2",
+        lambda r: (mpmath.exp(r) - 1 - r) / r**2,
+        (-0.2878, 0.4057), lambda r: r**2 / mpmath.exp(r), 10, 5,
+    ),
+    Fit(
+        "EXPM1", "(exp(r) - 1 - r) / r**2",
+        lambda r: (mpmath.exp(r) - 1 - r) / r**2,
+        (-0.2878, 0.4057), lambda r: r**2 / mpmath.expm1(r), 11, 6,
+    ),
+    Fit(
+        "LOG", "(log((1+s)/(1-s))/s - 2) / z, z = s**2",
+        log_series, (0.0, 0.02945), lambda z: z, 7, 3,
+    ),
+    Fit(
+        "SIN", "(sin(r)/r - 1) / z, z = r**2",
+        lambda z: (mpmath.sin(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
+        (0.0, 0.6170), lambda z: z * mpmath.sqrt(z) / mpmath.sin(mpmath.sqrt(z)), 6, 3,
+    ),
+    Fit(
+        "COS", "(cos(r) - 1 + z/2) / z**2, z = r**2",
+        lambda z: (mpmath.cos(mpmath.sqrt(z)) - 1 + z / 2) / z**2,
+        (0.0, 0.6170), lambda z: z**2 / mpmath.cos(mpmath.sqrt(z)), 6, 3,
+    ),
+    Fit(
+        "EXP2", "(2**r - 1 - r log(2)) / r**2",
+        lambda r: (2**r - 1 - r * mpmath.log(2)) / r**2,
+        (-0.5001, 0.5001), lambda r: r**2 / 2**r, 10, 5,
+    ),
+    Fit(
+        "SINH", "(sinh(r)/r - 1) / z, z = r**2",
+        lambda z: (mpmath.sinh(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
+        (0.0, 0.1203), lambda z: z, 5, 3,
+    ),
+    Fit(
+        "COSH", "(cosh(r) - 1 - z/2) / z**2, z = r**2",
+        lambda z: (mpmath.cosh(mpmath.sqrt(z)) - 1 - z / 2) / z**2,
+        (0.0, 0.1203), lambda z: z**2, 4, 2,
+    ),
+    Fit(
+        "ASIN", "(asin(s)/s - 1) / z, z = s**2",
+        lambda z: (mpmath.asin(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
+        (0.0, 0.2501), lambda z: z, 12, 5,
+    ),
+    Fit(
+        "ATAN", "(atan(t)/t - 1) / z, z = t**2",
+        lambda z: (mpmath.atan(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
+        (0.0, 0.25), lambda z: z, 12, 5,
+    ),
+    Fit(
+        "ATANH", "(atanh(s)/s - 1 - z/3) / z**2, z = s**2",
+        lambda z: (mpmath.atanh(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1 - z / 3) / z**2,
+        (0.0, 0.02945), lambda z: z**2, 7, 3,
+    ),
+    Fit(
+        "RCBRT", "m**(-1/3)",
+        lambda m: mpmath.cbrt(m) / m,
+        (1.0, 8.0), lambda m: mpmath.cbrt(m), 6, 5,
+    ),
+    Fit(
+        "ERF", "erf(x)/x - 1, z = x**2",
+        lambda z: mpmath.erf(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1,
+        (0.0, 1.0), lambda z: mpmath.sqrt(z) / mpmath.erf(mpmath.sqrt(z)), 13, 7,
+    ),
+    Fit(
+        "LOG_ERFC", "log(erfc(c + t)), c = 2",
+        lambda t: mpmath.log(mpmath.erfc(2 + t)),
+        (-1.0, 4.0), lambda t: mpmath.erfc(2 + t), 16, 9,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Split:
+    """One constant as a sum of parts, given their widths in bits for both formats."""
+
+    name: str
+    formula: str
+    value: Callable[[], mpf]
+    f64: tuple[int, ...]
+    f32: tuple[int, ...]
+
+
+SPLITS = (
+    Split("LOG2_E", "1 / log(2)", lambda: 1 / mpmath.log(2), (53, 53), (24, 24)),
+    Split("LN2", "log(2)", lambda: mpmath.log(2), (53, 53), (24, 24)),
+    Split("LN2_SHORT", "log(2), k * first part exact", lambda: mpmath.log(2), (42, 53), (16, 24)),
+    Split("LOG10_E", "1 / log(10)", lambda: 1 / mpmath.log(10), (53, 53), (24, 24)),
+    Split(
+        "LOG10_2_SHORT",
+        "log10(2), k * first part exact",
+        lambda: mpmath.log10(2),
+        (42, 53),
+        (16, 24),
+    ),
+    Split("THIRD", "1 / 3", lambda: mpf(1) / 3, (53, 53), (24, 24)),
+    Split("TWO_OVER_PI", "2 / pi", lambda: 2 / mpmath.pi, (53,), (24,)),
+    Split("HALF_PI_PAIR", "pi / 2", lambda: mpmath.pi / 2, (53, 53), (24, 24)),
+    Split("HALF_PI", "pi / 2, k * second part exact for k < 2**22 and 2**11", lambda: mpmath.pi / 2, (53, 31, 53), (24, 13, 24)),
+)
+
+
+def number(value: float) -> str:
+    """Print a float so that it reads back exactly."""
+    return f'h("{value.hex()}")'
+
+
+def block(name: str, comment: str, rows: dict[str, list[float]]) -> str:
+    """Print one table entry."""
+    lines = [f"# {comment}", f"{name} = {{"]
+    for dtype, values in rows.items():
+        body = "".join(f"        {number(value)},\n" for value in values)
+        lines.append(f'    "{dtype}": (\n{body}    ),')
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+HEADER = '''"""Polynomial coefficients and split constants, written by `generate.py`; do not edit.
+
+Each entry maps a format to its numbers: coefficients from the lowest power up, constants from
+the largest part down. A fit's error is log2 of the largest weighted error, coefficients rounded.
+"""
+
+h = float.fromhex
+
+'''
+
+
+def main() -> None:
+    """Write `tables.py` beside this file."""
+    mpmath.mp.dps = 60
+    blocks = []
+    for constant in SPLITS:
+        rows = {
+            "f64": split(constant.value(), "f64", constant.f64),
+            "f32": split(constant.value(), "f32", constant.f32),
+        }
+        blocks.append(block(constant.name, f"{constant.formula}, in parts", rows))
+    for row in FITS:
+        fits = {dtype: fit(row, dtype) for dtype in ("f64", "f32")}
+        errors = ", ".join(f"{dtype} 2**{error:.1f}" for dtype, (_, error) in fits.items())
+        low, high = row.interval
+        comment = f"{row.formula} on [{low:g}, {high:g}]: {errors}"
+        print(row.name, errors)
+        blocks.append(block(row.name, comment, {k: values for k, (values, _) in fits.items()}))
+    Path(__file__).with_name("tables.py").write_text(HEADER + "\n".join(blocks))
+
+
+if __name__ == "__main__":
+    main()

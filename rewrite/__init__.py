@@ -1,0 +1,66 @@
+"""A compiler for numeric Python: terms, rewrite rules, e-graphs, cycle costs, native SIMD code.
+
+>>> import rewrite as rw
+>>> x, y = rw.symbols("x y")
+>>> x * y + x
+x*y + x
+
+Every public name is loaded from its module on first use, so `import rewrite` stays fast.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+__version__ = "0.1.0"
+
+# fmt: off
+_HOME: Final[dict[str, str]] = {
+    **dict.fromkeys(("Term", "apply", "const", "pattern_vars", "scope", "symbol", "symbols"), "rewrite.term"),
+    **dict.fromkeys(("TermArray", "asarray", "numpy_functions"), "rewrite.array"),
+    **dict.fromkeys(("Store", "Symbol"), "rewrite.store"),
+    **dict.fromkeys(("Sort", "BOOL", "INT", "REAL"), "rewrite.sorts"),
+    **dict.fromkeys(("eq", "ne", "logical_and", "logical_or", "logical_not"), "rewrite.functions"),
+    "RewriteError": "rewrite.errors",
+}
+"""Public name -> the module that defines it."""
+_RENAMED: Final[dict[str, tuple[str, str]]] = {
+    "compile": ("codegen.pipeline", "compile_kernel"),
+    "pi": ("rewrite.term", "pi"),
+    "e": ("rewrite.term", "e"),
+}
+_MODULES: Final = ("errors", "ops", "testing", "io")
+# fmt: on
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name in ("pi", "e"):
+        return getattr(importlib.import_module("rewrite.term"), name)()
+    elif name in _RENAMED:
+        module, attribute = _RENAMED[name]
+        value = getattr(importlib.import_module(module), attribute)
+    elif name in _MODULES:
+        value = importlib.import_module(f"rewrite.{name}")
+    else:
+        functions = importlib.import_module("rewrite.functions").FUNCTIONS
+        if name not in functions:
+            raise AttributeError(f"module 'rewrite' has no attribute {name!r}")
+        value = functions[name]
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    functions = importlib.import_module("rewrite.functions").FUNCTIONS
+    return sorted({*_HOME, *_RENAMED, *_MODULES, *functions, "__version__"})
+
+
+if TYPE_CHECKING:
+    from rewrite.array import TermArray as TermArray
+    from rewrite.array import asarray as asarray
+    from rewrite.errors import RewriteError as RewriteError
+    from rewrite.term import Term as Term
+    from rewrite.term import scope as scope
+    from rewrite.term import symbol as symbol
+    from rewrite.term import symbols as symbols

@@ -1,0 +1,216 @@
+"""Compiled loops over the store's columns: interning and walking many nodes at a time.
+
+Few and monomorphic, because each costs a load from Numba's cache in every process that uses it.
+Imported on the first bulk operation only.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from rewrite import ops
+
+if TYPE_CHECKING:
+    from rewrite.store import Ints, Store
+
+__all__ = ["Table", "mark"]
+
+_KINDS: Final = {"": 0, "r": 0, "b": 1, "x": 2}
+_MAKES: Final = {"r": 0, "b": 1, "i": 2, "w": 3}
+TRAITS: Final = np.array(
+    [
+        (row.arity, _KINDS[row.takes[:1]], _KINDS[row.takes[1:2] or row.takes[:1]], _MAKES[row.makes])
+        for row in ops.OPS
+    ],
+    np.int32,
+)
+"""Per op: arity, kind of the first child, kind of the others, kind made (see `rewrite.ops.Op`)."""
+
+_REAL, _INT, _BOOL = 0, 1, 2
+FULL: Final = -1_000_000_000
+"""Returned by `_intern` when the table must grow first (at most half of it may be used)."""
+
+
+@nb.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def _hash(op: int, args: Any, low: int, high: int) -> Any:
+    """Hash so that runs of eight last children share a cache line of slots: arrays are runs."""
+    h = np.uint64(op + 1) * np.uint64(0x9E3779B97F4A7C15)
+    for k in range(low, high - 1):
+        h = (h ^ np.uint64(args[k])) * np.uint64(0xFF51AFD7ED558CCD)
+        h ^= h >> np.uint64(32)
+    last = np.uint64(args[high - 1])
+    lane = np.uint64(0)
+    for k in range(low, high):
+        lane += np.uint64(args[k])
+    h = (h ^ (last >> np.uint64(3))) * np.uint64(0xC4CEB9FE1A85EC53)
+    h ^= h >> np.uint64(29)
+    return (h << np.uint64(3)) | (lane & np.uint64(7))
+
+
+@nb.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def _probe(table: Any, op: int, args: Any, low: int, high: int, ops_: Any, start: Any, pool: Any) -> Any:
+    """Return the slot of the node, or of the empty place where it belongs."""
+    mask = np.uint64(len(table) - 1)
+    slot = _hash(op, args, low, high) & mask
+    while True:
+        node = table[slot]
+        if node < 0:
+            return slot
+        if ops_[node] == op:
+            base = start[node]
+            if start[node + 1] - base == high - low:
+                same = True
+                for k in range(high - low):
+                    if pool[base + k] != args[low + k]:
+                        same = False
+                        break
+                if same:
+                    return slot
+        slot = (slot + np.uint64(9)) & mask  # the next line; odd, so that every slot is reached
+
+
+@nb.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def _made(traits: Any, op: int, args: Any, low: int, high: int, sort: Any) -> int:
+    """Return the sort of a node, or -1 if its arity or a child's sort does not fit."""
+    arity, first, rest, makes = traits[op]
+    count = high - low
+    if count != arity and not (arity < 0 and count >= 2):
+        return -1
+    integer = True
+    for k in range(count):
+        kind = first if k == 0 else rest
+        s = sort[args[low + k]]
+        if kind != 2 and (s == _BOOL) != (kind == 1):
+            return -1
+        integer = integer and s == _INT
+    if makes == 1:
+        return _BOOL
+    if makes == 3:
+        a, b = sort[args[low + 1]], sort[args[low + 2]]
+        if (a == _BOOL) != (b == _BOOL):
+            return -1
+        return a if a == b else _REAL
+    return _INT if makes == 2 and integer else _REAL
+
+
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _intern(
+    ops_in: Any, start_in: Any, args: Any, local: bool, out: Any,
+    op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any, traits: Any,
+) -> int:  # fmt: skip
+    """Intern rows; with `local`, children index earlier rows of the same batch.
+
+    `out[i] >= 0` on entry presets row i. Return the new number of nodes, or -(row + 1) for a row
+    that does not type-check.
+    """
+    for i in range(len(out)):
+        if out[i] >= 0:
+            continue
+        low, high = start_in[i], start_in[i + 1]
+        if local:
+            for k in range(low, high):
+                args[k] = out[args[k]]
+        slot = _probe(table, ops_in[i], args, low, high, op, start, pool)
+        node = table[slot]
+        if node < 0:
+            made = _made(traits, ops_in[i], args, low, high, sort)
+            if made < 0:
+                return -(i + 1)
+            node = used
+            base = start[node]
+            for k in range(high - low):
+                pool[base + k] = args[low + k]
+            op[node], payload[node], sort[node] = ops_in[i], -1, made
+            start[node + 1] = base + high - low
+            table[slot] = node
+            used += 1
+        out[i] = node
+    return used
+
+
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _enter(table: Any, op: Any, start: Any, pool: Any, first: int, last: int) -> None:
+    """Put nodes that already have rows into the table."""
+    for node in range(first, last):
+        low, high = start[node], start[node + 1]
+        if high > low:
+            slot = _probe(table, op[node], pool, low, high, op, start, pool)
+            if table[slot] < 0:
+                table[slot] = node
+
+
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _mark(roots: Any, start: Any, pool: Any, seen: Any) -> int:
+    """Mark all nodes below the roots; return how many there are."""
+    count = 0
+    for root in roots:
+        if not seen[root]:
+            seen[root] = True
+    for node in range(len(seen) - 1, -1, -1):
+        if seen[node]:
+            count += 1
+            for k in range(start[node], start[node + 1]):
+                seen[pool[k]] = True
+    return count
+
+
+def mark(roots: "Ints", start: npt.NDArray[np.int64], pool: "Ints") -> npt.NDArray[np.bool_]:
+    """Return a mask of the nodes reachable from the roots, in one pass over the columns."""
+    seen = np.zeros(int(roots.max()) + 1 if len(roots) else 0, np.bool_)
+    _mark(np.ascontiguousarray(roots, np.int32), start, pool, seen)
+    return seen
+
+
+class Table:
+    """The open-addressing table of a store: slots hold node ids, -1 is empty."""
+
+    def __init__(self) -> None:
+        self.slots: npt.NDArray[np.int32] = np.full(1 << 10, -1, np.int32)
+        self.entered = 0
+
+    def catch_up(self, store: "Store", extra: int = 0) -> None:
+        """Enter the store's new rows, with room for `extra` more, at most half full."""
+        n = len(store)
+        if 2 * (n + extra) > len(self.slots):
+            size = 2 << int(2 * (n + extra)).bit_length()  # far, since growing enters all again
+            self.slots, self.entered = np.full(size, -1, np.int32), 0
+        _enter(self.slots, store._op, store._start, store._pool, self.entered, n)
+        self.entered = n
+
+    def find(self, store: "Store", key: tuple[int, ...]) -> int | None:
+        """Look one node up among the rows that are in the table."""
+        args = np.array(key[1:], np.int32)
+        slot = _find(self.slots, key[0], args, store._op, store._start, store._pool)
+        return int(slot) if slot >= 0 else None
+
+    def intern(
+        self, store: "Store", codes: npt.NDArray[np.uint8], start: npt.NDArray[np.int64],
+        args: "Ints", out: "Ints", *, local: bool,
+    ) -> None:  # fmt: skip
+        """Intern many rows of inner nodes; fill `out` with their ids. `args` may be overwritten."""
+        with store.lock:
+            store.flush()
+            store.reserve(len(codes), len(args))
+            self.catch_up(store, len(codes))
+            before = len(store)
+            used = _intern(
+                codes, start, args, local, out, store._op, store._start, store._pool,
+                store._payload, store._sort, before, self.slots, TRAITS,
+            )  # fmt: skip
+            if used < 0:
+                row = -used - 1
+                fresh = int(out[:row].max(initial=before - 1)) + 1
+                store.grown(fresh - before)
+                self.entered = fresh
+                key = (int(codes[row]), *args[start[row] : start[row + 1]].tolist())
+                store._infer(key)
+                raise AssertionError(f"row {row} type-checks in one path only: {key}")
+            store.grown(used - before)
+            self.entered = used
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _find(table: Any, op: int, args: Any, ops_: Any, start: Any, pool: Any) -> int:
+    return table[_probe(table, op, args, 0, len(args), ops_, start, pool)]

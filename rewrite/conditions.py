@@ -1,0 +1,52 @@
+"""Named conditions of rules: facts about the real value of a matched term.
+
+Each is a row: what must be known, in terms of the analyses that both engines compute (a lower
+bound `lo`, an upper bound `hi`, `nonzero`, `integer`). A condition that is not known to hold does
+not hold: the rule then does not fire.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from rewrite.rule import Condition
+from rewrite.term import RULES, lift
+
+__all__ = ["KINDS", "at_least", "at_most", "integer", "negative", "nonneg", "nonpos", "nonzero",
+           "positive"]  # fmt: skip
+
+KINDS: Final[dict[str, str]] = {
+    "nonzero": "the value is not 0",
+    "positive": "the value is > 0",
+    "negative": "the value is < 0",
+    "nonneg": "the value is >= 0",
+    "nonpos": "the value is <= 0",
+    "integer": "the value is an integer",
+}
+"""Kind -> meaning; the e-graph renders each to facts, the classical engine to a check."""
+
+
+def _kind(name: str) -> Callable[[object], Condition]:
+    def condition(term: object) -> Condition:
+        return Condition(name, lift(term, RULES))
+
+    condition.__name__ = condition.__qualname__ = name
+    condition.__doc__ = f"Require of a pattern that {KINDS[name]}."
+    return condition
+
+
+nonzero = _kind("nonzero")
+positive = _kind("positive")
+negative = _kind("negative")
+nonneg = _kind("nonneg")
+nonpos = _kind("nonpos")
+integer = _kind("integer")
+
+
+def at_least(term: object, bound: object) -> Condition:
+    """Require term >= bound."""
+    return nonneg(lift(term, RULES) - bound)
+
+
+def at_most(term: object, bound: object) -> Condition:
+    """Require term <= bound."""
+    return nonneg(bound - lift(term, RULES))

@@ -1,0 +1,112 @@
+"""What a program costs: the `CostModel` protocol and the table of the seed system.
+
+A model prices one op application; extraction adds up. Targets bring their own models
+(`codegen.cost.CycleCost`).
+"""
+
+from typing import Final, Protocol, runtime_checkable
+
+from rewrite import ops
+from rewrite.constants import Constant
+from rewrite.dag import Dag
+
+__all__ = ["CostModel", "Gowda2021", "dag_cost"]
+
+
+@runtime_checkable
+class CostModel(Protocol):
+    """A price for each op application."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+
+    @property
+    def unit(self) -> str:
+        """The unit of a cost, e.g. `cycles/element`."""
+
+    @property
+    def sharing(self) -> bool:
+        """Whether a shared subterm counts once (the DAG) or at each use (the tree)."""
+
+    def price(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
+        """Price one application; `constants` holds the exact value of each constant child.
+
+        An op whose children are all constant is computed once ahead of the loop and costs 0; this
+        is not asked about.
+        """
+
+
+_GOWDA: Final[dict[str, float]] = {
+    "add": 1, "sub": 1, "abs": 2, "mul": 3, "exp": 18, "div": 24, "pow": 100, "log1p": 124,
+    "acos": 127, "sin": 134, "cos": 134, "atan": 135, "tan": 156,
+}  # fmt: skip
+
+
+class Gowda2021:
+    """The cost table of Gowda et al. (2021), as released in SymbolicUtils.jl 0.18 to 0.19.11.
+
+    "approximation in number of CPU cycles": + 1, - 1, abs 2, * 3, exp 18, / 24, ^ 100, log1p 124,
+    acos 127, sin 134, cos 134, atan 135, tan 156, anything else 1; a tree cost, without sharing.
+    Kept for comparison.
+    """
+
+    name: str = "gowda2021"
+    unit: str = "cycles (2021 table)"
+    sharing: bool = False
+
+    def price(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
+        """Look the op up in the table."""
+        return _GOWDA.get(op.name, 1.0)
+
+
+def constant_positions(dag: Dag) -> list[bool]:
+    """Tell for every node whether it is made of constants only."""
+    known: list[bool] = []
+    for code, args in dag.rows():
+        leaf = code in (ops.SYMBOL.code, ops.PVAR.code, ops.CONST.code)
+        known.append(code == ops.CONST.code if leaf else all(known[a] for a in args))
+    return known
+
+
+def dag_cost(dag: Dag, model: CostModel) -> float:
+    """Add up the cost of a program under a model; n-ary nodes count as chains from the left.
+
+    A negation that only feeds products summed by `fma` is part of that instruction.
+    """
+    constant = constant_positions(dag)
+    rows = dag.rows()
+    own = [0.0] * len(rows)
+    free = _free_negations(rows, dag.roots)
+    for at, (code, args) in enumerate(rows):
+        if not args or constant[at] or at in free:
+            continue
+        row = ops.OPS[code]
+        values = tuple(_value(dag, a) for a in args)
+        if row.arity < 0:
+            own[at] = sum(model.price(row, (None, v)) for v in values[1:])
+        else:
+            own[at] = model.price(row, values)
+    if model.sharing:
+        return sum(own)
+    total = [0.0] * len(rows)
+    for at, (_, args) in enumerate(rows):
+        total[at] = own[at] + sum(total[a] for a in args)
+    return sum(total[root] for root in dag.roots)
+
+
+def _value(dag: Dag, at: int) -> Constant | None:
+    return dag.value[at] if dag.code[at] == ops.CONST.code else None  # type: ignore[return-value]
+
+
+def _free_negations(rows: list[tuple[int, tuple[int, ...]]], roots: list[int]) -> set[int]:
+    """Return the negations that are used by `fma` alone: x86 and Arm negate operands for free."""
+    users: dict[int, set[int]] = {}
+    for code, args in rows:
+        for a in args:
+            users.setdefault(a, set()).add(code)
+    return {
+        at
+        for at, (code, _) in enumerate(rows)
+        if code == ops.NEG.code and users.get(at) == {ops.FMA.code} and at not in roots
+    }

@@ -1,0 +1,119 @@
+"""A program as compact columns: the nodes below some roots, renumbered, children first.
+
+`Dag` is what every pass takes and returns: evaluation, printing, substitution, the e-graph, code
+generation. Small ones are collected by Python, large ones by one compiled loop; the result is
+the same.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rewrite import ops
+from rewrite.constants import Constant
+from rewrite.store import Ints, Store, Symbol
+
+__all__ = ["Dag", "reachable", "rebuild"]
+
+SMALL: Final = 4000
+"""Up to so many nodes a walk in Python beats loading the compiled loops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """Nodes in topological order; `args[start[i]:start[i+1]]` are positions of i's children.
+
+    `value[i]` is the `Symbol` or the constant of a leaf, None for inner nodes. `ids` are the ids in
+    the store they came from; `roots` are positions.
+    """
+
+    code: npt.NDArray[np.uint8]
+    start: npt.NDArray[np.int64]
+    args: Ints
+    sort: npt.NDArray[np.uint8]
+    value: list[Symbol | Constant | None]
+    roots: list[int]
+    ids: Ints
+
+    def __len__(self) -> int:
+        """Count the distinct nodes."""
+        return len(self.code)
+
+    def rows(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Return (op code, children) of every node as Python values."""
+        starts, args = self.start.tolist(), self.args.tolist()
+        return [
+            (code, tuple(args[starts[i] : starts[i + 1]]))
+            for i, code in enumerate(self.code.tolist())
+        ]
+
+    @staticmethod
+    def of(store: Store, roots: Iterable[int]) -> "Dag":
+        """Collect everything below the roots."""
+        wanted = list(roots)
+        ids = reachable(store, wanted)
+        columns = store.columns()
+        position = np.empty(int(ids[-1]) + 1 if len(ids) else 0, np.int32)
+        position[ids] = np.arange(len(ids), dtype=np.int32)
+        counts = columns.start[ids + 1] - columns.start[ids]
+        start = np.zeros(len(ids) + 1, np.int64)
+        np.cumsum(counts, out=start[1:])
+        flat = np.repeat(columns.start[ids] - start[:-1], counts) + np.arange(start[-1])
+        code, payload = columns.op[ids], columns.payload[ids]
+        value: list[Symbol | Constant | None] = [None] * len(ids)
+        for at in np.nonzero(payload >= 0)[0].tolist():
+            pool: Sequence[Symbol | Constant] = (
+                store.constants if code[at] == ops.CONST.code else store.symbols
+            )
+            value[at] = pool[payload[at]]
+        return Dag(
+            code, start, position[columns.pool[flat]], columns.sort[ids], value,
+            position[np.array(wanted, np.int64)].tolist() if wanted else [], ids,
+        )  # fmt: skip
+
+
+def reachable(store: Store, roots: Sequence[int]) -> Ints:
+    """Return the ids below the roots in increasing, so topological, order."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack and len(seen) <= SMALL:
+        for child in store.children(stack.pop()):
+            if child not in seen:
+                seen.add(child)
+                stack.append(child)
+    if not stack:
+        return np.array(sorted(seen), np.int32)
+    from rewrite.bulk import mark
+
+    columns = store.columns()
+    mask = mark(np.array(roots, np.int32), columns.start, columns.pool)
+    return np.nonzero(mask)[0].astype(np.int32)
+
+
+def rebuild(dag: Dag, store: Store, preset: Mapping[int, int] | None = None) -> list[int]:
+    """Intern a whole program in a store; return the new ids by position.
+
+    `preset` gives positions that are replaced by nodes which the store already has.
+    """
+    out = np.full(len(dag), -1, np.int32)
+    for at, node in (preset or {}).items():
+        out[at] = node
+    for at, value in enumerate(dag.value):
+        if value is not None and out[at] < 0:
+            out[at] = (
+                store.symbol(value, int(dag.code[at]))
+                if isinstance(value, Symbol)
+                else store.constant(value)
+            )
+    if len(dag) <= SMALL and store.table is None:
+        ids: list[int] = out.tolist()
+        for at, (code, args) in enumerate(dag.rows()):
+            if ids[at] < 0:
+                ids[at] = store.make((code, *[ids[a] for a in args]))
+        return ids
+    table = store.indexed()
+    table.intern(store, dag.code, dag.start, dag.args.copy(), out, local=True)
+    return out.tolist()

@@ -1,0 +1,288 @@
+"""Our ops, rules and analyses as egglog text. Pure text: the bridge runs it.
+
+Numbers are of sort `M`, truth values of sort `B`. A constant with an exact value is a `Num` of
+that rational, so folding is exact; everything else that is a leaf is a `Leaf` of an index into
+the caller's own table (0.0 and -0.0 are one value inside egglog, so -0.0 travels as a leaf).
+
+Facts: `lo` and `hi` are rational bounds; `pos`, `nn` (not negative), `np` (not positive), `ng`,
+`nz` (not zero) and `int` are what conditions of rules ask for.
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from functools import cache
+from typing import Final
+
+from rewrite import ops
+from rewrite.constants import Constant, Named
+from rewrite.errors import PatternError
+from rewrite.rule import Condition, Rule
+from rewrite.term import Term
+
+__all__ = ["ANALYSES", "DECLARATIONS", "FOLD", "PRUNE", "constructor", "exact", "number",
+           "rule_text"]  # fmt: skip
+
+_SORT: Final = {"r": "M", "b": "B"}
+
+
+@cache
+def constructor(code: int, truth: bool = False) -> str:
+    """Name the egglog constructor of an op; `where` of truth values has one of its own."""
+    name = ops.OPS[code].name
+    return "Op" + name.capitalize() + ("B" if truth and name == "where" else "")
+
+
+def exact(value: Constant) -> Fraction | None:
+    """Return the rational value of a constant; None for -0.0, infinities, NaN, names, bools."""
+    if isinstance(value, (bool, Named)):
+        return None
+    if isinstance(value, float):
+        if value - value != 0 or (value == 0 and str(value) == "-0.0"):
+            return None
+        return Fraction(value)
+    return Fraction(value)
+
+
+def number(value: Fraction) -> str:
+    """Write a rational as an egglog primitive."""
+    top = f'(from-string "{value.numerator}")'
+    return f'(bigrat {top} (from-string "{value.denominator}"))'
+
+
+def _declarations() -> str:
+    rows = [
+        "(sort M)(sort B)",
+        "(constructor Num (BigRat) M)",
+        "(constructor Named (String) M)",
+        "(constructor Leaf (i64) M)",
+        "(constructor LeafB (i64) B)",
+        "(constructor True_ () B)(constructor False_ () B)",
+        "(constructor Node (i64) M)(constructor NodeB (i64) B)",
+        "(function lo (M) BigRat :merge (max old new))",
+        "(function hi (M) BigRat :merge (min old new))",
+        *(f"(relation {name} (M))" for name in ("pos", "ng", "nn", "np", "nz", "int")),
+        "(ruleset load)(ruleset fold)(ruleset prune)(ruleset facts)",
+    ]
+    for row in ops.OPS[3:]:
+        arity = 2 if row.arity < 0 else row.arity
+        for truth in (False, True) if row is ops.WHERE else (False,):
+            letters = [row.takes[min(k, len(row.takes) - 1)] for k in range(arity)]
+            takes = [_SORT.get(letter, "B" if truth else "M") for letter in letters]
+            makes = "B" if row.makes == "b" or truth else "M"
+            rows.append(f"(constructor {constructor(row.code, truth)} ({' '.join(takes)}) {makes})")
+    return "\n".join(rows)
+
+
+DECLARATIONS: Final = _declarations()
+
+_ZERO: Final = number(Fraction(0))
+_ONE: Final = number(Fraction(1))
+_C64: Final = number(Fraction(64))
+
+FOLD: Final = f"""
+(rule ((= e (OpAdd (Num a) (Num b)))) ((union e (Num (+ a b)))) :ruleset fold :name "fold-add")
+(rule ((= e (OpSub (Num a) (Num b)))) ((union e (Num (- a b)))) :ruleset fold :name "fold-sub")
+(rule ((= e (OpMul (Num a) (Num b)))) ((union e (Num (* a b)))) :ruleset fold :name "fold-mul")
+(rule ((= e (OpDiv (Num a) (Num b))) (!= b {_ZERO})) ((union e (Num (/ a b)))) :ruleset fold :name "fold-div")
+(rule ((= e (OpNeg (Num a)))) ((union e (Num (neg a)))) :ruleset fold :name "fold-neg")
+(rule ((= e (OpAbs (Num a)))) ((union e (Num (abs a)))) :ruleset fold :name "fold-abs")
+(rule ((= e (OpFma (Num a) (Num b) (Num c)))) ((union e (Num (+ (* a b) c)))) :ruleset fold :name "fold-fma")
+(rule ((= e (OpMinimum (Num a) (Num b)))) ((union e (Num (min a b)))) :ruleset fold :name "fold-minimum")
+(rule ((= e (OpMaximum (Num a) (Num b)))) ((union e (Num (max a b)))) :ruleset fold :name "fold-maximum")
+(rule ((= e (OpPow (Num a) (Num n))) (= n (floor n)) (<= (abs n) {_C64}) (!= a {_ZERO}))
+      ((union e (Num (pow a n)))) :ruleset fold :name "fold-pow")
+(rule ((= e (OpPow a (Num n))) (= n {_ONE})) ((union e a)) :ruleset fold :name "fold-pow-one")
+"""
+
+PRUNE: Final = "\n".join(
+    f"(rule ((= e ({constructor(row.code)} {args})) (= e (Num v)))"
+    f" ((subsume ({constructor(row.code)} {args}))) :ruleset prune)"
+    for row in ops.OPS[3:]
+    if row.makes in "ri"
+    for args in [" ".join("abc"[: 2 if row.arity < 0 else row.arity])]
+)
+"""A class with an exact value needs no other node: without this, constants breed forms."""
+
+
+def _facts() -> str:
+    """Return the analyses: bounds of sums and products, signs of everything else."""
+    rows = [
+        f"((= e (Num a))) ((set (lo e) a) (set (hi e) a))",
+        f"((= e (Num a)) (!= a {_ZERO})) ((nz e))",
+        f"((= e (Num a)) (= a (floor a))) ((int e))",
+        # signs from bounds, bounds from signs
+        f"((= l (lo e)) (> l {_ZERO})) ((pos e))",
+        f"((= l (lo e)) (>= l {_ZERO})) ((nn e))",
+        f"((= h (hi e)) (< h {_ZERO})) ((ng e))",
+        f"((= h (hi e)) (<= h {_ZERO})) ((np e))",
+        "((pos e)) ((nn e) (nz e))",
+        "((ng e)) ((np e) (nz e))",
+        "((nn e) (nz e)) ((pos e))",
+        "((np e) (nz e)) ((ng e))",
+        f"((nn e)) ((set (lo e) {_ZERO}))",
+        f"((np e)) ((set (hi e) {_ZERO}))",
+        # bounds
+        "((= e (OpAdd a b)) (= x (lo a)) (= y (lo b))) ((set (lo e) (+ x y)))",
+        "((= e (OpAdd a b)) (= x (hi a)) (= y (hi b))) ((set (hi e) (+ x y)))",
+        "((= e (OpSub a b)) (= x (lo a)) (= y (hi b))) ((set (lo e) (- x y)))",
+        "((= e (OpSub a b)) (= x (hi a)) (= y (lo b))) ((set (hi e) (- x y)))",
+        "((= e (OpNeg a)) (= x (lo a))) ((set (hi e) (neg x)))",
+        "((= e (OpNeg a)) (= x (hi a))) ((set (lo e) (neg x)))",
+        "((= e (OpMul a b)) (nn a) (nn b) (= x (lo a)) (= y (lo b))) ((set (lo e) (* x y)))",
+        "((= e (OpMul a b)) (nn a) (nn b) (= x (hi a)) (= y (hi b))) ((set (hi e) (* x y)))",
+        f"((= e (OpDiv a b)) (nn a) (pos b) (= x (hi a)) (= y (lo b)) (> y {_ZERO}))"
+        " ((set (hi e) (/ x y)))",
+        f"((= e (OpDiv a b)) (nn a) (pos b) (= x (lo a)) (= y (hi b)) (> y {_ZERO}))"
+        " ((set (lo e) (/ x y)))",
+        "((= e (OpMinimum a b)) (= x (lo a)) (= y (lo b))) ((set (lo e) (min x y)))",
+        "((= e (OpMinimum a b)) (= x (hi a))) ((set (hi e) x))",
+        "((= e (OpMinimum a b)) (= y (hi b))) ((set (hi e) y))",
+        "((= e (OpMaximum a b)) (= x (hi a)) (= y (hi b))) ((set (hi e) (max x y)))",
+        "((= e (OpMaximum a b)) (= x (lo a))) ((set (lo e) x))",
+        "((= e (OpMaximum a b)) (= y (lo b))) ((set (lo e) y))",
+        # a square and a power
+        "((= e (OpMul a a))) ((nn e))",
+        f"((= e (OpPow a (Num n))) (= (/ n {number(Fraction(2))}) (floor (/ n {number(Fraction(2))}))))"
+        " ((nn e))",
+        "((= e (OpPow a b)) (pos a)) ((pos e))",
+        "((= e (OpPow a (Num n))) (= n (floor n)) (nz a)) ((nz e))",
+        "((= e (OpPow a (Num n))) (nn a)) ((nn e))",
+        "((= e (OpPow a (Num n))) (= n (floor n)) (>= n " + _ZERO + ") (int a)) ((int e))",
+    ]
+    rows += _products() + _functions()
+    return "\n".join(f"(rule {row} :ruleset facts)" for row in rows)
+
+
+def _products() -> list[str]:
+    """Signs of products, quotients and sums."""
+    rows = []
+    for op in ("OpMul", "OpDiv"):
+        for x, y, z in (("pos", "pos", "pos"), ("pos", "ng", "ng"), ("ng", "pos", "ng"),
+                        ("ng", "ng", "pos"), ("nn", "nn", "nn"), ("np", "np", "nn"),
+                        ("nn", "np", "np"), ("np", "nn", "np"), ("nz", "nz", "nz")):  # fmt: skip
+            rows.append(f"((= e ({op} a b)) ({x} a) ({y} b)) (({z} e))")
+    rows += [
+        # a product that is not zero has no factor that is; what is divided by is not zero
+        "((= e (OpMul a b)) (nz e)) ((nz a) (nz b))",
+        "((= e (OpAdd a b)) (pos a) (nn b)) ((pos e))",
+        "((= e (OpAdd a b)) (nn a) (pos b)) ((pos e))",
+        "((= e (OpNeg a)) (nz a)) ((nz e))",
+        "((= e (OpNeg a)) (nz e)) ((nz a))",
+        "((= e (OpSub a b)) (= f (OpSub b a)) (nz e)) ((nz f))",
+    ]
+    rows += [
+        f"((= e ({op} a b)) (int a) (int b)) ((int e))" for op in ("OpAdd", "OpSub", "OpMul")
+    ]
+    return [*rows, "((= e (OpNeg a)) (int a)) ((int e))"]
+
+
+def _functions() -> list[str]:
+    """Ranges and signs of elementary functions."""
+    rows = [f"((= e ({op} a))) ((pos e))" for op in ("OpExp", "OpExp2", "OpErfc")]
+    rows += ["((= e (OpCosh a))) ((set (lo e) " + _ONE + "))"]
+    rows += [f"((= e ({op} a))) ((nn e))" for op in ("OpSqrt", "OpAbs", "OpAcos", "OpAcosh")]
+    rows += ["((= e (OpHypot a b))) ((nn e))"]
+    rows += [f"((= e (OpSqrt a)) ({fact} a)) (({fact} e))" for fact in ("pos", "nz")]
+    rows += ["((= e (OpSqrt a)) (nz e)) ((pos a))", "((= e (OpAbs a)) (nz a)) ((nz e))"]
+    minus = number(Fraction(-1))
+    bounded = ("OpSin", "OpCos", "OpTanh", "OpErf", "OpSign")
+    rows += [f"((= e ({op} a))) ((set (lo e) {minus}) (set (hi e) {_ONE}))" for op in bounded]
+    odd = ("OpTanh", "OpSinh", "OpErf", "OpAtan", "OpAsin", "OpAsinh", "OpAtanh", "OpCbrt",
+           "OpExpm1", "OpLog1p", "OpSign")  # fmt: skip
+    for op in odd:
+        rows += [f"((= e ({op} a)) ({fact} a)) (({fact} e))" for fact in ("pos", "ng", "nn", "np", "nz")]
+    rows += [
+        f"((= e (OpLog a)) (= x (lo a)) (> x {_ONE})) ((pos e))",
+        f"((= e (OpLog a)) (= x (lo a)) (>= x {_ONE})) ((nn e))",
+    ]
+    rows += [f"((= e ({op} a))) ((int e))" for op in ("OpFloor", "OpCeil", "OpTrunc", "OpRound", "OpSign")]
+    return rows
+
+
+ANALYSES: Final = _facts()
+
+
+# -- rules -----------------------------------------------------------------------------------
+
+
+def pattern_text(pattern: Term) -> str:
+    """Write a pattern; n-ary sums and products become binary from the left."""
+    row = pattern.op
+    if row is ops.PVAR:
+        assert pattern.symbol is not None
+        return f"v_{pattern.symbol.name}"
+    if row is ops.CONST:
+        return _constant_text(pattern.value)
+    parts = [pattern_text(child) for child in pattern.args]
+    truth = row is ops.WHERE and pattern.sort == 2
+    head = constructor(row.code, truth)
+    while len(parts) > max(row.arity, 2):
+        parts[:2] = [f"({head} {parts[0]} {parts[1]})"]
+    return f"({head} {' '.join(parts)})"
+
+
+def _constant_text(value: Constant | None) -> str:
+    if isinstance(value, bool):
+        return "(True_)" if value else "(False_)"
+    if isinstance(value, Named):
+        return f'(Named "{value.name}")'
+    rational = exact(value) if value is not None else None
+    if rational is None:
+        raise PatternError(f"a rule cannot have the constant {value!r}")
+    return f"(Num {number(rational)})"
+
+
+_FACT: Final = {"nonzero": "nz", "positive": "pos", "negative": "ng", "nonneg": "nn",
+                "nonpos": "np", "integer": "int"}  # fmt: skip
+
+
+def condition_text(condition: Condition, fresh: str) -> str:
+    """Write a condition as egglog facts; `fresh` names variables that no pattern has.
+
+    A bound, written as the sign of `p - c`, asks the bounds of p: `p - c` itself need not be in
+    the graph.
+    """
+    term = condition.term
+    if term.op is ops.SUB and condition.kind in ("nonneg", "positive"):
+        left, right = term.args
+        for inner, other, fact, sign in ((left, right, "lo", ">"), (right, left, "hi", "<")):
+            bound = exact(other.value) if other.value is not None else None
+            if bound is not None:
+                test = sign + ("=" if condition.kind == "nonneg" else "")
+                return f"(= {fresh} ({fact} {pattern_text(inner)})) ({test} {fresh} {number(bound)})"
+    if condition.kind not in _FACT:
+        raise PatternError(f"no condition is called {condition.kind!r}; conditions: {list(_FACT)}")
+    return f"({_FACT[condition.kind]} {pattern_text(term)})"
+
+
+def rule_text(rule: Rule, ruleset: str) -> str:
+    """Write a rule as an egglog rule of the given ruleset, under its own name."""
+    given = " ".join(condition_text(c, f"bound{k}") for k, c in enumerate(rule.where))
+    return (
+        f"(rule ((= e {pattern_text(rule.lhs)}) {given}) ((union e {pattern_text(rule.rhs)}))"
+        f' :ruleset {ruleset} :name "{rule.name}")'
+    )
+
+
+def heads(pattern: Term) -> frozenset[int]:
+    """Return the op codes in a pattern."""
+    from rewrite.dag import Dag
+
+    found = Dag.of(pattern.store, [pattern.id]).code.tolist()
+    return frozenset(code for code in found if code > ops.PVAR.code)
+
+
+def relevant(rules: Iterable[Rule], present: Iterable[int]) -> list[Rule]:
+    """Keep the rules that can ever fire: their ops are present, or made by rules that can fire."""
+    known = set(present)
+    waiting = [(rule, heads(rule.lhs), heads(rule.rhs)) for rule in rules]
+    kept: set[str] = set()
+    grew = True
+    while grew:
+        grew = False
+        for rule, needs, makes in waiting:
+            if rule.name not in kept and needs <= known:
+                kept.add(rule.name)
+                known |= makes
+                grew = True
+    return [rule for rule, _, _ in waiting if rule.name in kept]

@@ -1,0 +1,78 @@
+"""Every error that a user's mistake can raise: each names the place and what to do about it."""
+
+__all__ = [
+    "AccuracyError",
+    "ArgumentError",
+    "DomainError",
+    "ParseError",
+    "PatternError",
+    "RewriteError",
+    "SaturationError",
+    "SortError",
+    "StrategyError",
+    "TargetError",
+    "TraceError",
+    "UnsupportedOp",
+]
+
+
+class RewriteError(Exception):
+    """Root of all errors of this library."""
+
+
+class SortError(RewriteError, TypeError):
+    """An op was given a term or value of a sort that it does not take."""
+
+
+class UnsupportedOp(RewriteError, TypeError):
+    """An op, function or value that the engine does not have."""
+
+
+class DomainError(RewriteError, ValueError):
+    """The bounds of a symbol are empty or not finite numbers."""
+
+
+class ArgumentError(RewriteError, ValueError):
+    """The arguments of a compilation do not fit its expressions."""
+
+
+class PatternError(RewriteError, ValueError):
+    """A rule or pattern that cannot be used."""
+
+
+class StrategyError(RewriteError, TypeError):
+    """A strategy that is malformed or yielded something that is not a term."""
+
+
+class SaturationError(RewriteError, RuntimeError):
+    """The e-graph was driven to a state that it cannot report as a result."""
+
+
+class TargetError(RewriteError, ValueError):
+    """A machine, instruction or dtype that a target does not have."""
+
+
+class TraceError(RewriteError, TypeError):
+    """A traced Python function did what a trace cannot record."""
+
+
+class AccuracyError(RewriteError, ValueError):
+    """An accuracy that was asked for cannot be met or measured."""
+
+
+class ParseError(RewriteError, SyntaxError):
+    """Text that is not a formula, with the place of the mistake.
+
+    ``str(error)`` shows the line and a caret under the column.
+    """
+
+    def __init__(self, message: str, source: str, column: int, width: int = 1) -> None:
+        super().__init__(message)
+        self.message, self.source, self.column, self.width = message, source, column, width
+
+    def __str__(self) -> str:
+        """Show the message, the source near the mistake, and a caret under the place."""
+        start = max(0, self.column - 60)
+        shown = self.source[start : start + 100].replace("\n", " ").replace("\t", " ")
+        caret = " " * (self.column - start) + "^" * max(1, min(self.width, 40))
+        return f"{self.message}\n  {shown}\n  {caret}"

@@ -1,0 +1,294 @@
+"""The reference evaluator: what a program means in floating point, op by op with NumPy.
+
+Every op rounds once, in the dtype that was asked for. It is the yardstick of tests and of the
+accuracy guard, not fast code: that is made by `codegen`.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Final, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from rewrite import ops
+from rewrite.array import TermArray, asarray
+from rewrite.constants import Constant, Named, to_float
+from rewrite.dag import Dag
+from rewrite.errors import ArgumentError, TargetError
+from rewrite.sorts import BOOL
+from rewrite.store import Symbol
+from rewrite.term import Term, join_all
+
+__all__ = ["bind", "evaluate", "evaluate_dag", "float_dtype", "fma", "function_of"]
+
+type Array = npt.NDArray[Any]
+type Env = Mapping[str, Any] | Mapping[Term, Any]
+
+_LAST_LEAF: Final = ops.PVAR.code
+
+
+@overload
+def evaluate(terms: Term | TermArray, env: Env | None = None, *, dtype: Any = ...) -> Array: ...
+@overload
+def evaluate(
+    terms: Sequence[Term], env: Env | None = None, *, dtype: Any = ...
+) -> list[Array]: ...  # fmt: skip
+def evaluate(
+    terms: Term | TermArray | Sequence[Term], env: Env | None = None, *, dtype: Any = np.float64
+) -> Array | list[Array]:
+    """Evaluate terms at values of their symbols, which broadcast; every op rounds once in `dtype`.
+
+    An array of terms has its own axes last. As with NumPy's scalars, a subterm of constants alone
+    is evaluated in double precision and then rounded.
+
+    >>> import rewrite as rw
+    >>> x = rw.symbol("x")
+    >>> evaluate(x * x + 1, {"x": [1.0, 2.0]})
+    array([2., 5.])
+    """
+    if isinstance(terms, Term):
+        return evaluate_dag(Dag.of(terms.store, [terms.id]), env, dtype)[0]
+    if isinstance(terms, TermArray):
+        dag = Dag.of(terms.store, terms.ids.ravel().tolist())
+        values = np.broadcast_arrays(*evaluate_dag(dag, env, dtype)) if terms.size else ()
+        shape = values[0].shape if values else ()
+        stacked = np.stack(values, -1) if values else np.empty(0, float_dtype(dtype))
+        return stacked.reshape(shape + terms.shape)
+    if not terms:
+        return []
+    store = asarray(terms[0]).store
+    return evaluate_dag(Dag.of(store, join_all(store, terms)), env, dtype)
+
+
+def evaluate_dag(
+    dag: Dag, env: Env | None = None, dtype: Any = np.float64, *, keep: bool = False
+) -> list[Array]:
+    """Evaluate a program: the values of its roots, or with `keep` those of all its nodes.
+
+    Without `keep`, intermediate arrays are freed as soon as nothing needs them.
+    """
+    kind = float_dtype(dtype)
+    values: list[Any] = [None] * len(dag)
+    with np.errstate(all="ignore"):
+        for at, value in bind(dag, env or {}, kind).items():
+            values[at] = value
+        for at, constant in enumerate(dag.value):
+            if constant is not None and not isinstance(constant, Symbol):
+                values[at] = rounded(constant, kind)
+        if kind == np.float32:
+            _fold_constants(dag, values)
+        _run(dag, values, keep)
+    wanted = range(len(dag)) if keep else dag.roots
+    return [np.asarray(values[at]) for at in wanted]
+
+
+def _run(dag: Dag, values: list[Any], keep: bool) -> None:
+    """Fill in the values that are still missing, children first."""
+    uses = np.bincount(dag.args, minlength=len(dag))
+    uses[dag.roots] += 1
+    left: list[int] = uses.tolist()
+    start, pool = dag.start.tolist(), dag.args.tolist()
+    for at, code in enumerate(dag.code.tolist()):
+        if code <= _LAST_LEAF:
+            continue
+        args = pool[start[at] : start[at + 1]]
+        if values[at] is None:
+            function = function_of(dag, at, code)
+            values[at] = function(*[values[a] for a in args])
+        if not keep:
+            for a in args:
+                left[a] -= 1
+                if not left[a]:
+                    values[a] = None
+
+
+def _fold_constants(dag: Dag, values: list[Any]) -> None:
+    """Evaluate subterms of constants alone in double precision, then round them to float32."""
+    wide: dict[int, Any] = {
+        at: rounded(value, np.dtype(np.float64))
+        for at, value in enumerate(dag.value)
+        if value is not None and not isinstance(value, Symbol)
+    }
+    for at, (code, args) in enumerate(dag.rows() if wide else ()):
+        if args and all(a in wide for a in args):
+            wide[at] = function_of(dag, at, code)(*[wide[a] for a in args])
+            values[at] = wide[at] if dag.sort[at] == BOOL else np.float32(wide[at])
+
+
+# -- values going in -------------------------------------------------------------------------
+
+
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return float64 or float32 as a dtype; raise `TargetError` for any other."""
+    kind = np.dtype(dtype)
+    if kind not in (np.float64, np.float32):
+        raise TargetError(f"cannot evaluate in {kind.name}; choices: float64, float32")
+    return kind
+
+
+def rounded(value: Constant, dtype: np.dtype[Any]) -> Any:
+    """Round a constant once to a dtype; truth values stay truth values."""
+    if isinstance(value, bool):
+        return np.bool_(value)
+    near = to_float(value)
+    if dtype == np.float64:
+        return np.float64(near)
+    if isinstance(value, (int, Fraction)) and math.isfinite(near) and (off := value - Fraction(near)):
+        # Round to odd in double first, so that rounding to single is as if done once.
+        bits = np.float64(near).view(np.int64)
+        if not bits & 1:
+            near = math.nextafter(near, math.inf if off > 0 else -math.inf)
+    return np.float32(near)
+
+
+def bind(dag: Dag, env: Env, dtype: np.dtype[Any]) -> dict[int, Array]:
+    """Return the values of a program's symbols by position, in the dtype that they have there."""
+    named = {_name(key): value for key, value in env.items()}
+    bound: dict[int, Array] = {}
+    for at, value in enumerate(dag.value):
+        if isinstance(value, Symbol):
+            if value.name not in named:
+                raise ArgumentError(
+                    f"no value for the symbol {value.name!r}; given: {', '.join(named) or 'none'}"
+                )
+            bound[at] = _converted(value, named[value.name], dtype)
+    try:
+        np.broadcast_shapes(*[array.shape for array in bound.values()])
+    except ValueError:
+        shapes = {dag.value[at].name: a.shape for at, a in bound.items()}  # type: ignore[union-attr]
+        raise ArgumentError(f"the values of the symbols do not broadcast: {shapes}") from None
+    return bound
+
+
+def _name(key: str | Term) -> str:
+    if isinstance(key, str):
+        return key
+    symbol = key.symbol if isinstance(key, Term) else None
+    if symbol is None:
+        raise ArgumentError(f"values are given by symbol or by its name, not by {key!r}")
+    return symbol.name
+
+
+def _converted(symbol: Symbol, value: Any, dtype: np.dtype[Any]) -> Array:
+    array = np.asarray(value)
+    boolean = symbol.sort == BOOL
+    if array.dtype.kind not in ("b" if boolean else "fiub"):
+        wanted = "truth values" if boolean else "real numbers"
+        raise ArgumentError(f"symbol {symbol.name!r} takes {wanted}, not {array.dtype.name}")
+    return array if boolean else array.astype(dtype, copy=False)
+
+
+# -- the meaning of each op ------------------------------------------------------------------
+
+
+def function_of(dag: Dag, at: int, code: int) -> Callable[..., Any]:
+    """Return the function that computes a node from its operands."""
+    if code == ops.POW.code:
+        exponent = dag.value[dag.args[dag.start[at] + 1]]
+        if exponent == 2 and not isinstance(exponent, Symbol):
+            return np.square  # what NumPy computes for x**2
+    return FUNCTIONS[code]
+
+
+def _left_to_right(ufunc: Callable[..., Any]) -> Callable[..., Any]:
+    def reduced(*operands: Any) -> Any:
+        return functools.reduce(ufunc, operands)
+
+    return reduced
+
+
+def _error_function(name: str) -> Callable[..., Any]:
+    @functools.cache
+    def found() -> Callable[..., Any]:
+        try:
+            from scipy import special
+        except ImportError:
+            one = np.frompyfunc(getattr(math, name), 1, 1)
+            return lambda x: np.asarray(one(x)).astype(np.asarray(x).dtype)
+        return getattr(special, name)  # type: ignore[no-any-return]
+
+    return lambda x: found()(x)
+
+
+def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return a + b and its rounding error (Knuth)."""
+    total = a + b
+    shadow = total - a
+    return total, (a - (total - shadow)) + (b - shadow)
+
+
+def _odd_sum(a: Array, b: Array) -> Array:
+    """Add and round to odd: an inexact sum gets a last bit of one."""
+    total, lost = _two_sum(a, b)
+    bits = total.view(np.int64)
+    step = np.where((lost > 0) == (total > 0), 1, -1)
+    return np.where((lost != 0) & (bits & 1 == 0), bits + step, bits).view(np.float64)
+
+
+def _two_product(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return a*b and its rounding error (Dekker's product, with Veltkamp's splitting)."""
+    high_a, high_b = a * 134217729.0, b * 134217729.0
+    high_a, high_b = high_a - (high_a - a), high_b - (high_b - b)
+    low_a, low_b = a - high_a, b - high_b
+    product = a * b
+    error = ((high_a * high_b - product) + high_a * low_b + low_a * high_b) + low_a * low_b
+    return product, error
+
+
+def fma(x: Any, y: Any, z: Any) -> Array:
+    """Compute x*y + z with one rounding in the operands' dtype, float64 or float32.
+
+    Source: S. Boldo, G. Melquiond, "Emulation of FMA and correctly rounded sums: proved
+    algorithms using rounding to odd", 2008. Operands are scaled, so nothing overflows on the way.
+
+    >>> float(fma(1e200, 1e200, -np.inf)), float(fma(0.1, 10.0, -1.0))
+    (-inf, 5.551115123125783e-17)
+    """
+    x, y, z = np.broadcast_arrays(x, y, z)
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(x) & np.isfinite(y)
+        plain = np.where(np.isinf(z) & finite, z, x * y + z)
+        if plain.dtype == np.float32:  # products of two are exact in double
+            sums = _odd_sum(x.astype(np.float64) * y, z.astype(np.float64))
+            return np.where(finite & np.isfinite(z), sums.astype(np.float32), plain)
+        scaled = finite & np.isfinite(z) & (x != 0) & (y != 0)
+        return np.where(scaled, _fma64(x, y, z), plain)
+
+
+def _fma64(x: Array, y: Array, z: Array) -> Array:
+    (x, exponent_x), (y, exponent_y), (z, exponent_z) = np.frexp(x), np.frexp(y), np.frexp(z)
+    # Beyond 2**120 the smaller summand counts only by its sign.
+    scale = exponent_x + exponent_y
+    scale = np.where(z != 0, np.maximum(scale, exponent_z - 120), scale)
+    z = np.ldexp(z, np.maximum(exponent_z - scale, -120))
+    product, error = _two_product(x, y)
+    high, low = _two_sum(z, error)
+    total, rest = _two_sum(product, high)
+    rest = _odd_sum(low, rest)
+    near = total + rest
+    result = np.ldexp(near, scale)
+    if not (np.abs(result) < 2.0**-1021).any():
+        return result
+    # Subnormal results have fewer bits: round to multiples of the smallest one instead.
+    steps = np.ldexp(total, np.maximum(scale + 1074, -400))
+    whole = np.rint(steps)
+    tie = steps - whole
+    whole = whole + ((tie == 0.5) & (rest > 0)) - ((tie == -0.5) & (rest < 0))
+    tiny = np.copysign(np.ldexp(whole, -1074), near)
+    return np.where(np.frexp(near)[1] + scale <= -1022, tiny, result)
+
+
+_NARY: Final = (ops.ADD, ops.MUL, ops.AND, ops.OR)
+_SPECIAL: Final[dict[str, Callable[..., Any]]] = {
+    **{row.name: _left_to_right(getattr(np, row.numpy)) for row in _NARY},
+    "fma": fma,
+    "erf": _error_function("erf"),
+    "erfc": _error_function("erfc"),
+}
+FUNCTIONS: Final[tuple[Callable[..., Any], ...]] = tuple(
+    _SPECIAL.get(row.name) or getattr(np, row.numpy or "isnan") for row in ops.OPS
+)
+"""By op code: the function that defines the op on floating-point numbers."""

@@ -1,0 +1,362 @@
+"""Reading formulas in Python's syntax: no `eval`, no recursion, every size bounded.
+
+Text from outside may be hostile, so it never reaches Python's own parser, whose limits on depth
+differ between versions. An operator-precedence parser with two explicit stacks reads it in one
+pass; each refusal is a `ParseError` with the place.
+"""
+
+import keyword
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, NoReturn
+
+from rewrite import ops
+from rewrite.errors import ParseError, SortError, UnsupportedOp
+from rewrite.io.grammar import (
+    CLAMP,
+    COMPARISON,
+    EXACT,
+    FLOAT,
+    FUNCTIONS,
+    INFIX,
+    INTEGER,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_EXPONENT,
+    MAX_LENGTH,
+    MAX_NAME,
+    OPENS,
+    PREFIX,
+    REFUSED,
+    TOKEN,
+    VALUES,
+    count,
+    shown,
+    suggest,
+    why_no_number,
+)  # fmt: skip
+from rewrite.store import Symbol
+from rewrite.term import Term, current_store, lift, symbol
+
+__all__ = ["parse"]
+
+
+class _Operand(NamedTuple):
+    """A node; its value where it is a small exact integer; its number where it is a literal."""
+
+    node: int
+    exact: int | None = None
+    literal: int | float | None = None
+
+
+class _Pending(NamedTuple):
+    """An operator that waits for its right side."""
+
+    power: int
+    row: ops.Op | None
+    text: str
+    column: int
+    prefix: bool = False
+    chained: bool = False
+
+
+class _Open(NamedTuple):
+    """An open parenthesis: of a call if it has a name; what was on the stacks before it."""
+
+    column: int
+    function: str
+    operands: int
+    pending: int
+
+
+class _Parser:
+    def __init__(self, text: str, known: dict[str, Term], strict: bool) -> None:
+        self.text, self.known, self.strict = text, known, strict
+        self.store = current_store()
+        self.operands: list[_Operand] = []
+        self.pending: list[_Pending] = []
+        self.opens: list[_Open] = []
+        self.base = 0
+        self.called: tuple[str, int] | None = None
+        self.wants_value = True
+        self.end = 0
+
+    def fail(self, message: str, column: int, width: int = 1) -> NoReturn:
+        raise ParseError(message, self.text, column, width)
+
+    # -- tokens ------------------------------------------------------------------------------
+
+    def run(self) -> Term:
+        """Read the whole text."""
+        for match in TOKEN.finditer(self.text):
+            kind = match.lastgroup or ""
+            token, column = match[kind], match.start(kind)
+            self.end = match.end()
+            if token in ("\n", "\r") and (self.opens or not self.text[column:].strip()):
+                continue
+            if self.wants_value:
+                self.value(kind, token, column)
+            else:
+                self.operator(kind, token, column)
+        if self.wants_value:
+            what = "ends where a value should follow" if self.end else "is empty"
+            self.fail(f"the formula {what}", len(self.text.rstrip()))
+        if self.opens:
+            self.fail("this parenthesis is never closed", self.opens[-1].column)
+        self.reduce(0)
+        return Term(self.store, self.operands[0].node)
+
+    def value(self, kind: str, token: str, column: int) -> None:
+        """Take a token where a value begins."""
+        if token in PREFIX:
+            power, row = PREFIX[token]
+            if token == "not" and len(self.pending) > self.base and self.pending[-1].power > power:
+                self.fail("put 'not ...' in parentheses here", column, 3)
+            self.push(_Pending(power, row, token, column, prefix=True))
+        elif token == "(":
+            name, at = self.called or ("", column)
+            self.called = None
+            self.opens.append(_Open(at, name, len(self.operands), len(self.pending)))
+            self.base = len(self.pending)
+            self.check_depth(column)
+        elif kind == "number":
+            self.number(token, column)
+        elif kind == "name":
+            self.name(token, column)
+        elif token == ")" and self.opens and self.opens[-1].function:
+            self.close(column)  # f() or f(x,)
+        else:
+            self.fail(REFUSED.get(token) or f"a value is missing before {shown(token)}", column)
+
+    def operator(self, kind: str, token: str, column: int) -> None:
+        """Take a token where a value has ended."""
+        if token in INFIX:
+            self.infix(token, column)
+        elif token == ")":
+            self.close(column)
+        elif token == ",":
+            if not self.opens or not self.opens[-1].function:
+                self.fail("a comma outside a call: tuples are not part of a formula", column)
+            self.reduce(0)
+            self.wants_value = True
+        elif token == "(":
+            self.fail("only named functions can be called; write * to multiply", column)
+        elif token in REFUSED:
+            self.fail(REFUSED[token], column, len(token))
+        elif kind == "mark":
+            self.fail(f"{shown(token)} is not part of a formula", column)
+        elif token in keyword.kwlist:
+            self.fail(f"{token!r} is Python, but not part of a formula", column, len(token))
+        else:
+            self.fail(f"an operator is missing before {shown(token)}", column, len(token))
+
+    def number(self, token: str, column: int) -> None:
+        """Take a literal, exactly as written."""
+        if len(token) > MAX_DIGITS:
+            self.fail(f"a number of {len(token)} digits; {MAX_DIGITS} are allowed", column)
+        value: int | float
+        if INTEGER.fullmatch(token):
+            value = int(token)
+            exact = min(value, CLAMP)
+        elif FLOAT.fullmatch(token) and not token.replace("_", "").isdigit():
+            value, exact = float(token), None
+            if math.isinf(value):
+                self.fail(f"{shown(token)} is too large for a double; write inf", column)
+        else:
+            self.fail(why_no_number(token), column, len(token))
+        self.operands.append(_Operand(self.store.constant(value), exact, value))
+        self.wants_value = False
+
+    def name(self, token: str, column: int) -> None:
+        """Take a symbol, a constant, or the name of a function."""
+        name = token if token.isascii() else unicodedata.normalize("NFKC", token)
+        if len(name) > MAX_NAME or not name.isidentifier():
+            self.fail(f"{shown(name)} is not a name", column)
+        if OPENS.match(self.text, self.end) and name not in keyword.kwlist:
+            if name not in FUNCTIONS:
+                self.fail(self.unknown_function(name), column, len(token))
+            self.called = name, column
+            return
+        literal: float | None = None
+        if name in self.known:
+            node = self.known[name].id
+        elif name in VALUES:
+            value = VALUES[name]
+            literal = value if type(value) is float else None
+            node = self.store.constant(value)
+        else:
+            self.refuse_name(name, column)
+            node = self.store.symbol(Symbol(name))
+        self.operands.append(_Operand(node, None, literal))
+        self.wants_value = False
+
+    def refuse_name(self, name: str, column: int) -> None:
+        """Refuse what cannot be a new symbol."""
+        if name in keyword.kwlist:
+            why = REFUSED.get(name) or f"{name!r} is Python, but not part of a formula"
+            self.fail(why, column, len(name))
+        if name in FUNCTIONS:
+            self.fail(f"{name} is a function; call it, as in {name}(x)", column, len(name))
+        if self.strict:
+            self.fail(f"unknown name {name!r}{suggest(name, self.known)}", column, len(name))
+
+    def unknown_function(self, name: str) -> str:
+        """Say what is wrong with a call."""
+        if name in self.known or name in VALUES:
+            return f"{name!r} is not a function; write {name}*(...) to multiply"
+        return f"unknown function {name!r}{suggest(name, FUNCTIONS)}"
+
+    # -- operators ---------------------------------------------------------------------------
+
+    def push(self, pending: _Pending) -> None:
+        """Let an operator wait."""
+        self.pending.append(pending)
+        self.check_depth(pending.column)
+
+    def check_depth(self, column: int) -> None:
+        """Bound what waits; a long sum waits for nothing."""
+        if len(self.pending) + len(self.opens) > MAX_DEPTH:
+            self.fail(f"nested deeper than {MAX_DEPTH} levels", column)
+
+    def infix(self, token: str, column: int) -> None:
+        """Take a binary operator."""
+        power, row = INFIX[token]
+        self.reduce(power + (row is ops.POW or power == COMPARISON))
+        chained = False
+        if power == COMPARISON and len(self.pending) > self.base:
+            chained = self.pending[-1].power == COMPARISON
+            if chained:  # a < b < c is (a < b) & (b < c)
+                middle = self.operands[-1]
+                self.apply(self.pending.pop())
+                self.operands.append(middle)
+        self.push(_Pending(power, row, token, column, chained=chained))
+        self.wants_value = True
+
+    def reduce(self, power: int) -> None:
+        """Apply the operators that bind at least so tightly."""
+        while len(self.pending) > self.base and self.pending[-1].power >= power:
+            self.apply(self.pending.pop())
+
+    def apply(self, this: _Pending) -> None:
+        """Apply one operator to the values on the stack."""
+        row, right = this.row, self.operands.pop()
+        if this.prefix:
+            if row is ops.NEG and right.literal is not None:
+                exact = None if right.exact is None else -right.exact
+                result = _Operand(self.store.constant(-right.literal), exact)
+            elif row is None:
+                result = right
+            else:
+                exact = -right.exact if row is ops.NEG and right.exact is not None else None
+                result = _Operand(self.make(row, [right.node], this.column), exact)
+            self.operands.append(result)
+            return
+        assert row is not None, "only prefix operators have no op"
+        left = self.operands.pop()
+        exact = self.exact(row, left.exact, right.exact, this.column)
+        node = self.make(row, [left.node, right.node], this.column)
+        if this.text == "//":
+            node = self.make(ops.FLOOR, [node], this.column)
+        if this.chained:
+            node = self.make(ops.AND, [self.operands.pop().node, node], this.column)
+        self.operands.append(_Operand(node, exact))
+
+    def close(self, column: int) -> None:
+        """Take a closing parenthesis."""
+        if not self.opens:
+            self.fail("this parenthesis closes nothing", column)
+        if not self.wants_value:
+            self.reduce(0)
+        opened = self.opens.pop()
+        self.base = self.opens[-1].pending if self.opens else 0
+        values = self.operands[opened.operands :]
+        del self.operands[opened.operands :]
+        if opened.function:
+            self.operands.append(self.call(opened, values))
+        else:
+            self.operands.append(_Operand(values[0].node, values[0].exact))
+        self.wants_value = False
+
+    def call(self, opened: _Open, values: list[_Operand]) -> _Operand:
+        """Apply a function; min and max take any number."""
+        name, column = opened.function, opened.column
+        row, nodes = FUNCTIONS[name], [value.node for value in values]
+        many = name in ("min", "max") or row.arity < 0
+        if len(nodes) != row.arity and not (many and len(nodes) >= 2):
+            wanted = "two or more arguments" if many else count(row.arity)
+            self.fail(f"{name} takes {wanted}, not {len(nodes)}", column, len(name))
+        exact = None
+        if row is ops.POW:
+            exact = self.exact(row, values[0].exact, values[1].exact, column)
+        node = self.make(row, nodes[:2] if many else nodes, column)
+        for other in nodes[2:] if many else ():
+            node = self.make(row, [node, other], column)
+        return _Operand(node, exact)
+
+    def make(self, row: ops.Op, nodes: list[int], column: int) -> int:
+        """Build a node; say where sorts do not fit."""
+        try:
+            return self.store.make((row.code, *nodes))
+        except SortError as error:
+            hint = "; & and | bind tighter than comparisons" if row in (ops.AND, ops.OR) else ""
+            raise ParseError(f"{error}{hint}", self.text, column) from None
+
+    def exact(self, row: ops.Op, left: int | None, right: int | None, column: int) -> int | None:
+        """Follow exact integers, to refuse powers that nobody could write out."""
+        if row is ops.POW and right is not None and abs(right) > MAX_EXPONENT:
+            shown = right if abs(right) < CLAMP else "that is larger still"
+            self.fail(
+                f"integer exponents go up to {MAX_EXPONENT}, not {shown}; write a float if a "
+                "floating-point power is meant", column,
+            )  # fmt: skip
+        if row not in EXACT or left is None or right is None:
+            return None
+        if row is ops.POW:
+            if right < 0:
+                return None
+            value = left**right if left.bit_length() * right <= 128 else CLAMP
+        else:
+            value = left + right if row is ops.ADD else left - right
+            value = left * right if row is ops.MUL else value
+        return max(-CLAMP, min(value, CLAMP))
+
+
+def _known(symbols: Mapping[str, Term] | Iterable[Term | str] | None) -> dict[str, Term]:
+    store = current_store()
+    if symbols is None:
+        return {}
+    if isinstance(symbols, Mapping):
+        return {name: lift(term, store) for name, term in symbols.items()}
+    found = {}
+    for given in [symbols] if isinstance(symbols, (str, Term)) else symbols:
+        term = symbol(given) if isinstance(given, str) else given
+        if not isinstance(term, Term) or term.symbol is None:
+            raise UnsupportedOp(f"symbols= takes symbols, names, or name -> term; not {given!r}")
+        found[term.symbol.name] = lift(term, store)
+    return found
+
+
+def parse(
+    text: str,
+    symbols: Mapping[str, Term] | Iterable[Term | str] | None = None,
+    *,
+    strict: bool = False,
+) -> Term:
+    """Read a formula in Python's syntax; numbers are what they are written as.
+
+    Names given by `symbols` (name -> term, or symbols and names) come first, then `pi`, `e`,
+    `inf` and `nan`; any other name becomes a new symbol, or with `strict` an error. Raise
+    `ParseError`, which shows the place, for whatever is not a formula or too large.
+
+    >>> import rewrite as rw
+    >>> rw.parse("-x**2 / (1 + ln(x))")
+    -x**2/(1 + log(x))
+    """
+    if not isinstance(text, str):
+        raise UnsupportedOp(f"parse takes text, not {type(text).__name__}")
+    if len(text) > MAX_LENGTH:
+        raise ParseError(
+            f"a text of {len(text):,} characters; {MAX_LENGTH:,} are allowed", text, MAX_LENGTH
+        )
+    return _Parser(text, _known(symbols), strict).run()

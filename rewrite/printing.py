@@ -1,0 +1,206 @@
+"""Writing terms as infix text, s-expressions and LaTeX, in bounded length and without recursion.
+
+A term is a DAG; written out it can be exponentially longer. Each writer works off an explicit
+stack and stops at its limit with an ellipsis.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final
+
+from rewrite import ops
+from rewrite.constants import Constant, Named
+from rewrite.store import Store, Symbol
+from rewrite.term import Term
+
+__all__ = ["infix", "latex", "sexpr"]
+
+ELLIPSIS: Final = "…"
+type Item = str | tuple[int, int]
+"""Text to write, or a node with the binding power that it needs to go without parentheses."""
+type Expand = Callable[[Store, int, int], list[Item]]
+
+
+def _write(term: Term, limit: int, expand: Expand) -> str:
+    parts: list[str] = []
+    length = 0
+    stack: list[Item] = [(term.id, 0)]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, tuple):
+            stack.extend(reversed(expand(term.store, *item)))
+            continue
+        length += len(item)
+        if length > limit:
+            parts.append(ELLIPSIS)
+            break
+        parts.append(item)
+    return "".join(parts)
+
+
+def _leaf(store: Store, node: int) -> Symbol | Constant | None:
+    code = store.code(node)
+    if code == ops.CONST.code:
+        return store.constants[store.payload(node)]
+    if code in (ops.SYMBOL.code, ops.PVAR.code):
+        return store.symbols[store.payload(node)]
+    return None
+
+
+def number(value: Constant) -> str:
+    """Write a constant so that it reads back as the same value."""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, int) and abs(value).bit_length() > 4096:
+        return f"<integer of {abs(value).bit_length()} bits>"
+    return value.name if isinstance(value, Named) else repr(value)
+
+
+def _number_power(value: Constant) -> int:
+    """Return how tightly a written constant binds."""
+    if isinstance(value, Fraction):
+        return ops.DIV.power
+    if isinstance(value, (int, float)) and str(value).startswith("-"):
+        return ops.NEG.power
+    return ops.PREFIX
+
+
+def _enclose(items: list[Item], power: int, needed: int) -> list[Item]:
+    return ["(", *items, ")"] if power < needed else items
+
+
+def _infix(store: Store, node: int, needed: int) -> list[Item]:
+    leaf = _leaf(store, node)
+    row = ops.OPS[store.code(node)]
+    if isinstance(leaf, Symbol):
+        return ["?" + leaf.name if row is ops.PVAR else leaf.name]
+    if leaf is not None:
+        return _enclose([number(leaf)], _number_power(leaf), needed)
+    children = store.children(node)
+    if not row.infix:
+        items: list[Item] = [row.name, "("]
+        for place, child in enumerate(children):
+            items += [", ", (child, 0)] if place else [(child, 0)]
+        return [*items, ")"]
+    if len(children) == 1:
+        return _enclose([row.infix, (children[0], row.power)], row.power, needed)
+    tight = row in (ops.MUL, ops.DIV, ops.POW)
+    between = row.infix if tight else f" {row.infix} "
+    right_first = row is ops.POW or row.makes == "b" and row.takes != "b"
+    items = [(children[0], row.power + right_first)]
+    for child in children[1:]:
+        items += [between, (child, row.power + (row is not ops.POW))]
+    return _enclose(items, row.power, needed)
+
+
+def _sexpr(store: Store, node: int, needed: int) -> list[Item]:
+    leaf = _leaf(store, node)
+    row = ops.OPS[store.code(node)]
+    if isinstance(leaf, Symbol):
+        return ["?" + leaf.name if row is ops.PVAR else leaf.name]
+    if leaf is not None:
+        return [number(leaf)]
+    items: list[Item] = ["(", row.name]
+    for child in store.children(node):
+        items += [" ", (child, 0)]
+    return [*items, ")"]
+
+
+_GREEK: Final = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
+)
+
+
+def _latex_name(name: str) -> str:
+    head, *rest = name.rstrip("_").split("_")
+    digits = head.rstrip("0123456789")
+    if digits and digits != head:
+        head, rest = digits, [head[len(digits) :], *rest]
+    shown = "\\" + head if head in _GREEK else head if len(head) <= 1 else f"\\mathrm{{{head}}}"
+    below = ",".join("\\" + part if part in _GREEK else part for part in rest if part)
+    return f"{shown}_{{{below}}}" if below else shown
+
+
+def _latex_leaf(leaf: Symbol | Constant) -> str:
+    if isinstance(leaf, Symbol):
+        return _latex_name(leaf.name)
+    if isinstance(leaf, Named):
+        return "\\pi" if leaf.name == "pi" else leaf.name
+    if isinstance(leaf, Fraction):
+        sign = "-" if leaf < 0 else ""
+        return f"{sign}\\frac{{{abs(leaf.numerator)}}}{{{leaf.denominator}}}"
+    text = number(leaf).replace("inf", "\\infty")
+    mantissa, mark, exponent = text.partition("e")
+    return f"{mantissa} \\cdot 10^{{{int(exponent)}}}" if mark and exponent else text
+
+
+def _latex_call(row: ops.Op, children: tuple[int, ...]) -> list[Item]:
+    if row.latex:
+        before, _, after = row.latex.partition("%s")
+        return [before, (children[0], 0), after]
+    items: list[Item] = [f"\\operatorname{{{row.name}}}\\left("]
+    for place, child in enumerate(children):
+        items += [", ", (child, 0)] if place else [(child, 0)]
+    return [*items, "\\right)"]
+
+
+def _latex(store: Store, node: int, needed: int) -> list[Item]:
+    leaf = _leaf(store, node)
+    row = ops.OPS[store.code(node)]
+    if leaf is not None:
+        power = ops.PREFIX if isinstance(leaf, (Symbol, Fraction)) else _number_power(leaf)
+        return _latex_enclose([_latex_leaf(leaf)], power, needed)
+    children = store.children(node)
+    if row is ops.DIV:
+        return ["\\frac{", (children[0], 0), "}{", (children[1], 0), "}"]
+    if row is ops.POW:
+        base: list[Item] = [(children[0], row.power + 1), "^{", (children[1], 0), "}"]
+        return _latex_enclose(base, row.power, needed)
+    if not row.infix:
+        return _latex_call(row, children)
+    mark = row.latex or row.infix
+    if len(children) == 1:
+        return _latex_enclose([f"{mark} ", (children[0], row.power)], row.power, needed)
+    between = " \\cdot " if row is ops.MUL else f" {mark} "
+    items: list[Item] = [(children[0], row.power)]
+    for child in children[1:]:
+        items += [between, (child, row.power + 1)]
+    return _latex_enclose(items, row.power, needed)
+
+
+def _latex_enclose(items: list[Item], power: int, needed: int) -> list[Item]:
+    return ["\\left(", *items, "\\right)"] if power < needed else items
+
+
+def infix(term: Term, limit: int = 2000) -> str:
+    """Write in Python syntax, at most about `limit` characters.
+
+    >>> import rewrite as rw
+    >>> x, y = rw.symbols("x y")
+    >>> print(infix(-(x - y) ** 2 / rw.sin(x)))
+    -(x - y)**2/sin(x)
+    """
+    return _write(term, limit, _infix)
+
+
+def sexpr(term: Term, limit: int = 4000) -> str:
+    """Write as an s-expression of op names.
+
+    >>> import rewrite as rw
+    >>> print(sexpr(rw.symbol("x") + 1))
+    (add x 1)
+    """
+    return _write(term, limit, _sexpr)
+
+
+def latex(term: Term, limit: int = 4000) -> str:
+    """Write as LaTeX, without dollar signs.
+
+    >>> import rewrite as rw
+    >>> print(latex(rw.sqrt(rw.symbol("x_0"))))
+    \\sqrt{x_{0}}
+    """
+    return _write(term, limit, _latex)

@@ -1,0 +1,524 @@
+"""`Term`: a small handle on a node of a store, which behaves as a number.
+
+Construction is literal: what is written is what is stored, in its order.
+"""
+
+import contextlib
+import contextvars
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsFloat
+
+import numpy as np
+
+from rewrite import ops
+from rewrite.constants import E, PI, Constant, as_constant, constant_key
+from rewrite.dag import Dag, rebuild
+from rewrite.errors import DomainError, SortError, TraceError, UnsupportedOp
+from rewrite.sorts import BOOL, Sort
+from rewrite.store import Store, Symbol
+
+if TYPE_CHECKING:
+    from rewrite.array import TermArray
+
+__all__ = [
+    "Term",
+    "apply",
+    "const",
+    "current_store",
+    "e",
+    "lift",
+    "pattern_vars",
+    "pi",
+    "scope",
+    "symbol",
+    "symbols",
+]
+
+_ADD, _SUB, _MUL, _DIV = ops.ADD.code, ops.SUB.code, ops.MUL.code, ops.DIV.code
+
+
+class Term:
+    """An expression; equal terms of one store are one node.
+
+    `==` compares structure and gives a bool; `rw.eq(a, b)` builds an equation.
+
+    >>> import rewrite as rw
+    >>> x, y = rw.symbols("x y")
+    >>> (x + y) * 2
+    (x + y)*2
+    """
+
+    __slots__ = ("id", "store")
+    __array_priority__ = 1000
+
+    store: Store
+    id: int
+
+    def __init__(self, store: Store, id: int) -> None:
+        self.store = store
+        self.id = id
+
+    # -- structure ---------------------------------------------------------------------------
+
+    @property
+    def op(self) -> ops.Op:
+        """The row of the op table at the head of this term."""
+        return ops.OPS[self.store.code(self.id)]
+
+    @property
+    def args(self) -> tuple["Term", ...]:
+        """The children."""
+        store = self.store
+        return tuple([Term(store, child) for child in store.children(self.id)])
+
+    @property
+    def sort(self) -> Sort:
+        """The sort: real, integer or truth value."""
+        return Sort(self.store.sort(self.id))
+
+    @property
+    def value(self) -> Constant | None:
+        """The exact value of a constant, None for anything else."""
+        return self.store.value(self.id)
+
+    @property
+    def symbol(self) -> Symbol | None:
+        """The name, dtype and domain of a symbol or pattern variable, None for anything else."""
+        if self.op.code in (ops.SYMBOL.code, ops.PVAR.code):
+            return self.store.symbols[self.store.payload(self.id)]
+        return None
+
+    @property
+    def free_symbols(self) -> tuple["Term", ...]:
+        """The symbols in this term, by name."""
+        dag = Dag.of(self.store, [self.id])
+        found = [
+            (value.name, int(node))
+            for value, node in zip(dag.value, dag.ids, strict=True)
+            if isinstance(value, Symbol)
+        ]
+        return tuple(Term(self.store, node) for _, node in sorted(found))
+
+    def node_count(self) -> int:
+        """Count the distinct nodes: shared subterms once."""
+        return len(Dag.of(self.store, [self.id]))
+
+    def substitute(self, mapping: Mapping["Term", Any]) -> "Term":
+        """Replace terms by others everywhere, in one pass over the distinct nodes.
+
+        >>> import rewrite as rw
+        >>> x, y = rw.symbols("x y")
+        >>> (x * y + x).substitute({x: y + 1})
+        (y + 1)*y + (y + 1)
+        """
+        store = self.store
+        dag = Dag.of(store, [self.id])
+        wanted = {join(store, old).id: lift(new, store).id for old, new in mapping.items()}
+        preset = {at: wanted[i] for at, i in enumerate(dag.ids.tolist()) if i in wanted}
+        return Term(store, rebuild(dag, store, preset)[dag.roots[0]])
+
+    # -- comparison --------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        """Compare structure, across stores too."""
+        if not isinstance(other, Term):
+            return NotImplemented
+        if other.store is self.store:
+            return other.id == self.id
+        return join(self.store, other).id == self.id
+
+    def __hash__(self) -> int:
+        """Hash two levels of structure, so that equal terms of different stores agree."""
+        store = self.store
+        below = [(store.code(child), _leaf(store, child)) for child in store.children(self.id)]
+        return hash((store.code(self.id), _leaf(store, self.id), *below))
+
+    def __bool__(self) -> NoReturn:
+        """Refuse: a term has no truth value until it is evaluated."""
+        raise TraceError(
+            f"the truth value of the term {_short(self)} is not known; for a data-dependent "
+            "choice write rw.where(condition, a, b), for logic use & | ~"
+        )
+
+    def __float__(self) -> float:
+        """Evaluate a constant term."""
+        from rewrite.evaluate import evaluate
+
+        if self.free_symbols:
+            raise TraceError(f"the term {_short(self)} has free symbols; it is not one number")
+        return float(evaluate(self))
+
+    __int__ = __index__ = None  # type: ignore[assignment]
+
+    def __iter__(self) -> NoReturn:
+        """Refuse: a term is one number."""
+        raise TraceError(f"the term {_short(self)} is one number; it cannot be iterated over")
+
+    # -- arithmetic --------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Any:
+        """x + y."""
+        store = self.store
+        if type(other) is Term and other.store is store:
+            return Term(store, store.make((_ADD, self.id, other.id)))
+        return _binary(ops.ADD, self, other)
+
+    def __sub__(self, other: Any) -> Any:
+        """x - y."""
+        store = self.store
+        if type(other) is Term and other.store is store:
+            return Term(store, store.make((_SUB, self.id, other.id)))
+        return _binary(ops.SUB, self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        """x * y."""
+        store = self.store
+        if type(other) is Term and other.store is store:
+            return Term(store, store.make((_MUL, self.id, other.id)))
+        return _binary(ops.MUL, self, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        """x / y."""
+        store = self.store
+        if type(other) is Term and other.store is store:
+            return Term(store, store.make((_DIV, self.id, other.id)))
+        return _binary(ops.DIV, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        """Y + x."""
+        return _binary(ops.ADD, self, other, swap=True)
+
+    def __rsub__(self, other: Any) -> Any:
+        """Y - x."""
+        return _binary(ops.SUB, self, other, swap=True)
+
+    def __rmul__(self, other: Any) -> Any:
+        """Y * x."""
+        return _binary(ops.MUL, self, other, swap=True)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        """Y / x."""
+        return _binary(ops.DIV, self, other, swap=True)
+
+    def __pow__(self, other: Any) -> Any:
+        """x ** y."""
+        return _binary(ops.POW, self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        """Y ** x."""
+        return _binary(ops.POW, self, other, swap=True)
+
+    def __mod__(self, other: Any) -> NoReturn:
+        """Refuse: Python's % is floored, C's is not."""
+        raise UnsupportedOp("% is not supported on terms; use np.fmod, or x - y*np.floor(x/y)")
+
+    def __floordiv__(self, other: Any) -> Any:
+        """floor(x / y)."""
+        return apply(ops.FLOOR, self / other)
+
+    def __neg__(self) -> "Term":
+        """-x."""
+        return apply(ops.NEG, self)
+
+    def __pos__(self) -> "Term":
+        """+x, which is x."""
+        return self
+
+    def __abs__(self) -> "Term":
+        """|x|."""
+        return apply(ops.ABS, self)
+
+    def __round__(self, digits: None = None) -> "Term":
+        """Round halves to the even integer."""
+        return apply(ops.ROUND, self)
+
+    def __floor__(self) -> "Term":
+        """math.floor."""
+        return apply(ops.FLOOR, self)
+
+    def __ceil__(self) -> "Term":
+        """math.ceil."""
+        return apply(ops.CEIL, self)
+
+    def __trunc__(self) -> "Term":
+        """math.trunc."""
+        return apply(ops.TRUNC, self)
+
+    def __lt__(self, other: Any) -> Any:
+        """x < y as a term."""
+        return _binary(ops.LT, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        """x <= y as a term."""
+        return _binary(ops.LE, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        """x > y as a term."""
+        return _binary(ops.GT, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        """x >= y as a term."""
+        return _binary(ops.GE, self, other)
+
+    def __and__(self, other: Any) -> Any:
+        """Conjunction of truth values."""
+        return _binary(ops.AND, self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        """Conjunction of truth values."""
+        return _binary(ops.AND, self, other, swap=True)
+
+    def __or__(self, other: Any) -> Any:
+        """Disjunction of truth values."""
+        return _binary(ops.OR, self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        """Disjunction of truth values."""
+        return _binary(ops.OR, self, other, swap=True)
+
+    def __invert__(self) -> "Term":
+        """Negation of a truth value."""
+        return apply(ops.NOT, self)
+
+    # -- NumPy -------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Let `np.sin(term)` build a term; with arrays beside it, a `TermArray`."""
+        from rewrite import array
+
+        return array.trace_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Let `np.where(term, a, b)` and the like build terms."""
+        from rewrite import array
+
+        return array.trace_function(func, args, kwargs)
+
+    # -- looks -------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        """Write in Python syntax, cut short where it is very long."""
+        from rewrite.printing import infix
+
+        return infix(self)
+
+    def sexpr(self, limit: int = 4000) -> str:
+        """Write as an s-expression of op names."""
+        from rewrite.printing import sexpr
+
+        return sexpr(self, limit)
+
+    def latex(self, limit: int = 4000) -> str:
+        """Write as LaTeX."""
+        from rewrite.printing import latex
+
+        return latex(self, limit)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def __reduce__(self) -> Any:
+        """Pickle as the columns of this term alone."""
+        dag = Dag.of(self.store, [self.id])
+        return _unpickle, (dag.code, dag.start, dag.args, dag.sort, dag.value, dag.roots, dag.ids)
+
+    def __copy__(self) -> "Term":
+        """Terms are immutable."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "Term":
+        """Terms are immutable."""
+        return self
+
+
+def _leaf(store: Store, node: int) -> Any:
+    code = store.code(node)
+    if code == ops.CONST.code:
+        return constant_key(store.constants[store.payload(node)])
+    return store.symbols[store.payload(node)].name if code in _NAMED else None
+
+
+_NAMED: Final = (ops.SYMBOL.code, ops.PVAR.code)
+
+
+def _unpickle(*columns: Any) -> Term:
+    dag, store = Dag(*columns), current_store()
+    return Term(store, rebuild(dag, store)[dag.roots[0]])
+
+
+def _short(term: Term) -> str:
+    from rewrite.printing import infix
+
+    return infix(term, 60)
+
+
+# -- stores ----------------------------------------------------------------------------------
+
+_DEFAULT: Final = Store()
+_CURRENT: contextvars.ContextVar[Store] = contextvars.ContextVar("rewrite_store", default=_DEFAULT)
+
+
+def current_store() -> Store:
+    """Return the store in which symbols and constants are made in this context."""
+    return _CURRENT.get()
+
+
+@contextlib.contextmanager
+def scope(store: Store | None = None) -> Iterator[Store]:
+    """Make terms in a scratch store, which goes away with the last term that uses it.
+
+    >>> import rewrite as rw
+    >>> with rw.scope() as store:
+    ...     t = rw.symbol("x") + 1
+    >>> len(store)
+    3
+    """
+    token = _CURRENT.set(store if store is not None else Store())
+    try:
+        yield _CURRENT.get()
+    finally:
+        _CURRENT.reset(token)
+
+
+def join(store: Store, term: Term) -> Term:
+    """Return the same term in another store."""
+    if term.store is store:
+        return term
+    dag = Dag.of(term.store, [term.id])
+    return Term(store, rebuild(dag, store)[dag.roots[0]])
+
+
+def join_all(store: Store, terms: Iterable[Term]) -> list[int]:
+    """Return the ids that several terms have in another store."""
+    return [join(store, term).id for term in terms]
+
+
+# -- construction ----------------------------------------------------------------------------
+
+
+def const(value: Any, store: Store | None = None) -> Term:
+    """Make a constant term; ints and fractions stay exact.
+
+    >>> import rewrite as rw
+    >>> rw.const(0.5) == rw.const(0.5), rw.const(0.0) == rw.const(-0.0)
+    (True, False)
+    """
+    store = store if store is not None else current_store()
+    return Term(store, store.constant(as_constant(value)))
+
+
+def lift(value: Any, store: Store) -> Term:
+    """Make a term of a number, or bring a term into this store."""
+    if isinstance(value, Term):
+        return join(store, value)
+    return Term(store, store.constant(as_constant(value)))
+
+
+def apply(op: ops.Op | str, *args: Any) -> Term:
+    """Apply an op to terms and numbers.
+
+    >>> import rewrite as rw
+    >>> x = rw.symbol("x")
+    >>> rw.apply("add", x, 1, 2)
+    x + 1 + 2
+    """
+    row = ops.op(op) if isinstance(op, str) else op
+    store = next((a.store for a in args if isinstance(a, Term)), None) or current_store()
+    return Term(store, store.make((row.code, *[lift(a, store).id for a in args])))
+
+
+def _binary(row: ops.Op, term: Term, other: Any, swap: bool = False) -> Any:
+    if not isinstance(other, Term):
+        if isinstance(other, (np.ndarray, list, tuple)) or type(other).__name__ == "TermArray":
+            return NotImplemented
+        try:
+            other = Term(term.store, term.store.constant(as_constant(other)))
+        except UnsupportedOp:
+            if hasattr(other, "__array_ufunc__") or isinstance(other, (complex, str, bytes)):
+                raise
+            return NotImplemented
+    store = term.store
+    other_id = other.id if other.store is store else join(store, other).id
+    key = (row.code, other_id, term.id) if swap else (row.code, term.id, other_id)
+    return Term(store, store.make(key))
+
+
+def symbol(
+    name: str,
+    *,
+    low: SupportsFloat | None = None,
+    high: SupportsFloat | None = None,
+    dtype: Any = None,
+) -> Term:
+    """Make a symbol, with an optional closed domain [low, high] in which its values lie.
+
+    Rules may use the domain, and accuracy is measured on it. Raise `DomainError` for an empty
+    domain or a bound that is not a finite number.
+
+    >>> import rewrite as rw
+    >>> rw.symbol("x", low=0).symbol.low
+    0.0
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise UnsupportedOp(f"a symbol's name must be an identifier, not {name!r}")
+    bounds = []
+    for which, bound in (("low", low), ("high", high)):
+        value = None if bound is None else float(bound)
+        if value is not None and not math.isfinite(value):
+            raise DomainError(f"{which}={bound} of symbol {name!r} is not finite; leave it out")
+        bounds.append(value)
+    if bounds[0] is not None and bounds[1] is not None and bounds[0] > bounds[1]:
+        raise DomainError(f"the domain [{low}, {high}] of symbol {name!r} is empty")
+    text = None if dtype is None else np.dtype(dtype).name
+    if text is not None and np.dtype(text).kind not in "fiub":
+        raise SortError(f"symbol {name!r} cannot have dtype {text}; use a real, integer or bool one")
+    store = current_store()
+    return Term(store, store.symbol(Symbol(name, text, bounds[0], bounds[1])))
+
+
+def symbols(names: str | Iterable[str], **options: Any) -> tuple[Term, ...]:
+    """Make several symbols of names separated by spaces or commas.
+
+    >>> import rewrite as rw
+    >>> rw.symbols("x, y")
+    (x, y)
+    """
+    parts = names.replace(",", " ").split() if isinstance(names, str) else list(names)
+    return tuple(symbol(name, **options) for name in parts)
+
+
+RULES: Final = Store()
+"""Patterns live in a store of their own, so that rule tables never grow a user's store."""
+
+
+def pattern_vars(names: str, *, sort: Sort = Sort.REAL) -> tuple[Term, ...]:
+    """Make pattern variables: holes in a rule that match any term of the sort.
+
+    >>> import rewrite as rw
+    >>> a, b = rw.pattern_vars("a b")
+    >>> a * b
+    ?a*?b
+    """
+    dtype = "bool" if sort == BOOL else None
+    return tuple(
+        Term(RULES, RULES.symbol(Symbol(name, dtype), ops.PVAR.code))
+        for name in names.replace(",", " ").split()
+    )
+
+
+def pi() -> Term:
+    """Return pi as an exact constant in the current store."""
+    return const(PI)
+
+
+def e() -> Term:
+    """Return Euler's number as an exact constant in the current store."""
+    return const(E)
+
+
+def as_array(term: Term) -> "TermArray":
+    """Return a term as an array of no dimension."""
+    from rewrite.array import TermArray
+
+    return TermArray(term.store, np.array(term.id, np.int32))

@@ -1,0 +1,137 @@
+"""`saturate`: equality saturation as one more strategy.
+
+It loads the term into an e-graph, applies rules within limits, and extracts the cheapest program
+under a cost model. A judge may refuse the result; then the e-node that it blames is banned and
+the next cheapest program is extracted.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rewrite.cost import CostModel, dag_cost
+from rewrite.dag import Dag, rebuild
+from rewrite.egraph.language import relevant
+from rewrite.egraph.limits import Limits, Report, StopReason
+from rewrite.extract import Extractor
+from rewrite.fastmath import FastMath
+from rewrite.rule import Rule, RuleSet
+from rewrite.store import Store
+from rewrite.term import Term
+from strategies.core import Strategy
+
+__all__ = ["Judge", "Saturate", "saturate"]
+
+type Judge = Callable[[Sequence[Term]], Sequence[int] | None]
+"""Says of candidate roots None ("good"), or the positions in their `Dag` to blame, worst first."""
+
+GROWTH_PAYS: Final = 400
+"""Above so many nodes only shrinking rules run: growing ones would end at the limit at once."""
+LOADABLE: Final = 50_000
+CANDIDATES: Final = 8
+"""How many refused programs are replaced before the source is kept."""
+
+
+@dataclass(frozen=True)
+class Saturate(Strategy):
+    """Run rules to saturation or a limit, and extract the cheapest equal term.
+
+    `simplify` rules run in every iteration, `expand` rules under back-off. Does not apply (None)
+    where nothing cheaper was found.
+    """
+
+    simplify: RuleSet
+    expand: RuleSet
+    cost: CostModel
+    limits: Limits = Limits()
+    licence: FastMath = FastMath.GUARDED
+    judge: Judge | None = field(default=None, compare=False)
+
+    def __call__(self, term: Any) -> Any:
+        """Optimise one term."""
+        (best,), _ = self.roots([term])
+        return None if best == term else best
+
+    def __str__(self) -> str:
+        """Write as a strategy."""
+        return f"saturate({self.simplify.name}, {self.expand.name}, {self.cost.name})"
+
+    def roots(self, terms: Sequence[Term]) -> tuple[list[Term], Report]:
+        """Optimise several terms together, sharing their subterms; return them and a report."""
+        begin = time.perf_counter()
+        store = terms[0].store
+        scratch = Store()
+        dag = Dag.of(store, [t.id for t in terms])
+        if len(dag) > LOADABLE:
+            report = Report(stop=StopReason.NODES)
+            report.notes.append(f"{len(dag)} nodes are too many for one e-graph; left as written")
+            return list(terms), report
+        best, report = self._search(dag, scratch, list(terms))
+        report.seconds = time.perf_counter() - begin
+        return best, report
+
+    def _rules(self, dag: Dag) -> tuple[list[Rule], list[Rule]]:
+        """Keep the rules that the licence allows and the ops present can ever need."""
+        allowed = [r for r in (*self.simplify, *self.expand) if r.licence in self.licence]
+        useful = {r.name for r in relevant(allowed, dag.code.tolist())}
+        growing = self.expand if len(dag) <= GROWTH_PAYS else ()
+        kept: list[list[Rule]] = [
+            [r for r in group if r.licence in self.licence and r.name in useful]
+            for group in (self.simplify, growing)
+        ]
+        return kept[0], kept[1]
+
+    def _search(self, dag: Dag, scratch: Store, terms: list[Term]) -> tuple[list[Term], Report]:
+        from rewrite.egraph.bridge import EGraph
+
+        simplify, expand = self._rules(dag)
+        fold = FastMath.REASSOC in self.licence
+        graph = EGraph(simplify, expand, fold=fold, limits=self.limits)
+        places = graph.load(dag, defined=FastMath.NNAN | FastMath.NINF in self.licence)
+        report = graph.run()
+        if len(dag) > GROWTH_PAYS:
+            report.notes.append(f"{len(dag)} nodes: growing rules were left out")
+        frozen = graph.freeze([places[r] for r in dag.roots])
+        report.nodes, report.classes = len(frozen), frozen.classes
+        extractor = Extractor(frozen, self.cost)
+        before = dag_cost(dag, self.cost)
+        best = self._first_good(extractor, scratch, before, report)
+        if best is None:
+            return terms, report
+        made = Dag.of(scratch, [t.id for t in best])
+        ids = rebuild(made, terms[0].store)
+        return [Term(terms[0].store, ids[r]) for r in made.roots], report
+
+    def _first_good(
+        self, extractor: Extractor, scratch: Store, before: float, report: Report
+    ) -> list[Term] | None:
+        """Extract until the judge is content; None where nothing cheaper than `before` is left."""
+        banned: list[int] = []
+        for _ in range(CANDIDATES):
+            extraction = extractor.extract(banned=banned)
+            if extraction is None:
+                return None
+            best, source = extractor.terms(extraction, scratch)
+            made = Dag.of(scratch, [t.id for t in best])
+            if dag_cost(made, self.cost) >= before - 1e-9:
+                return None
+            blame = self.judge(best) if self.judge is not None else None
+            if blame is None:
+                return best
+            report.notes.append("a cheaper form was less accurate and was dropped")
+            guilty = [source[n] for n in made.ids[list(blame)].tolist() if n in source]
+            fresh = [node for node in guilty if node not in banned]
+            if not fresh:
+                return None
+            banned.append(fresh[0])
+        return None
+
+
+def saturate(
+    simplify: RuleSet | Iterable[Rule], cost: CostModel, *, expand: RuleSet | None = None,
+    limits: Limits | None = None, licence: FastMath = FastMath.GUARDED,
+) -> Saturate:  # fmt: skip
+    """Make a strategy that saturates with rules and extracts by a cost model."""
+    rules = simplify if isinstance(simplify, RuleSet) else RuleSet("rules", tuple(simplify))
+    return Saturate(rules, expand or RuleSet("none", ()), cost, limits or Limits(), licence)

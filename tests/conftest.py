@@ -1,0 +1,69 @@
+"""Options, markers and fixtures that every test shares."""
+
+import functools
+import pathlib
+import re
+from collections.abc import Callable
+
+import llvmlite.binding as llvm
+import pytest
+from hypothesis import settings
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+settings.register_profile("ci", deadline=None, print_blob=True)
+settings.register_profile("nightly", deadline=None, print_blob=True, max_examples=5_000)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rewrite")
+    group.addoption("--update-golden", action="store_true", help="write golden texts anew")
+    group.addoption(
+        "--nightly", action="store_true", help="also tests marked nightly, and many more examples"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("nightly" if config.getoption("--nightly") else "ci")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("nightly") and not item.config.getoption("--nightly"):
+        pytest.skip("nightly: run with --nightly")
+    needed = {feature for marker in item.iter_markers("isa") for feature in marker.args}
+    if missing := sorted(needed - host_features()):
+        pytest.skip(f"this CPU lacks {', '.join(missing)}")
+    if item.get_closest_marker("cuda") and (reason := no_cuda()):
+        pytest.skip(reason)
+
+
+@functools.cache
+def host_features() -> frozenset[str]:
+    features = llvm.get_host_cpu_features()
+    return frozenset(name for name, present in features.items() if present)
+
+
+@functools.cache
+def no_cuda() -> str | None:
+    from numba import cuda  # imported late: most runs have no such test
+
+    return None if cuda.is_available() else "Numba sees no CUDA device (needs the cuda extra)"
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Compare a text with tests/golden/<test file>/<test name>.txt; --update-golden writes it."""
+    name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
+    path = GOLDEN / request.path.stem / f"{name}.txt"
+
+    def compare(text: str) -> None:
+        text = text.rstrip("\n") + "\n"
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        if not path.is_file():
+            pytest.fail(f"no golden text {path}; run with --update-golden and read what it wrote")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
