@@ -23,10 +23,10 @@ __all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments"]
 type Call = Callable[..., Any]
 type Array = NDArray[Any]
 
-_WORTH: Final = 150_000.0
+_WORTH: Final = 300_000.0
 """Nanoseconds of work below which one thread is done before another is awake."""
 # nanoseconds an element of an elementary function, another op, and a stream of memory, roughly
-_ELEMENTARY, _PLAIN, _STREAM = 1.0, 0.05, 0.3
+_ELEMENTARY, _PLAIN, _STREAM = 0.7, 0.05, 0.2
 
 
 @dataclass(frozen=True)

@@ -6,27 +6,33 @@ loads and stores. `port_cycles` is the bound that overlapping ports cannot beat.
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Final
 
 from codegen.program import Program
-from codegen.target import Float
+from codegen.target import Float, Target
 from codegen.targets import TABLES
 from codegen.targets.table import CostTable, Row
 from rewrite import ops
 from rewrite.constants import Constant, to_float
 from rewrite.errors import TargetError
 
-__all__ = ["CycleCost", "cycle_cost", "power_chain", "port_cycles"]
+__all__ = ["CycleCost", "cycle_cost", "port_cycles", "power_operations",
+           "table_for"]  # fmt: skip
 
 MOST_PRODUCTS: Final = 64
 """Integer powers up to this exponent are written as products."""
+PLAIN_POWERS: Final = 3
+"""Up to this exponent rounding errors do not add up to more than an elementary function's."""
 
 
-def power_chain(exponent: int) -> int:
-    """Return the number of multiplications of x**exponent by squaring."""
+def power_operations(exponent: int) -> int:
+    """Return how many products, sums and selections `codegen.lower` writes x**exponent as."""
     n = abs(exponent)
-    return max(0, n.bit_length() - 1 + n.bit_count() - 1)
+    if n <= PLAIN_POWERS:
+        return max(0, n - 1)
+    squarings, products = n.bit_length() - 1, n.bit_count() - 1
+    return 4 * squarings + 3 * products - 2 + 3
 
 
 @dataclass(frozen=True)
@@ -68,20 +74,26 @@ class CycleCost:
 
     def _power(self, exponent: Constant) -> float:
         value = to_float(exponent)
-        if value != int(value) if abs(value) < 1e15 else True:
-            return self.cycles("sqrt") if value == 0.5 else self.cycles("pow")
-        n = int(value)
-        if abs(n) > MOST_PRODUCTS:
+        if abs(value) > MOST_PRODUCTS or value != int(value):
             return self.cycles("pow")
-        return power_chain(n) * self.cycles("mul") + (self.cycles("div") if n < 0 else 0)
+        n = int(value)
+        return power_operations(n) * self.cycles("mul") + (self.cycles("div") if n < 0 else 0)
 
 
-@cache
-def cycle_cost(target: str, dtype: Float = "f64") -> CycleCost:
-    """Return the model of a target by name, as `codegen.target` names it."""
-    if target not in TABLES:
-        raise TargetError(f"no cost table for target {target!r}; choices: {', '.join(TABLES)}")
-    return CycleCost(TABLES[target], dtype)
+def table_for(target: Target) -> CostTable:
+    """Return the cost table of a target: of its CPU where there is one, else of its vector width."""
+    known = [t for t in TABLES.values() if t.vector_bits == target.vector_bits]
+    for table in known:
+        if target.cpu in table.cpus:
+            return table
+    return known[0]
+
+
+def cycle_cost(table: str, dtype: Float = "f64") -> CycleCost:
+    """Return the model of a cost table by name."""
+    if table not in TABLES:
+        raise TargetError(f"there is no cost table {table!r}; choices: {', '.join(TABLES)}")
+    return CycleCost(TABLES[table], dtype)
 
 
 def port_cycles(program: Program, table: CostTable, dtype: Float = "f64") -> float:

@@ -14,7 +14,7 @@ from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray
 from rewrite.errors import ArgumentError
 from rewrite.term import Term, current_store, scope
-from rewrite.trace import Traced, call, inputs, leaves, plain, rebuilt
+from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
 
 __all__ = ["Jitted", "jit"]
 

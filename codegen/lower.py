@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from codegen.cost import MOST_PRODUCTS
+from codegen.cost import MOST_PRODUCTS, PLAIN_POWERS
 from codegen.instruction import Constant, Output
 from codegen.program import Program, ProgramBuilder
 from rewrite import constants, ops
@@ -53,7 +53,7 @@ def lower(
     roots = [term for result in results for term in result.terms]
     store = roots[0].store if roots else Store()
     dag = Dag.of(store, [root.id for root in roots])
-    lowering = _Lowering(dag, ProgramBuilder(name), strict)
+    lowering = _Lowering(dag, store, ProgramBuilder(name), strict)
     lowering.declare(parameters)
     lowering.run()
     at = 0
@@ -65,8 +65,8 @@ def lower(
 
 
 class _Lowering:
-    def __init__(self, dag: Dag, builder: ProgramBuilder, strict: bool) -> None:
-        self.dag, self.builder, self.strict = dag, builder, strict
+    def __init__(self, dag: Dag, store: Store, builder: ProgramBuilder, strict: bool) -> None:
+        self.dag, self.store, self.builder, self.strict = dag, store, builder, strict
         self.rows = dag.rows()
         self.constant = constant_positions(dag)
         self.value: list[int] = []
@@ -127,7 +127,7 @@ class _Lowering:
             return self.builder.const(value)
         if value is not None and not isinstance(value, (Symbol, constants.Named)):
             return self.builder.const(value)
-        return self.builder.const(constant_value(self.dag, at, self.strict))
+        return self.builder.const(constant_value(Term(self.store, int(self.dag.ids[at])), self.strict))
 
     def _call(self, row: ops.Op, args: tuple[int, ...]) -> int:
         values = [self.value[a] for a in args]
@@ -167,36 +167,61 @@ class _Lowering:
         return 1.0 / exact if Fraction(1.0 / exact) * Fraction(exact) == 1 else None
 
     def _power(self, base: int, n: int) -> int | None:
-        """Write an integer power by squaring; strict mode keeps what NumPy does itself."""
+        """Write an integer power as products; strict mode keeps what NumPy does itself.
+
+        Up to the cube they are plain. Further on, rounding errors would double with each squaring
+        (x**8: 5 ulp), so the error of each product is carried along by fma (Ogita, Rump & Oishi
+        2005), and the result is as good as one elementary function: at most 1 ulp.
+        """
         if self.strict and n not in (-1, 0, 1, 2):
             return None
         if n == 0:
             return self.builder.const(1.0)
-        total: int | None = None
-        square = base
-        bits = abs(n)
-        while bits:
-            if bits & 1:
-                total = square if total is None else self._emit("mul", total, square)
-            bits >>= 1
-            if bits:
-                square = self._emit("mul", square, square)
-        assert total is not None
+        size = abs(n)
+        if size <= PLAIN_POWERS:
+            total = base
+            for _ in range(size - 1):
+                total = self._emit("mul", total, base)
+        else:
+            total = self._compensated(base, size)
         return total if n > 0 else self._emit("div", self.builder.const(1.0), total)
 
+    def _compensated(self, base: int, n: int) -> int:
+        """Write base**n by squaring in pairs (high, low); the last step adds the low part."""
+        high, low = base, -1
+        steps = "".join("s" if bit == "0" else "sm" for bit in bin(n)[3:])
+        for step in steps[:-1]:
+            other = high if step == "s" else base
+            product = self._emit("mul", high, other)
+            error = self._emit("fma", high, other, self._emit("neg", product))
+            if low >= 0:
+                error = self._emit("fma", self._twice(high, step, base), low, error)
+            high, low = product, error
+        other = high if steps[-1] == "s" else base
+        rest = self._emit("mul", self._twice(high, steps[-1], base), low)
+        total = self._emit("fma", high, other, rest)
+        # past the largest number the low part is not a number, but the product is infinite
+        good = self._emit("eq", total, total)
+        return self._emit("where", good, total, self._emit("mul", high, other))
 
-def constant_value(dag: Dag, at: int, strict: bool) -> Constant | bool:
-    """Evaluate a subterm made of constants: by steps in float64, or exactly and rounded once."""
-    from rewrite.constants import to_float
-    from rewrite.evaluate import evaluate_dag
-    from rewrite.oracle import exact_constant
+    def _twice(self, high: int, step: str, base: int) -> int:
+        """Return what the low part is multiplied by: 2*high in a squaring, else the base."""
+        return self._emit("add", high, high) if step == "s" else base
 
-    if not strict and dag.sort[at] != BOOL:
-        rational = exact_constant(dag, at)
-        if rational is not None:
-            return Constant.of(rational)
-    value = evaluate_dag(dag, {}, keep=True)[at]
-    return bool(value) if dag.sort[at] == BOOL else Constant.of(to_float(float(value)))
+
+def constant_value(term: Term, strict: bool) -> Constant | bool:
+    """Evaluate a term made of constants: by steps in float64, or exactly and rounded once."""
+    from rewrite.evaluate import evaluate
+    from rewrite.oracle import exact
+
+    if term.sort == BOOL:
+        return bool(evaluate(term))
+    if not strict:
+        known = exact(term, {})
+        if known.ok[0]:
+            value = Fraction(known.high[0]) + Fraction(known.low[0])
+            return Constant.of(value * Fraction(2) ** int(known.exponent[0]))
+    return Constant.of(float(evaluate(term)))
 
 
 def _pruned(program: Program) -> Program:

@@ -24,11 +24,22 @@ def arguments() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("formula", nargs="+", help='such as "a*x + a*y"; several share their subterms')
-    add("--math", default="guarded", choices=("strict", "guarded", "fast"), help="how much rounding may change")  # noqa: E501
+    add(
+        "--math",
+        default="guarded",
+        choices=("strict", "guarded", "fast"),
+        help="how much rounding may change",
+    )
     add("--target", default="native", help="the machine (default: this one)")
     add("--dtype", choices=("f64", "f32"), default="f64", help="the float type of the code")
     add("--cost", help="another cost model, such as gowda2021")
-    add("--domain", action="append", default=[], metavar="X=LOW:HIGH", help="where x lies; either bound may be left out")  # noqa: E501
+    add(
+        "--domain",
+        action="append",
+        default=[],
+        metavar="X=LOW:HIGH",
+        help="where x lies; either bound may be left out",
+    )
     add("--latex", action="store_true", help="write terms as LaTeX")
     add("--sexpr", action="store_true", help="write terms as s-expressions")
     for stage in _STAGES:

@@ -52,7 +52,7 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         return self.ids.size
 
     @property
-    def T(self) -> "TermArray":  # noqa: N802 - NumPy's name
+    def T(self) -> "TermArray":
         """The transpose."""
         return TermArray(self.store, self.ids.T)
 
@@ -120,9 +120,24 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
             "use the functions listed by rw.numpy_functions()"
         )
 
+    def __index__(self) -> NoReturn:
+        """Refuse: what Python counts with must be known now."""
+        raise TraceError(
+            "an array of terms cannot be an index, a length or a Python number; those must be "
+            "known when the terms are built; use np.sin and the like, not math.sin"
+        )
+
+    __int__ = __float__ = __complex__ = __index__
+
     def __mod__(self, other: Any) -> NoReturn:
         """Refuse: Python's % is floored, C's is not."""
         raise UnsupportedOp("% is not supported on terms; use np.fmod, or x - y*np.floor(x/y)")
+
+    __rmod__ = __divmod__ = __rdivmod__ = __mod__  # type: ignore[assignment]
+
+    def __round__(self, digits: int | None = None) -> "TermArray":
+        """Round halves to the even integer."""
+        return asarray(_round(self, digits or 0))
 
     # -- operations --------------------------------------------------------------------------
 
@@ -243,7 +258,7 @@ def _reduce(row: ops.Op, array: TermArray, axis: int | None, empty: int) -> "Ter
 
 
 def _matmul(left: Any, right: Any) -> Any:
-    store = next(o.store for o in (left, right) if isinstance(o, TermArray))
+    store = next(o.store for o in (left, right) if isinstance(o, (Term, TermArray)))
     a, b = asarray(left, store), asarray(right, store)
     if not a.ndim or not b.ndim or a.shape[-1] != b.shape[-min(2, b.ndim)]:
         raise UnsupportedOp(f"matmul: shapes {a.shape} and {b.shape} do not fit")
@@ -264,8 +279,8 @@ _EXTRA: Final[dict[str, Callable[..., Any]]] = {
     "positive": lambda x: x,
     "fabs": lambda x: elementwise(ops.ABS, x),
     "float_power": lambda x, y: elementwise(ops.POW, x, y),
-    "fmin": lambda x, y: elementwise(ops.MINIMUM, x, y),
-    "fmax": lambda x, y: elementwise(ops.MAXIMUM, x, y),
+    "fmin": lambda x, y: _other_if_nan(ops.LE)(x, y),
+    "fmax": lambda x, y: _other_if_nan(ops.GE)(x, y),
     "floor_divide": lambda x, y: elementwise(ops.FLOOR, elementwise(ops.DIV, x, y)),
     "deg2rad": lambda x: elementwise(ops.MUL, x, np.pi / 180),
     "rad2deg": lambda x: elementwise(ops.MUL, x, 180 / np.pi),
@@ -282,7 +297,7 @@ _EXTRA: Final[dict[str, Callable[..., Any]]] = {
 def trace_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]) -> Any:
     """Build the term of a ufunc call; raise `UnsupportedOp` that lists what exists."""
     name = ufunc.__name__
-    extra = {k for k, v in kwargs.items() if v is not None and k not in ("dtype", "casting")}
+    extra = {k for k, v in kwargs.items() if v is not None and not _harmless(k, v)}
     if method == "reduce" and name in ("add", "multiply") and extra <= {"axis"}:
         (array,) = inputs
         row, empty = (ops.ADD, 0) if name == "add" else (ops.MUL, 1)
@@ -296,8 +311,12 @@ def trace_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any
         result = elementwise(ops.BY_NUMPY[name], *inputs)
     else:
         raise UnsupportedOp(f"np.{name} is not supported on terms; {_listing()}")
-    scalar = not any(isinstance(x, (TermArray, np.ndarray, list)) for x in inputs)
-    return result.item() if scalar and isinstance(result, TermArray) else result
+    return _as_given(result, *inputs) if isinstance(result, TermArray) else result
+
+
+def _harmless(keyword: str, value: Any) -> bool:
+    """Tell whether a keyword of a ufunc changes nothing: float64 is what terms stand for."""
+    return (keyword == "dtype" and np.dtype(value) == np.float64) or keyword in ("casting", "order")
 
 
 def numpy_functions() -> list[str]:
@@ -351,13 +370,36 @@ def _moved(function: Callable[..., Any]) -> Callable[..., TermArray]:
 
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    result = elementwise(ops.WHERE, condition, x, y)
-    scalar = all(not isinstance(v, (TermArray, np.ndarray, list)) for v in (condition, x, y))
-    return result.item() if scalar else result
+    return _as_given(elementwise(ops.WHERE, condition, x, y), condition, x, y)
 
 
-def _clip(x: Any, low: Any, high: Any) -> Any:
-    return elementwise(ops.MINIMUM, elementwise(ops.MAXIMUM, x, low), high)
+def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002
+    low, high = a_min if min is None else min, a_max if max is None else max
+    result = asarray(x) if low is None else elementwise(ops.MAXIMUM, x, low)
+    result = result if high is None else elementwise(ops.MINIMUM, result, high)
+    return _as_given(result, x, low, high)
+
+
+def _as_given(result: TermArray, *operands: Any) -> "TermArray | Term":
+    """Return a term where no operand is an array."""
+    arrays = any(isinstance(x, (TermArray, np.ndarray, list, tuple)) for x in operands)
+    return result if arrays else result.item()
+
+
+def _dot(left: Any, right: Any) -> Any:
+    if np.ndim(left) == 0 or np.ndim(right) == 0:
+        return _as_given(elementwise(ops.MUL, left, right), left, right)
+    return _matmul(left, right)
+
+
+def _other_if_nan(row: ops.Op) -> Callable[[Any, Any], TermArray]:
+    """Make fmin or fmax, which return the other argument where one is a NaN."""
+
+    def chosen(x: Any, y: Any) -> TermArray:
+        kept = elementwise(ops.WHERE, elementwise(row, x, y), x, y)
+        return elementwise(ops.WHERE, elementwise(ops.NE, y, y), x, kept)
+
+    return chosen
 
 
 _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
@@ -365,7 +407,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "clip": _clip,
     "sum": lambda a, axis=None: asarray(a).sum(axis),
     "prod": lambda a, axis=None: asarray(a).prod(axis),
-    "dot": _matmul,
+    "dot": _dot,
     "stack": _joined(np.stack),
     "concatenate": _joined(np.concatenate),
     "reshape": _moved(np.reshape),
@@ -388,4 +430,4 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
 def _round(a: Any, decimals: int) -> Any:
     if decimals:
         raise UnsupportedOp("np.round with decimals is not supported on terms; scale first")
-    return elementwise(ops.ROUND, a)
+    return _as_given(elementwise(ops.ROUND, a), a)

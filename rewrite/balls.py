@@ -53,6 +53,8 @@ def neg(x: Ball) -> Ball:
 
 def pow_(x: Ball, y: Ball) -> Ball:
     """Power: by repeated products for integer y, else exp(y log x); 0**y is 0 for y > 0."""
+    if not x.is_finite():  # flint has nan**0 = 1, as floats have
+        return _nan(x)
     if y.is_integer() and abs(y) < _LIMIT:
         if x.is_zero():
             return type(x)(1) if y.is_zero() else (x if y > 0 else _nan(x))

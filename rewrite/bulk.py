@@ -74,7 +74,7 @@ def _probe(table: Any, op: int, args: Any, low: int, high: int, ops_: Any, start
 @nb.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
 def _made(traits: Any, op: int, args: Any, low: int, high: int, sort: Any) -> int:
     """Return the sort of a node, or -1 if its arity or a child's sort does not fit."""
-    arity, first, rest, makes = traits[op]
+    arity, first, rest, makes = traits[op, 0], traits[op, 1], traits[op, 2], traits[op, 3]
     count = high - low
     if count != arity and not (arity < 0 and count >= 2):
         return -1
@@ -174,7 +174,7 @@ class Table:
         """Enter the store's new rows, with room for `extra` more, at most half full."""
         n = len(store)
         if 2 * (n + extra) > len(self.slots):
-            size = 2 << int(2 * (n + extra)).bit_length()  # far, since growing enters all again
+            size = 1 << int(2 * (n + extra)).bit_length()
             self.slots, self.entered = np.full(size, -1, np.int32), 0
         _enter(self.slots, store._op, store._start, store._pool, self.entered, n)
         self.entered = n

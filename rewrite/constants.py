@@ -14,7 +14,7 @@ import numpy as np
 from rewrite.errors import UnsupportedOp
 from rewrite.sorts import BOOL, INT, REAL, Sort
 
-__all__ = ["E", "PI", "Constant", "Named", "as_constant", "constant_key", "sort_of", "to_float"]
+__all__ = ["PI", "Constant", "E", "Named", "as_constant", "constant_key", "sort_of", "to_float"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ PI: Final = Named("pi", math.pi)
 E: Final = Named("e", math.e)
 
 type Constant = bool | int | Fraction | float | Named
+_PLAIN: Final = (bool, int, float, Named)
 
 
 def as_constant(value: Any) -> Constant:
@@ -41,9 +42,9 @@ def as_constant(value: Any) -> Constant:
 
     Raise `UnsupportedOp` for complex numbers and anything else that is not a real number.
     """
-    if isinstance(value, (bool, int, float, Named)):
-        return value
-    if isinstance(value, np.bool_):
+    if type(value) in _PLAIN:
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if isinstance(value, Fraction):
         return int(value) if value.denominator == 1 else value
@@ -51,10 +52,10 @@ def as_constant(value: Any) -> Constant:
         return int(value)
     if isinstance(value, np.longdouble) and np.longdouble(float(value)) != value == value:
         raise UnsupportedOp(f"{value!r} does not fit a double; use a Fraction")
-    if isinstance(value, np.floating):
+    if isinstance(value, (float, np.floating)):
         return float(value)
     if isinstance(value, numbers.Rational):
-        return as_constant(Fraction(value.numerator, value.denominator))
+        return as_constant(Fraction(value))
     if isinstance(value, numbers.Complex):
         raise UnsupportedOp(f"complex constants are not supported: {value!r}; split it into parts")
     raise UnsupportedOp(f"cannot use {value!r} of type {type(value).__name__} in a term")

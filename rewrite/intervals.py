@@ -1,20 +1,17 @@
-"""What each op does to facts about real values: enclosing intervals, not zero, integer.
+"""Facts about real values and their arithmetic: an enclosing interval, not zero, integer.
 
 A `Fact` holds for every value that a term can take as a real number, wherever that is defined.
 Bounds are doubles, rounded outwards. "Unknown" is the widest fact, `TOP`; so is "nowhere defined".
 """
 
-import functools
 import math
-from collections import Counter
-from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from rewrite import ops
 from rewrite.constants import Constant, Named, to_float
 
-__all__ = ["TOP", "Fact", "fact", "fact_of_constant", "transfer"]
+__all__ = ["TOP", "Fact", "add", "div", "fact", "fact_of_constant", "integer_power", "magnitude",
+           "mul", "neg", "power", "sub", "widened"]  # fmt: skip
 
 INF: Final = math.inf
 _MAX: Final = math.nextafter(INF, 0.0)
@@ -31,9 +28,31 @@ class Fact(NamedTuple):
     nonzero: bool
     integer: bool
 
+    @property
+    def positive(self) -> bool:
+        """Tell whether every value is > 0."""
+        return self.lo > 0.0 or (self.lo == 0.0 and self.nonzero)
+
+    @property
+    def negative(self) -> bool:
+        """Tell whether every value is < 0."""
+        return self.hi < 0.0 or (self.hi == 0.0 and self.nonzero)
+
+    @property
+    def nonneg(self) -> bool:
+        """Tell whether every value is >= 0."""
+        return self.lo >= 0.0
+
+    @property
+    def nonpos(self) -> bool:
+        """Tell whether every value is <= 0."""
+        return self.hi <= 0.0
+
 
 TOP: Final = Fact(-INF, INF, False, False)
 TRUTH: Final = Fact(0.0, 1.0, False, True)
+ONE: Final = Fact(1.0, 1.0, True, True)
+ZERO: Final = Fact(0.0, 0.0, False, True)
 
 
 def fact(lo: float, hi: float, nonzero: bool = False, integer: bool = False) -> Fact:
@@ -64,7 +83,16 @@ def fact_of_constant(value: Constant) -> Fact:
     return fact(lo, hi, value != 0, isinstance(value, int))
 
 
-# -- sums, products and quotients of bounds, rounded away ------------------------------------
+# -- bounds, rounded away ------------------------------------------------------------------
+
+
+def widened(value: float, away: float, low: float, high: float) -> float:
+    """Move a computed value outwards by more than its error, but not out of [low, high]."""
+    if math.isinf(value):
+        value = math.nextafter(value, away)
+    else:
+        value += math.copysign(abs(value) * _SLACK + 5e-324, away)
+    return min(max(value, low), high)
 
 
 def _plus(x: float, y: float, away: float) -> float:
@@ -79,7 +107,7 @@ def _settle(value: float, x: float, y: float, away: float) -> float:
     whole = value.is_integer() and x.is_integer() and y.is_integer()
     if value == 0.0 and ((x > 0.0) == (y > 0.0)) == (away < 0.0):
         return 0.0  # underflow: the sign of the exact value is known
-    return value if whole and abs(value) <= _EXACT else math.nextafter(value, away)
+    return value if whole and abs(value) < _EXACT else math.nextafter(value, away)
 
 
 def _times(x: float, y: float, away: float) -> float:
@@ -93,14 +121,15 @@ def _over(x: float, y: float, away: float) -> float:
     if y == 0.0:
         return math.copysign(INF, x)
     value = x / y
-    exact = value * y == x  # else a whole quotient may have been rounded to
+    exact = value * y == x and abs(x) < _EXACT  # else a whole quotient may be a rounded one
     return _settle(value, x, y, away) if exact else math.nextafter(value, away)
 
 
 # -- arithmetic ------------------------------------------------------------------------------
 
 
-def _add(a: Fact, b: Fact) -> Fact:
+def add(a: Fact, b: Fact) -> Fact:
+    """x + y."""
     aside = (a.lo >= 0.0 and b.lo >= 0.0) or (a.hi <= 0.0 and b.hi <= 0.0)
     return fact(
         _plus(a.lo, b.lo, -INF), _plus(a.hi, b.hi, INF),
@@ -108,7 +137,8 @@ def _add(a: Fact, b: Fact) -> Fact:
     )  # fmt: skip
 
 
-def _mul(a: Fact, b: Fact) -> Fact:
+def mul(a: Fact, b: Fact) -> Fact:
+    """x*y."""
     corners = [(x, y) for x in a[:2] for y in b[:2]]
     lo = min(_times(x, y, -INF) for x, y in corners)
     hi = max(_times(x, y, INF) for x, y in corners)
@@ -120,7 +150,8 @@ def neg(a: Fact) -> Fact:
     return Fact(-a.hi + 0.0, -a.lo + 0.0, a.nonzero, a.integer)
 
 
-def _div(a: Fact, b: Fact) -> Fact:
+def div(a: Fact, b: Fact) -> Fact:
+    """x/y; a zero y counts as a limit, since nothing is defined there."""
     if b.lo < 0.0 < b.hi:
         return fact(-INF, INF, a.nonzero)
     if b.hi <= 0.0:
@@ -134,12 +165,9 @@ def _div(a: Fact, b: Fact) -> Fact:
     return fact(lo, hi, a.nonzero)
 
 
-def _sub(a: Fact, b: Fact) -> Fact:
-    return _add(a, neg(b))
-
-
-def _fma(a: Fact, b: Fact, c: Fact) -> Fact:
-    return _add(_mul(a, b), c)
+def sub(a: Fact, b: Fact) -> Fact:
+    """x - y."""
+    return add(a, neg(b))
 
 
 def magnitude(a: Fact) -> Fact:
@@ -154,88 +182,48 @@ def magnitude(a: Fact) -> Fact:
 # -- powers ----------------------------------------------------------------------------------
 
 
-def _raised(x: float, power: float, away: float) -> float:
-    """Return x**power for x >= 0 and power > 0, rounded outwards."""
+def _raised(x: float, n: float, away: float) -> float:
+    """Return x**n for x >= 0 and n > 0, rounded outwards."""
     try:
-        value = x**power
+        value: float = x**n
     except OverflowError:
         value = INF
     if x in (0.0, 1.0, INF):
         return value
-    whole = x.is_integer() and power.is_integer() and value <= _EXACT
+    whole = x.is_integer() and n.is_integer() and value < _EXACT
     return value if whole else widened(value, away, 0.0, INF)
 
 
-def _integer_power(a: Fact, n: float) -> Fact:
+def integer_power(a: Fact, n: float) -> Fact:
     """x**n for an integer n > 0."""
     if n % 2.0 == 0.0 or a.lo >= 0.0:
         m = magnitude(a)
         return fact(_raised(m.lo, n, -INF), _raised(m.hi, n, INF), a.nonzero, a.integer)
     if a.hi <= 0.0:
-        return neg(_integer_power(neg(a), n))
+        return neg(integer_power(neg(a), n))
     return fact(-_raised(-a.lo, n, INF), _raised(a.hi, n, INF), a.nonzero, a.integer)
 
 
-def _pow(a: Fact, b: Fact) -> Fact:
-    power = b.lo
-    if power == b.hi and b.integer:
-        if power == 0.0:
-            return _ONE
-        base = _integer_power(a, abs(power)) if abs(power) <= _EXACT else fact(-INF, INF, a.nonzero)
-        return base if power > 0.0 else _div(_ONE, base)
-    nonneg = a.lo >= 0.0 or (b.lo == b.hi and not b.integer)  # else no real number
-    if nonneg and b.lo == b.hi and a.hi > 0.0:
-        base = fact(max(a.lo, 0.0), a.hi, a.nonzero)
-        size = abs(power)
-        base = fact(_raised(base.lo, size, -INF), _raised(base.hi, size, INF), a.nonzero)
-        return base if power > 0.0 else _div(_ONE, base)
-    integer = a.integer and b.integer and b.lo >= 0.0
-    return fact(0.0 if nonneg else -INF, INF, a.nonzero, integer)
+def power(a: Fact, b: Fact) -> Fact:
+    """x**y; a negative x has no power but to an integer."""
+    n = b.lo
+    if n == b.hi and b.integer and abs(n) <= _EXACT:
+        if n == 0.0:
+            return ONE
+        base = integer_power(a, abs(n))
+        return base if n > 0.0 else div(ONE, base)
+    between = not b.integer and n > -INF and math.floor(n) < n and b.hi < math.floor(n) + 1
+    if not (a.lo >= 0.0 or between):
+        return fact(-INF, INF, a.nonzero, a.integer and b.integer and n >= 0.0)
+    base = fact(max(a.lo, 0.0), a.hi, a.nonzero)
+    if n > 0.0:
+        return _real_power(base, b)
+    return div(ONE, _real_power(base, neg(b))) if b.hi < 0.0 else fact(0.0, INF, a.nonzero)
 
 
-# -- the table, and nodes whose operands are one node ----------------------------------------
-
-
-def widened(value: float, away: float, low: float, high: float) -> float:
-    """Move a computed value outwards by more than its error, but not out of [low, high]."""
-    if math.isinf(value):
-        value = math.nextafter(value, away)
-    else:
-        value += math.copysign(abs(value) * _SLACK + 5e-324, away)
-    return min(max(value, low), high)
-
-
-_ONE: Final = Fact(1.0, 1.0, True, True)
-_ZERO: Final = Fact(0.0, 0.0, False, True)
-
-
-def _all(pair: Callable[[Fact, Fact], Fact]) -> Callable[..., Fact]:
-    return lambda *args: functools.reduce(pair, args)
-
-
-ARITHMETIC: Final[dict[int, Callable[..., Fact]]] = {
-    ops.ADD.code: _all(_add), ops.SUB.code: _sub, ops.MUL.code: _all(_mul),
-    ops.DIV.code: _div, ops.NEG.code: neg, ops.POW.code: _pow,
-    ops.FMA.code: _fma, ops.ABS.code: magnitude,
-}  # fmt: skip
-
-
-def transfer(code: int, keys: Sequence[int], args: Sequence[Fact]) -> Fact:
-    """Return the fact of a node from those of its operands; equal keys say equal operands."""
-    if len(keys) > 1 and len(set(keys)) < len(keys):
-        if code == ops.MUL.code:
-            count = Counter(keys)
-            first = dict(zip(reversed(keys), reversed(args), strict=True))
-            return _all(_mul)(*[_integer_power(first[k], float(n)) for k, n in count.items()])
-        if code == ops.FMA.code and keys[0] == keys[1]:
-            return _add(_integer_power(args[0], 2.0), args[2])
-        if code in (ops.SUB.code, ops.DIV.code):
-            return _ZERO if code == ops.SUB.code else _ONE
-    return _table()[code](*args)
-
-
-@functools.cache
-def _table() -> dict[int, Callable[..., Fact]]:
-    from rewrite.ranges import RANGES
-
-    return ARITHMETIC | RANGES
+def _real_power(a: Fact, b: Fact) -> Fact:
+    """x**y for x >= 0 and y > 0, which is monotone in each of them."""
+    corners = [(x, y) for x in a[:2] for y in b[:2]]
+    lo = min(_raised(x, y, -INF) for x, y in corners)
+    hi = max(_raised(x, y, INF) for x, y in corners)
+    return fact(lo, hi, a.nonzero, a.integer and b.integer)

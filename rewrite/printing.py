@@ -67,6 +67,11 @@ def _number_power(value: Constant) -> int:
     return ops.PREFIX
 
 
+def _is_literal(store: Store, node: int) -> bool:
+    value = _leaf(store, node)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _enclose(items: list[Item], power: int, needed: int) -> list[Item]:
     return ["(", *items, ")"] if power < needed else items
 
@@ -85,10 +90,13 @@ def _infix(store: Store, node: int, needed: int) -> list[Item]:
             items += [", ", (child, 0)] if place else [(child, 0)]
         return [*items, ")"]
     if len(children) == 1:
-        return _enclose([row.infix, (children[0], row.power)], row.power, needed)
+        inner = children[0]
+        # -2 reads back as the constant, so the negation of the constant 2 is -(2)
+        below = ops.PREFIX + 1 if row is ops.NEG and _is_literal(store, inner) else row.power
+        return _enclose([row.infix, (inner, below)], row.power, needed)
     tight = row in (ops.MUL, ops.DIV, ops.POW)
     between = row.infix if tight else f" {row.infix} "
-    right_first = row is ops.POW or row.makes == "b" and row.takes != "b"
+    right_first = row is ops.POW or (row.makes == "b" and row.takes != "b")
     items = [(children[0], row.power + right_first)]
     for child in children[1:]:
         items += [between, (child, row.power + (row is not ops.POW))]

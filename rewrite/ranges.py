@@ -1,14 +1,16 @@
-"""The ranges of the elementary functions, of rounding, of comparisons and of choices."""
+"""What each op does to facts: arithmetic, ranges of elementary functions, rounding, choices."""
 
+import functools
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rewrite import ops
+from rewrite import intervals, ops
 from rewrite.intervals import INF, TOP, TRUTH, Fact, fact, magnitude, neg, widened
 
-__all__ = ["RANGES"]
+__all__ = ["TRANSFER", "transfer"]
 
 _PI: Final = math.nextafter(math.pi, INF)
 _HALF: Final = math.nextafter(math.pi / 2, INF)
@@ -25,7 +27,7 @@ class Monotone:
 
     function: Callable[[float], float]
     domain: tuple[float, float] = (-INF, INF)
-    range: tuple[float, float] = (-INF, INF)  # noqa: A003
+    image: tuple[float, float] = (-INF, INF)
     exact: float = 0.0
     zero: str = "origin"
     rising: bool = True
@@ -41,13 +43,24 @@ class Monotone:
 
     def at(self, x: float, away: float) -> float:
         """Return the value at an end of the interval, rounded outwards."""
-        if x in self.domain:
-            return self.range[(x == self.domain[1]) == self.rising]
         try:
-            value = self.function(x)
+            value = self.function(x) if x not in self.domain else self.end(x)
         except OverflowError:
             value = math.copysign(INF, x)
-        return value if x == self.exact else widened(value, away, *self.range)
+        exact = x == self.exact or (x in self.domain and (value.is_integer() or math.isinf(value)))
+        return value if exact else widened(value, away, *self.image)
+
+    def end(self, x: float) -> float:
+        """Return the value at an end of the domain: 0, 1, 2, infinite, or a multiple of pi."""
+        return self.image[(x == self.domain[1]) == self.rising]
+
+
+def _fold(pair: Callable[[Fact, Fact], Fact]) -> Callable[..., Fact]:
+    return lambda *args: functools.reduce(pair, args)
+
+
+def _fma(a: Fact, b: Fact, c: Fact) -> Fact:
+    return intervals.add(intervals.mul(a, b), c)
 
 
 def _cosh(a: Fact) -> Fact:
@@ -70,15 +83,14 @@ def _wave(function: Callable[[float], float], peak: float) -> Callable[[Fact], F
         first = math.ceil((a.lo - at) / (2 * math.pi) - 1e-6)
         return first <= (a.hi - at) / (2 * math.pi) + 1e-6
 
+    def end(x: float, away: float) -> float:
+        return widened(function(x), away, -1.0, 1.0) if x else function(x)
+
     def wave(a: Fact) -> Fact:
         if max(-a.lo, a.hi) > 1e6:
             return fact(-1.0, 1.0)
-        ends = (function(a.lo), function(a.hi))
-        lo = -1.0 if meets(a, peak + math.pi) else widened(min(ends), -INF, -1.0, 1.0)
-        hi = 1.0 if meets(a, peak) else widened(max(ends), INF, -1.0, 1.0)
-        if a.lo == a.hi == 0.0:
-            lo = hi = ends[0]
-        return fact(lo, hi)
+        lo = -1.0 if meets(a, peak + math.pi) else min(end(x, -INF) for x in a[:2])
+        return fact(lo, 1.0 if meets(a, peak) else max(end(x, INF) for x in a[:2]))
 
     return wave
 
@@ -150,13 +162,21 @@ def _truth(*_: Fact) -> Fact:
 _UNIT: Final = (-1.0, 1.0)
 _POSITIVE: Final = (0.0, INF)
 # fmt: off
-RANGES: Final[dict[int, Callable[..., Fact]]] = {
+TRANSFER: Final[dict[int, Callable[..., Fact]]] = {
+    ops.ADD.code:   _fold(intervals.add),
+    ops.SUB.code:   intervals.sub,
+    ops.MUL.code:   _fold(intervals.mul),
+    ops.DIV.code:   intervals.div,
+    ops.NEG.code:   neg,
+    ops.POW.code:   intervals.power,
+    ops.FMA.code:   _fma,
+    ops.ABS.code:   magnitude,
     ops.SQRT.code:  Monotone(math.sqrt, _POSITIVE, _POSITIVE, exact=1.0),
     ops.CBRT.code:  Monotone(math.cbrt),
     ops.HYPOT.code: _hypot,
-    ops.EXP.code:   Monotone(math.exp, range=_POSITIVE, zero="never"),
-    ops.EXP2.code:  Monotone(math.exp2, range=_POSITIVE, zero="never"),
-    ops.EXPM1.code: Monotone(math.expm1, range=(-1.0, INF)),
+    ops.EXP.code:   Monotone(math.exp, image=_POSITIVE, zero="never"),
+    ops.EXP2.code:  Monotone(math.exp2, image=_POSITIVE, zero="never"),
+    ops.EXPM1.code: Monotone(math.expm1, image=(-1.0, INF)),
     ops.LOG.code:   Monotone(math.log, _POSITIVE, exact=1.0, zero=""),
     ops.LOG2.code:  Monotone(math.log2, _POSITIVE, exact=1.0, zero=""),
     ops.LOG10.code: Monotone(math.log10, _POSITIVE, exact=1.0, zero=""),
@@ -166,16 +186,16 @@ RANGES: Final[dict[int, Callable[..., Fact]]] = {
     ops.TAN.code:   _tan,
     ops.ASIN.code:  Monotone(math.asin, _UNIT, (-_HALF, _HALF)),
     ops.ACOS.code:  Monotone(math.acos, _UNIT, (0.0, _PI), exact=2.0, zero="", rising=False),
-    ops.ATAN.code:  Monotone(math.atan, range=(-_HALF, _HALF)),
+    ops.ATAN.code:  Monotone(math.atan, image=(-_HALF, _HALF)),
     ops.ATAN2.code: _atan2,
     ops.SINH.code:  Monotone(math.sinh),
     ops.COSH.code:  _cosh,
-    ops.TANH.code:  Monotone(math.tanh, range=_UNIT),
+    ops.TANH.code:  Monotone(math.tanh, image=_UNIT),
     ops.ASINH.code: Monotone(math.asinh),
     ops.ACOSH.code: Monotone(math.acosh, (1.0, INF), _POSITIVE, zero=""),
     ops.ATANH.code: Monotone(math.atanh, _UNIT),
-    ops.ERF.code:   Monotone(math.erf, range=_UNIT),
-    ops.ERFC.code:  Monotone(math.erfc, range=(0.0, 2.0), zero="never", rising=False),
+    ops.ERF.code:   Monotone(math.erf, image=_UNIT),
+    ops.ERFC.code:  Monotone(math.erfc, image=(0.0, 2.0), zero="never", rising=False),
     ops.SIGN.code:  _sign,
     ops.COPYSIGN.code: _copysign,
     ops.FLOOR.code: _rounding(math.floor),
@@ -189,3 +209,17 @@ RANGES: Final[dict[int, Callable[..., Fact]]] = {
     **{row.code: _truth for row in ops.OPS if row.makes == "b"},
 }
 # fmt: on
+
+
+def transfer(code: int, keys: Sequence[int], args: Sequence[Fact]) -> Fact:
+    """Return the fact of a node from those of its operands; equal keys say equal operands."""
+    if len(keys) > 1 and len(set(keys)) < len(keys):
+        if code == ops.MUL.code:
+            facts = dict(zip(keys, args, strict=True))
+            powers = [intervals.integer_power(facts[k], float(n)) for k, n in Counter(keys).items()]
+            return functools.reduce(intervals.mul, powers)
+        if code == ops.FMA.code and keys[0] == keys[1]:
+            return intervals.add(intervals.integer_power(args[0], 2.0), args[2])
+        if code in (ops.SUB.code, ops.DIV.code):
+            return intervals.ZERO if code == ops.SUB.code else intervals.ONE
+    return TRANSFER[code](*args)

@@ -37,6 +37,7 @@ DICT_LIMIT: Final = 1 << 20
 _CONST: Final = ops.CONST.code
 _LAST_LEAF: Final = ops.PVAR.code
 _UNKNOWN: Final = -1
+_REAL, _BOOL = int(REAL), int(BOOL)  # plain ones: comparing enumerations or NumPy's numbers costs
 _PLAIN: Final = {
     row.code: 3 if row.arity < 0 else row.arity + 1
     for row in ops.OPS
@@ -126,7 +127,10 @@ class Store:
         if found is not None:
             return found
         with self.lock:
-            if max(key[1:]) < self._bulk_end and self.table is not None:
+            found = self.index.get(key)  # another thread may just have made it
+            if found is not None:
+                return found
+            if self.table is not None and max(key[1:]) < self._bulk_end:
                 found = self.table.find(self, key)
                 if found is not None:
                     self.index[key] = found
@@ -134,14 +138,14 @@ class Store:
             flushed, pending, sorts = self._tail
             sort = _UNKNOWN
             if _PLAIN.get(key[0]) == len(key):  # the common case, without a call
-                sort = INT
                 for child in key[1:]:
-                    s = sorts[child - flushed] if child >= flushed else self._sort[child]
-                    if s != INT:
-                        sort = REAL if s == REAL else _UNKNOWN
-                        if s == BOOL:
-                            break
-            if sort == _UNKNOWN or sort == INT:
+                    s = sorts[child - flushed] if child >= flushed else self._sort.item(child)
+                    if s == _REAL:
+                        sort = _REAL
+                    elif s == _BOOL:
+                        sort = _UNKNOWN
+                        break
+            if sort == _UNKNOWN:
                 sort = self._infer(key)
             found = flushed + len(pending)
             pending.append(key)

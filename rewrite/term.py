@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsFloat
 import numpy as np
 
 from rewrite import ops
-from rewrite.constants import E, PI, Constant, as_constant, constant_key
+from rewrite.constants import PI, Constant, E, as_constant, constant_key
 from rewrite.dag import Dag, rebuild
 from rewrite.errors import DomainError, SortError, TraceError, UnsupportedOp
 from rewrite.sorts import BOOL, Sort
@@ -149,7 +149,14 @@ class Term:
             raise TraceError(f"the term {_short(self)} has free symbols; it is not one number")
         return float(evaluate(self))
 
-    __int__ = __index__ = None  # type: ignore[assignment]
+    def __index__(self) -> NoReturn:
+        """Refuse: what Python counts with must be known now."""
+        raise TraceError(
+            f"the term {_short(self)} cannot be an index, a length or a Python integer; those must "
+            "be known when the terms are built"
+        )
+
+    __int__ = __index__
 
     def __iter__(self) -> NoReturn:
         """Refuse: a term is one number."""
@@ -213,9 +220,21 @@ class Term:
         """Refuse: Python's % is floored, C's is not."""
         raise UnsupportedOp("% is not supported on terms; use np.fmod, or x - y*np.floor(x/y)")
 
+    __rmod__ = __divmod__ = __rdivmod__ = __mod__
+
     def __floordiv__(self, other: Any) -> Any:
         """floor(x / y)."""
         return apply(ops.FLOOR, self / other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        """floor(Y / x)."""
+        return apply(ops.FLOOR, other / self)
+
+    def __xor__(self, other: Any) -> NoReturn:
+        """Refuse: it is a power in other languages."""
+        raise UnsupportedOp("^ is not supported on terms; write ** for a power, rw.ne for logic")
+
+    __rxor__ = __xor__
 
     def __neg__(self) -> "Term":
         """-x."""
@@ -231,6 +250,8 @@ class Term:
 
     def __round__(self, digits: None = None) -> "Term":
         """Round halves to the even integer."""
+        if digits is not None:
+            raise UnsupportedOp("round with digits is not supported on terms; scale first")
         return apply(ops.ROUND, self)
 
     def __floor__(self) -> "Term":
@@ -472,7 +493,9 @@ def symbol(
         raise DomainError(f"the domain [{low}, {high}] of symbol {name!r} is empty")
     text = None if dtype is None else np.dtype(dtype).name
     if text is not None and np.dtype(text).kind not in "fiub":
-        raise SortError(f"symbol {name!r} cannot have dtype {text}; use a real, integer or bool one")
+        raise SortError(
+            f"symbol {name!r} cannot have dtype {text}; use a real, integer or bool one"
+        )
     store = current_store()
     return Term(store, store.symbol(Symbol(name, text, bounds[0], bounds[1])))
 

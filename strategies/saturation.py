@@ -21,10 +21,12 @@ from rewrite.store import Store
 from rewrite.term import Term
 from strategies.core import Strategy
 
-__all__ = ["Judge", "Saturate", "saturate"]
+__all__ = ["Judge", "Saturate", "Verdict", "saturate"]
 
-type Judge = Callable[[Sequence[Term]], Sequence[int] | None]
+type Verdict = Callable[[Sequence[Term]], Sequence[int] | None]
 """Says of candidate roots None ("good"), or the positions in their `Dag` to blame, worst first."""
+type Judge = Callable[[Sequence[Term]], Verdict]
+"""Looks at the source once and returns what says whether a rewritten form of it will do."""
 
 GROWTH_PAYS: Final = 400
 """Above so many nodes only shrinking rules run: growing ones would end at the limit at once."""
@@ -73,22 +75,20 @@ class Saturate(Strategy):
 
     def _rules(self, dag: Dag) -> tuple[list[Rule], list[Rule]]:
         """Keep the rules that the licence allows and the ops present can ever need."""
-        allowed = [r for r in (*self.simplify, *self.expand) if r.licence in self.licence]
-        useful = {r.name for r in relevant(allowed, dag.code.tolist())}
         growing = self.expand if len(dag) <= GROWTH_PAYS else ()
-        kept: list[list[Rule]] = [
-            [r for r in group if r.licence in self.licence and r.name in useful]
-            for group in (self.simplify, growing)
-        ]
-        return kept[0], kept[1]
+        groups = [[r for r in g if r.licence in self.licence] for g in (self.simplify, growing)]
+        return relevant(groups[0], groups[1], dag)
 
     def _search(self, dag: Dag, scratch: Store, terms: list[Term]) -> tuple[list[Term], Report]:
         from rewrite.egraph.bridge import EGraph
 
         simplify, expand = self._rules(dag)
         fold = FastMath.REASSOC in self.licence
-        graph = EGraph(simplify, expand, fold=fold, limits=self.limits)
-        places = graph.load(dag, defined=FastMath.NNAN | FastMath.NINF in self.licence)
+        graph = EGraph(
+            simplify, expand, fold=fold, limits=self.limits, present=dag.code.tolist()
+        )
+        defined = FastMath.NNAN | FastMath.NINF in self.licence and len(set(dag.roots)) == 1
+        places = graph.load(dag, assume=dag.roots if defined else ())
         report = graph.run()
         if len(dag) > GROWTH_PAYS:
             report.notes.append(f"{len(dag)} nodes: growing rules were left out")
@@ -96,7 +96,8 @@ class Saturate(Strategy):
         report.nodes, report.classes = len(frozen), frozen.classes
         extractor = Extractor(frozen, self.cost)
         before = dag_cost(dag, self.cost)
-        best = self._first_good(extractor, scratch, before, report)
+        verdict = self.judge(terms) if self.judge is not None else None
+        best = self._first_good(extractor, scratch, before, report, verdict)
         if best is None:
             return terms, report
         made = Dag.of(scratch, [t.id for t in best])
@@ -104,8 +105,9 @@ class Saturate(Strategy):
         return [Term(terms[0].store, ids[r]) for r in made.roots], report
 
     def _first_good(
-        self, extractor: Extractor, scratch: Store, before: float, report: Report
-    ) -> list[Term] | None:
+        self, extractor: Extractor, scratch: Store, before: float, report: Report,
+        verdict: Verdict | None,
+    ) -> list[Term] | None:  # fmt: skip
         """Extract until the judge is content; None where nothing cheaper than `before` is left."""
         banned: list[int] = []
         for _ in range(CANDIDATES):
@@ -116,7 +118,7 @@ class Saturate(Strategy):
             made = Dag.of(scratch, [t.id for t in best])
             if dag_cost(made, self.cost) >= before - 1e-9:
                 return None
-            blame = self.judge(best) if self.judge is not None else None
+            blame = verdict(best) if verdict is not None else None
             if blame is None:
                 return best
             report.notes.append("a cheaper form was less accurate and was dropped")

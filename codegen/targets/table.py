@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["CostTable", "Row"]
+__all__ = ["CostTable", "Row", "rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,15 @@ class Row:
 
 @dataclass(frozen=True)
 class CostTable:
-    """The rows of one machine; `gigahertz` is the clock that cycles are converted with."""
+    """The rows of one machine at one vector width."""
 
     name: str
     machine: str
     source: str
     vector_bits: int
-    gigahertz: float
     rows: tuple[Row, ...]
+    cpus: tuple[str, ...] = ()
+    """LLVM's names of the CPUs that the table is for."""
 
     def lanes(self, dtype: str) -> int:
         """Return the numbers of one vector."""
@@ -40,3 +41,11 @@ class CostTable:
     def index(self) -> Mapping[tuple[str, str], Row]:
         """Return the rows by (op, dtype)."""
         return MappingProxyType({(row.op, row.dtype): row for row in self.rows})
+
+
+def rows(table: Mapping[str, tuple[str, float, float, float, float]]) -> tuple[Row, ...]:
+    """Return the rows of {op: (port, latency f64, throughput f64, latency f32, throughput f32)}."""
+    made = []
+    for op, (port, slow, wide, quick, narrow) in table.items():
+        made += [Row(op, "f64", port, slow, wide), Row(op, "f32", port, quick, narrow)]
+    return tuple(made)

@@ -37,6 +37,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "hypot": (power.hypot,           1.0, 1.0),
     "pow":   (power.pow_,            1.0, 1.0),
     "erf":   (error.erf,             1.0, 1.0),
+    "erfc":  (error.erfc,            1.0, 1.0),
 }
 # fmt: on
 
@@ -58,6 +59,8 @@ def emit(name: str, builder: ir.IRBuilder, args: Sequence[ir.Value]) -> ir.Value
 
     The builder may come back at the end of a new basic block: rare lanes are branched around.
     """
+    if name not in _FUNCTIONS:
+        raise ValueError(f"vecmath has no function {name!r}")
     lanes = Lanes(builder, args[0])
     if not supported(name, lanes.format.name):
         raise ValueError(f"vecmath has no {lanes.format.name} {name!r}")

@@ -19,23 +19,23 @@ LARGEST = {"f64": 708.0, "f32": 87.0}
 ABOVE_ALL = {"f64": 1100.0, "f32": 120.0}
 EXP2_ABOVE_ALL = {"f64": 1100.0, "f32": 200.0}
 EXP2_LARGEST = {"f64": 1021.0, "f32": 125.0}
+EXPM1_LARGE = {"f64": 20.0, "f32": 10.0}
 BELOW_MINUS_ONE = {"f64": -40.0, "f32": -20.0}
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """exp(x) = 2**k * (1 + high + tail), |high| > |tail|; `shift` holds k in its low bits."""
+    """x = k log(2) + r, r = high - w rounded; `shift` holds k in its low bits."""
 
     k: ir.Value
     shift: ir.Value
     high: ir.Value
-    tail: ir.Value
+    w: ir.Value
+    r: ir.Value
 
 
-def reduce(
-    v: Lanes, x: ir.Value, fit: tuple[float, ...], low: ir.Value | None = None
-) -> Reduced:
-    """Split x + low = k log(2) + r and evaluate exp(r) - 1 = high + tail."""
+def reduce(v: Lanes, x: ir.Value, low: ir.Value | None = None) -> Reduced:
+    """Split x + low = k log(2) + r."""
     log2_e = tables.LOG2_E[v.format.name][0]
     ln2_high, ln2_low = tables.LN2[v.format.name]
     shifted = v.add(v.fma(x, log2_e, OFFSET), v.format.magic)
@@ -44,25 +44,35 @@ def reduce(
     w = v.mul(k, ln2_low)
     if low is not None:
         w = v.sub(w, low)
-    r = v.sub(high, w)
-    r2 = v.mul(r, r)
-    q = v.polynomial(r, fit, r2)
-    return Reduced(k, v.bits(shifted), high, v.fma(r2, q, v.neg(w)))
+    return Reduced(k, v.bits(shifted), high, w, v.sub(high, w))
+
+
+def tail(v: Lanes, p: Reduced) -> ir.Value:
+    """exp(r) - 1 - high."""
+    r2 = v.mul(p.r, p.r)
+    q = v.polynomial(p.r, tables.EXP[v.format.name], r2)
+    return v.fma(r2, q, v.neg(p.w))
+
+
+def fine_tail(v: Lanes, p: Reduced) -> ir.Value:
+    """exp(r) - 1 - high for results near zero: r**2 / 2 enters unrounded."""
+    r2 = v.mul(p.r, p.r)
+    q = v.polynomial(p.r, tables.EXPM1[v.format.name], r2)
+    square = v.fma(v.mul(p.r, 0.5), p.r, v.neg(p.w))
+    return v.fma(v.mul(r2, p.r), q, square)
 
 
 def exp(v: Lanes, x: ir.Value) -> ir.Value:
-    """exp(x) = 2**k * (1 + high + tail); results out of the normal range on a rare branch."""
-    parts = reduce(v, x, tables.EXP[v.format.name])
-    fraction = v.add(v.add(parts.high, parts.tail), 1.0)
+    """exp(x) = 2**k * (1 + high + tail(r)); results out of the normal range on a rare branch."""
+    parts = reduce(v, x)
+    fraction = v.add(v.add(parts.high, tail(v, parts)), 1.0)
     usual = v.times_power(fraction, parts.shift)
     edge = ABOVE_ALL[v.format.name]
     far = v.compare_or_nan(">", v.abs(x), LARGEST[v.format.name])
     return v.rarely(far, usual, lambda: two_steps(v, x, fraction, parts.k, edge))
 
 
-def two_steps(
-    v: Lanes, x: ir.Value, fraction: ir.Value, k: ir.Value, edge: float
-) -> ir.Value:
+def two_steps(v: Lanes, x: ir.Value, fraction: ir.Value, k: ir.Value, edge: float) -> ir.Value:
     """fraction * 2**k in two multiplications, so that overflow and underflow come out right.
 
     Beyond `edge` the result is infinity or zero whatever the fraction.
@@ -81,10 +91,14 @@ def two_steps(
 def expm1(v: Lanes, x: ir.Value) -> ir.Value:
     """exp(x) - 1 = 2**k (high + tail) + (2**k - 1)."""
     floor = BELOW_MINUS_ONE[v.format.name]
-    parts = reduce(v, v.select(v.compare("<", x, floor), floor, x), tables.EXPM1[v.format.name])
+    parts = reduce(v, v.select(v.compare("<", x, floor), floor, x))
     power = v.power_of_two(parts.shift)
-    part = v.add(parts.high, parts.tail)
-    usual = v.signed_like(v.fma(power, part, v.sub(power, 1.0)), x)
+    part = v.add(parts.high, fine_tail(v, parts))
+    # 2**k - 1 is not exact from 2**54 on: there the one goes with the smaller summand.
+    large = v.compare(">", x, EXPM1_LARGE[v.format.name])
+    base = v.select(large, power, v.sub(power, 1.0))
+    rest = v.fma(power, part, v.select(large, -1.0, 0.0))
+    usual = v.signed_like(v.add(base, rest), x)
     far = v.compare_or_nan(">", x, LARGEST[v.format.name])
 
     def repair() -> ir.Value:

@@ -13,6 +13,7 @@ TANH_IS_ONE = {"f64": 20.0, "f32": 10.0}
 TANH_NEAR_ONE = {"f64": 9.0, "f32": 5.0}
 # Just above the last finite result; 2**(k - 2) is still normal there.
 OVERFLOWED = {"f64": 710.59375, "f32": 89.59375}
+SINH_IS_X = {"f64": 2.0**-28, "f32": 2.0**-14}
 DECAYED = {"f64": 40.0, "f32": 20.0}
 # log(2 x) is asinh(x) and acosh(x) beyond.
 ASYMPTOTIC = {"f64": 2.0**28, "f32": 2.0**13}
@@ -21,16 +22,18 @@ ASYMPTOTIC = {"f64": 2.0**28, "f32": 2.0**13}
 def tanh(v: Lanes, x: ir.Value) -> ir.Value:
     """tanh(x) = e / (e + 2), e = exp(2|x|) - 1 as a sum of two."""
     a = v.capped(v.abs(x), TANH_IS_ONE[v.format.name])
-    parts = exponential.reduce(v, v.add(a, a), tables.EXPM1[v.format.name])
-    part, part_low = v.fast_two_sum(parts.high, parts.tail)
+    parts = exponential.reduce(v, v.add(a, a))
+    part, part_low = v.fast_two_sum(parts.high, exponential.fine_tail(v, parts))
     power = v.power_of_two(parts.shift)
     scaled = v.mul(power, part)
     low = v.mul(power, part_low)
     top, top_low = v.fast_two_sum(v.sub(power, 1.0), scaled)
     bottom, bottom_low = v.fast_two_sum(v.add(power, 1.0), scaled)
-    high, rest = v.quotient((top, v.add(top_low, low)), (bottom, v.add(bottom_low, low)))
+    reciprocal = v.div(1.0, bottom)
+    tops, bottoms = (top, v.add(top_low, low)), (bottom, v.add(bottom_low, low))
+    high, rest = v.quotient(tops, bottoms, reciprocal)
     # Where the sums with 1 are no longer exact, 2 / (e + 2) is below the last bits.
-    near = v.fma(v.div(-2.0, bottom), 1.0, 1.0)
+    near = v.fma(reciprocal, -2.0, 1.0)
     y = v.select(v.compare(">", a, TANH_NEAR_ONE[v.format.name]), near, v.add(high, rest))
     return v.flip(y, v.sign(x))
 
@@ -79,10 +82,13 @@ def _combined(v: Lanes, parts: _Halves, main: Sum, other: ir.Value) -> ir.Value:
 
 def sinh(v: Lanes, x: ir.Value) -> ir.Value:
     """sinh(|x|) = B cosh(r) + A sinh(r) with A, B = (2**k +- 2**-k) / 2."""
-    parts = _halves(v, v.capped(v.abs(x), OVERFLOWED[v.format.name]))
+    a = v.capped(v.abs(x), OVERFLOWED[v.format.name])
+    parts = _halves(v, a)
     minus = v.fast_two_sum(parts.grown, v.neg(parts.shrunk))
     plus = v.add(parts.grown, parts.shrunk)
-    return v.flip(_combined(v, parts, minus, plus), v.sign(x))
+    # Halving would cost subnormal arguments their last bit.
+    small = v.compare("<", a, SINH_IS_X[v.format.name])
+    return v.flip(v.select(small, a, _combined(v, parts, minus, plus)), v.sign(x))
 
 
 def cosh(v: Lanes, x: ir.Value) -> ir.Value:
@@ -120,6 +126,7 @@ def acosh(v: Lanes, x: ir.Value) -> ir.Value:
     high, low = v.two_sum(square, v.add(t, t))
     root = v.root(high, v.add(low, square_low))
     usual, failed = _inverse(v, t, root, far)
+    failed = v.builder.or_(failed, v.compare("<", x, 1.0))
     return v.through_libm("acosh", [x], failed, usual)
 
 

@@ -1,6 +1,5 @@
 """asin, acos, atan and atan2: one odd polynomial each, the rest of pi/2 as a sum of two."""
 
-import struct
 from typing import Any
 
 from llvmlite import ir
@@ -16,15 +15,8 @@ def _summed(v: Lanes, base: ir.Value, m: ir.Value, relative: ir.Value, low: ir.V
     """base + m (1 + relative) + low, where base is a multiple of pi/2 without its low part."""
     first, second = tables.HALF_PI_PAIR[v.format.name]
     high, rest = v.fast_two_sum(base, m)
-    small = v.fma(base, float(_round(v, second / first)), v.add(rest, low))
+    small = v.fma(base, v.rounded(second / first), v.add(rest, low))
     return v.add(high, v.fma(m, relative, small))
-
-
-def _round(v: Lanes, value: float) -> float:
-    """Round a constant to the format."""
-    if v.format.bits == 64:
-        return value
-    return float(struct.unpack("<f", struct.pack("<f", value))[0])
 
 
 def _asin_parts(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value, ir.Value]:
@@ -81,7 +73,7 @@ def _angle(v: Lanes, y: ir.Value, x: ir.Value, left: ir.Value | None) -> tuple[A
         turned = steep
     else:
         axis = v.select(steep, first, v.select(left, 2 * first, 0.0))
-        diagonal = v.select(left, _round(v, 1.5 * first), first / 2)
+        diagonal = v.select(left, v.rounded(1.5 * first), first / 2)
         base = v.select(middle, diagonal, axis)
         turned = v.builder.xor(steep, left)
     t_signed = v.select(turned, v.neg(t), t)

@@ -19,7 +19,6 @@ class Format:
     bits: int
     fraction: int
     bias: int
-    libm_suffix: str
 
     @property
     def magic(self) -> float:
@@ -43,8 +42,8 @@ class Format:
         return int(struct.unpack("<I", struct.pack("<f", value))[0])
 
 
-F64 = Format("f64", "f64", 64, 52, 1023, "")
-F32 = Format("f32", "f32", 32, 23, 127, "f")
+F64 = Format("f64", "f64", 64, 52, 1023)
+F32 = Format("f32", "f32", 32, 23, 127)
 
 # Bits minus this of 1/a: Newton's first guess for a reciprocal, 12% off at most.
 RECIPROCAL = {"f64": 0x7FDE623822FC16E6, "f32": 0x7EF311C7}
@@ -82,14 +81,17 @@ class Lanes:
         """Return `value` as a vector; a float is splat."""
         if not isinstance(value, int | float):
             return value
-        held = float(value)
-        if self.format.bits == 32:
-            held = struct.unpack("<f", struct.pack("<f", held))[0]
-            if held != value and value == value:
-                raise ValueError(f"{value!r} is no f32 constant")
+        held = self.rounded(float(value))
+        assert held == value, f"{value!r} is no {self.format.name} constant"
         pattern = struct.unpack("<Q", struct.pack("<d", held))[0]
         word = "double" if self.format.bits == 64 else "float"
         return _splat(self.type, f"{word} 0x{pattern:016x}")
+
+    def rounded(self, value: float) -> float:
+        """Round a constant to the format."""
+        if self.format.bits == 64:
+            return value
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
 
     def word(self, value: ir.Value | int) -> ir.Value:
         """Return `value` as an integer vector; an int is splat."""
@@ -151,9 +153,7 @@ class Lanes:
         """Compare; true on NaN."""
         return self.builder.fcmp_unordered(op, self.real(a), self.real(b))
 
-    def select(
-        self, mask: ir.Value, a: ir.Value | float, b: ir.Value | float
-    ) -> ir.Value:
+    def select(self, mask: ir.Value, a: ir.Value | float, b: ir.Value | float) -> ir.Value:
         """Take `a` where the mask is set, else `b`."""
         return self.builder.select(mask, self.real(a), self.real(b))
 
@@ -214,9 +214,7 @@ class Lanes:
 
     def polynomial(self, x: ir.Value, coefficients: Sequence[float], x2: ir.Value) -> ir.Value:
         """Sum coefficients[i] * x**i by Horner's rule in x2 = x * x over pairs of terms."""
-        pairs = [
-            self.horner(x, coefficients[i : i + 2]) for i in range(0, len(coefficients), 2)
-        ]
+        pairs = [self.horner(x, coefficients[i : i + 2]) for i in range(0, len(coefficients), 2)]
         total = pairs.pop()
         while pairs:
             total = self.fma(total, x2, pairs.pop())
@@ -246,10 +244,14 @@ class Lanes:
         return high, self.fma(a, b, self.neg(high))
 
     def quotient(
-        self, top: tuple[ir.Value, ir.Value], bottom: tuple[ir.Value, ir.Value]
+        self,
+        top: tuple[ir.Value, ir.Value],
+        bottom: tuple[ir.Value, ir.Value],
+        reciprocal: ir.Value | None = None,
     ) -> tuple[ir.Value, ir.Value]:
-        """Divide one sum of two by another: one division, the remainder by fma."""
-        reciprocal = self.div(1.0, bottom[0])
+        """Divide one sum of two by another: one division (or none), the remainder by fma."""
+        if reciprocal is None:
+            reciprocal = self.div(1.0, bottom[0])
         high = self.mul(top[0], reciprocal)
         rest = self.fma(self.neg(high), bottom[0], top[0])
         rest = self.add(rest, self.fma(self.neg(high), bottom[1], top[1]))
@@ -286,9 +288,7 @@ class Lanes:
         word = self.builder.bitcast(mask, packed)
         return self.builder.icmp_unsigned("!=", word, ir.Constant(packed, 0))
 
-    def rarely(
-        self, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]
-    ) -> ir.Value:
+    def rarely(self, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
         """Branch around `repair` unless a lane of `mask` is set; the builder moves to the join.
 
         `repair` is emitted into the rare block and returns the whole replacement vector. It must
@@ -330,43 +330,50 @@ class Lanes:
         known = module.globals.get(own_name)
         if known is not None:
             return known
-        scalar = self.type.element
-        index = ir.IntType(32)
         width = ir.IntType(max(64, self.count))
-        libm_name = name + self.format.libm_suffix
-        libm = module.globals.get(libm_name)
-        if libm is None:
-            libm = ir.Function(module, ir.FunctionType(scalar, [scalar] * arity), libm_name)
         loop_type = ir.FunctionType(self.type, [self.type] * (arity + 1) + [width])
         function = ir.Function(module, loop_type, own_name)
         function.linkage = "internal"
         function.attributes.add("noinline")
         function.attributes.add("cold")
-        *vectors, usual, mask = function.args
-        entry, head, call, tail, done = (
-            function.append_basic_block(label) for label in ("entry", "head", "call", "tail", "done")
+        *vectors, mask = function.args
+        b = ir.IRBuilder(function.append_basic_block("entry"))
+        head, call, tail, done = (
+            function.append_basic_block(label) for label in ("head", "call", "tail", "done")
         )
-        b = ir.IRBuilder(entry)
+        # In memory: lanes with a variable number are dear to extract and to insert.
+        slots = [b.alloca(self.type) for _ in vectors]
+        for vector, slot in zip(vectors, slots, strict=True):
+            b.store(vector, slot)
+        scalars = [b.bitcast(slot, self.type.element.as_pointer()) for slot in slots]
+        entry = b.block
         b.branch(head)
         b.position_at_end(head)
-        lane = b.phi(index)
-        result = b.phi(self.type)
-        shifted = b.lshr(mask, b.zext(lane, width))
-        b.cbranch(b.trunc(shifted, ir.IntType(1)), call, tail)
+        lane = b.phi(width)
+        chosen = b.trunc(b.lshr(mask, lane), ir.IntType(1))
+        b.cbranch(chosen, call, tail)
         b.position_at_end(call)
-        value = b.call(libm, [b.extract_element(v, lane) for v in vectors])
-        replaced = b.insert_element(result, value, lane)
+        *places, place = (b.gep(scalar, [lane]) for scalar in scalars)
+        b.store(self._scalar_call(b, name, [b.load(p) for p in places]), place)
         b.branch(tail)
         b.position_at_end(tail)
-        merged = b.phi(self.type)
-        merged.add_incoming(result, head)
-        merged.add_incoming(replaced, call)
-        following = b.add(lane, ir.Constant(index, 1))
-        b.cbranch(b.icmp_unsigned("<", following, ir.Constant(index, self.count)), head, done)
+        following = b.add(lane, ir.Constant(width, 1))
+        b.cbranch(b.icmp_unsigned("<", following, ir.Constant(width, self.count)), head, done)
         b.position_at_end(done)
-        b.ret(merged)
-        lane.add_incoming(ir.Constant(index, 0), entry)
+        b.ret(b.load(slots[-1]))
+        lane.add_incoming(ir.Constant(width, 0), entry)
         lane.add_incoming(following, tail)
-        result.add_incoming(usual, entry)
-        result.add_incoming(merged, tail)
         return function
+
+    def _scalar_call(self, b: ir.IRBuilder, name: str, args: list[ir.Value]) -> ir.Value:
+        """Call a C function of doubles, also for f32: some libraries' float versions are poor."""
+        module = self.builder.module
+        double = ir.DoubleType()
+        function = module.globals.get(name)
+        if function is None:
+            signature = ir.FunctionType(double, [double] * len(args))
+            function = ir.Function(module, signature, name)
+        if self.format.bits == 64:
+            return b.call(function, args)
+        wide = b.call(function, [b.fpext(arg, double) for arg in args])
+        return b.fptrunc(wide, self.type.element)

@@ -36,26 +36,27 @@ def split(v: Lanes, x: ir.Value) -> Split:
     return Split(biased, k, v.sub(m, 1.0))
 
 
-def tail(v: Lanes, f: ir.Value) -> ir.Value:
-    """log(1 + f) - f."""
+def series(v: Lanes, f: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return f**2/2, s and f**2/2 + R(s**2): log(1 + f) is f - the first + the product."""
     s = v.div(f, v.add(f, 2.0))
     z = v.mul(s, s)
     half_square = v.mul(v.mul(f, 0.5), f)
-    series = v.polynomial(z, tables.LOG[v.format.name], v.mul(z, z))
-    inner = v.fma(z, series, half_square)
+    terms = v.polynomial(z, tables.LOG[v.format.name], v.mul(z, z))
+    return half_square, s, v.fma(z, terms, half_square)
+
+
+def tail(v: Lanes, f: ir.Value) -> ir.Value:
+    """log(1 + f) - f."""
+    half_square, s, inner = series(v, f)
     return v.fma(s, inner, v.neg(half_square))
 
 
-def abnormal(v: Lanes, x: ir.Value, spare_binades: int = 0) -> ir.Value:
-    """Mask the lanes that are not positive, normal and finite, in one unsigned comparison.
-
-    The topmost `spare_binades` are masked too.
-    """
+def abnormal(v: Lanes, x: ir.Value) -> ir.Value:
+    """Mask the lanes that are not positive, normal and finite, in one unsigned comparison."""
     form = v.format
     least = 1 << form.fraction
     shifted = v.isub(v.bits(x), least)
-    above = form.exponent_mask - (1 + spare_binades) * least
-    return v.builder.icmp_unsigned(">=", shifted, v.word(above))
+    return v.builder.icmp_unsigned(">=", shifted, v.word(form.exponent_mask - least))
 
 
 def log(v: Lanes, x: ir.Value) -> ir.Value:
@@ -81,15 +82,16 @@ def log_of_one_plus(
         rest = v.add(rest, low)
     parts = split(v, u)
     k = parts.k
-    scale = v.from_bits(v.shl(v.isub(2 * v.format.bias, parts.biased), v.format.fraction))
-    f, f_low = v.fast_two_sum(parts.f, v.mul(rest, scale))
+    # 2**(1 - k), which is zero and not out of range for the largest u.
+    scale = v.shl(v.isub(2 * v.format.bias + 1, parts.biased), v.format.fraction)
+    f, f_low = v.fast_two_sum(parts.f, v.mul(v.mul(rest, v.from_bits(scale)), 0.5))
     if doubled is not None:
         k = v.select(doubled, v.add(k, 1.0), k)
     ln2_high, ln2_low = tables.LN2_SHORT[v.format.name]
     high, remainder = v.fast_two_sum(v.mul(k, ln2_high), f)
     small = v.fma(k, ln2_low, tail(v, f))
     small = v.add(small, v.fma(v.neg(f), f_low, f_low))
-    return v.add(high, v.add(remainder, small)), abnormal(v, u, spare_binades=1)
+    return v.add(high, v.add(remainder, small)), abnormal(v, u)
 
 
 def log1p(v: Lanes, x: ir.Value) -> ir.Value:
@@ -98,26 +100,30 @@ def log1p(v: Lanes, x: ir.Value) -> ir.Value:
     return v.through_libm("log1p", [x], failed, v.signed_like(usual, x))
 
 
+def scaled(v: Lanes, f: ir.Value, scale: tuple[float, ...]) -> tuple[ir.Value, ir.Value]:
+    """Return log(1 + f) * (scale[0] + scale[1]) as a sum of two."""
+    half_square, s, inner = series(v, f)
+    half_low = v.fma(v.mul(f, 0.5), f, v.neg(half_square))
+    high, low = v.fast_two_sum(f, v.neg(half_square))
+    small = v.fma(s, inner, v.sub(low, half_low))
+    product, rest = v.two_product(high, scale[0])
+    return product, v.fma(small, scale[0], v.fma(high, scale[1], rest))
+
+
 def log2(v: Lanes, x: ir.Value) -> ir.Value:
-    """log2(x) = k + (f + tail(f)) / log(2), the product with f as a sum of two."""
+    """log2(x) = k + log(1 + f) / log(2)."""
     parts = split(v, x)
-    scale_high, scale_low = tables.LOG2_E[v.format.name]
-    product, rest = v.two_product(parts.f, scale_high)
+    product, rest = scaled(v, parts.f, tables.LOG2_E[v.format.name])
     high, low = v.fast_two_sum(parts.k, product)
-    rest = v.fma(parts.f, scale_low, rest)
-    rest = v.fma(tail(v, parts.f), scale_high, rest)
     usual = v.add(high, v.add(low, rest))
     return v.through_libm("log2", [x], abnormal(v, x), usual)
 
 
 def log10(v: Lanes, x: ir.Value) -> ir.Value:
-    """log10(x) = k log10(2) + (f + tail(f)) / log(10)."""
+    """log10(x) = k log10(2) + log(1 + f) / log(10)."""
     parts = split(v, x)
-    scale_high, scale_low = tables.LOG10_E[v.format.name]
+    product, rest = scaled(v, parts.f, tables.LOG10_E[v.format.name])
     two_high, two_low = tables.LOG10_2_SHORT[v.format.name]
-    product, rest = v.two_product(parts.f, scale_high)
     high, low = v.fast_two_sum(v.mul(parts.k, two_high), product)
-    rest = v.fma(parts.f, scale_low, rest)
-    rest = v.fma(tail(v, parts.f), scale_high, v.fma(parts.k, two_low, rest))
-    usual = v.add(high, v.add(low, rest))
+    usual = v.add(high, v.add(low, v.fma(parts.k, two_low, rest)))
     return v.through_libm("log10", [x], abnormal(v, x), usual)

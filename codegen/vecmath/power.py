@@ -19,7 +19,8 @@ def _log_sum(v: Lanes, x: ir.Value) -> Sum:
     s, s_low = v.quotient((parts.f, v.real(0.0)), v.fast_two_sum(2.0, parts.f))
     z, z_low = v.two_product(s, s)
     z_low = v.fma(v.add(s, s), s_low, z_low)
-    q = v.polynomial(z, tables.ATANH[name], v.mul(z, z))
+    fifth, *others = tables.ATANH[name]
+    q = v.fma(z, v.polynomial(z, others, v.mul(z, z)), fifth)
     third, third_low = tables.THIRD[name]
     inner = v.fma(z, q, third)
     inner_low = v.add(v.fma(z, q, v.sub(third, inner)), third_low)
@@ -40,10 +41,27 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     log, log_low = _log_sum(v, x)
     high, low = v.two_product(y, log)
     low = v.fma(y, log_low, low)
-    parts = exponential.reduce(v, high, tables.EXP[name], low)
-    usual = v.times_power(v.add(v.add(parts.high, parts.tail), 1.0), parts.shift)
+    parts = exponential.reduce(v, high, low)
+    usual = v.times_power(
+        v.add(v.add(parts.high, exponential.fine_tail(v, parts)), 1.0), parts.shift
+    )
     far = v.compare_or_nan(">", v.abs(high), exponential.LARGEST[name])
     return v.through_libm("pow", [x, y], v.builder.or_(far, abnormal(v, x)), usual)
+
+
+def _reciprocal_cube_root(v: Lanes, m: ir.Value) -> ir.Value:
+    """m**(-1/3) of 1 <= m < 8 to half the format's bits and more.
+
+    A guess g from a polynomial, then g (1 + e/3 + 2 e**2 / 9) with e = 1 - m g**3.
+    """
+    third = tables.THIRD[v.format.name][0]
+    guess = v.polynomial(m, tables.RCBRT[v.format.name], v.mul(m, m))
+    for _ in range(2 if v.format.bits == 64 else 1):
+        cube = v.mul(v.mul(guess, guess), guess)
+        error = v.fma(v.neg(m), cube, 1.0)
+        step = v.mul(error, v.fma(error, v.rounded(2 / 9), third))
+        guess = v.fma(guess, step, guess)
+    return guess
 
 
 def cbrt(v: Lanes, x: ir.Value) -> ir.Value:
@@ -62,11 +80,7 @@ def cbrt(v: Lanes, x: ir.Value) -> ir.Value:
     shifted = v.add(v.fma(k, third, -0.328125), form.magic)
     q = v.shl(v.bits(shifted), form.fraction)
     m = v.from_bits(v.isub(v.bits(a), v.iadd(v.iadd(q, q), q)))
-    guess = v.polynomial(m, tables.RCBRT[form.name], v.mul(m, m))
-    for _ in range(2 if form.bits == 64 else 1):
-        cube = v.mul(v.mul(guess, guess), guess)
-        error = v.fma(v.neg(m), cube, 1.0)
-        guess = v.fma(v.mul(guess, third), error, guess)
+    guess = _reciprocal_cube_root(v, m)
     square = v.mul(guess, guess)
     c = v.mul(m, square)
     c2, c2_low = v.two_product(c, c)

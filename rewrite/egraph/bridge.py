@@ -27,6 +27,7 @@ from rewrite.egraph.language import (
     PRUNE,
     constructor,
     exact,
+    heads,
     number,
     rule_text,
 )
@@ -49,8 +50,16 @@ def _parsed(text: str) -> tuple[Any, ...]:
 
 
 @cache
-def _library() -> tuple[Any, ...]:
-    return _parsed(DECLARATIONS + FOLD + PRUNE + ANALYSES)
+def _library(codes: frozenset[int], fold: bool) -> tuple[Any, ...]:
+    """Return declarations, and the analyses of those ops that can occur: declaring costs time."""
+    absent = [constructor(row.code) + " " for row in ops.OPS[3:] if row.code not in codes]
+    text = ANALYSES + FOLD + PRUNE if fold else ANALYSES
+    rules = [r for r in _rules_of(text) if not any(name in r for name in absent)]
+    return (*_parsed(DECLARATIONS), *_parsed("\n".join(rules)))
+
+
+def _rules_of(text: str) -> list[str]:
+    return ["(rule " + part for part in text.split("(rule ")[1:]]
 
 
 @cache
@@ -63,12 +72,14 @@ class EGraph:
     """An e-graph over our ops, loaded with a program and driven phase by phase.
 
     `simplify` rules run every iteration, `expand` rules under back-off. With `fold`, exact
-    arithmetic on constants is done and known values prune their classes.
+    arithmetic on constants is done and known values prune their classes. `present` are the op codes
+    of the program that will be loaded.
     """
 
     def __init__(
-        self, simplify: Iterable[Rule], expand: Iterable[Rule], *, fold: bool, limits: Limits
-    ) -> None:
+        self, simplify: Iterable[Rule], expand: Iterable[Rule], *, fold: bool, limits: Limits,
+        present: Iterable[int] = (),
+    ) -> None:  # fmt: skip
         self._graph = eg.EGraph()
         self._fold = fold
         self._limits = limits
@@ -80,16 +91,16 @@ class EGraph:
         self._names = {rule.name for _, rules in phases for rule in rules}
         commands = [_command(rule, phase) for phase, rules in phases for rule in rules]
         rulesets = _parsed("(ruleset simplify)(ruleset expand)")
-        self._graph.run_program(*_library(), *rulesets, *commands)
+        codes = frozenset(present).union(*(heads(r.lhs) | heads(r.rhs) for _, g in phases for r in g))
+        self._graph.run_program(*_library(codes, fold), *rulesets, *commands)
 
     # -- loading -----------------------------------------------------------------------------
 
-    def load(self, dag: Dag, *, defined: bool = True) -> list[int]:
+    def load(self, dag: Dag, *, assume: Sequence[int] = ()) -> list[int]:
         """Load a program, once; return the loaded node of each of its positions.
 
-        With `defined`, the roots may be assumed to have a value, so that what is divided by is
-        not zero, what a root is taken of is not negative, and what a logarithm is taken of is
-        positive (the licence `nnan ninf`).
+        `assume` are positions that may be assumed to have a value (the licence `nnan ninf`): what is
+        divided by there is not zero, what a root is taken of is not negative, and so on.
         """
         assert not self._nodes, "a graph is loaded once"
         rows, place = _binary(dag)
@@ -99,7 +110,7 @@ class EGraph:
             self._load_commands(rows)
         else:
             self._load_rows(rows)
-        self._facts(rows, {place[r] for r in dag.roots} if defined else set())
+        self._facts(rows, {place[at] for at in assume})
         return place
 
     def _node(self, at: int) -> Any:
@@ -243,6 +254,11 @@ class EGraph:
         (output,) = self._graph.run_program(eg.PrintSize(_SPAN, None))
         skip = ("lo", "hi", "pos", "ng", "nn", "np", "nz", "int", "Node", "NodeB")
         return sum(n for name, n in _sizes(output) if name not in skip and name[:4] != "Rows")
+
+    def equal(self, pairs: Iterable[tuple[int, int]]) -> bool:
+        """Tell whether each pair of loaded nodes is in one class by now."""
+        found = [self._graph.eval_expr(self._node(at))[1] for pair in pairs for at in pair]
+        return all(found[k] == found[k + 1] for k in range(0, len(found), 2))
 
     # -- results -----------------------------------------------------------------------------
 

@@ -11,12 +11,15 @@ Facts: `lo` and `hi` are rational bounds; `pos`, `nn` (not negative), `np` (not 
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
-from typing import Final
+from operator import add, mul, sub, truediv
+from typing import Any, Final
 
 from rewrite import ops
 from rewrite.constants import Constant, Named
+from rewrite.dag import Dag
 from rewrite.errors import PatternError
 from rewrite.rule import Condition, Rule
+from rewrite.store import Symbol
 from rewrite.term import Term
 
 __all__ = ["ANALYSES", "DECLARATIONS", "FOLD", "PRUNE", "constructor", "exact", "number",
@@ -264,25 +267,91 @@ def rule_text(rule: Rule, ruleset: str) -> str:
     )
 
 
+@cache
 def heads(pattern: Term) -> frozenset[int]:
     """Return the op codes in a pattern."""
-    from rewrite.dag import Dag
-
     found = Dag.of(pattern.store, [pattern.id]).code.tolist()
     return frozenset(code for code in found if code > ops.PVAR.code)
 
 
-def relevant(rules: Iterable[Rule], present: Iterable[int]) -> list[Rule]:
-    """Keep the rules that can ever fire: their ops are present, or made by rules that can fire."""
-    known = set(present)
-    waiting = [(rule, heads(rule.lhs), heads(rule.rhs)) for rule in rules]
+type Edge = tuple[int, int, Fraction | str]
+"""An op, the place of a child, and the constant there, by value or name."""
+
+
+@cache
+def edges(pattern: Term) -> frozenset[Edge]:
+    """Return where a pattern has constants."""
+    return frozenset(_edges(Dag.of(pattern.store, [pattern.id])))
+
+
+def _edges(dag: Dag) -> list[Edge]:
+    found: list[Edge] = []
+    for code, args in dag.rows():
+        for place, a in enumerate(args):
+            value = dag.value[a]
+            if isinstance(value, Named):
+                known: Fraction | str | None = value.name
+            else:
+                known = None if value is None or isinstance(value, Symbol) else exact(value)
+            if known is not None:
+                found.append((code, 0 if ops.OPS[code].commutative else place, known))
+    return found
+
+
+_ARITHMETIC: Final = frozenset(
+    row.code for row in (ops.ADD, ops.SUB, ops.MUL, ops.DIV, ops.NEG, ops.POW, ops.FMA)
+)
+
+
+def relevant(
+    simplify: Iterable[Rule], expand: Iterable[Rule], dag: Dag
+) -> tuple[list[Rule], list[Rule]]:
+    """Keep the rules that can be of use: what they look for is there, or made by such rules.
+
+    Declaring rules takes longer than running them on a small program. An op counts as there once
+    a simplifying rule makes it; growing rules make arithmetic, but bring no other op of their own:
+    `a**b` is not taken apart into `exp` and `log` where the program has neither. A constant counts
+    where it stands: that `a*a` becomes `a**2` is no reason to look for `2**a`.
+    """
+    known = {code for code in dag.code.tolist() if code > ops.PVAR.code}
+    places = set(_edges(dag))
+    own = {value for _, _, value in places} | _folded(dag)
+    groups = [(rule, True) for rule in simplify] + [(rule, False) for rule in expand]
     kept: set[str] = set()
     grew = True
     while grew:
         grew = False
-        for rule, needs, makes in waiting:
-            if rule.name not in kept and needs <= known:
+        for rule, simple in groups:
+            if rule.name in kept or not heads(rule.lhs) <= known:
+                continue
+            if not all(edge in places or edge[2] in own for edge in edges(rule.lhs)):
+                continue
+            if simple or heads(rule.rhs) <= known | _ARITHMETIC:
                 kept.add(rule.name)
-                known |= makes
+                known |= heads(rule.rhs)
+                places |= edges(rule.rhs)
                 grew = True
-    return [rule for rule, _, _ in waiting if rule.name in kept]
+    first: dict[str, tuple[Rule, bool]] = {}
+    for rule, simple in groups:
+        if rule.name in kept:
+            first.setdefault(rule.name, (rule, simple))
+    wanted = list(first.values())
+    return [r for r, simple in wanted if simple], [r for r, simple in wanted if not simple]
+
+
+def _folded(dag: Dag) -> set[Fraction | str]:
+    """Return the values of the program's subterms made of rational constants."""
+    values: list[Fraction | None] = []
+    step: dict[int, Any] = {ops.ADD.code: add, ops.SUB.code: sub, ops.MUL.code: mul, ops.DIV.code: truediv}
+    for at, (code, args) in enumerate(dag.rows()):
+        value = dag.value[at]
+        known = [values[a] for a in args]
+        made = None
+        if value is not None and not isinstance(value, Symbol):
+            made = exact(value)
+        elif len(known) == 2 and code in step and None not in known:
+            made = step[code](*known) if known[1] or code != ops.DIV.code else None
+        elif code == ops.NEG.code and known[0] is not None:
+            made = -known[0]
+        values.append(made)
+    return {v for v in values if v is not None}

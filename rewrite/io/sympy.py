@@ -1,0 +1,139 @@
+"""Terms to SymPy expressions, and SymPy's types in the term interface.
+
+Nothing is simplified: every expression is made with evaluate=False. Ops that SymPy lacks
+(`round`, `fmod`, ...) become undefined functions of the same name, which `from_sympy` reads.
+"""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+import sympy as sp
+
+from rewrite import interface
+from rewrite.array import TermArray
+from rewrite.constants import PI, Constant, Named
+from rewrite.dag import Dag
+from rewrite.errors import UnsupportedOp
+from rewrite.io.sympy_reader import CLASSES, NAMES, from_sympy
+from rewrite.ops import BY_NAME, OPS
+from rewrite.sorts import BOOL, INT
+from rewrite.store import Symbol
+from rewrite.term import Term
+
+__all__ = ["from_sympy", "to_sympy"]
+
+_DOUBLE: Final = 53
+
+
+def to_sympy(term: Any) -> Any:
+    """Return the SymPy expression of a term, or the matrix of a `TermArray`.
+
+    Domains become the assumptions that they imply; anything else about a symbol but its name and
+    sort is lost.
+
+    >>> import rewrite as rw
+    >>> to_sympy(rw.symbol("x") * 2 - 0.5)
+    x*2 - 1*0.5
+    """
+    if isinstance(term, TermArray):
+        return sp.Array([to_sympy(each) for each in term.terms()], term.shape)
+    if not isinstance(term, Term):
+        raise UnsupportedOp(f"{term!r} of type {type(term).__name__} is no term")
+    dag = Dag.of(term.store, [term.id])
+    made: list[Any] = []
+    for (code, args), value in zip(dag.rows(), dag.value, strict=True):
+        if isinstance(value, Symbol):
+            expr = _symbol(value)
+        elif value is not None:
+            expr = _number(value)
+        else:
+            expr = build(OPS[code].name, [made[arg] for arg in args])
+        _ = expr.is_commutative  # remembered, so that nothing above has to recurse for it
+        made.append(expr)
+    return made[dag.roots[0]]
+
+
+def build(name: str, args: Sequence[Any]) -> Any:
+    """Apply an op to SymPy expressions, without simplifying."""
+    if name in ("add", "mul"):
+        return (sp.Add if name == "add" else sp.Mul)(*args, evaluate=False)
+    if name == "sub":
+        return sp.Add(args[0], sp.Mul(-1, args[1], evaluate=False), evaluate=False)
+    if name == "neg":
+        return sp.Mul(-1, args[0], evaluate=False)
+    if name == "div":
+        below = sp.Pow(args[1], -1, evaluate=False)
+        return below if args[0] is sp.S.One else sp.Mul(args[0], below, evaluate=False)
+    if name in ("pow", "sqrt"):
+        return sp.Pow(args[0], args[1] if name == "pow" else sp.S.Half, evaluate=False)
+    if name == "where":
+        return sp.Piecewise((args[1], args[0]), (args[2], True), evaluate=False)
+    if name in CLASSES:
+        return CLASSES[name](*args, evaluate=False)
+    return sp.Function(name)(*args)
+
+
+def _symbol(symbol: Symbol) -> Any:
+    if symbol.sort == BOOL:
+        return sp.Symbol(symbol.name)
+    facts = {}
+    if symbol.low is not None and symbol.low >= 0:
+        facts["positive" if symbol.low > 0 else "nonnegative"] = True
+    if symbol.high is not None and symbol.high <= 0:
+        facts["negative" if symbol.high < 0 else "nonpositive"] = True
+    if symbol.sort == INT:
+        facts["integer"] = True
+    return sp.Symbol(symbol.name, **facts)
+
+
+def _number(value: Constant) -> Any:
+    if isinstance(value, bool):
+        return sp.true if value else sp.false
+    if isinstance(value, int):
+        return sp.Integer(value)
+    if isinstance(value, Fraction):
+        return sp.Rational(value.numerator, value.denominator)
+    if isinstance(value, Named):
+        return sp.pi if value == PI else sp.E
+    if not math.isfinite(value):
+        return sp.nan if value != value else sp.oo if value > 0 else -sp.oo
+    if value == 0 and math.copysign(1.0, value) < 0:  # SymPy's zeros have no sign
+        return sp.Mul(-1, sp.Float(0.0, precision=_DOUBLE), evaluate=False)
+    return sp.Float(value, precision=_DOUBLE)
+
+
+# -- the term interface ----------------------------------------------------------------------
+
+
+@interface.is_call.register
+def _(term: sp.Basic) -> bool:
+    return bool(term.args)
+
+
+@interface.head.register
+def _(term: sp.Basic) -> str:
+    if not term.args:
+        raise UnsupportedOp(f"{term} is a leaf; it has no head")
+    if isinstance(term, sp.Piecewise):
+        return "where"
+    return NAMES.get(type(term)) or str(term.func.__name__)
+
+
+@interface.children.register
+def _(term: sp.Basic) -> tuple[Any, ...]:
+    if isinstance(term, sp.Piecewise):
+        (value, condition), *rest = term.args
+        if condition == sp.true:
+            return sp.true, value, value
+        return condition, value, sp.Piecewise(*rest, evaluate=False) if rest else sp.nan
+    return tuple(term.args)
+
+
+@interface.make.register
+def _(like: sp.Basic, head: str, children: Sequence[Any]) -> Any:
+    parts = [sp.sympify(part, strict=True) for part in children]
+    if head not in BY_NAME and like.args and head == interface.head(like):
+        return like.func(*parts)
+    return build(head, parts)

@@ -1,0 +1,296 @@
+"""Reading SymPy expressions, without simplifying, and without recursion.
+
+SymPy has no subtraction, division or square root; where a sum, product or power is one of those,
+the term says so, as SymPy's own printers do.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+import sympy as sp
+from sympy.codegen import cfunctions
+from sympy.core.function import AppliedUndef
+
+from rewrite import ops
+from rewrite.array import TermArray, asarray
+from rewrite.constants import PI, Constant, E
+from rewrite.errors import UnsupportedOp
+from rewrite.store import Store
+from rewrite.term import Term, current_store, symbol
+
+__all__ = ["CLASSES", "NAMES", "from_sympy"]
+
+CLASSES: Final[dict[str, Any]] = {
+    "exp": sp.exp, "log": sp.log, "sin": sp.sin, "cos": sp.cos, "tan": sp.tan,
+    "asin": sp.asin, "acos": sp.acos, "atan": sp.atan, "atan2": sp.atan2,
+    "sinh": sp.sinh, "cosh": sp.cosh, "tanh": sp.tanh,
+    "asinh": sp.asinh, "acosh": sp.acosh, "atanh": sp.atanh,
+    "erf": sp.erf, "erfc": sp.erfc, "abs": sp.Abs, "sign": sp.sign,
+    "floor": sp.floor, "ceil": sp.ceiling, "minimum": sp.Min, "maximum": sp.Max,
+    "exp2": cfunctions.exp2, "expm1": cfunctions.expm1, "log2": cfunctions.log2,
+    "log10": cfunctions.log10, "log1p": cfunctions.log1p, "fma": cfunctions.fma,
+    "cbrt": cfunctions.Cbrt, "hypot": cfunctions.hypot,
+    "lt": sp.StrictLessThan, "le": sp.LessThan, "gt": sp.StrictGreaterThan,
+    "ge": sp.GreaterThan, "eq": sp.Equality, "ne": sp.Unequality,
+    "and": sp.And, "or": sp.Or, "not": sp.Not,
+}  # fmt: skip
+"""Op -> the class of SymPy with the same meaning."""
+_ONE_WAY: Final = {sp.Add: "add", sp.Mul: "mul", sp.Pow: "pow", cfunctions.Sqrt: "sqrt",
+                   sp.ITE: "where"}  # fmt: skip
+NAMES: Final[dict[Any, str]] = {**{cls: name for name, cls in CLASSES.items()}, **_ONE_WAY}
+_RECIPROCAL: Final = {
+    sp.sec: ops.COS, sp.csc: ops.SIN, sp.cot: ops.TAN,
+    sp.sech: ops.COSH, sp.csch: ops.SINH, sp.coth: ops.TANH,
+}  # fmt: skip
+_LOGIC: Final = (sp.And, sp.Or, sp.Not)
+_LARGEST: Final = 20_000
+"""The size in bits of the numbers of a fraction that a Float of many digits may become."""
+
+type Plan = tuple[Sequence[Any], Callable[["_Reader", list[int]], int]]
+"""Which expressions are needed first, and what makes the node of their nodes."""
+
+
+def from_sympy(expr: Any) -> Any:
+    """Return the term of a SymPy expression, or the `TermArray` of a matrix.
+
+    Assumptions become domains: positive and nonnegative low=0, negative and nonpositive high=0,
+    integer dtype int64. Raise `UnsupportedOp` that names what terms do not have.
+
+    >>> import sympy
+    >>> x, y = sympy.symbols("x y")
+    >>> from_sympy(sympy.sqrt(x) - y / x)
+    sqrt(x) - y/x
+    """
+    if isinstance(expr, sp.MatrixBase):
+        parts = [from_sympy(part) for part in expr]
+        return asarray(parts).reshape(expr.shape) if parts else _no_elements(expr.shape)
+    try:
+        expr = sp.sympify(expr, strict=True)
+    except sp.SympifyError:
+        raise UnsupportedOp(f"{expr!r} is no SymPy expression") from None
+    reader = _Reader(current_store())
+    return Term(reader.store, reader.read(expr))
+
+
+def _no_elements(shape: tuple[int, ...]) -> TermArray:
+    raise UnsupportedOp(f"a matrix of shape {shape} has no elements")
+
+
+class _Reader:
+    """Convert the distinct objects of an expression, each once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.done: dict[int, int] = {}
+        self.truths: set[Any] = set()
+
+    def read(self, expr: Any) -> int:
+        """Convert one expression on an explicit stack."""
+        kept: list[Any] = []  # so that the id of no object is used again
+        stack: list[tuple[Any, Plan | None]] = [(expr, None)]
+        while stack:
+            this, plan = stack.pop()
+            if id(this) in self.done:
+                continue
+            if plan is None:
+                plan = self.plan(this)
+                kept.append(plan)
+                stack.append((this, plan))
+                stack.extend((part, None) for part in reversed(plan[0]))
+            else:
+                self.done[id(this)] = plan[1](self, [self.done[id(part)] for part in plan[0]])
+        return self.done[id(expr)]
+
+    def make(self, row: ops.Op, *nodes: int) -> int:
+        """Build a node."""
+        return self.store.make((row.code, *nodes))
+
+    def chain(self, row: ops.Op, nodes: Sequence[int]) -> int:
+        """Build an n-ary node, or binary ones where the op has two arguments."""
+        if len(nodes) == 1:
+            return nodes[0]
+        if row.arity < 0:
+            return self.make(row, *nodes)
+        return functools.reduce(lambda a, b: self.make(row, a, b), nodes)
+
+    def number(self, value: Constant) -> int:
+        """Build a constant."""
+        return self.store.constant(value)
+
+    def plan(self, expr: Any) -> Plan:
+        """Say how to convert one expression."""
+        if not expr.args:
+            return (), lambda reader, _: reader.leaf(expr)
+        cls = type(expr)
+        special = _SPECIAL.get(cls)
+        if special is not None:
+            return special(self, expr)
+        if isinstance(expr, AppliedUndef) and expr.func.__name__ in ops.BY_NAME:
+            row = ops.BY_NAME[expr.func.__name__]
+        elif cls in NAMES:
+            row = ops.BY_NAME[NAMES[cls]]
+        elif cls in _RECIPROCAL:
+            row = _RECIPROCAL[cls]
+            return expr.args, lambda reader, nodes: reader.over([], [reader.make(row, *nodes)])
+        else:
+            raise UnsupportedOp(f"SymPy's {_called(expr)} has no op here: {_short(expr)}")
+        if cls in _LOGIC or cls is sp.ITE:
+            self.are_truths(expr.args[: 1 if cls is sp.ITE else None])
+        if row.arity in (-1, 2) and len(expr.args) >= 2:
+            return expr.args, lambda reader, nodes: reader.chain(row, nodes)
+        return expr.args, lambda reader, nodes: reader.make(row, *nodes)
+
+    def are_truths(self, conditions: Sequence[Any]) -> None:
+        """Note that symbols stand for truth values."""
+        self.truths.update(part for part in conditions if isinstance(part, sp.Symbol))
+
+    def over(self, above: list[int], below: list[int]) -> int:
+        """Build a fraction of two products."""
+        top = self.chain(ops.MUL, above) if above else self.number(1)
+        return self.make(ops.DIV, top, self.chain(ops.MUL, below)) if below else top
+
+    def power(self, base: int, exponent: Fraction) -> int:
+        """Build a power with a known positive exponent."""
+        if exponent == 1:
+            return base
+        if exponent == Fraction(1, 2):
+            return self.make(ops.SQRT, base)
+        whole = exponent.denominator == 1
+        return self.make(ops.POW, base, self.number(int(exponent) if whole else exponent))
+
+    def leaf(self, expr: Any) -> int:
+        """Build the node of a symbol or number."""
+        if isinstance(expr, sp.Symbol):
+            low = 0.0 if expr.is_nonnegative else None
+            high = 0.0 if expr.is_nonpositive else None
+            dtype = "int64" if expr.is_integer else None
+            if expr in self.truths:
+                low, high, dtype = None, None, "bool"
+            name = f"{expr.name}_{expr.dummy_index}" if isinstance(expr, sp.Dummy) else expr.name
+            return symbol(name, low=low, high=high, dtype=dtype).id
+        return self.number(_number(expr))
+
+
+def _number(expr: Any) -> Constant:
+    """Return the exact value of a number of SymPy's."""
+    known: dict[Any, Constant] = {
+        sp.pi: PI, sp.E: E, sp.oo: float("inf"), -sp.oo: -float("inf"), sp.nan: float("nan"),
+        sp.true: True, sp.false: False,
+    }  # fmt: skip
+    if isinstance(expr, sp.Integer):
+        return int(expr)
+    if isinstance(expr, sp.Rational):
+        return Fraction(int(expr.p), int(expr.q))
+    if isinstance(expr, sp.Float):
+        sign, mantissa, exponent, _ = expr._mpf_
+        mantissa = -int(mantissa) if sign else int(mantissa)
+        if abs(exponent) > _LARGEST:
+            raise UnsupportedOp(f"the number {_short(expr)} is too large or small for a double")
+        exact = Fraction(mantissa) * Fraction(2) ** int(exponent)
+        try:
+            return value if (value := float(exact)) == exact else exact
+        except OverflowError:
+            return exact
+    if expr not in known:
+        raise UnsupportedOp(f"SymPy's {_called(expr)} has no counterpart here: {_short(expr)}")
+    return known[expr]
+
+
+def _negative(expr: Any) -> Any:
+    """Return y where an expression is -1*y."""
+    if isinstance(expr, sp.Mul) and expr.args[0] is sp.S.NegativeOne and len(expr.args) > 1:
+        rest = expr.args[1:]
+        return rest[0] if len(rest) == 1 else sp.Mul(*rest, evaluate=False)
+    return None
+
+
+def _add(reader: _Reader, expr: Any) -> Plan:
+    bare = [_negative(part) for part in expr.args]
+    parts = [part if minus is None else minus for part, minus in zip(expr.args, bare, strict=True)]
+
+    def build(reader: _Reader, nodes: list[int]) -> int:
+        if not any(minus is not None for minus in bare[1:]):
+            first = nodes[0] if bare[0] is None else reader.make(ops.NEG, nodes[0])
+            return reader.chain(ops.ADD, [first, *nodes[1:]])
+        total = nodes[0] if bare[0] is None else reader.make(ops.NEG, nodes[0])
+        for node, minus in zip(nodes[1:], bare[1:], strict=True):
+            total = reader.make(ops.ADD if minus is None else ops.SUB, total, node)
+        return total
+
+    return parts, build
+
+
+def _mul(reader: _Reader, expr: Any) -> Plan:
+    positive = _negative(expr)
+    if positive is not None:
+        return (positive,), lambda reader, nodes: reader.make(ops.NEG, *nodes)
+    below = [_below(part) for part in expr.args]
+    parts = [part if p is None else part.base for part, p in zip(expr.args, below, strict=True)]
+
+    def build(reader: _Reader, nodes: list[int]) -> int:
+        pairs = list(zip(nodes, below, strict=True))
+        return reader.over(
+            [node for node, power in pairs if power is None],
+            [reader.power(node, power) for node, power in pairs if power is not None],
+        )
+
+    return parts, build
+
+
+def _below(expr: Any) -> Fraction | None:
+    """Return the exponent of a factor that belongs under a fraction bar."""
+    if isinstance(expr, sp.Pow) and isinstance(expr.exp, sp.Rational) and expr.exp < 0:
+        return -Fraction(int(expr.exp.p), int(expr.exp.q))
+    return None
+
+
+def _pow(reader: _Reader, expr: Any) -> Plan:
+    under, exponent = _below(expr), expr.exp
+    if under is not None:
+        return (expr.base,), lambda reader, nodes: reader.over([], [reader.power(nodes[0], under)])
+    if exponent is sp.S.Half:
+        return (expr.base,), lambda reader, nodes: reader.make(ops.SQRT, *nodes)
+    return expr.args, lambda reader, nodes: reader.make(ops.POW, *nodes)
+
+
+def _piecewise(reader: _Reader, expr: Any) -> Plan:
+    pairs = [(pair.expr, pair.cond) for pair in expr.args]
+    reader.are_truths([condition for _, condition in pairs])
+    last = next((k for k, (_, condition) in enumerate(pairs) if condition == sp.true), None)
+    values = [value for value, _ in pairs[: None if last is None else last + 1]]
+    conditions = [condition for _, condition in pairs[:last]]
+
+    def build(reader: _Reader, nodes: list[int]) -> int:
+        result = reader.number(float("nan")) if last is None else nodes[len(values) - 1]
+        for k in reversed(range(len(conditions))):
+            result = reader.make(ops.WHERE, nodes[len(values) + k], nodes[k], result)
+        return result
+
+    return [*values, *conditions], build
+
+
+def _mod(reader: _Reader, expr: Any) -> Plan:
+    def build(reader: _Reader, nodes: list[int]) -> int:
+        x, y = nodes
+        whole = reader.make(ops.FLOOR, reader.make(ops.DIV, x, y))
+        return reader.make(ops.SUB, x, reader.make(ops.MUL, y, whole))
+
+    return expr.args, build
+
+
+_SPECIAL: Final = {sp.Add: _add, sp.Mul: _mul, sp.Pow: _pow, sp.Piecewise: _piecewise,
+                   sp.Mod: _mod}  # fmt: skip
+
+
+def _called(expr: Any) -> str:
+    return getattr(expr.func, "__name__", None) or type(expr).__name__
+
+
+def _short(expr: Any) -> str:
+    """Write an expression, unless that may be long."""
+    if sum(1 for _ in zip(range(60), sp.preorder_traversal(expr), strict=False)) >= 60:
+        return f"{_called(expr)}(...)"
+    text = str(expr)
+    return text if len(text) <= 200 else text[:200] + "…"

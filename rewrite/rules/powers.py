@@ -1,0 +1,129 @@
+"""Powers and roots, with exponents that are integers, halves, thirds, or any real number.
+
+Sources: DLMF 4.2(iv), 4.6; Herbie's groups "squares", "pow-reduce", "pow-expand", "sqrt".
+x**y is defined for x > 0, for integer y (x != 0 if y < 0; 0**0 is 1), and for x = 0 < y: so a law
+that is defined on the left for x < 0 has integer exponents there, and most need no condition.
+"""
+
+from fractions import Fraction
+
+from rewrite.conditions import integer, nonneg, nonzero, positive
+from rewrite.fastmath import FastMath
+from rewrite.functions import FUNCTIONS
+from rewrite.rule import ruleset
+from rewrite.term import pattern_vars
+
+__all__ = [
+    "CUBE_ROOTS",
+    "HYPOTENUSE",
+    "HYPOTENUSE_APART",
+    "POWERS",
+    "POWERS_APART",
+    "POWERS_AS_PRODUCTS",
+    "POWER_VALUES",
+    "ROOTS",
+    "ROOTS_APART",
+]
+
+a, b, c, n, m = pattern_vars("a b c n m")
+sqrt, cbrt, hypot = (FUNCTIONS[name] for name in ("sqrt", "cbrt", "hypot"))
+EXACT = FastMath.NONE
+REAL = FastMath.REASSOC | FastMath.NNAN | FastMath.NINF | FastMath.NSZ
+HALF, THIRD = Fraction(1, 2), Fraction(1, 3)
+
+# fmt: off
+POWER_VALUES = ruleset("power-values", EXACT,
+    ("pow-zero",                a**0,                       1),         # NaN**0 is 1, as in C
+    ("pow-one",                 a**1,                       a),
+    ("one-pow",                 1**a,                       1),
+)
+# Products are the normal form of small integer powers: they share factors, and cost what they show.
+POWERS_AS_PRODUCTS = ruleset("powers-as-products", REAL,
+    ("pow-two",                 a**2,                       a * a),
+    ("pow-three",               a**3,                       a * (a * a)),
+    ("pow-four",                a**4,                       (a * a) * (a * a)),
+    ("pow-minus-one",           a**-1,                      1 / a),
+    ("pow-minus-two",           a**-2,                      1 / (a * a)),
+    ("pow-minus-three",         a**-3,                      1 / (a * (a * a))),
+)
+POWERS = ruleset("powers", REAL,
+    ("pow-mul-pow",             a**n * a**m,                a**(n + m)),
+    ("pow-mul",                 a**n * a,                   a**(n + 1)),
+    ("mul-pow",                 a * a**n,                   a**(n + 1)),
+    ("pow-div-pow",             a**n / a**m,                a**(n - m)),
+    ("pow-div",                 a**n / a,                   a**(n - 1)),
+    ("div-pow",                 a / a**n,                   a**(1 - n)),
+    ("pow-pow",                 (a**n)**m,                  a**(n * m),             integer(m)),
+    ("pow-pow-nonneg",          (a**b)**c,                  a**(b * c),             nonneg(a)),
+    ("pow-mul-base",            a**n * b**n,                (a * b)**n),
+    ("pow-div-base",            a**n / b**n,                (a / b)**n,             nonzero(b)),
+    ("div-pow-neg",             1 / a**n,                   a**-n),
+    ("zero-pow",                0**a,                       0,                      positive(a)),
+    ("pow-half",                a**HALF,                    sqrt(a)),
+    ("pow-minus-half",          a**-HALF,                   1 / sqrt(a)),
+    ("pow-third",               a**THIRD,                   cbrt(a)),
+)
+# (a**b)**c -> a**(b*c) without conditions: a = -1, b = 2, c = 1/2 gives 1 and -1.
+# a**n / b**n -> (a/b)**n without nonzero(b): b = 0, n = 0 gives 1 / 1 and a quotient by 0.
+# 0**a -> 0 for a >= 0: 0**0 is 1.
+POWERS_APART = ruleset("powers-apart", REAL,
+    ("three-halves",            a**Fraction(3, 2),          a * sqrt(a)),
+    ("minus-three-halves",      a**Fraction(-3, 2),         1 / (a * sqrt(a))),
+    ("five-halves",             a**Fraction(5, 2),          (a * a) * sqrt(a)),
+    ("mul-sqrt",                a * sqrt(a),                a**Fraction(3, 2)),
+    ("pow-of-mul",              (a * b)**n,                 a**n * b**n,            integer(n)),
+    ("pow-of-mul-nonneg",       (a * b)**c,                 a**c * b**c,            (nonneg(a), nonneg(b))),
+    ("pow-of-mul-positive",     (a * b)**c,                 a**c * b**c,            positive(a)),
+    ("pow-of-div",              (a / b)**n,                 a**n / b**n,            integer(n)),
+    ("pow-of-div-positive",      (a / b)**c,                 a**c / b**c,            positive(b)),
+    ("pow-of-sum",              a**(b + c),                 a**b * a**c,            positive(a)),
+    ("sqrt-as-pow",             sqrt(a),                    a**HALF),
+    ("pow-of-neg",              a**-n,                      1 / a**n,               nonzero(a)),
+)
+# (a*b)**c -> a**c * b**c without conditions: a = b = -1, c = 1/2 gives 1 and nothing.
+# a**(b + c) -> a**b * a**c for a < 0: b = c = 1/2, a = -1 gives -1 and nothing;
+# for a = 0: b = 2, c = -1 gives 0 and nothing.
+# a**-n -> 1 / a**n without nonzero(a): a = 0, n = -1 gives 0 and nothing.
+ROOTS = ruleset("roots", REAL,
+    ("sqrt-mul-sqrt",           sqrt(a) * sqrt(b),          sqrt(a * b)),
+    ("sqrt-div-sqrt",           sqrt(a) / sqrt(b),          sqrt(a / b)),
+    ("sqrt-mul-self",           sqrt(a) * sqrt(a),          abs(a)),
+    ("sqrt-of-mul-self",        sqrt(a * a),                abs(a)),
+    ("div-sqrt-self",           a / sqrt(a),                sqrt(a)),
+    ("sqrt-div-self",           sqrt(a) / a,                1 / sqrt(a)),
+    ("one-div-sqrt-div",        1 / sqrt(a / b),            sqrt(b / a)),
+    ("sqrt-of-recip",           sqrt(1 / a),                1 / sqrt(a)),
+)
+# sqrt(a*a) -> a: a = -1 gives 1 and -1.
+# sqrt(a)*sqrt(a) -> a: would tell the rest of a program that a >= 0, which abs(a) does not.
+ROOTS_APART = ruleset("roots-apart", REAL,
+    ("sqrt-of-mul",             sqrt(a * b),                sqrt(a) * sqrt(b),      (nonneg(a), nonneg(b))),
+    ("sqrt-of-div",             sqrt(a / b),                sqrt(a) / sqrt(b),      positive(b)),
+    ("sqrt-square-out",         sqrt((a * a) * b),             abs(a) * sqrt(b),       nonneg(b)),
+)
+# sqrt(a*b) -> sqrt(a)*sqrt(b) without conditions: a = b = -1 gives 1 and nothing.
+# sqrt(a/b) -> sqrt(a)/sqrt(b) without conditions: a = b = -1.
+CUBE_ROOTS = ruleset("cube-roots", REAL,
+    ("cbrt-mul-cbrt",           cbrt(a) * cbrt(b),          cbrt(a * b)),
+    ("cbrt-div-cbrt",           cbrt(a) / cbrt(b),          cbrt(a / b)),
+    ("cbrt-of-cube",            cbrt(a**3),                 a),
+    ("cbrt-cubed",              cbrt(a)**3,                 a),
+    ("cbrt-neg",                cbrt(-a),                   -cbrt(a)),
+    ("cbrt-of-recip",           cbrt(1 / a),                1 / cbrt(a)),
+    ("cbrt-as-pow",             cbrt(a),                    a**THIRD,               nonneg(a)),
+)
+# cbrt(a) -> a**(1/3) without nonneg(a): a = -1 gives -1 and nothing.
+HYPOTENUSE = ruleset("hypotenuse", REAL,
+    ("hypot-comm",              hypot(a, b),                hypot(b, a)),
+    ("hypot-neg",               hypot(-a, b),               hypot(a, b)),
+    ("hypot-zero",              hypot(a, 0),                abs(a)),
+    ("hypot-abs",               hypot(abs(a), b),           hypot(a, b)),
+    ("sqrt-as-hypot",           sqrt(a * a + b * b),          hypot(a, b)),
+    ("sqrt-as-hypot-one",       sqrt(1 + a * a),             hypot(1, a)),
+    ("hypot-squared",           hypot(a, b) * hypot(a, b),  a * a + b * b),
+)
+HYPOTENUSE_APART = ruleset("hypotenuse-apart", REAL,
+    ("hypot-as-sqrt",           hypot(a, b),                sqrt(a * a + b * b)),
+    ("hypot-scale",             hypot(a * c, b * c),        hypot(a, b) * abs(c)),
+)
+# fmt: on

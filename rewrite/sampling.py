@@ -1,0 +1,101 @@
+"""Sample points: values of symbols at which accuracy is measured, the same in every run."""
+
+import math
+import zlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rewrite.evaluate import float_dtype
+from rewrite.sorts import BOOL, INT
+from rewrite.store import Symbol
+from rewrite.term import Term
+
+__all__ = ["sample_points"]
+
+type Floats = npt.NDArray[np.float64]
+
+
+def sample_points(
+    symbols: Iterable[Term | Symbol], n: int = 256, *, seed: int = 0, dtype: Any = np.float64
+) -> dict[str, npt.NDArray[Any]]:
+    """Return n values of each symbol inside its domain; the same ones for the same arguments.
+
+    With both bounds: uniform and log-uniform, endpoints included. Without: magnitudes from 2**-64
+    to 2**64 of both signs, many of them moderate, small integers, special finite values. In the
+    last eighth of the points all symbols are close to each other.
+    """
+    kind = float_dtype(dtype)
+    found = [s.symbol if isinstance(s, Term) else s for s in symbols]
+    known = {s.name: s for s in found if s is not None}
+    shared = np.random.default_rng(seed)
+    near = n // 8
+    base = _signed(shared, near, 8)
+    points = {}
+    for name in sorted(known):
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        if known[name].sort == BOOL:
+            points[name] = rng.integers(0, 2, n).astype(np.bool_)
+            continue
+        offset = rng.integers(-2, 3, near) * np.exp2(rng.integers(-52, 0, near))
+        spread = rng.permutation(_column(known[name], rng, n - near))
+        points[name] = _inside(known[name], np.concatenate([spread, base * (1 + offset)]), kind)
+    return points
+
+
+def _signed(rng: np.random.Generator, n: int, exponent: float) -> Floats:
+    values: Floats = np.exp2(rng.uniform(-exponent, exponent, n))
+    values *= rng.choice([-1.0, 1.0], n)
+    return values
+
+
+_SPECIAL: Final = (0.0, 1.0, -1.0, 2.0, 0.5, math.pi, 1e-18, -1e-9, 1e18, -1e9, 1 + 2.0**-52)
+
+
+def _column(symbol: Symbol, rng: np.random.Generator, n: int) -> Floats:
+    """Return n values that suit a symbol, most of them inside its domain."""
+    low, high = symbol.low, symbol.high
+    if low is not None and high is not None:
+        return _bounded(low, high, rng, n)
+    small = rng.integers(-8, 9, n // 8) * rng.choice([1.0, 0.5], n // 8)
+    special = np.resize(_SPECIAL, n // 16)
+    wide = _signed(rng, 3 * n // 8, 20 if symbol.sort == INT else 64)
+    column = np.concatenate([small, special, wide, _signed(rng, n, 6)])[:n]
+    end = low if low is not None else high
+    if end is None:
+        return column
+    # Fold the line at the end of the domain, and put some points close to the end.
+    column = end + np.abs(column - end) * (1 if low is not None else -1)
+    close = n // 8
+    column[-close:] = end + np.exp2(rng.uniform(-64, 0, close)) * (1 if low is not None else -1)
+    column[0] = end
+    return column
+
+
+def _bounded(low: float, high: float, rng: np.random.Generator, n: int) -> Floats:
+    uniform = low + (high - low) * rng.uniform(0, 1, n - n // 2)
+    least = max(low, -high, 2.0**-64 * max(abs(low), abs(high)))
+    bound = np.where(uniform[: n // 2] < 0, -low, high)
+    ratio = np.log2(np.maximum(bound, least)) - math.log2(least) if least else bound
+    logs = np.exp2(math.log2(least) + rng.uniform(0, 1, n // 2) * ratio) if least else bound
+    column = np.concatenate([uniform, np.copysign(logs, uniform[: n // 2])])
+    column[:2] = low, high
+    return column
+
+
+def _inside(symbol: Symbol, column: Floats, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Round values to what the symbol's dtype and domain allow."""
+    low = -math.inf if symbol.low is None else symbol.low
+    high = math.inf if symbol.high is None else symbol.high
+    if symbol.sort == INT:
+        info = np.iinfo(np.dtype(symbol.dtype))
+        column = np.rint(column)
+        low, high = math.ceil(max(low, info.min)), math.floor(min(high, info.max))
+    narrow = np.float32 if symbol.dtype in ("float16", "float32") else kind.type
+    least, most = narrow(low), narrow(high)
+    least = np.nextafter(least, narrow(np.inf)) if least < low else least
+    most = np.nextafter(most, narrow(-np.inf)) if most > high else most
+    values: npt.NDArray[Any] = np.clip(column.astype(narrow), least, most)
+    return values.astype(kind)

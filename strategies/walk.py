@@ -1,0 +1,206 @@
+"""The two walks behind all traversals, with explicit stacks over numbered nodes.
+
+`walk` rewrites every distinct node once; `Search` rewrites the first place where a strategy
+applies.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from rewrite.errors import StrategyError
+from rewrite.foreign import Foreign
+from rewrite.store import Store
+from rewrite.term import Term, join
+from strategies.base import Strategy
+from strategies.tracing import runaway
+
+__all__ = ["Nodes", "Run", "Search", "nodes_of", "walk"]
+
+
+class Nodes(Protocol):
+    """What a walk needs of a kind of terms, whose nodes are numbers."""
+
+    def enter(self, term: Any) -> int: ...
+    def leave(self, node: int) -> Any: ...
+    def children(self, node: int) -> tuple[int, ...]: ...
+    def rebuild(self, node: int, children: tuple[int, ...]) -> int: ...
+
+
+class Terms:
+    """Nodes of a store; what comes from another store is brought in."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def enter(self, term: Any) -> int:
+        if isinstance(term, Term):
+            return join(self.store, term).id
+        raise StrategyError(f"a strategy made {term!r} of a term; it must return a Term or None")
+
+    def leave(self, node: int) -> Term:
+        return Term(self.store, node)
+
+    def children(self, node: int) -> tuple[int, ...]:
+        return self.store.children(node)
+
+    def rebuild(self, node: int, children: tuple[int, ...]) -> int:
+        return self.store.make((self.store.code(node), *children))
+
+
+def nodes_of(term: Any) -> Nodes:
+    """Return the nodes that a term is one of."""
+    return Terms(term.store) if isinstance(term, Term) else Foreign(term)
+
+
+class Run:
+    """One run of a strategy over the nodes of a term, with a bound on how often it may fire.
+
+    Without `limit`, a term of n nodes may take 10,000 + 10 n firings.
+    """
+
+    def __init__(
+        self, whole: Strategy, body: Strategy, term: Any, limit: int | None = None
+    ) -> None:
+        self.whole, self.body = whole, body
+        self.nodes = nodes_of(term)
+        self.root = self.nodes.enter(term)
+        self.limit = limit
+        self.fired = 0
+        self.last = self.root
+
+    def fire(self, node: int) -> int | None:
+        """Apply the strategy to a node."""
+        made = self.body(self.nodes.leave(node))
+        if made is None:
+            return None
+        result = self.nodes.enter(made)
+        if result != node:
+            self.fired += 1
+            self.last = node
+            if self.fired > (self.limit or 10_000) and self.fired > self.bound():
+                raise self.runaway(f"after {self.fired - 1} steps")
+        return result
+
+    def bound(self) -> int:
+        """Return the limit, counting the nodes of the term when it is first needed."""
+        if self.limit is None:
+            seen, stack = {self.root}, [self.root]
+            while stack:
+                for child in self.nodes.children(stack.pop()):
+                    if child not in seen:
+                        seen.add(child)
+                        stack.append(child)
+            self.limit = 10_000 + 10 * len(seen)
+        return self.limit
+
+    def runaway(self, when: str) -> StrategyError:
+        """Say which rule does not end."""
+        return runaway(self.whole, self.body, self.nodes.leave(self.last), when)
+
+    def rebuild(self, node: int, done: dict[int, int]) -> int:
+        """Replace the children of a node by their results."""
+        old = self.nodes.children(node)
+        new = tuple([done[child] for child in old])
+        return node if new == old else self.nodes.rebuild(node, new)
+
+
+type Step = Callable[[Run, int], int | None]
+"""What is done to a node before or after its children; None where the strategy does not apply."""
+
+_OPEN: Final = -1
+_ENTER, _LEAVE, _ALIAS = range(3)
+
+
+def walk(
+    run: Run, before: Step | None = None, after: Step | None = None, *,
+    stop: Step | None = None, again: bool = False,
+) -> Any:  # fmt: skip
+    """Rewrite every distinct node: `before` on the way down, `after` on the way up.
+
+    A node to which one of them does not apply ends the walk: it returns None. Where `stop` applies,
+    nothing below is visited. With `again`, a node that `after` rewrote is walked anew, and one to
+    which it does not apply is finished.
+    """
+    done: dict[int, int] = {}
+    stack = [(_ENTER, run.root, run.root)]
+    while stack:
+        phase, node, now = stack.pop()
+        if phase == _ALIAS:
+            done[node] = done[now]
+        elif phase == _LEAVE:
+            built = run.rebuild(now, done)
+            result = after(run, built) if after else built
+            if again and result not in (None, built):
+                stack += [(_ALIAS, node, result), (_ENTER, result, result)]
+            elif result is None and not again:
+                return None
+            else:
+                done[node] = built if result is None else result
+                if again:  # a normal form, should it be met later
+                    done.setdefault(built, built)
+        elif not _seen(run, done, node):
+            if stop and (result := stop(run, node)) is not None:
+                done[node] = result
+                continue
+            fresh = before(run, node) if before else node
+            if fresh is None:
+                return None
+            children = run.nodes.children(fresh)
+            stack.append((_LEAVE, node, fresh))
+            stack += [(_ENTER, child, child) for child in reversed(children)]
+    return run.nodes.leave(done[run.root])
+
+
+def _seen(run: Run, done: dict[int, int], node: int) -> bool:
+    known = done.get(node)
+    if known == _OPEN:
+        where = str(run.nodes.leave(node))[:80]
+        raise run.runaway(f"it came back to {where}")
+    if known is None:
+        done[node] = _OPEN
+    return known is not None
+
+
+class Search:
+    """Looks for the first place where a strategy applies; what failed once is not tried again.
+
+    `upwards` tries children before their parent. With `changing`, results equal to the term do not
+    count.
+    """
+
+    def __init__(self, run: Run, *, upwards: bool = False, changing: bool = False) -> None:
+        self.run, self.upwards, self.changing = run, upwards, changing
+        self.failed: set[int] = set()
+
+    def once(self, root: int) -> int | None:
+        """Return the root with its first such place rewritten, None if there is none."""
+        path: list[tuple[int, tuple[int, ...], int]] = []  # node, its children, the place in them
+        node: int | None = root
+        while True:
+            if node is not None and node not in self.failed:
+                made = None if self.upwards else self._try(node)
+                if made is not None:
+                    return self._climb(path, made)
+                path.append((node, self.run.nodes.children(node), -1))
+            if not path:
+                return None
+            node, children, place = path.pop()
+            if place + 1 < len(children):
+                path.append((node, children, place + 1))
+                node = children[place + 1]
+                continue
+            made = self._try(node) if self.upwards else None
+            if made is not None:
+                return self._climb(path, made)
+            self.failed.add(node)
+            node = None
+
+    def _try(self, node: int) -> int | None:
+        made = self.run.fire(node)
+        return None if self.changing and made == node else made
+
+    def _climb(self, path: list[tuple[int, tuple[int, ...], int]], made: int) -> int:
+        for node, children, place in reversed(path):
+            new = (*children[:place], made, *children[place + 1 :])
+            made = node if new == children else self.run.nodes.rebuild(node, new)
+        return made

@@ -1,0 +1,71 @@
+"""What all benchmarks share: medians, the machine, and a JSON file beside the printed table."""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def best_of(call: Callable[[], object], rounds: int = 7) -> float:
+    """Return the best time of a call in seconds."""
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def median_of(call: Callable[[], object], rounds: int = 7) -> float:
+    """Return the median time of a call in seconds."""
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def machine() -> dict[str, Any]:
+    """Name the machine and the versions that figures depend on."""
+    import llvmlite
+    import llvmlite.binding
+    import numpy
+
+    return {
+        "cpu": llvmlite.binding.get_host_cpu_name(),
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "llvmlite": llvmlite.__version__,
+    }
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the option that all benchmarks have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    return parser
+
+
+def finish(figures: dict[str, Any], path: Path | None) -> None:
+    """Print figures against their targets, and write them as JSON where asked."""
+    for name, entry in figures.items():
+        if isinstance(entry, dict) and "target" in entry:
+            met = "met" if entry["met"] else "MISSED"
+            print(f"{met:7}{name}: {entry['value']:.4g} (target {entry['target']})")
+    if path is not None:
+        path.write_text(json.dumps({"machine": machine(), **figures}, indent=1, default=str) + "\n")
+
+
+def at_most(value: float, bound: float) -> dict[str, Any]:
+    """State a figure that must not exceed a bound."""
+    return {"value": value, "target": f"at most {bound}", "met": value <= bound}
+
+
+def at_least(value: float, bound: float) -> dict[str, Any]:
+    """State a figure that must reach a bound."""
+    return {"value": value, "target": f"at least {bound}", "met": value >= bound}

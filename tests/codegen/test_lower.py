@@ -1,0 +1,100 @@
+"""Lowering: constants rounded once, integer powers within an ulp, clear errors."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import rewrite as rw
+from codegen.kernel import Kernel
+from codegen.lower import Parameter, Result, lower
+from codegen.program import Program
+from rewrite.errors import ArgumentError, UnsupportedOp
+from rewrite.oracle import exact, ulp_distance
+from rewrite.term import pattern_vars
+
+x, y = rw.symbols("x y")
+
+
+def program(*terms: rw.Term, strict: bool = False) -> Program:
+    """Lower terms of x and y."""
+    parameters = [Parameter("x", (), (x,)), Parameter("y", (), (y,))]
+    results = [Result(f"r{k}", (), (t,)) for k, t in enumerate(terms)]
+    return lower(parameters, results, strict=strict)
+
+
+def ops_of(made: Program) -> list[str]:
+    """Return the ops of a program without loads and constants."""
+    return [i.op for i in made.instructions if i.op not in ("load", "const")]
+
+
+def test_text_form(golden: object) -> None:
+    term = rw.exp(-((x / y) ** 2) / 2) / (rw.sqrt(2 * rw.pi) * y)
+    golden(str(program(term)))  # type: ignore[operator]
+
+
+def test_constants_are_evaluated_ahead_and_rounded_once() -> None:
+    made = program(x * (rw.sqrt(2 * rw.pi) / 3))
+    assert ops_of(made) == ["mul"]
+    text = str(made)
+    assert repr(math.sqrt(2 * math.pi) / 3)[:14] in text
+    strict = Kernel(program(x * (rw.const(0.1) + 0.2), strict=True))
+    assert strict(1.0, 0.0) == 0.1 + 0.2
+    exactly = Kernel(program(x * (rw.const(Fraction(1, 10)) + Fraction(1, 5))))
+    assert exactly(1.0, 0.0) == 0.3
+
+
+def test_equal_subterms_are_one_value() -> None:
+    assert ops_of(program((x + y) * (x + y), rw.sin(x + y))) == ["add", "mul", "sin"]
+
+
+def test_division_by_a_power_of_two_is_a_product_with_the_same_bits() -> None:
+    assert ops_of(program(x / 8, strict=True)) == ["mul"]
+    assert ops_of(program(x / 3, strict=True)) == ["div"]
+    assert ops_of(program(x / 0)) == ["div"]
+
+
+@pytest.mark.parametrize("n", [-64, -9, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 16, 31, 64])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_integer_powers_are_within_an_ulp_and_a_half(n: int, dtype: type) -> None:
+    span = min(8.0, 100 / max(1, abs(n)))
+    rng = np.random.default_rng(abs(n))
+    points = np.exp2(rng.uniform(-span, span, 4000)) * rng.choice([-1, 1], 4000)
+    points = points.astype(dtype)
+    kernel = Kernel(program(x**n), dtype=dtype)
+    known = exact(x**n, {"x": points.astype(np.float64)})
+    found = kernel(points, np.zeros_like(points))
+    limit = 1.0 if n >= 4 else 2.0
+    assert np.nanmax(ulp_distance(found, known, dtype)) <= limit
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 7, 12])
+def test_powers_of_special_values(n: int) -> None:
+    kernel = Kernel(program(x**n))
+    values = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e300, -1e300, 1.0, -1.0, 1e-300])
+    with np.errstate(all="ignore"):
+        expected = values**n
+    found = kernel(values, 0.0)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_strict_keeps_powers_that_numpy_does_not_expand() -> None:
+    assert ops_of(program(x**2, strict=True)) == ["mul"]
+    assert ops_of(program(x**3, strict=True)) == ["pow"]
+
+
+def test_n_ary_sums_go_from_left_to_right() -> None:
+    made = program(rw.apply("add", x, y, 1, 2))
+    assert ops_of(made) == ["add", "add", "add"]
+
+
+def test_bad_input() -> None:
+    z = rw.symbol("z")
+    with pytest.raises(ArgumentError, match=r"free symbol 'z'.*\(x, y\)"):
+        program(x + z)
+    with pytest.raises(ArgumentError, match="two arguments are the symbol 'x'"):
+        lower([Parameter("x", (), (x,)), Parameter("w", (), (x,))], [Result("r", (), (x,))])
+    (hole,) = pattern_vars("h")
+    with pytest.raises(UnsupportedOp, match=r"\?h"):
+        lower([], [Result("r", (), (hole + 1,))])

@@ -1,0 +1,370 @@
+"""Vector functions against ball arithmetic: error, special values, and the same bits everywhere."""
+
+import ctypes
+import math
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import flint
+import llvmlite.binding as llvm
+import numpy as np
+import numpy.typing as npt
+import pytest
+from llvmlite import ir
+
+from codegen import vecmath
+
+Array = npt.NDArray[Any]
+Loop = Callable[..., Array]
+
+PRECISION = 240
+TYPES: dict[str, Any] = {"f64": np.float64, "f32": np.float32}
+CASES = sorted(vecmath.MAX_ULP)
+BINARY = {"pow", "hypot", "atan2"}
+ODD = "sin tan tanh asin atan expm1 log1p sinh asinh atanh cbrt erf".split()
+EXACTLY_ODD = sorted(set(ODD) - {"expm1", "log1p"})
+
+arb = flint.arb
+# fmt: off
+BALLS: dict[str, Callable[..., Any]] = {
+    "exp": arb.exp, "expm1": arb.expm1, "log": arb.log, "log1p": arb.log1p,
+    "sin": arb.sin, "cos": arb.cos, "tan": arb.tan, "atan2": arb.atan2,
+    "asin": arb.asin, "acos": arb.acos, "atan": arb.atan, "erf": arb.erf, "erfc": arb.erfc,
+    "sinh": arb.sinh, "cosh": arb.cosh, "tanh": arb.tanh,
+    "asinh": arb.asinh, "acosh": arb.acosh, "atanh": arb.atanh,
+    "exp2": lambda x: arb(2) ** x,
+    "log2": lambda x: arb.log(x) / arb(2).log(),
+    "log10": lambda x: arb.log(x) / arb(10).log(),
+    "cbrt": lambda x: x.root(3) if x >= 0 else -((-x).root(3)),
+    "hypot": lambda x, y: (x * x + y * y).sqrt(),
+    "pow": lambda x, y: x**y,
+}
+NUMPY: dict[str, Callable[..., Any]] = {
+    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.power,
+    "erf": np.vectorize(math.erf, otypes=[float]),
+    "erfc": np.vectorize(math.erfc, otypes=[float]),
+}
+EXACT = (
+    ("exp", 0.0, 1.0), ("exp2", 10.0, 1024.0), ("exp2", -1.0, 0.5), ("log", 1.0, 0.0),
+    ("log2", 8.0, 3.0), ("log2", 0.125, -3.0), ("log10", 1000.0, 3.0), ("log10", 1e10, 10.0),
+    ("cos", 0.0, 1.0), ("cosh", 0.0, 1.0), ("acos", 1.0, 0.0), ("acosh", 1.0, 0.0),
+    ("tanh", 30.0, 1.0), ("erf", 7.0, 1.0), ("expm1", -100.0, -1.0), ("cbrt", 27.0, 3.0),
+    ("cbrt", -8.0, -2.0), ("hypot", (3.0, 4.0), 5.0), ("pow", (3.0, 4.0), 81.0),
+    ("pow", (2.0, -10.0), 2.0**-10), ("pow", (-2.0, 3.0), -8.0), ("erfc", 0.0, 1.0),
+)
+# fmt: on
+
+
+@cache
+def compiled(
+    name: str, dtype: str, lanes: int, host: bool = True, times: int = 1
+) -> tuple[Loop, Any]:
+    """Compile a loop of whole vectors over arrays; `host` off means the baseline processor."""
+    scalar = ir.DoubleType() if dtype == "f64" else ir.FloatType()
+    vector = ir.VectorType(scalar, lanes)
+    word = ir.IntType(64)
+    arity = 2 if name in BINARY else 1
+    module = ir.Module()
+    pointers = [scalar.as_pointer()] * (arity + times)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [word, *pointers]), "loop")
+    entry, body, done = (function.append_basic_block(label) for label in ("entry", "body", "done"))
+    ir.IRBuilder(entry).branch(body)
+    builder = ir.IRBuilder(body)
+    index = builder.phi(word)
+    size = 8 if dtype == "f64" else 4
+
+    def place(pointer: Any) -> Any:
+        return builder.bitcast(builder.gep(pointer, [index]), vector.as_pointer())
+
+    args = [builder.load(place(p), align=size) for p in function.args[1 : 1 + arity]]
+    if name == "sincos":
+        results = list(vecmath.emit_sincos(builder, args[0]))
+    else:
+        results = [vecmath.emit(name, builder, args)]
+    for result, pointer in zip(results, function.args[1 + arity :], strict=True):
+        builder.store(result, place(pointer), align=size)
+    following = builder.add(index, ir.Constant(word, lanes))
+    index.add_incoming(ir.Constant(word, 0), entry)
+    index.add_incoming(following, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, function.args[0]), body, done)
+    ir.IRBuilder(done).ret_void()
+    return loaded(str(module), arity, times, lanes, dtype, host), module
+
+
+def loaded(text: str, arity: int, times: int, lanes: int, dtype: str, host: bool) -> Loop:
+    """Compile the text, no passes, and wrap its loop; arrays are padded to whole vectors."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    parsed = llvm.parse_assembly(text)
+    parsed.verify()
+    target = llvm.Target.from_default_triple()
+    machine = target.create_target_machine(
+        cpu=llvm.get_host_cpu_name() if host else "",
+        features=llvm.get_host_cpu_features().flatten() if host else "",
+        opt=1,
+        jit=True,
+    )
+    engine = llvm.create_mcjit_compiler(parsed, machine)
+    engine.finalize_object()
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * (arity + times))
+    call = kind(engine.get_function_address("loop"))
+
+    def run(*arrays: Array, _keep: Any = engine) -> Array:
+        count = len(arrays[0])
+        padding = np.ones(-count % lanes, TYPES[dtype])
+        padded = [np.concatenate([a.astype(TYPES[dtype]), padding]) for a in arrays]
+        outs = [np.empty_like(padded[0]) for _ in range(times)]
+        call(len(padded[0]), *(a.ctypes.data for a in (*padded, *outs)))
+        return outs[0][:count] if times == 1 else np.stack([o[:count] for o in outs])
+
+    return run
+
+
+def exact(name: str, args: tuple[float, ...], least: int, digits: int) -> tuple[float, float]:
+    """Return the true result as a float h and (truth - h) / ulp, in the format's own ulp."""
+    ball = BALLS[name](*(arb(a) for a in args))
+    if not ball.rad() <= abs(ball.mid()) * arb(2) ** -90:
+        with flint.ctx.workprec(4 * PRECISION + 2200):
+            ball = BALLS[name](*(arb(a) for a in args))
+    middle = ball.mid()
+    near = float(middle)
+    if math.isinf(near) or near == 0.0:
+        near = math.copysign(near, float(middle.sgn()))
+        if math.isinf(near):
+            return near, 0.0
+    exponent = max(math.frexp(near)[1] - digits, least)
+    return near, float((middle - arb(near)) * arb(2) ** -exponent)
+
+
+def errors(name: str, dtype: str, got: Array, args: list[Array]) -> Array:
+    """Return the distance of each result from the truth in ulp of the format."""
+    least, digits = (-1074, 53) if dtype == "f64" else (-149, 24)
+    overflow = math.inf if dtype == "f64" else 2.0**128 - 2.0**103
+    out = np.empty(len(got))
+    with flint.ctx.workprec(PRECISION):
+        for i, row in enumerate(zip(*(a.tolist() for a in args), strict=True)):
+            near, rest = exact(name, row, least, digits)
+            if abs(near) >= overflow:
+                out[i] = 0.0 if got[i] == math.copysign(math.inf, near) else math.inf
+                continue
+            exponent = max(math.frexp(near)[1] - digits, least)
+            out[i] = abs((float(got[i]) - near) * 2.0 ** min(-exponent, 1000)
+                         * 2.0 ** max(-exponent - 1000, 0) - rest)  # fmt: skip
+    return out
+
+
+def everywhere(dtype: str, rng: np.random.Generator, count: int) -> Array:
+    """Return magnitudes from every binade, subnormal ones too, of both signs."""
+    low, high = (-1074, 1024) if dtype == "f64" else (-149, 128)
+    return rng.choice([-1.0, 1.0], count) * np.exp2(rng.uniform(low, high, count))
+
+
+def near_one(rng: np.random.Generator, count: int) -> Array:
+    """Return 1 plus and minus every power of two."""
+    return 1 + rng.choice([-1.0, 1.0], count) * np.exp2(rng.uniform(-53, 0, count))
+
+
+def unary(name: str, dtype: str, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield arguments: what the function's reduction and its edges make hard."""
+    top = 1024 if dtype == "f64" else 128
+    n = 500
+    yield everywhere(dtype, rng, n)
+    yield rng.uniform(-3, 3, 2 * n)
+    yield near_one(rng, n)
+    yield rng.uniform(-50, 50, n)
+    if name in ("exp", "expm1", "sinh", "cosh"):
+        yield rng.uniform(-1.06, 1.03, n) * top * math.log(2)
+        yield top * math.log(2) + rng.uniform(-1, 1, n)
+    if name == "exp2":
+        yield rng.uniform(-1.06, 1.03, n) * top
+    if name in ("sin", "cos", "tan"):
+        turns = np.concatenate([np.arange(-60, 60), rng.integers(-(10**6), 10**6, n)])
+        for quarter in (turns * (math.pi / 2), turns * (math.pi / 4)):
+            near = quarter.astype(TYPES[dtype])
+            yield from (near, np.nextafter(near, TYPES[dtype](0)))
+        yield rng.uniform(-1, 1, n) * 1e5
+        yield rng.uniform(-1, 1, n) * 1e7
+    if name in ("log1p", "atanh", "asin", "acos"):
+        yield near_one(rng, n) * -1
+    if name == "erfc":
+        yield rng.uniform(-6, 28, n)
+
+
+def domain(name: str, x: Array) -> Array:
+    """Drop arguments without a finite real result, save overflow."""
+    if name in ("log", "log2", "log10"):
+        return x[x > 0]
+    if name == "log1p":
+        return x[x > -1]
+    if name == "acosh":
+        return x[x >= 1]
+    if name == "atanh":
+        return x[np.abs(x) < 1]
+    return x[np.abs(x) <= 1] if name in ("asin", "acos") else x
+
+
+def arguments(name: str, dtype: str, seed: int = 1) -> list[Array]:
+    """Return the sample of one function."""
+    rng = np.random.default_rng(seed)
+    kind = TYPES[dtype]
+    if name not in BINARY:
+        with np.errstate(over="ignore"):
+            x = np.concatenate([part.astype(kind) for part in unary(name, dtype, rng)])
+        return [domain(name, x[np.isfinite(x)].astype(np.float64))]
+    n = 700
+    x = np.concatenate([everywhere(dtype, rng, n), rng.uniform(-3, 3, n), near_one(rng, n)])
+    y = np.concatenate([everywhere(dtype, rng, n), rng.uniform(-3, 3, n), near_one(rng, n)])
+    if name == "pow":
+        x, y = np.abs(x), rng.uniform(-1, 1, 3 * n)
+        x[x == 0] = 1.5
+        y *= 1.1 * (1024 if dtype == "f64" else 128) / np.maximum(np.abs(np.log2(x)), 1e-3)
+        y[n : 2 * n] = rng.integers(-20, 20, n) / 2
+    with np.errstate(over="ignore", under="ignore"):
+        pair = [a.astype(kind).astype(np.float64) for a in (x, y)]
+    good = np.isfinite(pair[0]) & np.isfinite(pair[1]) & (pair[0] != 0) & (pair[1] != 0)
+    return [a[good] for a in pair]
+
+
+def lanes_of(dtype: str) -> int:
+    """Return the usual number of lanes."""
+    return 8 if dtype == "f64" else 16
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    """Compare bit patterns, NaN payloads aside."""
+    both = np.isnan(a) & np.isnan(b)
+    return bool(np.all(both | ((a == b) & (np.signbit(a) == np.signbit(b)))))
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_error_is_within_the_bound(name: str, dtype: str) -> None:
+    """Compare with ball arithmetic over the whole range."""
+    run, _ = compiled(name, dtype, lanes_of(dtype))
+    args = arguments(name, dtype)
+    error = errors(name, dtype, run(*args), args)
+    worst = int(np.argmax(error))
+    bound = vecmath.MAX_ULP[name, dtype]
+    assert bound <= 1.0
+    assert error[worst] <= bound, [a[worst].hex() for a in args]
+
+
+def specials(dtype: str) -> Array:
+    """Return zeros, ones, infinities, NaN, and the ends of the normal and subnormal ranges."""
+    info = np.finfo(TYPES[dtype])
+    small = [float(info.smallest_subnormal), float(info.tiny), float(info.max)]
+    positive = [0.0, 0.5, 1.0, 2.0, 3.0, 1e3, math.inf, *small]
+    return np.array([*positive, *(-p for p in positive), math.nan])
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_special_values_are_those_of_the_c_library(name: str, dtype: str) -> None:
+    """NaN, infinity and signed zero appear just where C99's Annex F has them."""
+    x = specials(dtype)
+    args = [x] if name not in BINARY else [a.ravel() for a in np.meshgrid(x, x)]
+    run, _ = compiled(name, dtype, lanes_of(dtype))
+    reference = NUMPY.get(name) or getattr(np, name)
+    with np.errstate(all="ignore"):
+        want = reference(*(a.astype(TYPES[dtype]) for a in args)).astype(TYPES[dtype])
+    got = run(*args)
+    special = ~np.isfinite(want) | (want == 0) | ~np.isfinite(got) | (got == 0)
+    wrong = [
+        (*(float(a[i]) for a in args), float(got[i]), float(want[i]))
+        for i in np.flatnonzero(special)
+        if not same_bits(got[i : i + 1], want[i : i + 1])
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_exact_results(dtype: str) -> None:
+    """Results that the format holds come out exactly."""
+    for name, x, want in EXACT:
+        if vecmath.supported(name, dtype):
+            run, _ = compiled(name, dtype, lanes_of(dtype))
+            args = [np.array([a]) for a in (x if isinstance(x, tuple) else (x,))]
+            assert run(*args)[0] == want, (name, x)
+
+
+def test_cosine_of_pi_is_minus_one() -> None:
+    """The nearest double to pi is near enough."""
+    run, _ = compiled("cos", "f64", 8)
+    assert run(np.array([math.pi, -math.pi])).tolist() == [-1.0, -1.0]
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_same_bits_for_every_width_and_lane(name: str, dtype: str) -> None:
+    """A lane does not know its neighbours: hard and easy lanes mixed, and shifted by one."""
+    args = arguments(name, dtype, seed=2)
+    order = np.random.default_rng(3).permutation(len(args[0]))[:600]
+    args = [a[order] for a in args]
+    args[0][::7] = np.resize(specials(dtype), len(args[0][::7]))
+    want = compiled(name, dtype, lanes_of(dtype))[0](*args)
+    for lanes in (1, 2, 3, 4, 8, 16):
+        assert same_bits(compiled(name, dtype, lanes)[0](*args), want), lanes
+    shifted = compiled(name, dtype, 8)[0](*(np.roll(a, 1) for a in args))
+    assert same_bits(np.roll(shifted, -1), want)
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_same_bits_on_the_baseline_processor(name: str, dtype: str) -> None:
+    """Without the host's features (on x86: SSE2, fma by call) nothing changes."""
+    args = [a[:200] for a in arguments(name, dtype, seed=4)]
+    want = compiled(name, dtype, 4)[0](*args)
+    assert same_bits(compiled(name, dtype, 4, host=False)[0](*args), want)
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", EXACTLY_ODD)
+def test_odd_functions_are_odd(name: str, dtype: str) -> None:
+    """f(-x) is -f(x), zero included."""
+    (x,) = arguments(name, dtype)
+    x = np.append(x, [0.0, math.inf])
+    run, _ = compiled(name, dtype, lanes_of(dtype))
+    assert same_bits(run(-x), -run(x))
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", ODD)
+def test_zero_keeps_its_sign(name: str, dtype: str) -> None:
+    """f(-0) is -0."""
+    run, _ = compiled(name, dtype, lanes_of(dtype))
+    zeros = np.array([0.0, -0.0])
+    assert same_bits(run(zeros), zeros.astype(TYPES[dtype]))
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_sincos_is_sin_and_cos(dtype: str) -> None:
+    """The shared reduction changes no bit."""
+    (x,) = arguments("sin", dtype)
+    lanes = lanes_of(dtype)
+    sin, cos = compiled("sincos", dtype, lanes, times=2)[0](x)
+    assert same_bits(sin, compiled("sin", dtype, lanes)[0](x))
+    assert same_bits(cos, compiled("cos", dtype, lanes)[0](x))
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_code_is_portable_and_exact(name: str, dtype: str) -> None:
+    """No fast-math flag, no processor's own intrinsic."""
+    text = str(compiled(name, dtype, 8)[1])
+    assert "llvm.x86" not in text
+    for flag in ("fast", "reassoc", "contract", "nnan", "ninf", "nsz", "arcp"):
+        assert f" {flag} " not in text
+
+
+def test_what_is_missing_is_refused() -> None:
+    """`supported` says no, `emit` names the function."""
+    assert not vecmath.supported("gamma", "f64")
+    block = ir.Function(ir.Module(), ir.FunctionType(ir.VoidType(), []), "f").append_basic_block()
+    with pytest.raises(ValueError, match="gamma"):
+        vecmath.emit("gamma", ir.IRBuilder(block), [ir.Undefined])
+
+
+@pytest.mark.nightly
+def test_tables_are_what_the_generator_writes(tmp_path: Path) -> None:
+    """No coefficient was typed in."""
+    from codegen.vecmath import generate, tables
+
+    assert generate.text() == Path(str(tables.__file__)).read_text()

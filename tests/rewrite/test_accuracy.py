@@ -1,0 +1,273 @@
+"""Sample points, bits of error, and what the guard accepts, rejects and blames."""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rewrite as rw
+from rewrite.accuracy import Guard, Verdict, accuracy, bits_of_error
+from rewrite.dag import Dag
+from rewrite.errors import AccuracyError, ArgumentError
+from rewrite.oracle import exact
+from rewrite.sampling import sample_points
+from rewrite.store import Store
+from rewrite.term import Term
+from rewrite.testing import terms
+
+x, y, z = rw.symbols("x y z")
+p, q, r = rw.symbols("p q r", low=0)
+
+
+def judge(source: Term, candidate: Term, **options: Any) -> Verdict:
+    return Guard(source, **options).accepts(candidate)
+
+
+# -- points ----------------------------------------------------------------------------------
+
+
+def test_points_are_the_same_in_every_run_and_in_every_order() -> None:
+    first, again = sample_points([x, y]), sample_points([y, x])
+    assert first.keys() == {"x", "y"}
+    assert all((first[name] == again[name]).all() for name in first)
+    assert (first["x"] != sample_points([x, y], seed=1)["x"]).any()
+    assert first["x"][:3].tolist() == pytest.approx(sample_points([x])["x"][:3].tolist(), rel=0)
+
+
+def test_points_without_a_domain_mix_sizes_and_signs() -> None:
+    points = sample_points([x, y], 1024)
+    at, sizes = points["x"], np.abs(points["x"])
+    assert np.isfinite(at).all() and 0.3 < (at < 0).mean() < 0.6
+    assert (sizes > 2.0**40).any() and ((sizes < 2.0**-40) & (sizes > 0)).any()
+    assert {0.0, 1.0, -1.0, 2.0} <= set(at.tolist())
+    near = np.abs(at - points["y"]) < 1e-6 * sizes
+    assert 40 < near.sum() < 200
+    assert not np.signbit(at[at == 0]).any(), "a negative zero is no real number"
+
+
+@given(
+    st.floats(-1e9, 1e9, allow_subnormal=False),
+    st.floats(0, 1e9, allow_subnormal=False),
+    st.sampled_from([np.float64, np.float32]),
+)
+def test_points_stay_in_their_domain(low: float, width: float, dtype: Any) -> None:
+    high = low + width
+    both = rw.symbol("both", low=low, high=high)
+    above, below = rw.symbol("above", low=low), rw.symbol("below", high=high)
+    if dtype == np.float32 and width < 1e-3 * abs(low):
+        return  # there may be no such number
+    points = sample_points([both, above, below], 128, dtype=dtype)
+    assert all(a.dtype == dtype and np.isfinite(a).all() for a in points.values())
+    assert points["both"].min() >= low and points["both"].max() <= high
+    assert points["above"].min() >= low and points["below"].max() <= high
+    if dtype == np.float64:
+        assert low in points["both"] and high in points["both"]
+        assert low in points["above"] and high in points["below"]
+
+
+def test_points_of_positive_domains_cover_the_orders_of_magnitude() -> None:
+    at = sample_points([rw.symbol("w", low=0, high=1e6)], 512)["w"]
+    assert (at < 1e-3).mean() > 0.1 and (at > 1e5).mean() > 0.3
+
+
+def test_points_of_integers_and_truth_values() -> None:
+    names = [
+        rw.symbol("i", dtype="int32", low=-3, high=11.5),
+        rw.symbol("u", dtype="uint8"),
+        rw.symbol("b", dtype="bool"),
+    ]
+    points = sample_points(names)
+    assert points["b"].dtype == np.bool_ and 0.3 < points["b"].mean() < 0.7
+    assert set(points["i"].tolist()) == set(range(-3, 12))
+    assert (points["u"] == np.rint(points["u"])).all()
+    assert points["u"].min() == 0 and points["u"].max() <= 255
+
+
+# -- bits of error ---------------------------------------------------------------------------
+
+
+def test_bits_of_error() -> None:
+    known = exact(rw.log(x), {"x": [math.e, math.e, 2.0, -1.0, 1.0]})
+    near = known.nearest()
+    near[1] *= 1 + 2.0**-42
+    near[2] = np.nan
+    near[3] = 5.0
+    bits = bits_of_error(near, known)
+    assert bits[0] == 0 and 9.5 < bits[1] < 10.5 and bits[2] == 64
+    assert np.isnan(bits[3]) and bits[4] == 0
+    assert bits_of_error(np.array([np.inf] * 5), known, np.float32)[0] == 32
+
+
+def test_accuracy_of_a_cancelling_difference() -> None:
+    w = rw.symbol("w", low=1e8, high=1e12)
+    bad, good = rw.sqrt(w + 1) - rw.sqrt(w), 1 / (rw.sqrt(w + 1) + rw.sqrt(w))
+    measured = accuracy(bad)
+    assert measured.mean_bits > 20 and measured.valid == len(measured.bits) == 256
+    assert measured.max_bits >= measured.mean_bits
+    again = accuracy(bad, measured.worst)
+    assert again.valid == 1 and again.max_bits == measured.max_bits
+    assert accuracy(good).max_bits < 2
+    assert accuracy(good, dtype=np.float32).max_bits < 2
+    assert accuracy(bad, dtype=np.float32).mean_bits < 32
+
+
+def test_accuracy_of_what_is_nowhere_defined() -> None:
+    with pytest.raises(AccuracyError, match="undefined at every point"):
+        accuracy(rw.log(-1 - x * x))
+    with pytest.raises(AccuracyError, match="no points"):
+        accuracy(x + 1, {"x": []})
+    with pytest.raises(ArgumentError, match="do not broadcast"):
+        accuracy(x + y, {"x": [1, 2], "y": [1, 2, 3]})
+
+
+def test_more_points_are_sampled_where_few_are_defined() -> None:
+    narrow = rw.acos(x * 1e-3) + rw.acosh(x)
+    assert accuracy(narrow).valid >= 64
+
+
+# -- the guard -------------------------------------------------------------------------------
+
+# fmt: off
+HARMLESS = {
+    "itself":           (x * y + z, x * y + z),
+    "commuted":         (x * y + z, z + y * x),
+    "fused":            (p * q + r, rw.fma(p, q, r)),
+    "factored":         (p * q + p * r, p * (q + r)),
+    "regrouped":        ((p + q) + r, p + (q + r)),
+    "reciprocal":       (p / q, p * (1 / q)),
+    "one division":     (p / q / r, p / (q * r)),
+    "power":            (x**4, (x * x) * (x * x)),
+    "half angle":       (1 - rw.cos(x), 2 * rw.sin(x / 2) ** 2),
+    "product of sums":  (x * x - y * y, (x - y) * (x + y)),
+    "expm1":            (rw.exp(x) - 1, rw.expm1(x)),
+    "choice":           (rw.where(x < y, x, y), rw.minimum(x, y)),
+    "truth value":      (x < y, y > x),
+    "folded":           (x * (rw.const(2) + 1), x * 3),
+    "finite as before": (1 / (1 / p + 1 / q), p * q / (p + q)),
+}
+HARMFUL = {
+    "cosine":           (2 * rw.sin(x / 2) ** 2, 1 - rw.cos(x)),
+    "add and subtract": (x / x, (x + 1) - x),
+    "exp":              (rw.expm1(x), rw.exp(x) - 1),
+    "log":              (rw.log1p(x), rw.log(1 + x)),
+    "difference":       ((x - y) * (x + y), x * x - y * y),
+    "variance":         ((x - y) ** 2, x * x - 2 * x * y + y * y),
+    "wrong":            (x + y, x - y),
+    "nearly":           (rw.sqrt(p), rw.sqrt(p) * (1 + 1e-12)),
+    "wrong truth":      (x < y, x <= y),
+    "rounded":          (x * y, rw.round(x * y)),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("source", "candidate"), HARMLESS.values(), ids=HARMLESS)
+def test_the_guard_accepts(source: Term, candidate: Term) -> None:
+    verdict = judge(source, candidate)
+    assert verdict.ok, verdict
+    assert verdict.mean_bits_after <= verdict.mean_bits_before + 0.1
+    assert (verdict.blame, verdict.reason) == ((), "")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("source", "candidate"), HARMFUL.values(), ids=HARMFUL)
+def test_the_guard_rejects(source: Term, candidate: Term, dtype: Any) -> None:
+    if dtype == np.float32 and candidate == HARMFUL["nearly"][1]:
+        pytest.skip("1 + 1e-12 is 1 in single precision")
+    verdict = judge(source, candidate, dtype=dtype)
+    assert not verdict.ok and verdict.reason and verdict.blame
+    assert verdict.worst.keys() == {s.symbol.name for s in source.free_symbols if s.symbol}
+
+
+def test_the_guard_rejects_damage_at_few_points() -> None:
+    w = rw.symbol("w", low=1, high=2)
+    lossy = rw.where(w < 1.0005, ((w + 1e5) - 1e5) * 2, w * 2)
+    verdict = judge(w * 2, lossy)
+    assert not verdict.ok and "largest error" in verdict.reason
+    assert verdict.mean_bits_after < 0.1
+    assert verdict.worst["w"] < 1.0005
+
+
+def test_the_guard_rejects_an_overflow_that_the_source_has_not() -> None:
+    big = rw.symbol("big", low=1, high=1e300)
+    verdict = judge(rw.hypot(big, 1), rw.sqrt(big * big + 1))
+    assert not verdict.ok and "not finite at" in verdict.reason
+    underflow = judge(rw.hypot(p, p), rw.sqrt(p * p + p * p), points={"p": np.geomspace(1e-250, 1)})
+    assert not underflow.ok
+
+
+def test_an_infinity_of_the_source_need_not_survive_but_a_number_must() -> None:
+    points = {"x": np.array([0.0, 1.0, 2.0])}
+    assert judge(x * y / y, x, points={**points, "y": 0.0}).reason == "undefined at all points"
+    assert judge(x * x / x, x, points=points).ok
+    # At zero the exact value of the source is undefined, but it computes 0.
+    assert not judge(1 / (1 / x), x * x / x, points=points).ok
+    assert judge(1 / (1 / x), x, points=points).ok
+
+
+def test_points_with_infinite_leaves_are_left_out() -> None:
+    points = {"x": np.array([np.inf, 1.0, np.nan, 2.0])}
+    assert judge(1 / x, x / (x * x), points=points).ok
+
+
+def named(candidate: Term, verdict: Verdict) -> list[str]:
+    dag = Dag.of(candidate.store, [candidate.id])
+    return [str(Term(candidate.store, int(dag.ids[at]))) for at in verdict.blame]
+
+
+@pytest.mark.parametrize(
+    ("source", "candidate", "culprit"),
+    [
+        (2 * rw.sin(x / 2) ** 2 * y, (1 - rw.cos(x)) * y, "1 - cos(x)"),
+        ((x - y) * (x + y) + 0 * z, x * x - y * y + 0 * z, "x*x - y*y"),
+        (rw.sin(rw.expm1(x)), rw.sin(rw.exp(x) - 1), "exp(x) - 1"),
+    ],
+)
+def test_blame_starts_with_the_culprit(source: Term, candidate: Term, culprit: str) -> None:
+    assert named(candidate, judge(source, candidate))[0] == culprit
+
+
+def test_blame_finds_the_overflow() -> None:
+    big = rw.symbol("big", low=1e155, high=1e300)
+    candidate = rw.sqrt(big * big + 1) * 2
+    assert named(candidate, judge(rw.hypot(big, 1) * 2, candidate))[0] == "big*big"
+
+
+def test_many_roots_are_judged_one_by_one() -> None:
+    guard = Guard([x + y, rw.expm1(x)])
+    assert guard.accepts([y + x, rw.expm1(x)]).ok
+    verdict = guard.accepts([y + x, rw.exp(x) - 1])
+    assert not verdict.ok and verdict.mean_bits_before < 0.1 < verdict.mean_bits_after
+    with pytest.raises(ArgumentError, match="1 roots, the source 2"):
+        guard.accepts(x + y)
+    with pytest.raises(ArgumentError, match="'q'"):
+        guard.accepts([x, q])
+
+
+def test_candidates_may_live_in_another_store() -> None:
+    guard = Guard(x * y + x)
+    with rw.scope(Store()):
+        a, b = rw.symbols("x y")
+        candidate = a * (b + 1)
+    assert guard.accepts(candidate) == guard.accepts(Dag.of(candidate.store, [candidate.id]))
+
+
+@settings(max_examples=60)
+@given(terms(max_ops=8))
+def test_every_term_may_replace_itself(term: Term) -> None:
+    verdict = Guard(term, n=32).accepts(term)
+    assert verdict.ok or verdict.reason == "undefined at all points"
+
+
+def test_the_guard_is_fast() -> None:
+    term = rw.sin(x * y + z) * rw.exp(-x * x) + rw.log(y * y + 1) / (rw.sqrt(z * z + 1) + rw.cos(x))
+    term = term - x * y * z + rw.tanh(y) * 3
+    best = math.inf
+    for _ in range(5):
+        started = time.perf_counter()
+        assert Guard(term).accepts(term).ok
+        best = min(best, time.perf_counter() - started)
+    assert best < 0.05  # 3 ms on a quiet core
