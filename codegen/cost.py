@@ -29,7 +29,7 @@ PLAIN_POWERS: Final = 3
 def power_operations(exponent: int) -> int:
     """Return how many products, sums and selections `codegen.lower` writes x**exponent as."""
     n = abs(exponent)
-    if n <= PLAIN_POWERS:
+    if n <= (PLAIN_POWERS if exponent > 0 else PLAIN_POWERS - 1):
         return max(0, n - 1)
     squarings, products = n.bit_length() - 1, n.bit_count() - 1
     return 4 * squarings + 3 * products - 2 + 3
@@ -60,7 +60,9 @@ class CycleCost:
             return self._cycles[op]
         except KeyError:
             known = ", ".join(sorted(self._cycles))
-            raise TargetError(f"target {self.table.name} has no {self.dtype} {op!r}; it has: {known}")
+            raise TargetError(
+                f"target {self.table.name} has no {self.dtype} {op!r}; it has: {known}"
+            ) from None
 
     def price(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
         """Price an op; integer powers are products, division by a power of two is one too."""
@@ -81,7 +83,7 @@ class CycleCost:
 
 
 def table_for(target: Target) -> CostTable:
-    """Return the cost table of a target: of its CPU where there is one, else of its vector width."""
+    """Return the cost table of a target's CPU, or else of its vector width."""
     known = [t for t in TABLES.values() if t.vector_bits == target.vector_bits]
     for table in known:
         if target.cpu in table.cpus:

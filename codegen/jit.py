@@ -2,10 +2,11 @@
 
 import functools
 import inspect
+import operator
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -17,8 +18,6 @@ from rewrite.term import Term, current_store, scope
 from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
 
 __all__ = ["Jitted", "jit"]
-
-_NUMBER: Final = (float, int, np.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class _Entry:
     def __call__(self, values: list[Any]) -> Any:
         """Run."""
         out = self.kernel(*values)
-        return out if self.single else rebuilt(self.result, iter(out.values()))
+        return out if self.single else rebuilt(self.result, iter(out))
 
 
 class Jitted:
@@ -59,6 +58,8 @@ class Jitted:
         if unknown:
             raise ArgumentError(f"{fn.__qualname__} has no parameter {unknown[0]!r}")
         self._entries: dict[Any, _Entry] = {}
+        self._quick: dict[int, tuple[_Entry, list[Any]]] = {}
+        """Number of arguments -> kernel and defaults, for calls with plain numbers in order."""
         self._lock = threading.Lock()
 
     @property
@@ -72,6 +73,9 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compile if this kind of call is new, then run."""
+        quick = None if kwargs else self._quick.get(len(args))
+        if quick is not None and all(map(_is_plain, args)):
+            return quick[0]([*args, *quick[1]])
         call_ = self._bind(args, kwargs)
         if call_.symbolic:
             return self.fn(*args, **kwargs)
@@ -81,6 +85,8 @@ class Jitted:
                 entry = self._entries.get(call_.key)
                 if entry is None:
                     entry = self._entries[call_.key] = self._compile(call_)
+        if not kwargs and not self.arrays | self.static and call_.is_plain(args):
+            self._quick[len(args)] = entry, call_.values[len(args) :]
         return entry(call_.values)
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
@@ -105,8 +111,9 @@ class Jitted:
             exprs: Any = traced.result
             single = isinstance(exprs, (Term, TermArray))
             if not single:
-                exprs = {f"r{k}": value for k, (_, value) in enumerate(leaves(exprs))}
-            kernel = compile_kernel(list(traced.args), exprs, **self.options)
+                exprs = tuple(value for _, value in leaves(exprs))
+            options = {"name": self.fn.__name__, **self.options}
+            kernel = compile_kernel(list(traced.args), exprs, **options)
         return _Entry(kernel, traced.result, single)
 
 
@@ -132,6 +139,12 @@ class _Call:
                 self.values.append(value)
                 key.append((name, spec))
         self.key = tuple(key)
+
+    def is_plain(self, args: tuple[Any, ...]) -> bool:
+        """Tell whether the arguments are numbers that come first and in order."""
+        first = self.values[: len(args)]
+        in_order = len(first) == len(args) and all(map(operator.is_, first, args))
+        return in_order and all(map(_is_plain, args))
 
     def arguments(self, given: list[TermArray]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what to call the function with: symbols in the place of numbers."""
@@ -162,6 +175,12 @@ def _flat(bound: inspect.BoundArguments) -> list[tuple[str, Any, str]]:
         else:
             found.append((name, value, name))
     return found
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell at once of the commonest arguments that they are traced as a float."""
+    kind = type(value)
+    return kind is float or kind is int or (kind is np.ndarray and value.dtype.kind in "fiu")
 
 
 def _is_static(value: Any) -> bool:

@@ -1,8 +1,8 @@
 """Lowering: from terms to a `Program`, with constants rounded once and integer powers as products.
 
 What is written is what is computed: nothing is reordered here. Subterms made of constants only
-are evaluated ahead of time: rounded step by step under `strict`, as Python would, and else once from
-their exact value.
+are evaluated ahead of time: step by step under `strict`, as Python would, and else exactly, to be
+rounded once.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,9 @@ def lower(
     for result in results:
         places = dag.roots[at : at + len(result.terms)]
         at += len(result.terms)
-        lowering.builder.output(result.name, *[lowering.value[p] for p in places], shape=result.shape)
+        lowering.builder.output(
+            result.name, *[lowering.value[p] for p in places], shape=result.shape
+        )
     return _pruned(lowering.builder.finish())
 
 
@@ -127,7 +129,9 @@ class _Lowering:
             return self.builder.const(value)
         if value is not None and not isinstance(value, (Symbol, constants.Named)):
             return self.builder.const(value)
-        return self.builder.const(constant_value(Term(self.store, int(self.dag.ids[at])), self.strict))
+        return self.builder.const(
+            constant_value(Term(self.store, int(self.dag.ids[at])), self.strict)
+        )
 
     def _call(self, row: ops.Op, args: tuple[int, ...]) -> int:
         values = [self.value[a] for a in args]
@@ -178,7 +182,7 @@ class _Lowering:
         if n == 0:
             return self.builder.const(1.0)
         size = abs(n)
-        if size <= PLAIN_POWERS:
+        if size <= (PLAIN_POWERS if n > 0 else PLAIN_POWERS - 1):
             total = base
             for _ in range(size - 1):
                 total = self._emit("mul", total, base)
@@ -234,9 +238,7 @@ def _pruned(program: Program) -> Program:
         return program
     place = {old: new for new, old in enumerate(sorted(used))}
     kept = [program.instructions[old] for old in sorted(used)]
-    moved = tuple(
-        type(i)(i.op, tuple(place[a] for a in i.args), i.type, i.payload) for i in kept
-    )
+    moved = tuple(type(i)(i.op, tuple(place[a] for a in i.args), i.type, i.payload) for i in kept)
     outputs = tuple(
         Output(o.name, tuple(place[v] for v in o.values), o.shape) for o in program.outputs
     )

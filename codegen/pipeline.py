@@ -119,9 +119,12 @@ def optimize(
         plan = default_plan(model, allowed, limits or Limits(), guarded=checked, dtype=precision)
         best, report = plan.roots(flat)
     emit("egraph", lambda: str(report))
-    costs = [dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (flat, best)]
-    emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{costs[1]:g} {model.unit}"]))
-    return Optimized(rebuild(best), *costs, model, report, tuple(flat), tuple(best), allowed)
+    before, after = (
+        dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (flat, best)
+    )
+    emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{after:g} {model.unit}"]))
+    kept = tuple(flat), tuple(best), allowed
+    return Optimized(rebuild(best), before, after, model, report, *kept)
 
 
 def compile_kernel(
@@ -226,12 +229,13 @@ def _parameters(args: Any) -> list[Parameter]:
 
 def _parameter(arg: Any, place: int) -> Parameter:
     array = asarray(arg) if not isinstance(arg, Term) else None
-    terms = (arg,) if array is None else tuple(array.terms())
-    for term in terms:
-        if term.symbol is None:
-            raise ArgumentError(f"argument {place + 1} has {term!r}, which is not a symbol")
+    terms: tuple[Term, ...] = (arg,) if array is None else tuple(array.terms())
+    names = [term.symbol.name if term.symbol else "" for term in terms]
+    if "" in names:
+        odd = terms[names.index("")]
+        raise ArgumentError(f"argument {place + 1} has {odd!r}, which is not a symbol")
     if array is None:
-        return Parameter(terms[0].symbol.name, (), terms)
+        return Parameter(names[0], (), terms)
     return Parameter(_common_name(terms, place), array.shape, terms)
 
 

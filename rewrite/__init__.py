@@ -18,7 +18,8 @@ __version__ = "0.1.0"
 
 # fmt: off
 _HOME: Final[dict[str, str]] = {
-    **dict.fromkeys(("Term", "apply", "const", "pattern_vars", "scope", "symbol", "symbols"), "rewrite.term"),
+    **dict.fromkeys(("Term", "apply", "const", "pattern_vars"), "rewrite.term"),
+    **dict.fromkeys(("scope", "symbol", "symbols"), "rewrite.term"),
     **dict.fromkeys(("TermArray", "asarray", "numpy_functions"), "rewrite.array"),
     **dict.fromkeys(("Store", "Symbol"), "rewrite.store"),
     **dict.fromkeys(("Sort", "BOOL", "INT", "REAL"), "rewrite.sorts"),

@@ -69,13 +69,12 @@ def show(options: argparse.Namespace) -> None:
     symbols = domains(options.domain)
     terms = [parse(formula, symbols) for formula in options.formula]
     common = {"target": options.target, "math": options.math, "cost": options.cost}
-    best = rw.optimize(terms, **common)
+    best = rw.optimize(terms, dtype=options.dtype, **common)
     for term in best.terms:
         print(term.latex() if options.latex else term.sexpr() if options.sexpr else term)
-    model = options.cost or options.target
-    print(f"\ncost: {best.cost_before} -> {best.cost_after} cycles per element ({model})")
-    explanation = str(best.explain())
-    print(explanation if explanation else "no rule was used")
+    model = best.model
+    print(f"cost: {best.cost_before:.4g} -> {best.cost_after:.4g} {model.unit} ({model.name})")
+    print(best.explain())
     stages = [stage for stage in _STAGES if getattr(options, stage)]
     if stages:
         kernel = compiled(terms, options, common)

@@ -122,19 +122,14 @@ def _measurable(
         return ready, exact_dag(dag, ready)
     sampled = sample_points(symbols, n, seed=seed, dtype=kind)
     exact = exact_dag(dag, sampled)
-    if not symbols or np.count_nonzero(_defined(exact)) >= n // 4:
+    ok = np.logical_and.reduce([values.ok for values in exact])
+    if not symbols or np.count_nonzero(ok) >= n // 4:
         return sampled, exact
     more = sample_points(symbols, 4 * n, seed=seed + 1, dtype=kind)
-    kept = np.nonzero(_defined(exact_dag(dag, more)))[0][: n // 2]
+    finite = np.logical_and.reduce([np.isfinite(v) for v in evaluate_dag(dag, more, kind)])
+    kept = np.nonzero(np.broadcast_to(finite, 4 * n))[0][: n // 2]
     both = {name: np.concatenate([sampled[name], more[name][kept]]) for name in sampled}
     return both, exact_dag(dag, both)
-
-
-def _defined(exact: list[Exact]) -> npt.NDArray[np.bool_]:
-    ok = exact[0].ok
-    for values in exact[1:]:
-        ok = ok & values.ok
-    return ok
 
 
 # -- the guard -------------------------------------------------------------------------------

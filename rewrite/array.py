@@ -263,7 +263,8 @@ def _matmul(left: Any, right: Any) -> Any:
     if not a.ndim or not b.ndim or a.shape[-1] != b.shape[-min(2, b.ndim)]:
         raise UnsupportedOp(f"matmul: shapes {a.shape} and {b.shape} do not fit")
     x = a.ids[..., :, None] if b.ndim > 1 else a.ids
-    products = elementwise(ops.MUL, TermArray(store, x), b)
+    y = b.ids[..., None, :, :] if a.ndim > 1 and b.ndim > 1 else b.ids
+    products = elementwise(ops.MUL, TermArray(store, x), TermArray(store, y))
     return _reduce(ops.ADD, products, -2 if b.ndim > 1 else -1, 0)
 
 
@@ -389,6 +390,8 @@ def _as_given(result: TermArray, *operands: Any) -> "TermArray | Term":
 def _dot(left: Any, right: Any) -> Any:
     if np.ndim(left) == 0 or np.ndim(right) == 0:
         return _as_given(elementwise(ops.MUL, left, right), left, right)
+    if np.ndim(right) > 2:
+        raise UnsupportedOp("np.dot with a right side of 3 or more dimensions; use np.matmul")
     return _matmul(left, right)
 
 

@@ -154,8 +154,10 @@ def atan(x: Ball) -> Ball:
 
 
 def atan2(y: Ball, x: Ball) -> Ball:
-    """Angle of the point (x, y); undefined at the origin."""
-    if x.is_zero() and y.is_zero():
+    """Angle of the point (x, y); undefined at the origin, and on the cut, where a float has
+    either sign of pi by the sign of its zero.
+    """
+    if y.is_zero() and not x > 0:
         return _nan(x)
     return type(x).atan2(y, x)
 
@@ -215,8 +217,8 @@ def sign(x: Ball) -> Ball:
 
 
 def copysign(x: Ball, y: Ball) -> Ball:
-    """|x| with the sign of y; a zero y counts as positive, since reals have no signed zero."""
-    if y >= 0:
+    """|x| with the sign of y; undefined at y = 0, since reals have no signed zero."""
+    if y > 0 or x.is_zero():
         return abs(x)
     return -abs(x) if y < 0 else _nan(x)
 

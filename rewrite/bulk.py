@@ -15,13 +15,18 @@ from rewrite import ops
 if TYPE_CHECKING:
     from rewrite.store import Ints, Store
 
-__all__ = ["Table", "mark"]
+__all__ = ["Table", "postorder"]
 
 _KINDS: Final = {"": 0, "r": 0, "b": 1, "x": 2}
 _MAKES: Final = {"r": 0, "b": 1, "i": 2, "w": 3}
 TRAITS: Final = np.array(
     [
-        (row.arity, _KINDS[row.takes[:1]], _KINDS[row.takes[1:2] or row.takes[:1]], _MAKES[row.makes])
+        (
+            row.arity,
+            _KINDS[row.takes[:1]],
+            _KINDS[row.takes[1:2] or row.takes[:1]],
+            _MAKES[row.makes],
+        )
         for row in ops.OPS
     ],
     np.int32,
@@ -33,7 +38,7 @@ FULL: Final = -1_000_000_000
 """Returned by `_intern` when the table must grow first (at most half of it may be used)."""
 
 
-@nb.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, inline="always")
 def _hash(op: int, args: Any, low: int, high: int) -> Any:
     """Hash so that runs of eight last children share a cache line of slots: arrays are runs."""
     h = np.uint64(op + 1) * np.uint64(0x9E3779B97F4A7C15)
@@ -49,8 +54,10 @@ def _hash(op: int, args: Any, low: int, high: int) -> Any:
     return (h << np.uint64(3)) | (lane & np.uint64(7))
 
 
-@nb.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
-def _probe(table: Any, op: int, args: Any, low: int, high: int, ops_: Any, start: Any, pool: Any) -> Any:
+@nb.njit(cache=True, inline="always")
+def _probe(
+    table: Any, op: int, args: Any, low: int, high: int, ops_: Any, start: Any, pool: Any
+) -> Any:
     """Return the slot of the node, or of the empty place where it belongs."""
     mask = np.uint64(len(table) - 1)
     slot = _hash(op, args, low, high) & mask
@@ -71,7 +78,7 @@ def _probe(table: Any, op: int, args: Any, low: int, high: int, ops_: Any, start
         slot = (slot + np.uint64(9)) & mask  # the next line; odd, so that every slot is reached
 
 
-@nb.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, inline="always")
 def _made(traits: Any, op: int, args: Any, low: int, high: int, sort: Any) -> int:
     """Return the sort of a node, or -1 if its arity or a child's sort does not fit."""
     arity, first, rest, makes = traits[op, 0], traits[op, 1], traits[op, 2], traits[op, 3]
@@ -95,7 +102,7 @@ def _made(traits: Any, op: int, args: Any, low: int, high: int, sort: Any) -> in
     return _INT if makes == 2 and integer else _REAL
 
 
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)
 def _intern(
     ops_in: Any, start_in: Any, args: Any, local: bool, out: Any,
     op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any, traits: Any,
@@ -130,7 +137,7 @@ def _intern(
     return used
 
 
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)
 def _enter(table: Any, op: Any, start: Any, pool: Any, first: int, last: int) -> None:
     """Put nodes that already have rows into the table."""
     for node in range(first, last):
@@ -141,26 +148,41 @@ def _enter(table: Any, op: Any, start: Any, pool: Any, first: int, last: int) ->
                 table[slot] = node
 
 
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _mark(roots: Any, start: Any, pool: Any, seen: Any) -> int:
-    """Mark all nodes below the roots; return how many there are."""
+@nb.njit(cache=True, nogil=True)
+def _postorder(roots: Any, start: Any, pool: Any, seen: Any, stack: Any, order: Any) -> int:
+    """Walk below the roots, children first; `stack` has room for all edges. Return the count."""
     count = 0
-    for root in roots:
-        if not seen[root]:
-            seen[root] = True
-    for node in range(len(seen) - 1, -1, -1):
-        if seen[node]:
-            count += 1
-            for k in range(start[node], start[node + 1]):
-                seen[pool[k]] = True
+    for k in range(len(roots)):
+        top = 0
+        stack[0] = ~roots[k]
+        while top >= 0:
+            node = stack[top]
+            top -= 1
+            if node >= 0:
+                order[count] = node
+                count += 1
+                continue
+            node = ~node
+            if seen[node]:
+                continue
+            seen[node] = True
+            top += 1
+            stack[top] = node
+            for j in range(start[node + 1] - 1, start[node] - 1, -1):
+                if not seen[pool[j]]:
+                    top += 1
+                    stack[top] = ~pool[j]
     return count
 
 
-def mark(roots: "Ints", start: npt.NDArray[np.int64], pool: "Ints") -> npt.NDArray[np.bool_]:
-    """Return a mask of the nodes reachable from the roots, in one pass over the columns."""
-    seen = np.zeros(int(roots.max()) + 1 if len(roots) else 0, np.bool_)
-    _mark(np.ascontiguousarray(roots, np.int32), start, pool, seen)
-    return seen
+def postorder(roots: "Ints", start: npt.NDArray[np.int64], pool: "Ints") -> "Ints":
+    """Return the nodes below the roots, children before parents and from left to right."""
+    nodes = int(roots.max()) + 1
+    edges = int(start[nodes])
+    order = np.empty(nodes, np.int32)
+    stack = np.empty(nodes + edges + 1, np.int32)
+    count = _postorder(roots, start, pool, np.zeros(nodes, np.bool_), stack, order)
+    return order[:count].copy()
 
 
 class Table:
@@ -211,6 +233,7 @@ class Table:
             self.entered = used
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True)
 def _find(table: Any, op: int, args: Any, ops_: Any, start: Any, pool: Any) -> int:
-    return table[_probe(table, op, args, 0, len(args), ops_, start, pool)]
+    node: int = table[_probe(table, op, args, 0, len(args), ops_, start, pool)]
+    return node

@@ -56,7 +56,7 @@ class Dag:
         wanted = list(roots)
         ids = reachable(store, wanted)
         columns = store.columns()
-        position = np.empty(int(ids[-1]) + 1 if len(ids) else 0, np.int32)
+        position = np.empty(int(ids.max()) + 1 if len(ids) else 0, np.int32)
         position[ids] = np.arange(len(ids), dtype=np.int32)
         counts = columns.start[ids + 1] - columns.start[ids]
         start = np.zeros(len(ids) + 1, np.int64)
@@ -76,21 +76,27 @@ class Dag:
 
 
 def reachable(store: Store, roots: Sequence[int]) -> Ints:
-    """Return the ids below the roots in increasing, so topological, order."""
-    seen = set(roots)
-    stack = list(seen)
+    """Return the ids below the roots, children before parents and from left to right.
+
+    The order depends on the terms alone, not on what else their store holds.
+    """
+    order: list[int] = []
+    seen: set[int] = set()
+    stack = [~root for root in reversed(roots)]
     while stack and len(seen) <= SMALL:
-        for child in store.children(stack.pop()):
-            if child not in seen:
-                seen.add(child)
-                stack.append(child)
+        node = stack.pop()
+        if node >= 0:  # its children are done
+            order.append(node)
+        elif ~node not in seen:
+            seen.add(~node)
+            stack.append(~node)
+            stack += [~child for child in reversed(store.children(~node)) if child not in seen]
     if not stack:
-        return np.array(sorted(seen), np.int32)
-    from rewrite.bulk import mark
+        return np.array(order, np.int32)
+    from rewrite.bulk import postorder
 
     columns = store.columns()
-    mask = mark(np.array(roots, np.int32), columns.start, columns.pool)
-    return np.nonzero(mask)[0].astype(np.int32)
+    return postorder(np.array(roots, np.int32), columns.start, columns.pool)
 
 
 def rebuild(dag: Dag, store: Store, preset: Mapping[int, int] | None = None) -> list[int]:

@@ -97,8 +97,7 @@ def _run(dag: Dag, values: list[Any], keep: bool) -> None:
             continue
         args = pool[start[at] : start[at + 1]]
         if values[at] is None:
-            function = function_of(dag, at, code)
-            values[at] = function(*[values[a] for a in args])
+            values[at] = function_of(dag, at, code)(*[values[a] for a in args])
         if not keep:
             for a in args:
                 left[a] -= 1
@@ -288,9 +287,8 @@ def _fma64(x: Array, y: Array, z: Array) -> Array:
     return result
 
 
-_NARY: Final = (ops.ADD, ops.MUL, ops.AND, ops.OR)
 _SPECIAL: Final[dict[str, Callable[..., Any]]] = {
-    **{row.name: _left_to_right(getattr(np, row.numpy)) for row in _NARY},
+    **{row.name: _left_to_right(getattr(np, row.numpy)) for row in ops.OPS if row.arity < 0},
     "fma": fma,
     # SciPy's are up to 2 and 87 ulp off, and its erfc has no subnormal results.
     "erf": _from_math(math.erf),

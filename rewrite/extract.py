@@ -54,7 +54,9 @@ def _fixpoint(price: Any, owner: Any, start: Any, args: Any, best: Any, choice: 
     return passes
 
 
-def _count(roots: Any, price: Any, start: Any, args: Any, choice: Any, refs: Any, stack: Any) -> Any:
+def _count(
+    roots: Any, price: Any, start: Any, args: Any, choice: Any, refs: Any, stack: Any
+) -> Any:
     """Count the references from the roots along the chosen nodes; return the DAG's cost."""
     total = 0.0
     top = 0
@@ -151,10 +153,10 @@ def _search(roots: Any, price: Any, start: Any, args: Any, first: Any, members: 
 
 @cache
 def _compiled() -> tuple[Any, Any]:
-    """Compile the loops with Numba: copies that call each other's compiled forms, once a process."""
+    """Compile the loops with Numba: copies that call each other's compiled forms."""
     import numba as nb
 
-    scope: dict[str, Any] = {"INFINITE": INFINITE}
+    scope: dict[str, Any] = {"INFINITE": INFINITE, "__name__": __name__}
     for function in (_count, _shift, _reaches, _fixpoint, _search):
         copy = types.FunctionType(function.__code__, scope, function.__name__)
         scope[function.__name__] = nb.njit(nogil=True, cache=True)(copy)
@@ -209,7 +211,11 @@ class Extractor:
         constant: set[int] = set()
         leaves = self.frozen.leaf
         for node, leaf in enumerate(leaves):
-            if self.code[node] == ops.CONST.code and not isinstance(leaf, Symbol) and leaf is not None:
+            if (
+                self.code[node] == ops.CONST.code
+                and not isinstance(leaf, Symbol)
+                and leaf is not None
+            ):
                 value[self.owner[node]] = leaf
         constant.update(value)
         self._spread(constant)
@@ -249,7 +255,8 @@ class Extractor:
         count = self.frozen.classes
         best, choice = [INFINITE] * count, [-1] * count
         arrays = len(price) >= COMPILE_PAYS
-        fixpoint, search = _compiled() if arrays else (_fixpoint, _search)
+        loops: Any = _compiled() if arrays else (_fixpoint, _search)
+        fixpoint, search = loops
         columns: Any = (price, self.owner, self.start, self.args, best, choice)
         if arrays:
             columns = _as_arrays(columns)
@@ -258,14 +265,16 @@ class Extractor:
         if any(choice_[root] < 0 for root in wanted):
             return None
         if not self.model.sharing:
-            total = sum(best_[root] for root in wanted)
-            return Extraction(_listed(choice_), float(total))
+            tree = sum(best_[root] for root in wanted)
+            return Extraction(_listed(choice_), float(tree))
         first, members = self._members()
         buffers: Any = ([0] * count, [0] * count, [0] * (len(self.args) + len(wanted) + 2))
         lists: Any = (list(wanted), first, members)
         if arrays:
             buffers, lists = _as_arrays(buffers), _as_arrays(lists)
-        total = search(lists[0], price_, start_, args_, lists[1], lists[2], choice_, *buffers, sweeps)
+        total = search(
+            lists[0], price_, start_, args_, lists[1], lists[2], choice_, *buffers, sweeps
+        )
         return Extraction(_listed(choice_), float(total))
 
     def _members(self) -> tuple[list[int], list[int]]:
@@ -273,9 +282,9 @@ class Extractor:
         for node, group in enumerate(self.owner):
             groups[group].append(node)
         first = [0]
-        for group in groups:
-            first.append(first[-1] + len(group))
-        return first, [node for group in groups for node in group]
+        for nodes in groups:
+            first.append(first[-1] + len(nodes))
+        return first, [node for nodes in groups for node in nodes]
 
     def terms(self, extraction: Extraction, store: Store) -> tuple[list[Term], dict[int, int]]:
         """Build the chosen program in a store; also map each made term's id to its e-node."""
@@ -319,4 +328,4 @@ def _as_arrays(columns: Any) -> Any:
 
 
 def _listed(choice: Any) -> list[int]:
-    return choice if isinstance(choice, list) else choice.tolist()
+    return list(choice) if isinstance(choice, list) else [int(node) for node in choice]

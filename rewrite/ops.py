@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table reads better on long lines
 """The op table: one row an op. Adding an op is adding a row; its tests follow from the row.
 
 A row gives the name, the arity, the sorts taken and made, algebraic properties, the NumPy function

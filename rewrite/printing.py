@@ -122,6 +122,10 @@ _GREEK: Final = frozenset(
 )
 
 
+_FRACTION: Final = ops.NEG.power
+"""Written fractions need no parentheses in products and sums, only as the base of a power."""
+
+
 def _latex_name(name: str) -> str:
     head, *rest = name.rstrip("_").split("_")
     digits = head.rstrip("0123456789")
@@ -159,16 +163,20 @@ def _latex(store: Store, node: int, needed: int) -> list[Item]:
     leaf = _leaf(store, node)
     row = ops.OPS[store.code(node)]
     if leaf is not None:
-        power = ops.PREFIX if isinstance(leaf, (Symbol, Fraction)) else _number_power(leaf)
+        power = ops.PREFIX if isinstance(leaf, Symbol) else _number_power(leaf)
+        power = _FRACTION if isinstance(leaf, Fraction) else power
         return _latex_enclose([_latex_leaf(leaf)], power, needed)
     children = store.children(node)
     if row is ops.DIV:
-        return ["\\frac{", (children[0], 0), "}{", (children[1], 0), "}"]
+        fraction: list[Item] = ["\\frac{", (children[0], 0), "}{", (children[1], 0), "}"]
+        return _latex_enclose(fraction, _FRACTION, needed)
     if row is ops.POW:
         base: list[Item] = [(children[0], row.power + 1), "^{", (children[1], 0), "}"]
         return _latex_enclose(base, row.power, needed)
     if not row.infix:
-        return _latex_call(row, children)
+        raised = "^" in row.latex  # a power of a power needs parentheses
+        power = ops.POW.power if raised else ops.PREFIX
+        return _latex_enclose(_latex_call(row, children), power, needed)
     mark = row.latex or row.infix
     if len(children) == 1:
         return _latex_enclose([f"{mark} ", (children[0], row.power)], row.power, needed)

@@ -116,7 +116,9 @@ def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:
     rules = []
     for row in rows:
         if len(row) not in (3, 4):
-            raise PatternError(f"rule set {name!r}: a row has 3 or 4 entries, not {len(row)}: {row}")
+            raise PatternError(
+                f"rule set {name!r}: a row has 3 or 4 entries, not {len(row)}: {row}"
+            )
         title, lhs, rhs, *rest = row
         given = rest[0] if rest else ()
         given = (given,) if isinstance(given, Condition) else tuple(given)

@@ -22,8 +22,9 @@ from rewrite.evaluate import evaluate
 from rewrite.fastmath import FastMath
 from rewrite.rule import Condition, Rule
 from rewrite.store import Symbol
+from rewrite.term import Term
 
-__all__ = ["Verdict", "bits", "collapses", "real", "superfluous", "unlicensed"]
+__all__ = ["Verdict", "bits", "collapses", "real", "superfluous", "unlicensed", "weight"]
 
 type Value = Any
 """A ball, or for a truth value a bool or None where it is undecided."""
@@ -57,6 +58,34 @@ class Verdict:
         if self.holds:
             return f"{self.rule!r} holds at {self.points} points ({self.undecided} undecided)"
         return f"{self.rule!r}\n  fails {self.counterexample}"
+
+
+# -- size ------------------------------------------------------------------------------------
+
+
+def weight(term: Term) -> int:
+    """Add up the distinct nodes of a pattern, so that rules can be told from growing ones.
+
+    Constants and signs are free, a division or a root is worth four sums, a power twenty, any
+    other function sixteen. A measure of rules, not of machines: those have cost models.
+    """
+    return sum(_WEIGHTS.get(code, 16) for code in Dag.of(term.store, [term.id]).code.tolist())
+
+
+_CHEAP: Final = (
+    ops.PVAR, ops.ADD, ops.SUB, ops.MUL, ops.FMA, ops.ABS, ops.COPYSIGN, ops.MINIMUM, ops.MAXIMUM,
+    ops.FLOOR, ops.CEIL, ops.TRUNC, ops.ROUND, ops.SIGN, ops.LT, ops.LE, ops.GT, ops.GE, ops.EQ,
+    ops.NE, ops.AND, ops.OR, ops.NOT, ops.WHERE,
+)  # fmt: skip
+_WEIGHTS: Final = {
+    **{row.code: 1 for row in _CHEAP},
+    ops.CONST.code: 0,
+    ops.NEG.code: 0,
+    ops.DIV.code: 4,
+    ops.SQRT.code: 4,
+    ops.POW.code: 20,
+    ops.ATAN2.code: 24,
+}
 
 
 # -- over the reals --------------------------------------------------------------------------
@@ -352,7 +381,8 @@ def _met(rule: Rule, env: dict[str, npt.NDArray[Any]], dtype: Any) -> npt.NDArra
     met = np.ones(count, bool)
     for condition in rule.where:
         x = np.broadcast_to(evaluate(condition.term, env, dtype=dtype), (count,))
-        met &= np.isnan(x) | _FLOAT_TESTS[condition.kind](x)
+        with np.errstate(all="ignore"):
+            met &= np.isnan(x) | _FLOAT_TESTS[condition.kind](x)
     return met
 
 

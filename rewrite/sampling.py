@@ -32,7 +32,7 @@ def sample_points(
     known = {s.name: s for s in found if s is not None}
     shared = np.random.default_rng(seed)
     near = n // 8
-    base = _signed(shared, near, 8)
+    sizes, place = _signed(shared, near, 8), shared.uniform(0, 1, near)
     points = {}
     for name in sorted(known):
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -41,7 +41,8 @@ def sample_points(
             continue
         offset = rng.integers(-2, 3, near) * np.exp2(rng.integers(-52, 0, near))
         spread = rng.permutation(_column(known[name], rng, n - near))
-        points[name] = _inside(known[name], np.concatenate([spread, base * (1 + offset)]), kind)
+        close = _alike(known[name], sizes, place) * (1 + offset)
+        points[name] = _inside(known[name], np.concatenate([spread, close]), kind)
     return points
 
 
@@ -72,6 +73,15 @@ def _column(symbol: Symbol, rng: np.random.Generator, n: int) -> Floats:
     column[-close:] = end + np.exp2(rng.uniform(-64, 0, close)) * (1 if low is not None else -1)
     column[0] = end
     return column
+
+
+def _alike(symbol: Symbol, sizes: Floats, place: Floats) -> Floats:
+    """Return values that are the same for all symbols of one domain."""
+    low, high = symbol.low, symbol.high
+    if low is not None and high is not None:
+        return low + (high - low) * place
+    end = low if low is not None else high
+    return sizes if end is None else end + np.abs(sizes) * (1 if low is not None else -1)
 
 
 def _bounded(low: float, high: float, rng: np.random.Generator, n: int) -> Floats:

@@ -121,7 +121,7 @@ class Store:
                     self._symbol_ids[code, symbol] = found
         return found
 
-    def make(self, key: tuple[int, ...]) -> int:
+    def make(self, key: tuple[int, ...]) -> int:  # noqa: C901 - one frame: calls would double it
         """Intern an inner node given as (op code, child, child, ...); check arity and sorts."""
         found = self.index.get(key)
         if found is not None:

@@ -55,9 +55,9 @@ class Term:
     store: Store
     id: int
 
-    def __init__(self, store: Store, id: int) -> None:
+    def __init__(self, store: Store, node: int) -> None:
         self.store = store
-        self.id = id
+        self.id = node
 
     # -- structure ---------------------------------------------------------------------------
 
@@ -483,21 +483,34 @@ def symbol(
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise UnsupportedOp(f"a symbol's name must be an identifier, not {name!r}")
-    bounds = []
-    for which, bound in (("low", low), ("high", high)):
-        value = None if bound is None else float(bound)
-        if value is not None and not math.isfinite(value):
-            raise DomainError(f"{which}={bound} of symbol {name!r} is not finite; leave it out")
-        bounds.append(value)
-    if bounds[0] is not None and bounds[1] is not None and bounds[0] > bounds[1]:
+    least, most = _bound(name, "low", low), _bound(name, "high", high)
+    if least is not None and most is not None and least > most:
         raise DomainError(f"the domain [{low}, {high}] of symbol {name!r} is empty")
-    text = None if dtype is None else np.dtype(dtype).name
-    if text is not None and np.dtype(text).kind not in "fiub":
-        raise SortError(
-            f"symbol {name!r} cannot have dtype {text}; use a real, integer or bool one"
-        )
+    text = None if dtype is None else _dtype_name(name, dtype)
     store = current_store()
-    return Term(store, store.symbol(Symbol(name, text, bounds[0], bounds[1])))
+    return Term(store, store.symbol(Symbol(name, text, least, most)))
+
+
+def _bound(name: str, which: str, bound: SupportsFloat | None) -> float | None:
+    try:
+        value = None if bound is None else float(bound)
+    except (TypeError, ValueError):
+        raise DomainError(f"{which}={bound!r} of symbol {name!r} is not a number") from None
+    if value is not None and not math.isfinite(value):
+        raise DomainError(f"{which}={bound} of symbol {name!r} is not finite; leave it out")
+    return value
+
+
+def _dtype_name(name: str, dtype: Any) -> str:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise SortError(f"symbol {name!r} cannot have dtype {dtype!r}, which is none") from None
+    if found.kind not in "fiub":
+        raise SortError(
+            f"symbol {name!r} cannot have dtype {found.name}; use a real, integer or bool one"
+        )
+    return str(found.name)
 
 
 def symbols(names: str | Iterable[str], **options: Any) -> tuple[Term, ...]:

@@ -103,32 +103,36 @@ class _Growing:
         """Apply so many ops, fewer where one would be undefined; return the last term."""
         if self.sort == BOOL:
             count = max(count - 1, 0)  # one comparison may follow
-        for _ in range(count if self.rows else 0):
+        while count > 0 and self.rows:
             row = self.rows[self.draw(self.st.sampled_from(sorted(self.rows)))]
             if "b" not in row.takes or self.truths:
-                self._apply(row)
+                count -= self._apply(row, tame=count > 1)
+            count -= 1
         if self.sort != BOOL:
             return (self.numbers or [self._constant()])[-1][0]
         if not self.truths:
-            self._apply(table.LT)
+            self._apply(table.LT, tame=False)
         return self.truths[-1][0]
 
     def _add(self, drawn: Drawn) -> None:
         (self.truths if drawn[0].sort == BOOL else self.numbers).append(drawn)
 
-    def _apply(self, row: table.Op) -> None:
+    def _apply(self, row: table.Op, *, tame: bool) -> int:
+        """Add an op to the pool, if need be on a tamed operand; return how many more it took."""
         arity = self.draw(self.st.integers(2, 3)) if row.arity < 0 else row.arity
         letters = [row.takes[min(place, len(row.takes) - 1)] for place in range(arity)]
         operands = [self._operand(letter) for letter in letters]
         if row is table.POW and self.draw(self.st.booleans()):
             operands[1] = self._known(self.draw(self.st.sampled_from(_EXPONENTS)))
         made = _made(row, operands)
-        below = self.rows.get(TAMED.get(row.name, ""))
-        if not _mostly_finite(made) and below is not None:
+        below = self.rows.get(TAMED.get(row.name, ""), row)
+        tamed = tame and below is not row and not _mostly_finite(made)
+        if tamed:
             operands[0] = _made(below, operands[:1])
             made = _made(row, operands)
         if _mostly_finite(made):
             self._add(made)
+        return int(tamed)
 
     def _operand(self, letter: str) -> Drawn:
         pool = self.truths if letter == "b" else self.numbers

@@ -69,9 +69,7 @@ def sufficient(
     return tuple(_reduced([r for r in rules if r.name in used], attempt))
 
 
-def _reduced(
-    rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | None]
-) -> list[Rule]:
+def _reduced(rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | None]) -> list[Rule]:
     """Leave out halves, quarters, ... and at last single rules while the proof holds."""
     size = max(1, len(rules) // 2)
     while True:

@@ -46,7 +46,7 @@ class Saturate(Strategy):
     simplify: RuleSet
     expand: RuleSet
     cost: CostModel
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     licence: FastMath = FastMath.GUARDED
     judge: Judge | None = field(default=None, compare=False)
 
@@ -84,9 +84,7 @@ class Saturate(Strategy):
 
         simplify, expand = self._rules(dag)
         fold = FastMath.REASSOC in self.licence
-        graph = EGraph(
-            simplify, expand, fold=fold, limits=self.limits, present=dag.code.tolist()
-        )
+        graph = EGraph(simplify, expand, fold=fold, limits=self.limits, present=dag.code.tolist())
         defined = FastMath.NNAN | FastMath.NINF in self.licence and len(set(dag.roots)) == 1
         places = graph.load(dag, assume=dag.roots if defined else ())
         report = graph.run()

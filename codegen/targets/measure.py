@@ -2,8 +2,8 @@
 
 `python -m codegen.targets.measure avx512` prints the rows. The clock is found from a chain of
 dependent fma, whose latency is 4 cycles on every x86 core since 2015. Throughput is the time of a
-loop over data in the first-level cache, less that of a copy, an op at a time; latency is the time of
-a chain. Cheap operations overlap with loads and stores, so those rows come from instruction tables.
+loop over data in the first-level cache, less that of a copy, an op at a time; latency is that of a
+chain. Cheap operations overlap with loads and stores: those rows come from instruction tables.
 """
 
 import sys
@@ -48,7 +48,9 @@ def _seconds(call: Callable[[], object]) -> float:
     return best
 
 
-def _time(program: Program, target: Target, dtype: Float, points: int, low: float, high: float) -> float:
+def _time(
+    program: Program, target: Target, dtype: Float, points: int, low: float, high: float
+) -> float:
     kernel = Kernel(program, target, dtype=dtype)
     kind = np.float64 if dtype == "f64" else np.float32
     rng = np.random.default_rng(0)
@@ -86,7 +88,9 @@ def main() -> None:
     gigahertz = clock(target)
     print(f"# {target.name} on {target.cpu}, {gigahertz:.2f} GHz")
     wanted = sys.argv[2:] or [
-        op for op, forms in SIGNATURES.items() if forms[0][1] == "f" and op not in ("const", "load", "where")
+        op
+        for op, forms in SIGNATURES.items()
+        if forms[0][1] == "f" and op not in ("const", "load", "where")
     ]
     for op in wanted:
         cells: list[float] = []

@@ -3,7 +3,8 @@
 from llvmlite import ir
 
 from codegen.vecmath import exponential, tables
-from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.lanes import Lanes, Sum
+from codegen.vecmath.rare import rarely
 
 SWITCH = 0.84375
 ERF_IS_ONE = 6.0
@@ -27,7 +28,7 @@ def erf(v: Lanes, x: ir.Value) -> ir.Value:
     return v.flip(v.select(v.compare(">", a, SWITCH), far, near), v.sign(x))
 
 
-def _scaled(v: Lanes, a: ir.Value) -> tuple[ir.Value, ir.Value]:
+def _scaled(v: Lanes, a: ir.Value) -> Sum:
     """exp(a**2) erfc(a) = W / (1 + 2 a) as a sum of two, a >= 0.7.
 
     W - 5/4 is a polynomial in t = (a - 3) / (a + 3) (Shepherd and Laframboise 1981).
@@ -60,7 +61,7 @@ def erfc(v: Lanes, x: ir.Value) -> ir.Value:
     usual = v.times_power(fraction, parts.shift)
     small = v.compare_or_nan(">", a, ERFC_SMALL[name])
     edge = exponential.ABOVE_ALL[name]
-    far = v.rarely(small, usual, lambda: exponential.two_steps(v, power, fraction, parts.k, edge))
+    far = rarely(v, small, usual, lambda: exponential.two_steps(v, power, fraction, parts.k, edge))
     far = v.select(v.compare("<", x, 0.0), v.sub(2.0, far), far)
     one, rest = v.fast_two_sum(1.0, v.neg(x))
     series = v.polynomial(z, tables.ERF[name], v.mul(z, z))

@@ -11,6 +11,7 @@ from llvmlite import ir
 
 from codegen.vecmath import tables
 from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.rare import rarely
 
 # log2(exp(r)) runs over [-1/2 - OFFSET, 1/2 - OFFSET], from 3/4 to 3/2.
 OFFSET = -0.0849609375
@@ -69,7 +70,7 @@ def exp(v: Lanes, x: ir.Value) -> ir.Value:
     usual = v.times_power(fraction, parts.shift)
     edge = ABOVE_ALL[v.format.name]
     far = v.compare_or_nan(">", v.abs(x), LARGEST[v.format.name])
-    return v.rarely(far, usual, lambda: two_steps(v, x, fraction, parts.k, edge))
+    return rarely(v, far, usual, lambda: two_steps(v, x, fraction, parts.k, edge))
 
 
 def two_steps(v: Lanes, x: ir.Value, fraction: ir.Value, k: ir.Value, edge: float) -> ir.Value:
@@ -105,7 +106,7 @@ def expm1(v: Lanes, x: ir.Value) -> ir.Value:
         edge = ABOVE_ALL[v.format.name]
         return v.select(far, two_steps(v, x, v.add(part, 1.0), parts.k, edge), usual)
 
-    return v.rarely(far, usual, repair)
+    return rarely(v, far, usual, repair)
 
 
 def exp2(v: Lanes, x: ir.Value) -> ir.Value:
@@ -121,4 +122,4 @@ def exp2(v: Lanes, x: ir.Value) -> ir.Value:
     usual = v.times_power(fraction, v.bits(shifted))
     edge = EXP2_ABOVE_ALL[v.format.name]
     far = v.compare_or_nan(">", v.abs(x), EXP2_LARGEST[v.format.name])
-    return v.rarely(far, usual, lambda: two_steps(v, x, fraction, k, edge))
+    return rarely(v, far, usual, lambda: two_steps(v, x, fraction, k, edge))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from codegen.vecmath import exponential, tables
-from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.lanes import Lanes, Sum
 from codegen.vecmath.logarithm import log_of_one_plus
+from codegen.vecmath.rare import through_libm
 
-Sum = tuple[ir.Value, ir.Value]
 TANH_IS_ONE = {"f64": 20.0, "f32": 10.0}
 TANH_NEAR_ONE = {"f64": 9.0, "f32": 5.0}
 # Just above the last finite result; 2**(k - 2) is still normal there.
@@ -115,7 +115,7 @@ def asinh(v: Lanes, x: ir.Value) -> ir.Value:
     rest = v.add(v.fma(v.neg(s), s, high), v.add(low, square_low))
     s_low = v.div(v.mul(rest, 0.5), s)
     usual, failed = _inverse(v, v.select(far, v.sub(a, 1.0), a), (v.sub(s, 1.0), s_low), far)
-    return v.through_libm("asinh", [x], failed, v.flip(usual, v.sign(x)))
+    return through_libm(v, "asinh", [x], failed, v.flip(usual, v.sign(x)))
 
 
 def acosh(v: Lanes, x: ir.Value) -> ir.Value:
@@ -127,7 +127,7 @@ def acosh(v: Lanes, x: ir.Value) -> ir.Value:
     root = v.root(high, v.add(low, square_low))
     usual, failed = _inverse(v, t, root, far)
     failed = v.builder.or_(failed, v.compare("<", x, 1.0))
-    return v.through_libm("acosh", [x], failed, usual)
+    return through_libm(v, "acosh", [x], failed, usual)
 
 
 def atanh(v: Lanes, x: ir.Value) -> ir.Value:
@@ -136,4 +136,4 @@ def atanh(v: Lanes, x: ir.Value) -> ir.Value:
     bottom = v.fast_two_sum(1.0, v.neg(a))
     high, low = v.quotient((v.add(a, a), v.real(0.0)), bottom)
     usual, failed = log_of_one_plus(v, high, low)
-    return v.through_libm("atanh", [x], failed, v.flip(v.mul(usual, 0.5), v.sign(x)))
+    return through_libm(v, "atanh", [x], failed, v.flip(v.mul(usual, 0.5), v.sign(x)))

@@ -6,6 +6,7 @@ from llvmlite import ir
 
 from codegen.vecmath import tables
 from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.rare import through_libm
 
 # den within [2**low, 2**high], and num/den zero or above 2**least: no underflow in a remainder.
 SAFE = {"f64": (-50, 1000, -900), "f32": (-20, 100, -80)}
@@ -73,11 +74,15 @@ def _angle(v: Lanes, y: ir.Value, x: ir.Value, left: ir.Value | None) -> tuple[A
         turned = steep
     else:
         axis = v.select(steep, first, v.select(left, 2 * first, 0.0))
-        diagonal = v.select(left, v.rounded(1.5 * first), first / 2)
+        far = v.rounded(1.5 * first)
+        diagonal = v.select(left, far, first / 2)
         base = v.select(middle, diagonal, axis)
         turned = v.builder.xor(steep, left)
     t_signed = v.select(turned, v.neg(t), t)
     low_signed = v.select(turned, v.neg(t_low), t_low)
+    if left is not None and far != 1.5 * first:  # f32: 3 pi/4 has one bit too many
+        lost = v.select(v.builder.and_(left, middle), v.rounded(1.5 * first - far), 0.0)
+        low_signed = v.add(low_signed, lost)
     return _summed(v, base, t_signed, series, low_signed), n, d, t
 
 
@@ -96,4 +101,4 @@ def atan2(v: Lanes, y: ir.Value, x: ir.Value) -> ir.Value:
     failed = v.builder.or_(v.compare_or_nan("<", d, low), v.compare_or_nan(">", d, high))
     tiny = v.builder.and_(v.compare("<", v.abs(t), least), v.compare(">", n, 0.0))
     failed = v.builder.or_(failed, v.builder.or_(tiny, v.builder.fcmp_unordered("uno", n, n)))
-    return v.through_libm("atan2", [y, x], failed, v.flip(angle, v.sign(y)))
+    return through_libm(v, "atan2", [y, x], failed, v.flip(angle, v.sign(y)))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from codegen.vecmath import tables
-from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.lanes import Lanes, Sum
+from codegen.vecmath.rare import through_libm
 
 SQRT_HALF = {"f64": 0x3FE6A09E667F3BCD, "f32": 0x3F3504F3}
 
@@ -66,12 +67,12 @@ def log(v: Lanes, x: ir.Value) -> ir.Value:
     high, low = v.fast_two_sum(v.mul(parts.k, ln2_high), parts.f)
     rest = v.fma(parts.k, ln2_low, tail(v, parts.f))
     usual = v.add(high, v.add(low, rest))
-    return v.through_libm("log", [x], abnormal(v, x), usual)
+    return through_libm(v, "log", [x], abnormal(v, x), usual)
 
 
 def log_of_one_plus(
     v: Lanes, a: ir.Value, low: ir.Value | None, doubled: ir.Value | None = None
-) -> tuple[ir.Value, ir.Value]:
+) -> Sum:
     """Return log(1 + a + low) and the mask of lanes where it fails.
 
     1 + a becomes u + rest, u = 2**k (1 + f), and rest joins f. Where `doubled` is set, log(2) is
@@ -97,10 +98,10 @@ def log_of_one_plus(
 def log1p(v: Lanes, x: ir.Value) -> ir.Value:
     """log(1 + x), 1 + x taken as a sum of two."""
     usual, failed = log_of_one_plus(v, x, None)
-    return v.through_libm("log1p", [x], failed, v.signed_like(usual, x))
+    return through_libm(v, "log1p", [x], failed, v.signed_like(usual, x))
 
 
-def scaled(v: Lanes, f: ir.Value, scale: tuple[float, ...]) -> tuple[ir.Value, ir.Value]:
+def scaled(v: Lanes, f: ir.Value, scale: tuple[float, ...]) -> Sum:
     """Return log(1 + f) * (scale[0] + scale[1]) as a sum of two."""
     half_square, s, inner = series(v, f)
     half_low = v.fma(v.mul(f, 0.5), f, v.neg(half_square))
@@ -116,7 +117,7 @@ def log2(v: Lanes, x: ir.Value) -> ir.Value:
     product, rest = scaled(v, parts.f, tables.LOG2_E[v.format.name])
     high, low = v.fast_two_sum(parts.k, product)
     usual = v.add(high, v.add(low, rest))
-    return v.through_libm("log2", [x], abnormal(v, x), usual)
+    return through_libm(v, "log2", [x], abnormal(v, x), usual)
 
 
 def log10(v: Lanes, x: ir.Value) -> ir.Value:
@@ -126,4 +127,4 @@ def log10(v: Lanes, x: ir.Value) -> ir.Value:
     two_high, two_low = tables.LOG10_2_SHORT[v.format.name]
     high, low = v.fast_two_sum(v.mul(parts.k, two_high), product)
     usual = v.add(high, v.add(low, v.fma(parts.k, two_low, rest)))
-    return v.through_libm("log10", [x], abnormal(v, x), usual)
+    return through_libm(v, "log10", [x], abnormal(v, x), usual)

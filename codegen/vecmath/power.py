@@ -3,10 +3,9 @@
 from llvmlite import ir
 
 from codegen.vecmath import exponential, tables
-from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.lanes import Lanes, Sum
 from codegen.vecmath.logarithm import abnormal, split
-
-Sum = tuple[ir.Value, ir.Value]
+from codegen.vecmath.rare import through_libm
 
 
 def _log_sum(v: Lanes, x: ir.Value) -> Sum:
@@ -20,10 +19,13 @@ def _log_sum(v: Lanes, x: ir.Value) -> Sum:
     z, z_low = v.two_product(s, s)
     z_low = v.fma(v.add(s, s), s_low, z_low)
     fifth, *others = tables.ATANH[name]
-    q = v.fma(z, v.polynomial(z, others, v.mul(z, z)), fifth)
+    others_sum = v.polynomial(z, others, v.mul(z, z))
+    q = v.fma(z, others_sum, fifth)
+    q_low = v.fma(z, others_sum, v.sub(fifth, q))
     third, third_low = tables.THIRD[name]
     inner = v.fma(z, q, third)
     inner_low = v.add(v.fma(z, q, v.sub(third, inner)), third_low)
+    inner_low = v.fma(z, q_low, v.fma(z_low, q, inner_low))
     w, w_low = v.two_product(z, inner)
     w_low = v.add(w_low, v.fma(z_low, inner, v.mul(z, inner_low)))
     product, low = v.two_product(s, w)
@@ -46,7 +48,7 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
         v.add(v.add(parts.high, exponential.fine_tail(v, parts)), 1.0), parts.shift
     )
     far = v.compare_or_nan(">", v.abs(high), exponential.LARGEST[name])
-    return v.through_libm("pow", [x, y], v.builder.or_(far, abnormal(v, x)), usual)
+    return through_libm(v, "pow", [x, y], v.builder.or_(far, abnormal(v, x)), usual)
 
 
 def _reciprocal_cube_root(v: Lanes, m: ir.Value) -> ir.Value:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from codegen.vecmath import tables
-from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.lanes import Lanes, Sum
+from codegen.vecmath.rare import through_libm
 
 # Up to here k times the second part of pi/2 is exact.
 LARGEST = {"f64": 4.0e6, "f32": 3.0e3}
@@ -94,27 +95,27 @@ def sin(v: Lanes, x: ir.Value) -> ir.Value:
     """sin(x), computed of |x| and given the sign of x."""
     r = reduce(v, x)
     usual = by_quadrant(v, r.quadrant, sine(v, r), cosine(v, r), v.sign(x))
-    return v.through_libm("sin", [x], r.far, usual)
+    return through_libm(v, "sin", [x], r.far, usual)
 
 
 def cos(v: Lanes, x: ir.Value) -> ir.Value:
     """cos(x) = sin(|x| + pi/2), one quadrant on."""
     r = reduce(v, x)
     usual = by_quadrant(v, v.iadd(r.quadrant, 1), sine(v, r), cosine(v, r), None)
-    return v.through_libm("cos", [x], r.far, usual)
+    return through_libm(v, "cos", [x], r.far, usual)
 
 
-def sincos(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+def sincos(v: Lanes, x: ir.Value) -> Sum:
     """Return sin(x) and cos(x) from one reduction, with the same bits as the two apart."""
     r = reduce(v, x)
     s, c = sine(v, r), cosine(v, r)
     sin_x = by_quadrant(v, r.quadrant, s, c, v.sign(x))
     cos_x = by_quadrant(v, v.iadd(r.quadrant, 1), s, c, None)
-    sin_x = v.through_libm("sin", [x], r.far, sin_x)
-    return sin_x, v.through_libm("cos", [x], r.far, cos_x)
+    sin_x = through_libm(v, "sin", [x], r.far, sin_x)
+    return sin_x, through_libm(v, "cos", [x], r.far, cos_x)
 
 
 def tan(v: Lanes, x: ir.Value) -> ir.Value:
     """tan(x), computed of |x| and given the sign of x."""
     r = reduce(v, x)
-    return v.through_libm("tan", [x], r.far, v.flip(tangent(v, r), v.sign(x)))
+    return through_libm(v, "tan", [x], r.far, v.flip(tangent(v, r), v.sign(x)))

@@ -40,6 +40,7 @@ __all__ = ["EGraph"]
 
 ROWS_PAY: Final = 200
 """From so many nodes on, loading rows from files beats building commands."""
+MOST_COMMANDS: Final = 20_000
 _SPAN: Final = eg.RustSpan("", 0, 0)
 
 
@@ -62,10 +63,20 @@ def _rules_of(text: str) -> list[str]:
     return ["(rule " + part for part in text.split("(rule ")[1:]]
 
 
-@cache
+_COMMANDS: Final[dict[tuple[int, str], tuple[Rule, Any]]] = {}
+
+
 def _command(rule: Rule, phase: str) -> Any:
-    """Parse one rule; the declarations are not needed for parsing."""
-    return eg.EGraph().parse_program(rule_text(rule, phase))[0]
+    """Parse one rule, once a process: by identity, as hashing its terms would take as long.
+
+    The entry keeps the rule alive, so that no other can come to have its identity.
+    """
+    key = (id(rule), phase)
+    if key not in _COMMANDS:
+        if len(_COMMANDS) > MOST_COMMANDS:
+            _COMMANDS.clear()
+        _COMMANDS[key] = (rule, eg.EGraph().parse_program(rule_text(rule, phase))[0])
+    return _COMMANDS[key][1]
 
 
 class EGraph:
@@ -91,7 +102,9 @@ class EGraph:
         self._names = {rule.name for _, rules in phases for rule in rules}
         commands = [_command(rule, phase) for phase, rules in phases for rule in rules]
         rulesets = _parsed("(ruleset simplify)(ruleset expand)")
-        codes = frozenset(present).union(*(heads(r.lhs) | heads(r.rhs) for _, g in phases for r in g))
+        codes = frozenset(present).union(
+            *(heads(r.lhs) | heads(r.rhs) for _, g in phases for r in g)
+        )
         self._graph.run_program(*_library(codes, fold), *rulesets, *commands)
 
     # -- loading -----------------------------------------------------------------------------
@@ -99,7 +112,7 @@ class EGraph:
     def load(self, dag: Dag, *, assume: Sequence[int] = ()) -> list[int]:
         """Load a program, once; return the loaded node of each of its positions.
 
-        `assume` are positions that may be assumed to have a value (the licence `nnan ninf`): what is
+        `assume` are positions that may be assumed to have a value (licence `nnan ninf`): what is
         divided by there is not zero, what a root is taken of is not negative, and so on.
         """
         assert not self._nodes, "a graph is loaded once"
@@ -231,23 +244,24 @@ class EGraph:
 
     def _iterate(self, step: Any, report: Report, size: int, begin: float) -> StopReason | None:
         outputs = self._graph.run_program(*step)
-        can_stop = True
+        done, held = True, True
         for output in outputs:
             run = getattr(output, "report", None)
             if run is None:
                 continue
-            can_stop = can_stop and not run.updated
+            done, held = done and run.can_stop, held and not run.updated
             for name, count in run.num_matches_per_rule.items():
                 name = name.strip('"')
                 if count and name in self._names:
                     report.matches[name] = report.matches.get(name, 0) + count
+        grown = report.nodes
         report.nodes = self._size()
         seconds = time.perf_counter() - begin
         report.iterations.append(IterationStats(report.nodes, seconds))
-        if can_stop:
+        if done:
             return StopReason.SATURATED
-        if report.nodes >= size:
-            return StopReason.NODES
+        if report.nodes >= size or (held and grown == report.nodes):
+            return StopReason.NODES  # the scheduler holds back all that is left
         return StopReason.TIME if seconds > self._limits.seconds else None
 
     def _size(self) -> int:
@@ -311,7 +325,7 @@ class EGraph:
 
 
 def _rational(value: Fraction) -> Any:
-    parts = [
+    parts: list[Any] = [
         eg.Call(_SPAN, "from-string", [eg.Lit(_SPAN, eg.String(str(part)))])
         for part in (value.numerator, value.denominator)
     ]

@@ -19,7 +19,7 @@ from rewrite.constants import Constant, Named
 from rewrite.dag import Dag
 from rewrite.errors import PatternError
 from rewrite.rule import Condition, Rule
-from rewrite.store import Symbol
+from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
 __all__ = ["ANALYSES", "DECLARATIONS", "FOLD", "PRUNE", "constructor", "exact", "number",
@@ -80,22 +80,30 @@ DECLARATIONS: Final = _declarations()
 
 _ZERO: Final = number(Fraction(0))
 _ONE: Final = number(Fraction(1))
+_TWO: Final = number(Fraction(2))
 _C64: Final = number(Fraction(64))
 
-FOLD: Final = f"""
-(rule ((= e (OpAdd (Num a) (Num b)))) ((union e (Num (+ a b)))) :ruleset fold :name "fold-add")
-(rule ((= e (OpSub (Num a) (Num b)))) ((union e (Num (- a b)))) :ruleset fold :name "fold-sub")
-(rule ((= e (OpMul (Num a) (Num b)))) ((union e (Num (* a b)))) :ruleset fold :name "fold-mul")
-(rule ((= e (OpDiv (Num a) (Num b))) (!= b {_ZERO})) ((union e (Num (/ a b)))) :ruleset fold :name "fold-div")
-(rule ((= e (OpNeg (Num a)))) ((union e (Num (neg a)))) :ruleset fold :name "fold-neg")
-(rule ((= e (OpAbs (Num a)))) ((union e (Num (abs a)))) :ruleset fold :name "fold-abs")
-(rule ((= e (OpFma (Num a) (Num b) (Num c)))) ((union e (Num (+ (* a b) c)))) :ruleset fold :name "fold-fma")
-(rule ((= e (OpMinimum (Num a) (Num b)))) ((union e (Num (min a b)))) :ruleset fold :name "fold-minimum")
-(rule ((= e (OpMaximum (Num a) (Num b)))) ((union e (Num (max a b)))) :ruleset fold :name "fold-maximum")
-(rule ((= e (OpPow (Num a) (Num n))) (= n (floor n)) (<= (abs n) {_C64}) (!= a {_ZERO}))
-      ((union e (Num (pow a n)))) :ruleset fold :name "fold-pow")
-(rule ((= e (OpPow a (Num n))) (= n {_ONE})) ((union e a)) :ruleset fold :name "fold-pow-one")
-"""
+_FOLDED: Final = {
+    "add": "(+ a b)", "sub": "(- a b)", "mul": "(* a b)", "neg": "(neg a)", "abs": "(abs a)",
+    "fma": "(+ (* a b) c)", "minimum": "(min a b)", "maximum": "(max a b)",
+    "div": f"(/ a b) :when (!= b {_ZERO})",
+    "pow": f"(pow a b) :when (= b (floor b)) (<= (abs b) {_C64}) (!= a {_ZERO})",
+}  # fmt: skip
+"""Op -> its exact value on rationals, and when it has one."""
+
+
+def _fold() -> str:
+    rows = []
+    for name, text in _FOLDED.items():
+        value, _, given = text.partition(" :when ")
+        count = max(2, ops.op(name).arity) if ops.op(name).arity != 1 else 1
+        args = " ".join(f"(Num {letter})" for letter in "abc"[:count])
+        left = f"(= e ({constructor(ops.op(name).code)} {args}))"
+        rows.append(f"(rule ({left} {given}) ((union e (Num {value}))) :ruleset fold)")
+    return "\n".join(rows)
+
+
+FOLD: Final = _fold()
 
 PRUNE: Final = "\n".join(
     f"(rule ((= e ({constructor(row.code)} {args})) (= e (Num v)))"
@@ -110,9 +118,9 @@ PRUNE: Final = "\n".join(
 def _facts() -> str:
     """Return the analyses: bounds of sums and products, signs of everything else."""
     rows = [
-        f"((= e (Num a))) ((set (lo e) a) (set (hi e) a))",
+        "((= e (Num a))) ((set (lo e) a) (set (hi e) a))",
         f"((= e (Num a)) (!= a {_ZERO})) ((nz e))",
-        f"((= e (Num a)) (= a (floor a))) ((int e))",
+        "((= e (Num a)) (= a (floor a))) ((int e))",
         # signs from bounds, bounds from signs
         f"((= l (lo e)) (> l {_ZERO})) ((pos e))",
         f"((= l (lo e)) (>= l {_ZERO})) ((nn e))",
@@ -145,8 +153,7 @@ def _facts() -> str:
         "((= e (OpMaximum a b)) (= y (lo b))) ((set (lo e) y))",
         # a square and a power
         "((= e (OpMul a a))) ((nn e))",
-        f"((= e (OpPow a (Num n))) (= (/ n {number(Fraction(2))}) (floor (/ n {number(Fraction(2))}))))"
-        " ((nn e))",
+        f"((= e (OpPow a (Num n))) (= m (/ n {_TWO})) (= m (floor m))) ((nn e))",
         "((= e (OpPow a b)) (pos a)) ((pos e))",
         "((= e (OpPow a (Num n))) (= n (floor n)) (nz a)) ((nz e))",
         "((= e (OpPow a (Num n))) (nn a)) ((nn e))",
@@ -173,9 +180,7 @@ def _products() -> list[str]:
         "((= e (OpNeg a)) (nz e)) ((nz a))",
         "((= e (OpSub a b)) (= f (OpSub b a)) (nz e)) ((nz f))",
     ]
-    rows += [
-        f"((= e ({op} a b)) (int a) (int b)) ((int e))" for op in ("OpAdd", "OpSub", "OpMul")
-    ]
+    rows += [f"((= e ({op} a b)) (int a) (int b)) ((int e))" for op in ("OpAdd", "OpSub", "OpMul")]
     return [*rows, "((= e (OpNeg a)) (int a)) ((int e))"]
 
 
@@ -193,12 +198,17 @@ def _functions() -> list[str]:
     odd = ("OpTanh", "OpSinh", "OpErf", "OpAtan", "OpAsin", "OpAsinh", "OpAtanh", "OpCbrt",
            "OpExpm1", "OpLog1p", "OpSign")  # fmt: skip
     for op in odd:
-        rows += [f"((= e ({op} a)) ({fact} a)) (({fact} e))" for fact in ("pos", "ng", "nn", "np", "nz")]
+        rows += [
+            f"((= e ({op} a)) ({fact} a)) (({fact} e))" for fact in ("pos", "ng", "nn", "np", "nz")
+        ]
     rows += [
         f"((= e (OpLog a)) (= x (lo a)) (> x {_ONE})) ((pos e))",
         f"((= e (OpLog a)) (= x (lo a)) (>= x {_ONE})) ((nn e))",
     ]
-    rows += [f"((= e ({op} a))) ((int e))" for op in ("OpFloor", "OpCeil", "OpTrunc", "OpRound", "OpSign")]
+    rows += [
+        f"((= e ({op} a))) ((int e))"
+        for op in ("OpFloor", "OpCeil", "OpTrunc", "OpRound", "OpSign")
+    ]
     return rows
 
 
@@ -252,7 +262,9 @@ def condition_text(condition: Condition, fresh: str) -> str:
             bound = exact(other.value) if other.value is not None else None
             if bound is not None:
                 test = sign + ("=" if condition.kind == "nonneg" else "")
-                return f"(= {fresh} ({fact} {pattern_text(inner)})) ({test} {fresh} {number(bound)})"
+                return (
+                    f"(= {fresh} ({fact} {pattern_text(inner)})) ({test} {fresh} {number(bound)})"
+                )
     if condition.kind not in _FACT:
         raise PatternError(f"no condition is called {condition.kind!r}; conditions: {list(_FACT)}")
     return f"({_FACT[condition.kind]} {pattern_text(term)})"
@@ -267,21 +279,28 @@ def rule_text(rule: Rule, ruleset: str) -> str:
     )
 
 
-@cache
 def heads(pattern: Term) -> frozenset[int]:
     """Return the op codes in a pattern."""
-    found = Dag.of(pattern.store, [pattern.id]).code.tolist()
-    return frozenset(code for code in found if code > ops.PVAR.code)
+    return _heads(pattern.store, pattern.id)
+
+
+@cache
+def _heads(store: Store, node: int) -> frozenset[int]:
+    return frozenset(c for c in Dag.of(store, [node]).code.tolist() if c > ops.PVAR.code)
 
 
 type Edge = tuple[int, int, Fraction | str]
 """An op, the place of a child, and the constant there, by value or name."""
 
 
-@cache
 def edges(pattern: Term) -> frozenset[Edge]:
     """Return where a pattern has constants."""
-    return frozenset(_edges(Dag.of(pattern.store, [pattern.id])))
+    return _edges_of(pattern.store, pattern.id)
+
+
+@cache
+def _edges_of(store: Store, node: int) -> frozenset[Edge]:
+    return frozenset(_edges(Dag.of(store, [node])))
 
 
 def _edges(dag: Dag) -> list[Edge]:
@@ -317,20 +336,25 @@ def relevant(
     places = set(_edges(dag))
     own = {value for _, _, value in places} | _folded(dag)
     groups = [(rule, True) for rule in simplify] + [(rule, False) for rule in expand]
+    waiting = [
+        (rule.name, simple, heads(rule.lhs), heads(rule.rhs), edges(rule.lhs), edges(rule.rhs))
+        for rule, simple in groups
+    ]
     kept: set[str] = set()
     grew = True
     while grew:
-        grew = False
-        for rule, simple in groups:
-            if rule.name in kept or not heads(rule.lhs) <= known:
-                continue
-            if not all(edge in places or edge[2] in own for edge in edges(rule.lhs)):
-                continue
-            if simple or heads(rule.rhs) <= known | _ARITHMETIC:
-                kept.add(rule.name)
-                known |= heads(rule.rhs)
-                places |= edges(rule.rhs)
+        grew, later = False, []
+        for row in waiting:
+            name, simple, needs, makes, stands, puts = row
+            ready = needs <= known and all(e in places or e[2] in own for e in stands)
+            if ready and (simple or makes <= known | _ARITHMETIC):
+                kept.add(name)
+                known |= makes
+                places |= puts
                 grew = True
+            else:
+                later.append(row)
+        waiting = later
     first: dict[str, tuple[Rule, bool]] = {}
     for rule, simple in groups:
         if rule.name in kept:
@@ -342,7 +366,12 @@ def relevant(
 def _folded(dag: Dag) -> set[Fraction | str]:
     """Return the values of the program's subterms made of rational constants."""
     values: list[Fraction | None] = []
-    step: dict[int, Any] = {ops.ADD.code: add, ops.SUB.code: sub, ops.MUL.code: mul, ops.DIV.code: truediv}
+    step: dict[int, Any] = {
+        ops.ADD.code: add,
+        ops.SUB.code: sub,
+        ops.MUL.code: mul,
+        ops.DIV.code: truediv,
+    }
     for at, (code, args) in enumerate(dag.rows()):
         value = dag.value[at]
         known = [values[a] for a in args]

@@ -89,11 +89,12 @@ class _Parser:
 
     def run(self) -> Term:
         """Read the whole text."""
-        for match in TOKEN.finditer(self.text):
+        last = len(self.text.rstrip())
+        for match in TOKEN.finditer(self.text, 0, last):
             kind = match.lastgroup or ""
             token, column = match[kind], match.start(kind)
             self.end = match.end()
-            if token in ("\n", "\r") and (self.opens or not self.text[column:].strip()):
+            if token == "\n" and (self.opens or not (self.operands or self.pending)):
                 continue
             if self.wants_value:
                 self.value(kind, token, column)
@@ -101,7 +102,7 @@ class _Parser:
                 self.operator(kind, token, column)
         if self.wants_value:
             what = "ends where a value should follow" if self.end else "is empty"
-            self.fail(f"the formula {what}", len(self.text.rstrip()))
+            self.fail(f"the formula {what}", last)
         if self.opens:
             self.fail("this parenthesis is never closed", self.opens[-1].column)
         self.reduce(0)
@@ -171,7 +172,7 @@ class _Parser:
     def name(self, token: str, column: int) -> None:
         """Take a symbol, a constant, or the name of a function."""
         name = token if token.isascii() else unicodedata.normalize("NFKC", token)
-        if len(name) > MAX_NAME or not name.isidentifier():
+        if len(name) > MAX_NAME or not (token.isidentifier() and name.isidentifier()):
             self.fail(f"{shown(name)} is not a name", column)
         if OPENS.match(self.text, self.end) and name not in keyword.kwlist:
             if name not in FUNCTIONS:

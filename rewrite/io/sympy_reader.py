@@ -44,7 +44,7 @@ _RECIPROCAL: Final = {
     sp.sec: ops.COS, sp.csc: ops.SIN, sp.cot: ops.TAN,
     sp.sech: ops.COSH, sp.csch: ops.SINH, sp.coth: ops.TANH,
 }  # fmt: skip
-_LOGIC: Final = (sp.And, sp.Or, sp.Not)
+_LOGIC: Final = (sp.And, sp.Or, sp.Not, sp.ITE)
 _LARGEST: Final = 20_000
 """The size in bits of the numbers of a fraction that a Float of many digits may become."""
 
@@ -136,8 +136,8 @@ class _Reader:
             return expr.args, lambda reader, nodes: reader.over([], [reader.make(row, *nodes)])
         else:
             raise UnsupportedOp(f"SymPy's {_called(expr)} has no op here: {_short(expr)}")
-        if cls in _LOGIC or cls is sp.ITE:
-            self.are_truths(expr.args[: 1 if cls is sp.ITE else None])
+        if cls in _LOGIC:
+            self.are_truths(expr.args)
         if row.arity in (-1, 2) and len(expr.args) >= 2:
             return expr.args, lambda reader, nodes: reader.chain(row, nodes)
         return expr.args, lambda reader, nodes: reader.make(row, *nodes)

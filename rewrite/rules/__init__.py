@@ -56,6 +56,7 @@ _GROWING: Final = (
     exponential.LOGARITHMS_APART,
     trigonometric.ANGLES_APART,
     hyperbolic.HYPERBOLICS_APART,
+    selection.ABSOLUTE_APART,
     selection.MINMAX_ORDER,
     selection.MINMAX_APART,
     selection.LOGIC_ORDER,
@@ -69,4 +70,4 @@ EXPAND: Final = _union("expand", _GROWING)
 """Rules that grow or reorder: run under back-off."""
 
 SIMPLIFY: Final = _union("simplify", tuple(g for g in ALL if g not in _GROWING))
-"""Rules whose right side has no more distinct nodes than the left one: can run to saturation."""
+"""Rules whose right side is no heavier than the left one: can run to saturation."""

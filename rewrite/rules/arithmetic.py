@@ -23,12 +23,15 @@ __all__ = [
     "NEGATION",
     "NEGATION_INWARD",
     "SUBTRACTION",
+    "REAL",
+    "REORDER",
     "ZEROS",
 ]
 
 a, b, c, d = pattern_vars("a b c d")
 EXACT = FastMath.NONE
-REAL = FastMath.REASSOC | FastMath.NNAN | FastMath.NINF | FastMath.NSZ
+REORDER = FastMath.REASSOC | FastMath.NSZ
+REAL = REORDER | FastMath.NNAN
 UNSIGNED = FastMath.NSZ
 HALF = Fraction(1, 2)
 
@@ -37,7 +40,7 @@ COMMUTATIVITY = ruleset("commutativity", EXACT,
     ("add-comm",                a + b,                      b + a),
     ("mul-comm",                a * b,                      b * a),
 )
-ASSOCIATIVITY = ruleset("associativity", REAL,
+ASSOCIATIVITY = ruleset("associativity", REORDER,
     ("add-assoc-right",         (a + b) + c,                a + (b + c)),
     ("add-assoc-left",          a + (b + c),                (a + b) + c),
     ("mul-assoc-right",         (a * b) * c,                a * (b * c)),
@@ -74,7 +77,6 @@ NEGATION = ruleset("negation", EXACT,
 )
 NEGATION_INWARD = ruleset("negation-inward", EXACT,
     ("neg-into-mul",            -(a * b),                   -a * b),
-    ("neg-into-div",            -(a / b),                   -a / b),
 )
 ZEROS = ruleset("zeros", UNSIGNED,
     ("add-zero",                a + 0,                      a),         # -0.0 + 0 is 0.0
@@ -92,7 +94,6 @@ DOUBLING = ruleset("doubling", EXACT,
 )
 SUBTRACTION = ruleset("subtraction", UNSIGNED,
     ("sub-flip",                a - b,                      -(b - a)),
-    ("neg-through-sum",         -(a + b),                   -a - b),
 )
 CANCELLATION = ruleset("cancellation", REAL,
     ("sub-self",                a - a,                      0),
@@ -147,8 +148,6 @@ FACTORING = ruleset("factoring", REAL,
     ("factor-minus-one",        a * b - a,                  a * (b - 1)),
     ("factor-one-minus",        a - a * b,                  a * (1 - b)),
     ("square-minus-square",     a * a - b * b,              (a - b) * (a + b)),
-    ("one-minus-square",        1 - a * a,                  (1 - a) * (1 + a)),
-    ("square-minus-one",        a * a - 1,                  (a - 1) * (a + 1)),
     ("square-of-sum",           a * a + 2 * (a * b) + b * b, (a + b) * (a + b)),
     ("square-of-difference",    a * a - 2 * (a * b) + b * b, (a - b) * (a - b)),
 )
@@ -160,6 +159,8 @@ DISTRIBUTIVITY = ruleset("distributivity", REAL,
     ("product-to-squares",      (a - b) * (a + b),          a * a - b * b),
     ("square-expand",           (a + b) * (a + b),          a * a + 2 * (a * b) + b * b),
     ("square-expand-sub",       (a - b) * (a - b),          a * a - 2 * (a * b) + b * b),
+    ("one-minus-square",        1 - a * a,                  (1 - a) * (1 + a)),
+    ("square-minus-one",        a * a - 1,                  (a - 1) * (a + 1)),
 )
 # (a * b) / (a * c) -> b / c needs no condition: where the left side is defined, a is not 0.
 # fmt: on

@@ -11,6 +11,7 @@ from rewrite.conditions import integer, nonneg, nonzero, positive
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.rule import ruleset
+from rewrite.rules.arithmetic import REAL
 from rewrite.term import pattern_vars
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "POWERS",
     "POWERS_APART",
     "POWERS_AS_PRODUCTS",
+    "POWERS_EXACT",
     "POWER_VALUES",
     "ROOTS",
     "ROOTS_APART",
@@ -28,7 +30,7 @@ __all__ = [
 a, b, c, n, m = pattern_vars("a b c n m")
 sqrt, cbrt, hypot = (FUNCTIONS[name] for name in ("sqrt", "cbrt", "hypot"))
 EXACT = FastMath.NONE
-REAL = FastMath.REASSOC | FastMath.NNAN | FastMath.NINF | FastMath.NSZ
+FINITE = REAL | FastMath.NINF
 HALF, THIRD = Fraction(1, 2), Fraction(1, 3)
 
 # fmt: off
@@ -37,16 +39,20 @@ POWER_VALUES = ruleset("power-values", EXACT,
     ("pow-one",                 a**1,                       a),
     ("one-pow",                 1**a,                       1),
 )
-# Products are the normal form of small integer powers: they share factors, and cost what they show.
-POWERS_AS_PRODUCTS = ruleset("powers-as-products", REAL,
+# NumPy evaluates these so, bit for bit.
+POWERS_EXACT = ruleset("powers-exact", EXACT,
     ("pow-two",                 a**2,                       a * a),
+    ("pow-minus-one",           a**-1,                      1 / a),
+    ("pow-half",                a**HALF,                    sqrt(a)),
+)
+# Products are the normal form of small integer powers: they share factors, and cost what they show.
+POWERS_AS_PRODUCTS = ruleset("powers-as-products", FastMath.REASSOC,
     ("pow-three",               a**3,                       a * (a * a)),
     ("pow-four",                a**4,                       (a * a) * (a * a)),
-    ("pow-minus-one",           a**-1,                      1 / a),
     ("pow-minus-two",           a**-2,                      1 / (a * a)),
     ("pow-minus-three",         a**-3,                      1 / (a * (a * a))),
 )
-POWERS = ruleset("powers", REAL,
+POWERS = ruleset("powers", FINITE,
     ("pow-mul-pow",             a**n * a**m,                a**(n + m)),
     ("pow-mul",                 a**n * a,                   a**(n + 1)),
     ("mul-pow",                 a * a**n,                   a**(n + 1)),
@@ -59,7 +65,6 @@ POWERS = ruleset("powers", REAL,
     ("pow-div-base",            a**n / b**n,                (a / b)**n,             nonzero(b)),
     ("div-pow-neg",             1 / a**n,                   a**-n),
     ("zero-pow",                0**a,                       0,                      positive(a)),
-    ("pow-half",                a**HALF,                    sqrt(a)),
     ("pow-minus-half",          a**-HALF,                   1 / sqrt(a)),
     ("pow-third",               a**THIRD,                   cbrt(a)),
 )
@@ -110,20 +115,19 @@ CUBE_ROOTS = ruleset("cube-roots", REAL,
     ("cbrt-cubed",              cbrt(a)**3,                 a),
     ("cbrt-neg",                cbrt(-a),                   -cbrt(a)),
     ("cbrt-of-recip",           cbrt(1 / a),                1 / cbrt(a)),
-    ("cbrt-as-pow",             cbrt(a),                    a**THIRD,               nonneg(a)),
 )
-# cbrt(a) -> a**(1/3) without nonneg(a): a = -1 gives -1 and nothing.
+# cbrt(a) -> a**(1/3): a = -1 gives -1 and nothing; a**(1/3) -> cbrt(a) is in POWERS.
 HYPOTENUSE = ruleset("hypotenuse", REAL,
     ("hypot-comm",              hypot(a, b),                hypot(b, a)),
     ("hypot-neg",               hypot(-a, b),               hypot(a, b)),
     ("hypot-zero",              hypot(a, 0),                abs(a)),
     ("hypot-abs",               hypot(abs(a), b),           hypot(a, b)),
-    ("sqrt-as-hypot",           sqrt(a * a + b * b),          hypot(a, b)),
-    ("sqrt-as-hypot-one",       sqrt(1 + a * a),             hypot(1, a)),
     ("hypot-squared",           hypot(a, b) * hypot(a, b),  a * a + b * b),
+    ("hypot-as-sqrt",           hypot(a, b),                sqrt(a * a + b * b)),
 )
 HYPOTENUSE_APART = ruleset("hypotenuse-apart", REAL,
-    ("hypot-as-sqrt",           hypot(a, b),                sqrt(a * a + b * b)),
     ("hypot-scale",             hypot(a * c, b * c),        hypot(a, b) * abs(c)),
+    ("sqrt-as-hypot",           sqrt(a * a + b * b),          hypot(a, b)),
+    ("sqrt-as-hypot-one",       sqrt(1 + a * a),             hypot(1, a)),
 )
 # fmt: on

@@ -15,7 +15,7 @@ from rewrite.term import pattern_vars
 __all__ = ["FRACTIONS", "FRACTIONS_APART", "FRACTIONS_JOINED", "RECIPROCALS", "RECIPROCALS_APART"]
 
 a, b, c, d = pattern_vars("a b c d")
-ARCP = FastMath.ARCP | FastMath.NNAN | FastMath.NINF | FastMath.NSZ
+ARCP = FastMath.ARCP
 DIVISION = REAL | FastMath.ARCP
 
 # fmt: off
@@ -42,7 +42,7 @@ FRACTIONS = ruleset("fractions", DIVISION,
     ("sub-recips",              1 / a - 1 / b,              (b - a) / (a * b)),
     ("one-plus-div",            1 + a / b,                  (b + a) / b),
     ("one-minus-div",           1 - a / b,                  (b - a) / b),
-    ("div-minus-one",           a / b - 1,                  (a - b) / b),
+    ("div-sub-one",             a / b - 1,                  (a - b) / b),
     ("parallel",                1 / (1 / a + 1 / b),        (a * b) / (a + b)),
     ("parallel-scaled",         1 / (1 / a + c / b),        (a * b) / (b + c * a)),
     ("series-scaled",           1 / (1 / a - c / b),        (a * b) / (b - c * a)),
@@ -70,6 +70,5 @@ FRACTIONS_APART = ruleset("fractions-apart", DIVISION,
     ("div-sum-self",            (a + b) / a,                1 + b / a),
     ("div-sum-self-right",      (a + b) / b,                a / b + 1),
     ("div-of-mul-div",          (a * c) / (b * d),          (a / b) * (c / d)),
-    ("div-self-plus",           a / (a + b),                1 - b / (a + b)),
 )
 # fmt: on

@@ -1,4 +1,4 @@
-"""Start-up: a cold process to its first result, and `import rewrite`: `python tests/bench/startup.py`.
+"""Start-up of a process, and to its first result: `python tests/bench/startup.py`.
 
 Every figure is the median of several fresh processes, with file caches and Numba's cache warm.
 """
@@ -42,7 +42,9 @@ def seconds(program: str) -> float:
 def printed(program: str) -> float:
     """Return the median of what fresh processes print."""
     values = [
-        float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout)
+        float(
+            subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout
+        )
         for _ in range(RUNS)
     ]
     return statistics.median(values)

@@ -55,7 +55,9 @@ def test_division_by_a_power_of_two_is_a_product_with_the_same_bits() -> None:
     assert ops_of(program(x / 0)) == ["div"]
 
 
-@pytest.mark.parametrize("n", [-64, -9, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 16, 31, 64])
+@pytest.mark.parametrize(
+    "n", [-64, -9, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 16, 31, 64]
+)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_integer_powers_are_within_an_ulp_and_a_half(n: int, dtype: type) -> None:
     span = min(8.0, 100 / max(1, abs(n)))
@@ -65,7 +67,7 @@ def test_integer_powers_are_within_an_ulp_and_a_half(n: int, dtype: type) -> Non
     kernel = Kernel(program(x**n), dtype=dtype)
     known = exact(x**n, {"x": points.astype(np.float64)})
     found = kernel(points, np.zeros_like(points))
-    limit = 1.0 if n >= 4 else 2.0
+    limit = 1.0 if n >= 4 else 1.5  # a quotient adds half an ulp
     assert np.nanmax(ulp_distance(found, known, dtype)) <= limit
 
 

@@ -255,7 +255,7 @@ def specials(dtype: str) -> Array:
     """Return zeros, ones, infinities, NaN, and the ends of the normal and subnormal ranges."""
     info = np.finfo(TYPES[dtype])
     small = [float(info.smallest_subnormal), float(info.tiny), float(info.max)]
-    positive = [0.0, 0.5, 1.0, 2.0, 3.0, 1e3, math.inf, *small]
+    positive = [0.0, 0.5, 1.0, 2.0, 3.0, 1e3, 1e4, math.inf, *small]
     return np.array([*positive, *(-p for p in positive), math.nan])
 
 

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 import rewrite as rw
 from rewrite.dag import SMALL
 from rewrite.errors import RewriteError, SortError, TraceError, UnsupportedOp
+from rewrite.evaluate import evaluate
 
 x, y, z = rw.symbols("x y z")
 
@@ -108,7 +109,7 @@ def test_products_with_numbers_and_terms() -> None:
     same(x * a, [x * x, x * y])
     same(a + x, [x + x, y + x])
     same(np.sin(x) * np.array([1, 2]), [np.sin(x) * 1, np.sin(x) * 2])
-    same(a + [1, 2], [x + 1, y + 2])
+    same(np.add(a, [1, 2]), [x + 1, y + 2])
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
@@ -145,7 +146,7 @@ def test_what_numpys_own_functions_mean() -> None:
     a, b = np.meshgrid(values, values)
     for name in ("fmin", "fmax", "minimum", "maximum"):
         term = getattr(np, name)(x, y)
-        found = rw.evaluate(term, {"x": a, "y": b})
+        found = evaluate(term, {"x": a, "y": b})
         assert np.array_equal(found, getattr(np, name)(a, b), equal_nan=True), name
     assert str(np.clip(x, None, 2)) == "minimum(x, 2)" and np.clip(x, None, None) == x
     assert str(np.clip(x, min=1)) == "maximum(x, 1)"
@@ -199,7 +200,7 @@ def test_large_arrays_take_the_compiled_path_to_the_same_ids() -> None:
 
 
 REFUSED: list[tuple[Callable[[rw.TermArray], Any], type[RewriteError], str]] = [
-    (lambda a: np.linalg.inv(a), UnsupportedOp, r"np\.inv is not supported on terms; supported: .*\bsin\b"),
+    (lambda a: np.linalg.inv(a), UnsupportedOp, r"np\.inv is not .*supported: .*\bsin\b"),
     (lambda a: np.heaviside(a, 0), UnsupportedOp, r"np\.heaviside .* supported: .*\bwhere\b"),
     (lambda a: np.median(a), UnsupportedOp, r"np\.median"),
     (lambda a: np.sort(a), UnsupportedOp, r"np\.sort"),
@@ -212,6 +213,7 @@ REFUSED: list[tuple[Callable[[rw.TermArray], Any], type[RewriteError], str]] = [
     (lambda a: np.round(a, 2), UnsupportedOp, "decimals"),
     (lambda a: round(a, 2), UnsupportedOp, "decimals"),
     (lambda a: a @ np.ones(3), UnsupportedOp, r"matmul: shapes \(2,\) and \(3,\) do not fit"),
+    (lambda a: np.dot(a, np.ones((2, 2, 2))), UnsupportedOp, "np.matmul"),
     (lambda a: a + "1", UnsupportedOp, "of type str"),
     (lambda a: a + 1j, UnsupportedOp, "complex"),
     (lambda a: rw.asarray([[a[0]], a[0]]), UnsupportedOp, r"different shapes: \[\(\), \(1,\)\]"),

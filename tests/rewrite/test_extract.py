@@ -43,10 +43,13 @@ def graph(rows: list[tuple[str, int, tuple[int, ...]]], classes: int, roots: lis
 
 def exhaustive(frozen: Frozen, price: list[float]) -> float:
     """Return the least DAG cost over all acyclic choices."""
-    groups = [[n for n in range(len(frozen)) if frozen.owner[n] == g] for g in range(frozen.classes)]
+    groups = [
+        [n for n in range(len(frozen)) if frozen.owner[n] == g] for g in range(frozen.classes)
+    ]
     best = float("inf")
     for choice in itertools.product(*groups):
-        used, stack, order = set(), list(frozen.roots), {}
+        used: set[int] = set()
+        stack = list(frozen.roots)
         total, good = 0.0, True
 
         def visit(group: int, path: tuple[int, ...], choice: tuple[int, ...] = choice) -> bool:
@@ -65,7 +68,6 @@ def exhaustive(frozen: Frozen, price: list[float]) -> float:
                 total += price[choice[group]]
                 node = choice[group]
                 stack += frozen.args[frozen.start[node] : frozen.start[node + 1]].tolist()
-        del order
         best = min(best, total)
     return best
 
@@ -132,7 +134,7 @@ def test_compiled_loops_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_banned_nodes_are_avoided() -> None:
     rows = [("symbol", 0, ()), ("exp", 1, (0,)), ("sin", 1, (0,))]
-    extractor = Extractor(graph(rows, 2, [1]), Unit())  # type: ignore[arg-type]
+    extractor = Extractor(graph(rows, 2, [1]), Unit())
     first = extractor.extract()
     assert first is not None and first.choice[1] == 1
     second = extractor.extract(banned=[1])

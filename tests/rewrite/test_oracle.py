@@ -52,7 +52,7 @@ def test_every_ball_function_agrees_with_its_numpy_function(row: ops.Op) -> None
     assert np.count_nonzero(known.ok) >= 50, "the samples miss the domain"
     assert np.nanmax(distance) <= 4
     undefined = ~known.ok
-    if row.makes != "b" and row.name not in ("atan2", "pow"):
+    if row.makes != "b" and row.name not in ("atan2", "pow", "copysign"):
         assert not np.isfinite(computed[undefined]).any(), "finite where the oracle sees nothing"
 
 
@@ -83,6 +83,21 @@ def test_what_is_undefined_is_masked() -> None:
     assert exact(x**y, {"x": at, "y": 0.5}).ok.tolist() == [False, False, True, True, True]
     assert not exact(x + 1, {"x": [np.inf, np.nan]}).ok.any()
     assert np.isnan(exact(rw.log(x), {"x": at}).nearest()[:3]).all()
+    # The sign of a zero is no property of a real number.
+    assert exact(rw.copysign(x, y), {"x": at, "y": 0.0}).ok.tolist() == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert exact(rw.atan2(y, x), {"x": at, "y": 0.0}).ok.tolist() == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
     # A branch that is not taken may be undefined.
     safe = rw.where(x > 0, rw.log(x), 0)
     assert exact(safe, {"x": at}).ok.all()

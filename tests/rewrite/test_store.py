@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import rewrite as rw
 from rewrite import ops
-from rewrite.constants import E, PI, as_constant, constant_key, to_float
+from rewrite.constants import PI, E, as_constant, constant_key, to_float
 from rewrite.dag import Dag, reachable, rebuild
 from rewrite.errors import SortError, UnsupportedOp
 from rewrite.store import MIN_CAPACITY, Store, Symbol
@@ -129,7 +130,7 @@ def test_a_failing_row_keeps_the_rows_before_it() -> None:
     assert intern(store, ops.MUL, [(x, x)]) == [3]
 
 
-CONSTANTS = [0, 0.0, -0.0, 1, 1.0, True, False, math.nan, math.inf, -math.inf, Fraction(1, 2),
+CONSTANTS: list[Any] = [0, 0.0, -0.0, 1, 1.0, True, False, math.nan, math.inf, -math.inf, Fraction(1, 2),
              0.5, 2**70, PI, E, math.pi]  # fmt: skip
 
 
@@ -246,7 +247,7 @@ def test_threads_build_in_one_store() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    values = {}
+    values: dict[object, set[int]] = {}
     for nodes in found:
         assert len(nodes) == 1500
         for node in nodes:

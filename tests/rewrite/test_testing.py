@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
@@ -28,7 +28,7 @@ def inner(term: Term) -> list[str]:
 @given(terms(max_ops=6), terms(sort=rw.BOOL, max_ops=6), terms(sort=rw.INT, max_ops=6))
 def test_terms_have_their_sort_and_size(real: Term, truth: Term, whole: Term) -> None:
     assert real.sort != rw.BOOL and truth.sort == rw.BOOL and whole.sort == rw.INT
-    assert all(len(inner(t)) <= 7 for t in (real, truth, whole))
+    assert all(len(inner(t)) <= 6 for t in (real, truth, whole))
 
 
 @given(terms([x], ops=["add", ops.MUL], max_ops=5))
@@ -37,10 +37,21 @@ def test_terms_use_what_they_may(term: Term) -> None:
 
 
 def test_terms_share_subterms_and_use_every_op() -> None:
-    shared = find(terms(), lambda t: bool((np.bincount(Dag.of(t.store, [t.id]).args) > 2).any()))
-    assert shared.node_count() < 20
-    for name in ("where", "pow", "fma", "atan2", "and", "acosh", "erfc"):
-        find(terms(), lambda t, name=name: name in inner(t), settings=settings(max_examples=5000))
+    seen: set[str] = set()
+    shared = 0
+
+    @settings(max_examples=500, database=None, derandomize=True)
+    @given(terms(max_ops=20), terms(max_ops=20, sort=rw.BOOL))
+    def collect(real: Term, truth: Term) -> None:
+        nonlocal shared
+        seen.update(inner(real), inner(truth))
+        dag = Dag.of(real.store, [real.id])
+        uses = np.bincount(dag.args, minlength=len(dag))
+        shared += any(uses[i] > 1 for i, (_, args) in enumerate(dag.rows()) if args)
+
+    collect()
+    assert seen == {row.name for row in ops.OPS if row.code > ops.PVAR.code}
+    assert shared > 50
 
 
 def test_most_terms_are_defined_at_most_points() -> None:
@@ -79,13 +90,14 @@ def test_each_op_is_near_its_exact_value_on_the_computed_operands(
         points = data.draw(points_for(term, 16))
         values = {t: evaluate(t, points) for t in _below(term)}
         for node, value in values.items():
-            if node.args and node.op.takes.strip("r") == "":
+            rounds_once = len(node.args) <= 2 or node.op.arity == 3  # longer sums cancel
+            if node.args and rounds_once and not node.op.takes.strip("r"):
                 args = [np.broadcast_to(values[a], 16) for a in node.args]
                 call = apply(node.op, *operands[: len(node.args)])
                 known = exact(call, {f"a{i}": a for i, a in enumerate(args)})
                 known.ok[~np.isfinite(np.broadcast_to(value, 16))] = False
                 distance = ulp_distance(value, known)
-                assert not (distance > (1e9 if node.op.arity < 0 else 4)).any(), node
+                assert not (distance > 4).any(), node
 
 
 def _below(term: Term) -> list[Term]:
@@ -123,7 +135,7 @@ def test_floats_are_compared_in_ulp() -> None:
 
 def test_no_ulp_at_all_means_the_same_bits() -> None:
     assert_equivalent(x + 0.0, x, {"x": [0.0, -0.0, np.nan]}, ulp=1)
-    with pytest.raises(AssertionError, match="'x': -0.0"):
+    with pytest.raises(AssertionError, match=r"'x': -0\.0"):
         assert_equivalent(x + 0.0, x, {"x": [0.0, -0.0, np.nan]}, ulp=0)
     assert_equivalent(0 / x, 0 / x, {"x": [0.0]}, ulp=0)
     with pytest.raises(AssertionError):

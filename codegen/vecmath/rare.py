@@ -1,0 +1,108 @@
+"""Branches around what few lanes need: a repair in place, or the C library lane by lane."""
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+
+from codegen.vecmath.vector import Vector
+
+
+def any_lane(v: Vector, mask: ir.Value) -> ir.Value:
+    """Return an i1: is some lane of the mask set."""
+    packed = ir.IntType(v.count)
+    word = v.builder.bitcast(mask, packed)
+    return v.builder.icmp_unsigned("!=", word, ir.Constant(packed, 0))
+
+
+def rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
+    """Branch around `repair` unless a lane of `mask` is set; the builder moves to the join.
+
+    `repair` is emitted into the rare block and returns the whole replacement vector. It must
+    leave the lanes outside the mask as in `usual`, so that no lane sees its neighbours.
+    """
+    before = v.builder.block
+    rare = v.builder.append_basic_block("rare")
+    join = v.builder.append_basic_block("join")
+    v.builder.cbranch(any_lane(v, mask), rare, join).set_weights([1, 2000])
+    v.builder.position_at_end(rare)
+    repaired = repair()
+    rare_end = v.builder.block
+    v.builder.branch(join)
+    v.builder.position_at_end(join)
+    merged = v.builder.phi(v.type)
+    merged.add_incoming(usual, before)
+    merged.add_incoming(repaired, rare_end)
+    return merged
+
+
+def through_libm(
+    v: Vector, name: str, args: Sequence[ir.Value], mask: ir.Value, usual: ir.Value
+) -> ir.Value:
+    """Replace the lanes in `mask` by the C library's result, one scalar call for each."""
+
+    def repair() -> ir.Value:
+        function = _libm_loop(v, name, len(args))
+        width = ir.IntType(max(64, v.count))
+        packed = v.builder.bitcast(mask, ir.IntType(v.count))
+        if v.count < 64:
+            packed = v.builder.zext(packed, width)
+        return v.builder.call(function, [*args, usual, packed])
+
+    return rarely(v, mask, usual, repair)
+
+
+def _libm_loop(v: Vector, name: str, arity: int) -> ir.Function:
+    """Return this module's out-of-line loop over lanes that calls the scalar function."""
+    module = v.builder.module
+    own_name = f"vecmath.{name}.{v.shape}"
+    known = module.globals.get(own_name)
+    if known is not None:
+        return known
+    width = ir.IntType(max(64, v.count))
+    loop_type = ir.FunctionType(v.type, [v.type] * (arity + 1) + [width])
+    function = ir.Function(module, loop_type, own_name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("cold")
+    *vectors, mask = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    head, call, tail, done = (
+        function.append_basic_block(label) for label in ("head", "call", "tail", "done")
+    )
+    # In memory: lanes with a variable number are dear to extract and to insert.
+    slots = [b.alloca(v.type) for _ in vectors]
+    for vector, slot in zip(vectors, slots, strict=True):
+        b.store(vector, slot)
+    scalars = [b.bitcast(slot, v.type.element.as_pointer()) for slot in slots]
+    entry = b.block
+    b.branch(head)
+    b.position_at_end(head)
+    lane = b.phi(width)
+    chosen = b.trunc(b.lshr(mask, lane), ir.IntType(1))
+    b.cbranch(chosen, call, tail)
+    b.position_at_end(call)
+    *places, place = (b.gep(scalar, [lane]) for scalar in scalars)
+    b.store(_scalar_call(v, b, name, [b.load(p) for p in places]), place)
+    b.branch(tail)
+    b.position_at_end(tail)
+    following = b.add(lane, ir.Constant(width, 1))
+    b.cbranch(b.icmp_unsigned("<", following, ir.Constant(width, v.count)), head, done)
+    b.position_at_end(done)
+    b.ret(b.load(slots[-1]))
+    lane.add_incoming(ir.Constant(width, 0), entry)
+    lane.add_incoming(following, tail)
+    return function
+
+
+def _scalar_call(v: Vector, b: ir.IRBuilder, name: str, args: list[ir.Value]) -> ir.Value:
+    """Call a C function of doubles, also for f32: some libraries' float versions are poor."""
+    module = v.builder.module
+    double = ir.DoubleType()
+    function = module.globals.get(name)
+    if function is None:
+        signature = ir.FunctionType(double, [double] * len(args))
+        function = ir.Function(module, signature, name)
+    if v.format.bits == 64:
+        return b.call(function, args)
+    wide = b.call(function, [b.fpext(arg, double) for arg in args])
+    return b.fptrunc(wide, v.type.element)

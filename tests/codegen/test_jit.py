@@ -1,0 +1,243 @@
+"""Tracing and compiling ordinary Python functions."""
+
+import inspect
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import rewrite as rw
+from codegen.jit import Jitted, jit
+from rewrite.errors import ArgumentError, SortError, TraceError, UnsupportedOp
+from rewrite.tracing import trace
+
+FAST: dict[str, Any] = {"optimize_terms": False}
+"""Most tests are about calls, not about the optimiser."""
+
+
+def smooth(u: Any, v: Any, k: Any = 2.0) -> Any:
+    """Return something smooth."""
+    return np.exp(-((u / v) ** 2) / k)
+
+
+def test_a_function_is_compiled_unchanged() -> None:
+    f = jit(smooth)
+    u, v = np.linspace(-3, 3, 1001), np.linspace(1, 2, 1001)
+    assert np.allclose(f(u, v), smooth(u, v), rtol=1e-14)
+    assert np.allclose(f(u[:, None], v, k=3.0), smooth(u[:, None], v, 3.0), rtol=1e-14)
+    assert f(1.0, v=2.0) == pytest.approx(smooth(1.0, 2.0))
+    assert len(f.kernels) == 1 and f.kernels[0].__name__ == "smooth"
+    assert f.__name__ == "smooth" and f.__doc__ == "Return something smooth."
+    assert inspect.signature(f) == inspect.signature(smooth) and f.__wrapped__ is smooth
+    assert repr(f).startswith("<jit smooth(u") and repr(f).endswith(": 1 kernels>")
+
+
+def test_strict_math_has_numpys_bits() -> None:
+    @rw.jit(math="strict")
+    def horner(x: Any) -> Any:
+        return ((x * 3 - 1.5) * x + np.sqrt(x)) / (x + 0.1)
+
+    x = np.linspace(0, 5, 999)
+    assert np.array_equal(horner(x), horner.fn(x))
+
+
+def test_float32_is_computed_in_float32() -> None:
+    f = jit(**FAST)(smooth)
+    x = np.linspace(-1, 1, 9, dtype=np.float32)
+    assert f(x, np.float32(2), np.float32(2)).dtype == np.float32
+    assert f(x, 2.0).dtype == np.float32 and f(x.astype(float), 2.0).dtype == np.float64
+    assert len(f.kernels) == 1
+
+
+def test_positional_keyword_default_and_star_arguments() -> None:
+    @jit(**FAST)
+    def f(a: Any, /, b: Any = 2.0, *rest: Any, c: Any = 3.0, **more: Any) -> Any:
+        return a + 10 * b + 100 * c + 1000 * sum(rest) + 10_000 * sum(more.values())
+
+    assert f(1.0) == 321 and f(1.0, 1.0) == 311 and f(1.0, b=1.0, c=1.0) == 111
+    assert f(1.0, 2.0, 1.0, 1.0) == 2321 and f(1.0, d=2.0) == 20_321
+    assert f(1.0, 2.0, 3.0, d=1.0, e=1.0) == 23_321
+    assert f(4.0) == 324 and f(np.arange(2.0)).tolist() == [320, 321]
+    with pytest.raises(TypeError, match="missing a required argument: 'a'"):
+        f()
+
+
+class Pair(NamedTuple):
+    low: Any
+    high: Any
+
+
+def test_results_come_back_in_their_containers() -> None:
+    @jit(**FAST)
+    def f(x: Any) -> Any:
+        return {"pair": Pair(-x, x), "list": [x * 2, 1], "one": (x,)}
+
+    out = f(np.arange(3.0))
+    assert list(out) == ["pair", "list", "one"] and isinstance(out["pair"], Pair)
+    assert out["pair"].low.tolist() == [0, -1, -2] and isinstance(out["list"], list)
+    assert out["list"][1].tolist() == [1, 1, 1] and isinstance(out["one"], tuple)
+    assert jit(**FAST)(lambda x: (x + 1,))(1.0) == (2.0,)
+    assert jit(**FAST)(lambda x: 7)(np.zeros(2)).tolist() == [7, 7]
+
+
+def test_whole_arrays_are_traced_by_shape() -> None:
+    @jit(arrays=["u"], **FAST)
+    def stencil(u: Any, d: Any) -> Any:
+        inner = u[2:] - 2 * u[1:-1] + u[:-2]
+        return np.concatenate([u[:1], inner * d, u[-1:]])
+
+    for size in (5, 8, 5):
+        u = np.arange(size) ** 2.0
+        assert np.array_equal(stencil(u, 0.5), stencil.fn(u, 0.5))
+    assert len(stencil.kernels) == 2
+
+
+def test_static_arguments_keep_their_values() -> None:
+    @jit(static=["n"], **FAST)
+    def power(x: Any, n: int, mode: str = "plain", shift: Any = None) -> Any:
+        result = x if shift is None else x + shift
+        for _ in range(n - 1):
+            result = result * x
+        return -result if mode == "minus" else result
+
+    x = np.arange(4.0)
+    assert np.array_equal(power(x, 3), x**3) and np.array_equal(
+        power(x, n=2, mode="minus"), -(x**2)
+    )
+    assert power(2.0, 2, shift=1.0) == 6 and power(2.0, 2, "plain", 1.0) == 6
+    assert len(power.kernels) == 3
+    with pytest.raises(ArgumentError, match=r"static argument 'n' is .* no hash"):
+        power(2.0, [3])
+
+
+def test_truth_values_are_traced_as_such() -> None:
+    @jit(**FAST)
+    def pick(c: Any, x: Any) -> Any:
+        return np.where(c & (x < 2), x, -x)
+
+    x = np.arange(4.0)
+    assert pick(x > 0, x).tolist() == [0, 1, -2, -3] and pick(True, 1.0) == 1
+    assert pick(np.False_, x).tolist() == [0, -1, -2, -3]
+
+
+def test_jitted_functions_work_on_terms_and_in_each_other() -> None:
+    inner = jit(**FAST)(lambda x: x * x + 1)
+    x = rw.symbol("x")
+    assert inner(x) == x * x + 1 and not inner.kernels
+
+    @jit(**FAST)
+    def outer(x: Any) -> Any:
+        return inner(x) / 2
+
+    assert outer(3.0) == 5 and not inner.kernels
+
+
+def test_trace_shows_what_is_compiled() -> None:
+    f = jit(smooth)
+    traced = f.trace(1.0, v=2.0)
+    assert str(traced.args) == "(u, v, k)" and str(traced.result) == "exp(-(u/v)**2/k)"
+    assert traced.terms == [traced.result] and not f.kernels
+    before = len(rw.symbol("u").store)
+    f(2.0, 1.0)
+    assert len(rw.symbol("u").store) == before  # kernels leave no terms behind
+
+
+def test_threads_compile_once() -> None:
+    calls = []
+
+    @jit(**FAST)
+    def f(x: Any) -> Any:
+        calls.append(1)
+        return np.sin(x) + 1
+
+    results: list[float] = []
+    threads = [threading.Thread(target=lambda: results.append(f(0.0))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [1.0] * 8 and len(calls) == len(f.kernels) == 1
+
+
+def test_public_trace() -> None:
+    def f(u: Any, v: Any, flag: Any) -> Any:
+        return np.where(flag, u.sum(), v)
+
+    traced = trace(f, [(2, 2), None, bool])
+    assert str(traced.result) == "where(flag, u_0_0 + u_0_1 + u_1_0 + u_1_1, v)"
+    assert [rw.asarray(arg).shape for arg in traced.args] == [(2, 2), (), ()]
+    x = rw.symbol("x", low=0)
+    assert trace(lambda a: a + 1, [x]).result == x + 1
+    assert str(trace(lambda u, u_0: u[0] + u_0, [(1,), None]).result) == "u__0 + u_0"
+    assert str(trace(lambda *xs: sum(xs), [None, None]).result) == "0 + xs_0 + xs_1"
+    assert str(trace(lambda a, b=2: a * b, [None]).result) == "a*2"
+    with pytest.raises(TraceError, match="takes 1 arguments, not 2"):
+        trace(lambda a: a, [None, None])
+    with pytest.raises(TraceError, match="argument 'a': 'no such' is no symbol"):
+        trace(lambda a: a, ["no such"])
+    with pytest.raises(SortError, match="argument 'a' cannot have dtype complex128"):
+        trace(lambda a: a, [complex])
+
+
+def branches(x: Any) -> Any:
+    y = x * 2
+    if y > 1:
+        return y
+    return -y
+
+
+def test_a_branch_on_a_value_names_where_and_the_line() -> None:
+    with pytest.raises(TraceError) as caught:
+        jit(branches)(1.0)
+    text = str(caught.value)
+    line = inspect.getsourcelines(branches)[1] + 2
+    assert "x*2 > 1" in text and "rw.where" in text
+    assert text.endswith(f"in branches, line {line}: if y > 1:")
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "words"),
+    [
+        (lambda x: None, TraceError, "returned None of type NoneType as result"),
+        (lambda x: {"a": [x, "s"]}, TraceError, r"returned 's' of type str as result\['a'\]\[1\]"),
+        (lambda x: (), TraceError, "returned no values"),
+        (lambda x: x + 1j, UnsupportedOp, "complex.*\n  in <lambda>, line"),
+        (lambda x: np.fft.fft(x), UnsupportedOp, r"np\.fft .*supported: .*\n  in <lambda>, line"),
+        (lambda x: np.heaviside(x, 1), UnsupportedOp, r"np\.heaviside"),
+        (lambda x: range(x), TraceError, "cannot be an index"),
+        (lambda x: float(x), TraceError, "known when the terms are built"),
+        (lambda x: np.array([x, x]), TraceError, "array of numbers"),
+        (lambda x: x & 1, SortError, "truth value"),
+        (lambda x: max(x, 0), TraceError, r"rw\.where"),
+        (lambda x: sorted([x, x * 2]), TraceError, r"rw\.where"),
+    ],
+)  # fmt: skip
+def test_what_a_trace_cannot_record(function: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        jit(function)(1.0)
+
+
+def test_bad_arguments_are_named() -> None:
+    f = jit(**FAST)(lambda x: x + 1)
+    for wrong in (1j, np.array(["a"]), object(), [None], np.array([1j])):
+        with pytest.raises(ArgumentError, match=r"argument 'x' is .* pass real numbers"):
+            f(wrong)
+    assert f([1.0, 2.0]).tolist() == [2, 3]
+    with pytest.raises(ArgumentError, match="has no parameter 'z'"):
+        Jitted(smooth, {}, arrays=["z"])
+    with pytest.raises(ArgumentError, match="pass a list of parameter names"):
+        jit(static="n")
+    stray = rw.symbol("stray")
+    with pytest.raises(ArgumentError, match="free symbol 'stray'"):
+        jit(**FAST)(lambda x: x + stray)(1.0)
+
+
+def test_user_errors_pass_through_as_they_are() -> None:
+    @jit
+    def f(x: Any) -> Any:
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match=r"^mine$"):
+        f(1.0)
+    assert not f.kernels

@@ -1,0 +1,169 @@
+"""The drivers: `optimize` and `compile_kernel`, their forms of input, and their errors."""
+
+import numpy as np
+import pytest
+
+import rewrite as rw
+from codegen.cost import CycleCost, cycle_cost, port_cycles, power_operations, table_for
+from codegen.kernel import float_name
+from codegen.target import get, host
+from codegen.targets import TABLES
+from rewrite.debug import STAGES
+from rewrite.egraph.limits import StopReason
+from rewrite.errors import ArgumentError, TargetError, UnsupportedOp
+
+a, x, y = rw.symbols("a x y")
+
+
+def test_optimize_factors_and_reports() -> None:
+    best = rw.optimize(a * x + a * y)
+    assert best.terms == a * (x + y)
+    assert best.cost_after < best.cost_before
+    assert best.report.stop in (StopReason.SATURATED, StopReason.NODES)
+    assert {rule.name for rule in best.rules} == {"factor"} or len(best.rules) == 1
+    assert "->" in best.explain()
+
+
+def test_nothing_cheaper_is_said() -> None:
+    best = rw.optimize(x)
+    assert best.terms == x
+    assert "as written" in best.explain()
+
+
+def test_forms_of_expressions() -> None:
+    assert rw.optimize([x + 0 * y, y]).terms.tolist()[1] == y
+    assert rw.optimize({"f": x * 1, "g": [x, y]}).terms["f"] == x
+    first, second = rw.optimize((x * y, x * y + 1)).terms
+    assert first == x * y
+    assert isinstance(second, rw.Term)
+
+
+def test_forms_of_kernels() -> None:
+    values = np.array([1.0, 2.0, 3.0])
+    assert rw.compile([x], x + 1)(values).tolist() == [2, 3, 4]
+    two = rw.compile([x, y], (x + y, x - y))(values, 1.0)
+    assert [r.tolist() for r in two] == [[2, 3, 4], [0, 1, 2]]
+    named = rw.compile([x, y], {"sum": x + y, "product": x * y})(values, 2.0)
+    assert named["product"].tolist() == [2, 4, 6]
+    array = rw.compile([x], [x, 2 * x])(values)
+    assert array.tolist() == [[1, 2], [2, 4], [3, 6]]
+    vector = rw.symbols("v0 v1 v2")
+    total = rw.compile([list(vector), y], vector[0] + vector[1] * vector[2] + y)
+    assert total(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([0.0, 1.0])).tolist() == [7, 35]
+
+
+def test_constants_broadcast() -> None:
+    kernel = rw.compile([x, y], rw.const(2) + 0 * x)
+    assert kernel(np.zeros(3), np.zeros((2, 1))).shape == (2, 3)
+    assert rw.compile([], rw.sqrt(rw.const(2)))() == np.sqrt(2)
+
+
+def test_several_results_share_their_subterms() -> None:
+    program = rw.compile([x, y], (rw.exp(x * y) + 1, rw.exp(x * y) * 2)).program
+    assert [i.op for i in program.instructions].count("exp") == 1
+
+
+def test_stages_are_kept_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with rw.show("all"):
+        kernel = rw.compile([a, x, y], a * x + a * y, name="fused")
+    shown = capsys.readouterr().err
+    positions = [shown.index(f"=== {stage} ===") for stage in STAGES if stage != "ptx"]
+    assert positions == sorted(positions)
+    assert str(kernel.program) in shown
+    assert kernel.llvm in shown
+    assert kernel.cost.after < kernel.cost.before
+    assert kernel.__name__ == "fused"
+    rw.compile([x], x + 1)
+    assert capsys.readouterr().err == ""
+
+
+def test_an_unknown_stage_lists_the_known() -> None:
+    with pytest.raises(UnsupportedOp, match="egraph, extract"), rw.show("everything"):
+        pass
+
+
+def test_cost_by_name() -> None:
+    seed = rw.optimize(rw.sin(x) / rw.cos(x), cost="gowda2021")
+    assert (seed.cost_before, seed.cost_after) == (292, 156)
+    assert seed.terms == rw.tan(x)
+    narrow = rw.optimize(x * y + x, cost="sse2")
+    assert narrow.model.name == "intel-sse2/f64" or "sse2" in narrow.model.name
+    with pytest.raises(TargetError, match="there is no cost table 'abacus'"):
+        rw.optimize(x, cost="abacus")
+    with pytest.raises(UnsupportedOp, match="neither a name nor a CostModel"):
+        rw.optimize(x, cost=3)
+
+
+def test_examples_of_the_seed_system() -> None:
+    b, c = rw.symbols("b c")
+    assert rw.optimize(2 * a + 2 * b - a * (a + b), cost="gowda2021").cost_after <= 1 + 1 + 3
+    one = rw.sin(1 / x * (a * b + a * c)) ** 2 + rw.cos(a * (b + c) / x) ** 2
+    assert rw.optimize(one, cost="gowda2021").terms == rw.const(1)
+
+
+def test_strict_leaves_rounding_alone() -> None:
+    total = (x + y) - x
+    assert rw.optimize(total, math="strict").terms == total
+    assert rw.optimize(total).terms == y
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_every_table_prices_every_op(name: str) -> None:
+    model = cycle_cost(name)
+    for row in rw.ops.OPS[3:]:
+        for dtype in ("f64", "f32"):
+            assert CycleCost(TABLES[name], float_name(dtype)).cycles(row.name) > 0, row
+    assert model.price(rw.ops.op("pow"), (None, 2)) == model.cycles("mul")
+    assert model.price(rw.ops.op("pow"), (None, 0.5)) == model.cycles("pow")
+    assert model.price(rw.ops.op("div"), (None, 8)) == model.cycles("mul")
+    assert TABLES[name].source
+
+
+def test_port_cycles_bound_the_sum() -> None:
+    kernel = rw.compile([x, y], rw.sqrt(x) / y + x * y)
+    table = table_for(host())
+    bound = port_cycles(kernel.program, table)
+    assert 0 < bound <= kernel.cost.after + 1e-9
+    assert power_operations(2) == 1
+
+
+def test_wide_sums_do_not_hang() -> None:
+    """A hundred terms under associativity explode; the limits hold and the result is right."""
+    many = rw.symbols([f"s{k}" for k in range(100)])
+    total = many[0] * 2
+    for symbol in many[1:]:
+        total = total + symbol * 2
+    best = rw.optimize(total)
+    assert best.cost_after <= best.cost_before
+    program = rw.compile([list(many)], total)
+    assert program(np.ones(100)) == 200
+
+
+BAD = [
+    (lambda: rw.compile([x, x], x), ArgumentError, "'x' is given twice"),
+    (lambda: rw.compile([x], x + y), ArgumentError, "free symbol 'y'"),
+    (lambda: rw.compile([x], ()), ArgumentError, "no expression"),
+    (lambda: rw.compile([x], {}), ArgumentError, "no expression"),
+    (lambda: rw.compile([x + 1], x), ArgumentError, "not a symbol"),
+    (lambda: rw.compile("x", x), ArgumentError, "list of symbols"),
+    (lambda: rw.compile([x], x, dtype=np.complex128), TargetError, "float64 or float32"),
+    (lambda: rw.compile([x], x, dtype="nonsense"), TargetError, "float64 or float32"),
+    (lambda: rw.compile([x], x, target="z80"), TargetError, "no target 'z80'"),
+    (lambda: rw.compile([x], x, math="sloppy"), UnsupportedOp, "strict"),
+    (lambda: rw.compile([x], x, parallel=0), ArgumentError, "at least 1"),
+    (lambda: rw.compile([x], "x + 1"), UnsupportedOp, "in a term"),
+    (lambda: rw.compile([x], None), UnsupportedOp, "in a term"),
+    (lambda: rw.optimize(x, extract="exact"), UnsupportedOp, "extract"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "match"), BAD)
+def test_bad_input(call: object, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        call()  # type: ignore[operator]
+
+
+def test_a_target_that_the_host_lacks_is_refused() -> None:
+    if get("neon").missing():
+        with pytest.raises(TargetError, match="cannot run here"):
+            rw.compile([x], x + 1, target="neon")
