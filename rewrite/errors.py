@@ -1,5 +1,7 @@
 """Every error that a user's mistake can raise: each names the place and what to do about it."""
 
+from typing import Any
+
 __all__ = [
     "AccuracyError",
     "ArgumentError",
@@ -69,10 +71,18 @@ class ParseError(RewriteError, SyntaxError):
     def __init__(self, message: str, source: str, column: int, width: int = 1) -> None:
         super().__init__(message)
         self.message, self.source, self.column, self.width = message, source, column, width
+        start = max(0, column - 60)
+        self._shown = source[start : start + 100].replace("\n", " ").replace("\t", " ")
+        self._at = column - start
+        # where Python itself shows the error
+        self.filename, self.lineno, self.text = "<formula>", 1, self._shown
+        self.offset, self.end_offset = self._at + 1, self._at + 1 + width
+
+    def __reduce__(self) -> Any:
+        """Pickle what it was made of."""
+        return type(self), (self.message, self.source, self.column, self.width)
 
     def __str__(self) -> str:
         """Show the message, the source near the mistake, and a caret under the place."""
-        start = max(0, self.column - 60)
-        shown = self.source[start : start + 100].replace("\n", " ").replace("\t", " ")
-        caret = " " * (self.column - start) + "^" * max(1, min(self.width, 40))
-        return f"{self.message}\n  {shown}\n  {caret}"
+        caret = " " * self._at + "^" * max(1, min(self.width, 40))
+        return f"{self.message}\n  {self._shown}\n  {caret}"

@@ -33,18 +33,22 @@ def _prove(
     from rewrite.egraph.bridge import EGraph
 
     store = source[0].store
-    dag = Dag.of(store, [t.id for t in (*source, *target)])
+    parts = [Dag.of(store, [t.id for t in terms]) for terms in (source, target)]
+    present = [code for part in parts for code in part.code.tolist()]
     grows = {rule.name for rule in EXPAND}
     graph = EGraph(
         [r for r in rules if r.name not in grows], [r for r in rules if r.name in grows],
-        fold=FastMath.REASSOC in licence, limits=limits or Limits(), present=dag.code.tolist(),
+        fold=FastMath.REASSOC in licence, limits=limits or Limits(), present=present,
     )  # fmt: skip
-    defined = {t.id for t in source} if FastMath.NNAN | FastMath.NINF in licence else set()
-    places = graph.load(dag, assume=[at for at, i in enumerate(dag.ids.tolist()) if i in defined])
-    count = len(source)
-    pairs = [(places[dag.roots[k]], places[dag.roots[count + k]]) for k in range(count)]
-    report = graph.run(until=lambda: graph.equal(pairs))
-    return set(report.matches) if graph.equal(pairs) else None
+    defined = FastMath.NNAN | FastMath.NINF in licence
+    places = graph.load(parts[0], assume=parts[0].roots if defined else ())
+    report = graph.run()
+    # the target comes last, so that the rules named lead from the source to it and not back
+    goals = graph.load(parts[1])
+    graph.settle()
+    pairs = zip(parts[0].roots, parts[1].roots, strict=True)
+    found = graph.equal([(places[a], goals[b]) for a, b in pairs])
+    return set(report.matches) if found else None
 
 
 def sufficient(
@@ -58,15 +62,19 @@ def sufficient(
     dag = Dag.of(source[0].store, [t.id for t in (*source, *target)])
     groups = [[r for r in group if r.licence in licence] for group in (SIMPLIFY, EXPAND)]
     simplify, expand = relevant(groups[0], groups[1], dag)
-    rules = [*simplify, *expand]
+    rules = [*expand, *simplify]  # what is left out first is what is read least easily
 
-    def attempt(subset: Sequence[Rule]) -> set[str] | None:
-        return _prove(subset, source, target, licence, None)
+    # as few iterations as will do, since a short derivation is the one to show
+    for iterations in range(1, Limits().iterations + 1):
+        limits = Limits(iterations=iterations)
 
-    used = attempt(rules)
-    if used is None:
-        return ()
-    return tuple(_reduced([r for r in rules if r.name in used], attempt))
+        def attempt(subset: Sequence[Rule], limits: Limits = limits) -> set[str] | None:
+            return _prove(subset, source, target, licence, limits)
+
+        used = attempt(rules)
+        if used is not None:
+            return tuple(_reduced([r for r in rules if r.name in used], attempt))
+    return ()
 
 
 def _reduced(rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | None]) -> list[Rule]:

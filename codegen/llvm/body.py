@@ -57,6 +57,8 @@ def emit_module(program: Program, dtype: Float, target: Target) -> str:
     module.triple = target.triple
     signature = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
     function = ir.Function(module, signature, symbol(program, dtype))
+    # spilled vectors and constants are read back in one cache line each, not across two
+    function.attributes.alignstack = target.vector_bits // 8
     table, count = function.args
     table.name, count.name = "streams", "count"
     table.add_attribute("noalias")

@@ -17,7 +17,7 @@ import egglog.bindings as eg
 import numpy as np
 
 from rewrite import ops
-from rewrite.constants import Constant, Named
+from rewrite.constants import Constant, Named, constant_key
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.language import (
@@ -95,6 +95,7 @@ class EGraph:
         self._fold = fold
         self._limits = limits
         self._leaves: list[Symbol | Constant] = []
+        self._leaf_places: dict[Any, int] = {}
         self._originals: dict[Fraction, Constant] = {}
         self._nodes: list[bool] = []
         self._inputs = 0
@@ -110,20 +111,21 @@ class EGraph:
     # -- loading -----------------------------------------------------------------------------
 
     def load(self, dag: Dag, *, assume: Sequence[int] = ()) -> list[int]:
-        """Load a program, once; return the loaded node of each of its positions.
+        """Load a program; return the loaded node of each of its positions.
 
         `assume` are positions that may be assumed to have a value (licence `nnan ninf`): what is
         divided by there is not zero, what a root is taken of is not negative, and so on.
         """
-        assert not self._nodes, "a graph is loaded once"
-        rows, place = _binary(dag)
-        self._inputs = len(rows)
-        self._nodes = [sort == BOOL for *_, sort in rows]
+        first = len(self._nodes)
+        rows, place = _binary(dag, first)
+        self._inputs += len(rows)
+        self._nodes += [sort == BOOL for *_, sort in rows]
+        numbered = list(enumerate(rows, first))
         if len(rows) < ROWS_PAY:
-            self._load_commands(rows)
+            self._load_commands(numbered)
         else:
-            self._load_rows(rows)
-        self._facts(rows, {place[at] for at in assume})
+            self._load_rows(numbered)
+        self._facts(numbered, {place[at] for at in assume})
         return place
 
     def _node(self, at: int) -> Any:
@@ -139,13 +141,16 @@ class EGraph:
         if rational is not None and not isinstance(value, Symbol):
             self._originals.setdefault(rational, value)
             return eg.Call(_SPAN, "Num", [_rational(rational)])
-        self._leaves.append(value)
-        index = eg.Lit(_SPAN, eg.Int(len(self._leaves) - 1))
+        key = value if isinstance(value, Symbol) else constant_key(value)
+        place = self._leaf_places.setdefault(key, len(self._leaves))
+        if place == len(self._leaves):
+            self._leaves.append(value)
+        index = eg.Lit(_SPAN, eg.Int(place))
         return eg.Call(_SPAN, "LeafB" if truth else "Leaf", [index])
 
     def _load_commands(self, rows: list[Any]) -> None:
         actions = []
-        for at, (code, args, value, sort) in enumerate(rows):
+        for at, (code, args, value, sort) in rows:
             if value is not None:
                 call = self._leaf(value, sort == BOOL)
             else:
@@ -158,7 +163,7 @@ class EGraph:
         """Write one tab-separated file an op, read them, and union each row by one rule an op."""
         tables: dict[tuple[int, bool], list[str]] = {}
         leaves = []
-        for at, (code, args, value, sort) in enumerate(rows):
+        for at, (code, args, value, sort) in rows:
             if value is not None:
                 call = self._leaf(value, sort == BOOL)
                 leaves.append(eg.ActionCommand(eg.Union(_SPAN, self._node(at), call)))
@@ -195,7 +200,7 @@ class EGraph:
     def _facts(self, rows: list[Any], roots: set[int]) -> None:
         """State what is known of the symbols and, where the roots are defined, of their parts."""
         known = []
-        for at, (_, _, value, sort) in enumerate(rows):
+        for at, (_, _, value, sort) in rows:
             if isinstance(value, Symbol):
                 for fact, bound in (("lo", value.low), ("hi", value.high)):
                     if bound is not None:
@@ -234,10 +239,14 @@ class EGraph:
                 report.stop = StopReason.ITERATIONS
         except KeyboardInterrupt:
             report.stop = StopReason.INTERRUPTED
-        if self._fold:
-            self._schedule("(run-schedule (seq (saturate (run fold)) (saturate (run prune))))")
+        self.settle()
         report.seconds = time.perf_counter() - begin
         return report
+
+    def settle(self) -> None:
+        """Fold constants that the last rules or another load brought."""
+        if self._fold:
+            self._schedule("(run-schedule (seq (saturate (run fold)) (saturate (run prune))))")
 
     def _schedule(self, text: str) -> None:
         self._graph.run_program(*self._graph.parse_program(text))
@@ -368,8 +377,8 @@ _BELOW: Final = 1 - Fraction(1, 1 << 50)
 _ABOVE: Final = 1 + Fraction(1, 1 << 50)
 
 
-def _binary(dag: Dag) -> tuple[list[Any], list[int]]:
-    """Return (code, children, leaf, sort) rows, and the row of each position.
+def _binary(dag: Dag, first: int) -> tuple[list[Any], list[int]]:
+    """Return (code, children, leaf, sort) rows numbered from `first`, and the row of each position.
 
     N-ary nodes become chains from the left.
     """
@@ -381,9 +390,9 @@ def _binary(dag: Dag) -> tuple[list[Any], list[int]]:
         arity = ops.OPS[code].arity
         while arity < 0 and len(args) > 2:
             rows.append((code, args[:2], None, sorts[at]))
-            args = (len(rows) - 1, *args[2:])
+            args = (first + len(rows) - 1, *args[2:])
         rows.append((code, args, dag.value[at], sorts[at]))
-        place.append(len(rows) - 1)
+        place.append(first + len(rows) - 1)
     return rows, place
 
 
@@ -397,10 +406,9 @@ def _assumed(rows: list[Any], roots: set[int]) -> list[tuple[str, int]]:
         return []
     needed = set(roots)
     facts = []
-    for at in range(len(rows) - 1, -1, -1):
+    for at, (code, args, *_) in reversed(rows):
         if at not in needed:
             continue
-        code, args = rows[at][:2]
         needed.update(args[:1] if code == ops.WHERE.code else args)
         if code == ops.DIV.code:
             facts.append(("nz", args[1]))

@@ -3,17 +3,20 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
 from rewrite import ops
 from rewrite.constants import PI, Constant, E
+from rewrite.errors import UnsupportedOp
 from rewrite.functions import ROWS
+from rewrite.term import Term, current_store, lift, symbol
 
 __all__ = [
     "CLAMP", "COMPARISON", "EXACT", "FLOAT", "FUNCTIONS", "INFIX", "INTEGER", "MAX_DEPTH",
     "MAX_DIGITS", "MAX_EXPONENT", "MAX_LENGTH", "MAX_NAME", "OPENS", "PREFIX", "REFUSED", "TOKEN",
-    "VALUES", "count", "shown", "suggest", "why_no_number",
+    "VALUES", "Open", "Operand", "Pending", "count", "exact_value", "known_symbols", "shown",
+    "suggest", "why_no_number",
 ]  # fmt: skip
 
 MAX_LENGTH: Final = 100_000
@@ -108,3 +111,64 @@ def suggest(name: str, known: Iterable[str]) -> str:
         return f"; did you mean {' or '.join(close)}?"
     listed = ", ".join(names)
     return f"; known: {listed if len(listed) <= 2000 else listed[:2000] + '…'}"
+
+
+def exact_value(row: ops.Op, left: int | None, right: int | None) -> int | None:
+    """Follow exact integers through an op, clamped where they are large."""
+    if row not in EXACT or left is None or right is None:
+        return None
+    if row is ops.POW:
+        if right < 0:
+            return None
+        value = left**right if left.bit_length() * right <= 128 else CLAMP
+    else:
+        value = left + right if row is ops.ADD else left - right
+        value = left * right if row is ops.MUL else value
+    return max(-CLAMP, min(value, CLAMP))
+
+
+def known_symbols(symbols: Mapping[str, Term] | Iterable[Term | str] | None) -> dict[str, Term]:
+    """Return the terms that names in a formula stand for."""
+    store = current_store()
+    if symbols is None:
+        return {}
+    if isinstance(symbols, Mapping):
+        return {name: lift(term, store) for name, term in symbols.items()}
+    found = {}
+    for given in [symbols] if isinstance(symbols, (str, Term)) else symbols:
+        term = symbol(given) if isinstance(given, str) else given
+        if not isinstance(term, Term) or term.symbol is None:
+            raise UnsupportedOp(f"symbols= takes symbols, names, or name -> term; not {given!r}")
+        found[term.symbol.name] = lift(term, store)
+    return found
+
+
+# -- what is on the parser's stacks ----------------------------------------------------------
+
+
+class Operand(NamedTuple):
+    """A node; its value where it is a small exact integer; its number where it is a literal."""
+
+    node: int
+    exact: int | None = None
+    literal: int | float | None = None
+
+
+class Pending(NamedTuple):
+    """An operator that waits for its right side."""
+
+    power: int
+    row: ops.Op | None
+    text: str
+    column: int
+    prefix: bool = False
+    chained: bool = False
+
+
+class Open(NamedTuple):
+    """An open parenthesis: of a call if it has a name; what was on the stacks before it."""
+
+    column: int
+    function: str
+    operands: int
+    pending: int

@@ -9,74 +9,24 @@ import keyword
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from rewrite import ops
 from rewrite.errors import ParseError, SortError, UnsupportedOp
-from rewrite.io.grammar import (
-    CLAMP,
-    COMPARISON,
-    EXACT,
-    FLOAT,
-    FUNCTIONS,
-    INFIX,
-    INTEGER,
-    MAX_DEPTH,
-    MAX_DIGITS,
-    MAX_EXPONENT,
-    MAX_LENGTH,
-    MAX_NAME,
-    OPENS,
-    PREFIX,
-    REFUSED,
-    TOKEN,
-    VALUES,
-    count,
-    shown,
-    suggest,
-    why_no_number,
-)  # fmt: skip
+from rewrite.io import grammar
 from rewrite.store import Symbol
-from rewrite.term import Term, current_store, lift, symbol
+from rewrite.term import Term, current_store
 
 __all__ = ["parse"]
-
-
-class _Operand(NamedTuple):
-    """A node; its value where it is a small exact integer; its number where it is a literal."""
-
-    node: int
-    exact: int | None = None
-    literal: int | float | None = None
-
-
-class _Pending(NamedTuple):
-    """An operator that waits for its right side."""
-
-    power: int
-    row: ops.Op | None
-    text: str
-    column: int
-    prefix: bool = False
-    chained: bool = False
-
-
-class _Open(NamedTuple):
-    """An open parenthesis: of a call if it has a name; what was on the stacks before it."""
-
-    column: int
-    function: str
-    operands: int
-    pending: int
 
 
 class _Parser:
     def __init__(self, text: str, known: dict[str, Term], strict: bool) -> None:
         self.text, self.known, self.strict = text, known, strict
         self.store = current_store()
-        self.operands: list[_Operand] = []
-        self.pending: list[_Pending] = []
-        self.opens: list[_Open] = []
+        self.operands: list[grammar.Operand] = []
+        self.pending: list[grammar.Pending] = []
+        self.opens: list[grammar.Open] = []
         self.base = 0
         self.called: tuple[str, int] | None = None
         self.wants_value = True
@@ -90,7 +40,7 @@ class _Parser:
     def run(self) -> Term:
         """Read the whole text."""
         last = len(self.text.rstrip())
-        for match in TOKEN.finditer(self.text, 0, last):
+        for match in grammar.TOKEN.finditer(self.text, 0, last):
             kind = match.lastgroup or ""
             token, column = match[kind], match.start(kind)
             self.end = match.end()
@@ -110,15 +60,15 @@ class _Parser:
 
     def value(self, kind: str, token: str, column: int) -> None:
         """Take a token where a value begins."""
-        if token in PREFIX:
-            power, row = PREFIX[token]
+        if token in grammar.PREFIX:
+            power, row = grammar.PREFIX[token]
             if token == "not" and len(self.pending) > self.base and self.pending[-1].power > power:
                 self.fail("put 'not ...' in parentheses here", column, 3)
-            self.push(_Pending(power, row, token, column, prefix=True))
+            self.push(grammar.Pending(power, row, token, column, prefix=True))
         elif token == "(":
             name, at = self.called or ("", column)
             self.called = None
-            self.opens.append(_Open(at, name, len(self.operands), len(self.pending)))
+            self.opens.append(grammar.Open(at, name, len(self.operands), len(self.pending)))
             self.base = len(self.pending)
             self.check_depth(column)
         elif kind == "number":
@@ -128,11 +78,14 @@ class _Parser:
         elif token == ")" and self.opens and self.opens[-1].function:
             self.close(column)  # f() or f(x,)
         else:
-            self.fail(REFUSED.get(token) or f"a value is missing before {shown(token)}", column)
+            self.fail(
+                grammar.REFUSED.get(token) or f"a value is missing before {grammar.shown(token)}",
+                column,
+            )
 
     def operator(self, kind: str, token: str, column: int) -> None:
         """Take a token where a value has ended."""
-        if token in INFIX:
+        if token in grammar.INFIX:
             self.infix(token, column)
         elif token == ")":
             self.close(column)
@@ -143,95 +96,97 @@ class _Parser:
             self.wants_value = True
         elif token == "(":
             self.fail("only named functions can be called; write * to multiply", column)
-        elif token in REFUSED:
-            self.fail(REFUSED[token], column, len(token))
+        elif token in grammar.REFUSED:
+            self.fail(grammar.REFUSED[token], column, len(token))
         elif kind == "mark":
-            self.fail(f"{shown(token)} is not part of a formula", column)
+            self.fail(f"{grammar.shown(token)} is not part of a formula", column)
         elif token in keyword.kwlist:
             self.fail(f"{token!r} is Python, but not part of a formula", column, len(token))
         else:
-            self.fail(f"an operator is missing before {shown(token)}", column, len(token))
+            self.fail(f"an operator is missing before {grammar.shown(token)}", column, len(token))
 
     def number(self, token: str, column: int) -> None:
         """Take a literal, exactly as written."""
-        if len(token) > MAX_DIGITS:
-            self.fail(f"a number of {len(token)} digits; {MAX_DIGITS} are allowed", column)
+        if len(token) > grammar.MAX_DIGITS:
+            self.fail(f"a number of {len(token)} digits; {grammar.MAX_DIGITS} are allowed", column)
         value: int | float
-        if INTEGER.fullmatch(token):
+        if grammar.INTEGER.fullmatch(token):
             value = int(token)
-            exact = min(value, CLAMP)
-        elif FLOAT.fullmatch(token) and not token.replace("_", "").isdigit():
+            exact = min(value, grammar.CLAMP)
+        elif grammar.FLOAT.fullmatch(token) and not token.replace("_", "").isdigit():
             value, exact = float(token), None
             if math.isinf(value):
-                self.fail(f"{shown(token)} is too large for a double; write inf", column)
+                self.fail(f"{grammar.shown(token)} is too large for a double; write inf", column)
         else:
-            self.fail(why_no_number(token), column, len(token))
-        self.operands.append(_Operand(self.store.constant(value), exact, value))
+            self.fail(grammar.why_no_number(token), column, len(token))
+        self.operands.append(grammar.Operand(self.store.constant(value), exact, value))
         self.wants_value = False
 
     def name(self, token: str, column: int) -> None:
         """Take a symbol, a constant, or the name of a function."""
         name = token if token.isascii() else unicodedata.normalize("NFKC", token)
-        if len(name) > MAX_NAME or not (token.isidentifier() and name.isidentifier()):
-            self.fail(f"{shown(name)} is not a name", column)
-        if OPENS.match(self.text, self.end) and name not in keyword.kwlist:
-            if name not in FUNCTIONS:
+        if len(name) > grammar.MAX_NAME or not (token.isidentifier() and name.isidentifier()):
+            self.fail(f"{grammar.shown(name)} is not a name", column)
+        if grammar.OPENS.match(self.text, self.end) and name not in keyword.kwlist:
+            if name not in grammar.FUNCTIONS:
                 self.fail(self.unknown_function(name), column, len(token))
             self.called = name, column
             return
         literal: float | None = None
         if name in self.known:
             node = self.known[name].id
-        elif name in VALUES:
-            value = VALUES[name]
+        elif name in grammar.VALUES:
+            value = grammar.VALUES[name]
             literal = value if type(value) is float else None
             node = self.store.constant(value)
         else:
             self.refuse_name(name, column)
             node = self.store.symbol(Symbol(name))
-        self.operands.append(_Operand(node, None, literal))
+        self.operands.append(grammar.Operand(node, None, literal))
         self.wants_value = False
 
     def refuse_name(self, name: str, column: int) -> None:
         """Refuse what cannot be a new symbol."""
         if name in keyword.kwlist:
-            why = REFUSED.get(name) or f"{name!r} is Python, but not part of a formula"
+            why = grammar.REFUSED.get(name) or f"{name!r} is Python, but not part of a formula"
             self.fail(why, column, len(name))
-        if name in FUNCTIONS:
+        if name in grammar.FUNCTIONS:
             self.fail(f"{name} is a function; call it, as in {name}(x)", column, len(name))
         if self.strict:
-            self.fail(f"unknown name {name!r}{suggest(name, self.known)}", column, len(name))
+            self.fail(
+                f"unknown name {name!r}{grammar.suggest(name, self.known)}", column, len(name)
+            )
 
     def unknown_function(self, name: str) -> str:
         """Say what is wrong with a call."""
-        if name in self.known or name in VALUES:
+        if name in self.known or name in grammar.VALUES:
             return f"{name!r} is not a function; write {name}*(...) to multiply"
-        return f"unknown function {name!r}{suggest(name, FUNCTIONS)}"
+        return f"unknown function {name!r}{grammar.suggest(name, grammar.FUNCTIONS)}"
 
     # -- operators ---------------------------------------------------------------------------
 
-    def push(self, pending: _Pending) -> None:
+    def push(self, pending: grammar.Pending) -> None:
         """Let an operator wait."""
         self.pending.append(pending)
         self.check_depth(pending.column)
 
     def check_depth(self, column: int) -> None:
         """Bound what waits; a long sum waits for nothing."""
-        if len(self.pending) + len(self.opens) > MAX_DEPTH:
-            self.fail(f"nested deeper than {MAX_DEPTH} levels", column)
+        if len(self.pending) + len(self.opens) > grammar.MAX_DEPTH:
+            self.fail(f"nested deeper than {grammar.MAX_DEPTH} levels", column)
 
     def infix(self, token: str, column: int) -> None:
         """Take a binary operator."""
-        power, row = INFIX[token]
-        self.reduce(power + (row is ops.POW or power == COMPARISON))
+        power, row = grammar.INFIX[token]
+        self.reduce(power + (row is ops.POW or power == grammar.COMPARISON))
         chained = False
-        if power == COMPARISON and len(self.pending) > self.base:
-            chained = self.pending[-1].power == COMPARISON
+        if power == grammar.COMPARISON and len(self.pending) > self.base:
+            chained = self.pending[-1].power == grammar.COMPARISON
             if chained:  # a < b < c is (a < b) & (b < c)
                 middle = self.operands[-1]
                 self.apply(self.pending.pop())
                 self.operands.append(middle)
-        self.push(_Pending(power, row, token, column, chained=chained))
+        self.push(grammar.Pending(power, row, token, column, chained=chained))
         self.wants_value = True
 
     def reduce(self, power: int) -> None:
@@ -239,18 +194,18 @@ class _Parser:
         while len(self.pending) > self.base and self.pending[-1].power >= power:
             self.apply(self.pending.pop())
 
-    def apply(self, this: _Pending) -> None:
+    def apply(self, this: grammar.Pending) -> None:
         """Apply one operator to the values on the stack."""
         row, right = this.row, self.operands.pop()
         if this.prefix:
             if row is ops.NEG and right.literal is not None:
                 exact = None if right.exact is None else -right.exact
-                result = _Operand(self.store.constant(-right.literal), exact)
+                result = grammar.Operand(self.store.constant(-right.literal), exact)
             elif row is None:
                 result = right
             else:
                 exact = -right.exact if row is ops.NEG and right.exact is not None else None
-                result = _Operand(self.make(row, [right.node], this.column), exact)
+                result = grammar.Operand(self.make(row, [right.node], this.column), exact)
             self.operands.append(result)
             return
         assert row is not None, "only prefix operators have no op"
@@ -261,7 +216,7 @@ class _Parser:
             node = self.make(ops.FLOOR, [node], this.column)
         if this.chained:
             node = self.make(ops.AND, [self.operands.pop().node, node], this.column)
-        self.operands.append(_Operand(node, exact))
+        self.operands.append(grammar.Operand(node, exact))
 
     def close(self, column: int) -> None:
         """Take a closing parenthesis."""
@@ -276,16 +231,16 @@ class _Parser:
         if opened.function:
             self.operands.append(self.call(opened, values))
         else:
-            self.operands.append(_Operand(values[0].node, values[0].exact))
+            self.operands.append(grammar.Operand(values[0].node, values[0].exact))
         self.wants_value = False
 
-    def call(self, opened: _Open, values: list[_Operand]) -> _Operand:
+    def call(self, opened: grammar.Open, values: list[grammar.Operand]) -> grammar.Operand:
         """Apply a function; min and max take any number."""
         name, column = opened.function, opened.column
-        row, nodes = FUNCTIONS[name], [value.node for value in values]
+        row, nodes = grammar.FUNCTIONS[name], [value.node for value in values]
         many = name in ("min", "max") or row.arity < 0
         if len(nodes) != row.arity and not (many and len(nodes) >= 2):
-            wanted = "two or more arguments" if many else count(row.arity)
+            wanted = "two or more arguments" if many else grammar.count(row.arity)
             self.fail(f"{name} takes {wanted}, not {len(nodes)}", column, len(name))
         exact = None
         if row is ops.POW:
@@ -293,7 +248,7 @@ class _Parser:
         node = self.make(row, nodes[:2] if many else nodes, column)
         for other in nodes[2:] if many else ():
             node = self.make(row, [node, other], column)
-        return _Operand(node, exact)
+        return grammar.Operand(node, exact)
 
     def make(self, row: ops.Op, nodes: list[int], column: int) -> int:
         """Build a node; say where sorts do not fit."""
@@ -305,37 +260,13 @@ class _Parser:
 
     def exact(self, row: ops.Op, left: int | None, right: int | None, column: int) -> int | None:
         """Follow exact integers, to refuse powers that nobody could write out."""
-        if row is ops.POW and right is not None and abs(right) > MAX_EXPONENT:
-            shown = right if abs(right) < CLAMP else "that is larger still"
+        if row is ops.POW and right is not None and abs(right) > grammar.MAX_EXPONENT:
+            shown = right if abs(right) < grammar.CLAMP else "that is larger still"
             self.fail(
-                f"integer exponents go up to {MAX_EXPONENT}, not {shown}; write a float if a "
+                f"integer exponents go up to {grammar.MAX_EXPONENT}, not {shown}; write a float if a "
                 "floating-point power is meant", column,
             )  # fmt: skip
-        if row not in EXACT or left is None or right is None:
-            return None
-        if row is ops.POW:
-            if right < 0:
-                return None
-            value = left**right if left.bit_length() * right <= 128 else CLAMP
-        else:
-            value = left + right if row is ops.ADD else left - right
-            value = left * right if row is ops.MUL else value
-        return max(-CLAMP, min(value, CLAMP))
-
-
-def _known(symbols: Mapping[str, Term] | Iterable[Term | str] | None) -> dict[str, Term]:
-    store = current_store()
-    if symbols is None:
-        return {}
-    if isinstance(symbols, Mapping):
-        return {name: lift(term, store) for name, term in symbols.items()}
-    found = {}
-    for given in [symbols] if isinstance(symbols, (str, Term)) else symbols:
-        term = symbol(given) if isinstance(given, str) else given
-        if not isinstance(term, Term) or term.symbol is None:
-            raise UnsupportedOp(f"symbols= takes symbols, names, or name -> term; not {given!r}")
-        found[term.symbol.name] = lift(term, store)
-    return found
+        return grammar.exact_value(row, left, right)
 
 
 def parse(
@@ -356,8 +287,10 @@ def parse(
     """
     if not isinstance(text, str):
         raise UnsupportedOp(f"parse takes text, not {type(text).__name__}")
-    if len(text) > MAX_LENGTH:
+    if len(text) > grammar.MAX_LENGTH:
         raise ParseError(
-            f"a text of {len(text):,} characters; {MAX_LENGTH:,} are allowed", text, MAX_LENGTH
+            f"a text of {len(text):,} characters; {grammar.MAX_LENGTH:,} are allowed",
+            text,
+            grammar.MAX_LENGTH,
         )
-    return _Parser(text, _known(symbols), strict).run()
+    return _Parser(text, grammar.known_symbols(symbols), strict).run()

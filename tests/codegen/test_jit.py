@@ -22,7 +22,7 @@ def smooth(u: Any, v: Any, k: Any = 2.0) -> Any:
 
 
 def test_a_function_is_compiled_unchanged() -> None:
-    f = jit(smooth)
+    f: Any = jit(smooth)
     u, v = np.linspace(-3, 3, 1001), np.linspace(1, 2, 1001)
     assert np.allclose(f(u, v), smooth(u, v), rtol=1e-14)
     assert np.allclose(f(u[:, None], v, k=3.0), smooth(u[:, None], v, 3.0), rtol=1e-14)

@@ -109,7 +109,9 @@ def test_bounds_hold_of_rounded_values(term: Term, point: dict[str, float]) -> N
 @given(terms())
 def test_one_node_and_all_nodes_agree(term: Term) -> None:
     dag = Dag.of(term.store, [term.id])
-    assert [fact_of(term.store, int(i)) for i in dag.ids] == [facts(dag)[i] for i in range(len(dag))]
+    assert [fact_of(term.store, int(i)) for i in dag.ids] == [
+        facts(dag)[i] for i in range(len(dag))
+    ]
 
 
 x, p, n = (rw.symbol(name, **DOMAINS[name]) for name in "xpn")

@@ -15,10 +15,11 @@ from rewrite.dag import SMALL
 from rewrite.errors import RewriteError, SortError, TraceError, UnsupportedOp
 from rewrite.evaluate import evaluate
 
-x, y, z = rw.symbols("x y z")
+symbol: Any = rw.symbol  # NumPy is told less about terms than it does with them
+x, y, z = symbol("x"), symbol("y"), symbol("z")
 
 
-def symbols_of(shape: tuple[int, ...], name: str = "s") -> rw.TermArray:
+def symbols_of(shape: tuple[int, ...], name: str = "s") -> Any:
     flat = [rw.symbol(f"{name}{k}") for k in range(math.prod(shape))]
     return rw.asarray(flat).reshape(shape) if flat else rw.asarray(np.empty(shape))
 
@@ -123,7 +124,7 @@ def test_sums_and_products_are_one_node_an_element(axis: int | None) -> None:
         for mine, its in zip(terms, np.ravel(np.asarray(expected, object)), strict=True):
             assert flattened(mine) == flattened(its)
     assert str(a.prod()) == "s0*s1*s2*s3*s4*s5"
-    assert rw.asarray(np.empty((0,))).sum().value == 0 and a[:1].sum(0).terms() == a[0].terms()
+    assert a[0, :0].sum().value == 0 and a[:1].sum(0).terms() == a[0].terms()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_what_numpys_own_functions_mean() -> None:
 
 
 def test_assignment_and_copies() -> None:
-    a = rw.asarray([x, y, z])
+    a: Any = rw.asarray([x, y, z])
     b = a.copy()
     a[0] = x + 1
     a[1:] = 0
@@ -184,7 +185,7 @@ def test_looks_and_conversions() -> None:
 
 
 def test_an_empty_array_stays_empty() -> None:
-    a = rw.asarray(np.empty((0, 3)))
+    a: Any = rw.asarray(np.empty((0, 3)))
     assert (a + x).shape == (0, 3) and np.sin(a).shape == (0, 3) and a.sum(0).shape == (3,)
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: B002 (a double negation of terms is meant)
 import math
 from fractions import Fraction
 from typing import Any

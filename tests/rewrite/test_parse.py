@@ -2,7 +2,9 @@
 
 import ast
 import math
+import pickle
 import time
+import traceback
 import tracemalloc
 from collections.abc import Callable
 
@@ -145,6 +147,16 @@ def test_refusals_say_what_and_where(text: str, words: str, column: int) -> None
     assert isinstance(error, SyntaxError) and isinstance(error, rw.RewriteError)
 
 
+def test_errors_travel_and_show_themselves() -> None:
+    error = message("a*x + sine(x)")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) and (again.column, again.width) == (6, 4)
+    shown = "".join(traceback.format_exception(error))
+    assert "  a*x + sine(x)\n" in shown and "^^^^" in shown and "did you mean sin" in shown
+    far = message("x + " * 20_000 + "?")
+    assert len(str(far)) < 300 and str(far).endswith("^")
+
+
 ESCAPES = [
     "__import__('os').system('true')", "().__class__.__bases__[0].__subclasses__()", "x.__class__",
     "lambda: x", "lambda x: x", "(lambda: 0)()", "[x for x in y]", "{x for x in y}", "{x: y}",
@@ -166,7 +178,8 @@ ESCAPES = [
     "-", "**x",
     "sin(", "sin)", "sin(,)", "sin(,x)", "sin(x,,y)", "(", ")", "((x)", "(x))", "( )", "x[", "]",
     "{", "}",
-    "\\", "\x1b[0m", "\ud800", "x\u200by", "\uff11", "²", "x²", "∞", "½", "None", "NotImplemented()",
+    "\\", "\x1b[0m",
+    "\ud800", "x\u200by", "\uff11", "²", "x²", "∞", "½", "None", "NotImplemented()",
     "__debug__()", "True()", "1()", "1 1", "1.2.3", "0b1", "0o7", "1e5e5", "_ _", "if x: y",
     "x if y", "else",
 ]  # fmt: skip

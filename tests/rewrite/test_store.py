@@ -130,7 +130,8 @@ def test_a_failing_row_keeps_the_rows_before_it() -> None:
     assert intern(store, ops.MUL, [(x, x)]) == [3]
 
 
-CONSTANTS: list[Any] = [0, 0.0, -0.0, 1, 1.0, True, False, math.nan, math.inf, -math.inf, Fraction(1, 2),
+CONSTANTS: list[Any] = [0, 0.0, -0.0, 1, 1.0, True, False, math.nan, math.inf, -math.inf,
+                        Fraction(1, 2),
              0.5, 2**70, PI, E, math.pi]  # fmt: skip
 
 

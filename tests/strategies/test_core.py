@@ -1,3 +1,4 @@
+# ruff: noqa: B002 (a double negation of terms is meant)
 import copy
 from typing import Any
 
@@ -8,8 +9,21 @@ from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule, ruleset
 from rewrite.term import Term
-from strategies import Firing, bottomup, choice, fail, identity, innermost, not_, repeat, seq
-from strategies import strategy, traced, try_, where
+from strategies import (
+    Firing,
+    bottomup,
+    choice,
+    fail,
+    identity,
+    innermost,
+    not_,
+    repeat,
+    seq,
+    strategy,
+    traced,
+    try_,
+    where,
+)
 from strategies.core import Choice, Rules, Seq, Try
 
 a, b = rw.pattern_vars("a b")
@@ -96,7 +110,7 @@ def test_traced_reports_every_firing_by_rule() -> None:
 def test_traced_prints_and_nests(capsys: pytest.CaptureFixture[str]) -> None:
     outer: list[Firing] = []
 
-    def twice(term: Term) -> Term:
+    def twice(term: Term) -> Any:
         return term * 2
 
     assert traced(traced(seq(NEG, twice)), outer)(-(-x)) == x * 2

@@ -1,5 +1,7 @@
 """The laws of the combinators, on random strategies and terms."""
 
+# ruff: noqa: B002 (a double negation of terms is meant)
+
 from typing import Any
 
 from hypothesis import given, settings
@@ -9,8 +11,25 @@ import rewrite as rw
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule, ruleset
 from rewrite.term import Term
-from strategies import all_, bottomup, choice, fail, identity, innermost, not_, oncetd, one
-from strategies import outermost, repeat, seq, some, strategy, topdown, try_, where
+from strategies import (
+    all_,
+    bottomup,
+    choice,
+    fail,
+    identity,
+    innermost,
+    not_,
+    oncetd,
+    one,
+    outermost,
+    repeat,
+    seq,
+    some,
+    strategy,
+    topdown,
+    try_,
+    where,
+)
 from strategies.core import Strategy
 
 a, b, c = rw.pattern_vars("a b c")

@@ -1,3 +1,4 @@
+# ruff: noqa: B002 (a double negation of terms is meant)
 import math
 from fractions import Fraction
 from typing import Any
@@ -16,7 +17,23 @@ from strategies.normal import EXACT, SHRINKING, Fold, cleanup, fold
 
 x, y = rw.symbols("x y")
 STRICT = Fold(FastMath.NONE)
-ODD = [0, 1, -1, 2, 7, -3, Fraction(1, 3), Fraction(-5, 2), 0.5, -0.0, 0.1, 1e16, 1e308, 2**60, True]
+ODD = [
+    0,
+    1,
+    -1,
+    2,
+    7,
+    -3,
+    Fraction(1, 3),
+    Fraction(-5, 2),
+    0.5,
+    -0.0,
+    0.1,
+    1e16,
+    1e308,
+    2**60,
+    True,
+]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +41,8 @@ ODD = [0, 1, -1, 2, 7, -3, Fraction(1, 3), Fraction(-5, 2), 0.5, -0.0, 0.1, 1e16
     [
         (const(2) + 3, 5), (const(1) / 3, Fraction(1, 3)), (const(6) / 3, 2), (-const(2), -2),
         (apply("mul", const(2), 3, Fraction(1, 6)), 1), (const(2) ** 10, 1024),
-        (const(2) ** -2, Fraction(1, 4)), (const(0) ** 0, 1), (const(Fraction(2, 3)) ** 2, Fraction(4, 9)),
+        (const(2) ** -2, Fraction(1, 4)), (const(0) ** 0, 1),
+        (const(Fraction(2, 3)) ** 2, Fraction(4, 9)),
         (rw.minimum(const(2), 3), 2), (rw.abs(const(-2)), 2), (rw.sign(const(-0.5)), -1.0),
         (rw.sqrt(const(Fraction(4, 9))), Fraction(2, 3)), (rw.floor(const(Fraction(-1, 2))), -1),
         (rw.round(const(Fraction(5, 2))), 2), (const(0.5) + 0.25, 0.75), (const(0.5) + 1, 1.5),
