@@ -112,7 +112,8 @@ def optimize(
     model, allowed = cost_model(cost, machine, precision), licence(math)
     emit("term", lambda: "\n".join(t.sexpr() for t in flat))
     if strategy is not None:
-        best = [strategy(term) or term for term in flat]
+        found = [strategy(term) for term in flat]
+        best = [old if new is None else new for old, new in zip(flat, found, strict=True)]
         report = Report(notes=[f"strategy: {strategy}"])
     else:
         checked = not isinstance(math, str) or math == "guarded"

@@ -7,7 +7,7 @@ import numpy as np
 
 from rewrite import ops
 from rewrite.array import TermArray, elementwise
-from rewrite.term import Term
+from rewrite.term import Term, apply
 
 __all__ = ["FUNCTIONS", "ROWS", "eq", "logical_and", "logical_not", "logical_or", "ne"]
 
@@ -27,9 +27,9 @@ _OPERATORS: Final = {"add", "sub", "mul", "div", "neg", "pow", "symbol", "const"
 
 def _function(name: str, row: ops.Op) -> Callable[..., Any]:
     def function(*args: Any) -> Any:
-        result = elementwise(row, *args)
-        arrays = any(isinstance(a, (TermArray, np.ndarray, list)) for a in args)
-        return result if arrays else result.item()
+        if any(isinstance(a, (TermArray, np.ndarray, list)) for a in args):
+            return elementwise(row, *args)
+        return apply(row, *args)
 
     function.__name__ = function.__qualname__ = name
     meaning = f"`np.{row.numpy}`" if row.numpy and row.numpy[0] != "." else f"`{row.name}`"

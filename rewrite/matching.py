@@ -23,7 +23,7 @@ from rewrite.sorts import BOOL, REAL
 from rewrite.store import Store, Symbol
 from rewrite.term import RULES, Term, join
 
-__all__ = ["Subst", "apply_rule", "instantiate", "match", "same_value"]
+__all__ = ["Subst", "apply_rule", "head_ops", "instantiate", "match", "plausible", "same_value"]
 
 type Subst = dict[str, Any]
 """What each pattern variable stands for, by name: a `Term` if the subject is one."""
@@ -236,6 +236,26 @@ def _views(shape: Node, nodes: Nodes, node: int) -> Iterator[tuple[int, ...]]:
     yield children
     if shape.commutative and children[0] != children[1]:
         yield children[::-1]
+
+
+def head_ops(store: Store, node: int) -> tuple[int, ...]:
+    """Return the op codes of a node and its children, of a sum of many as it is evaluated."""
+    code, children = store.code(node), store.children(node)
+    if len(children) > 2 and ops.OPS[code].arity < 0:
+        return (code, code, store.code(children[-1]))
+    return (code, *map(store.code, children))
+
+
+def plausible(rule: Rule, seen: tuple[int, ...]) -> bool:
+    """Tell from the `head_ops` of a term whether a rule may match it: a cheap sieve."""
+    shape = _shape(join(RULES, rule.lhs).id)
+    if not isinstance(shape, Node) or shape.code != seen[0]:
+        return False
+    below = seen[1:]
+    return any(
+        all(isinstance(p, Hole) or p.code == c for p, c in zip(shape.children, order, strict=True))
+        for order in ((below, below[::-1]) if shape.commutative else (below,))
+    )
 
 
 # -- building --------------------------------------------------------------------------------

@@ -102,7 +102,13 @@ class RuleSet:
 
 def variables(pattern: Term) -> tuple[str, ...]:
     """Return the names of a pattern's variables."""
-    return tuple(t.symbol.name for t in pattern.free_symbols if t.symbol and t.op is ops.PVAR)
+    store, names, stack = pattern.store, set(), [pattern.id]
+    while stack:
+        node = stack.pop()
+        if store.code(node) == ops.PVAR.code:
+            names.add(store.symbols[store.payload(node)].name)
+        stack += store.children(node)
+    return tuple(sorted(names))
 
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:

@@ -121,8 +121,10 @@ def specials(dtype: Any) -> npt.NDArray[Any]:
     return np.array(signed, dtype)
 
 
-def grid(rule: Rule, dtype: Any, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
-    """Return columns of values: the special floats in every combination, then random ones.
+def grid(
+    rule: Rule, dtype: Any, seed: int = 0, *, more: bool = True
+) -> dict[str, npt.NDArray[Any]]:
+    """Return columns of values: the special floats in every combination, and `more` random ones.
 
     Beyond three variables the combinations are sampled.
     """
@@ -130,10 +132,10 @@ def grid(rule: Rule, dtype: Any, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
     truth = np.array([False, True])
     choices = [truth if v.dtype == "bool" else specials(dtype) for v in names]
     columns = _product(choices, random)
-    return {
-        symbol.name: np.concatenate([column, _random(random, symbol, dtype)])
-        for symbol, column in zip(names, columns, strict=True)
-    }
+    if more:
+        extra = [_random(random, symbol, dtype) for symbol in names]
+        columns = [np.concatenate(pair) for pair in zip(columns, extra, strict=True)]
+    return {symbol.name: column for symbol, column in zip(names, columns, strict=True)}
 
 
 def _product(

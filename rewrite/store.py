@@ -24,6 +24,7 @@ from rewrite.sorts import BOOL, INT, REAL, Sort
 
 if TYPE_CHECKING:
     from rewrite.bulk import Table
+    from rewrite.hashing import Hashes
 
 __all__ = ["Store", "Symbol"]
 
@@ -82,6 +83,7 @@ class Store:
         self._start: npt.NDArray[np.int64] = np.zeros(MIN_CAPACITY + 1, np.int64)
         self._pool: Ints = np.empty(2 * MIN_CAPACITY, np.int32)
         self.table: Table | None = None
+        self.hashes: Hashes | None = None
         self._bulk_end = 0
         """Only below this id can a node be one that a compiled loop made."""
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsFloat
 import numpy as np
 
 from rewrite import ops
-from rewrite.constants import PI, Constant, E, as_constant, constant_key
+from rewrite.constants import PI, Constant, E, as_constant
 from rewrite.dag import Dag, rebuild
 from rewrite.errors import DomainError, SortError, TraceError, UnsupportedOp
+from rewrite.hashing import term_hash
 from rewrite.sorts import BOOL, Sort
 from rewrite.store import Store, Symbol
 
@@ -126,13 +127,13 @@ class Term:
             return NotImplemented
         if other.store is self.store:
             return other.id == self.id
-        return join(self.store, other).id == self.id
+        # equal hashes first: joining a term that differs would leave its nodes in this store
+        alike = term_hash(self.store, self.id) == term_hash(other.store, other.id)
+        return alike and join(self.store, other).id == self.id
 
     def __hash__(self) -> int:
-        """Hash two levels of structure, so that equal terms of different stores agree."""
-        store = self.store
-        below = [(store.code(child), _leaf(store, child)) for child in store.children(self.id)]
-        return hash((store.code(self.id), _leaf(store, self.id), *below))
+        """Hash the whole structure, once, so that equal terms of different stores agree."""
+        return hash(term_hash(self.store, self.id))
 
     def __bool__(self) -> NoReturn:
         """Refuse: a term has no truth value until it is evaluated."""
@@ -351,16 +352,6 @@ class Term:
     def __deepcopy__(self, memo: Any) -> "Term":
         """Terms are immutable."""
         return self
-
-
-def _leaf(store: Store, node: int) -> Any:
-    code = store.code(node)
-    if code == ops.CONST.code:
-        return constant_key(store.constants[store.payload(node)])
-    return store.symbols[store.payload(node)].name if code in _NAMED else None
-
-
-_NAMED: Final = (ops.SYMBOL.code, ops.PVAR.code)
 
 
 def _unpickle(*columns: Any) -> Term:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rewrite.errors import StrategyError
-from rewrite.matching import apply_rule
+from rewrite.matching import apply_rule, head_ops, plausible
 from rewrite.rule import Rule, RuleSet
 from rewrite.term import Term
 
@@ -102,20 +102,22 @@ class Rules(Strategy):
 
     name: str
     rules: tuple[Rule, ...]
-    by_head: dict[int, list[Rule]] = field(init=False, compare=False)
+    sieve: dict[tuple[int, ...], list[Rule]] = field(
+        default_factory=dict, init=False, compare=False
+    )
+    """Op codes of a term and its children -> the rules that may match; filled as they are met."""
 
-    def __post_init__(self) -> None:
-        """Sort the rules by the op at their head."""
-        table: dict[int, list[Rule]] = {}
-        for rule in self.rules:
-            table.setdefault(rule.lhs.op.code, []).append(rule)
-        object.__setattr__(self, "by_head", table)
+    def candidates(self, term: Term) -> Sequence[Rule]:
+        """Return the rules whose ops fit the head of a term."""
+        seen = head_ops(term.store, term.id)
+        found = self.sieve.get(seen)
+        if found is None:
+            found = self.sieve[seen] = [rule for rule in self.rules if plausible(rule, seen)]
+        return found
 
     def fire(self, term: Any) -> tuple[str, Any] | None:
         """Return the name of the first rule that applies, and what it makes of the term."""
-        rules: Sequence[Rule] = self.rules
-        if isinstance(term, Term):
-            rules = self.by_head.get(term.store.code(term.id), ())
+        rules = self.rules if not isinstance(term, Term) else self.candidates(term)
         for rule in rules:
             for made in apply_rule(rule, term):
                 return rule.name, made

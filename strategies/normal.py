@@ -159,11 +159,13 @@ class Fold(Strategy):
     licence: FastMath = FastMath.GUARDED
 
     def __call__(self, term: Any) -> Any:
-        if not isinstance(term, Term) or term.op.arity == ops.LEAF:
+        if not isinstance(term, Term):
             return None
-        values = [argument.value for argument in term.args]
-        made = folded(term.op.code, values, self.licence)
-        return _known(term) if made is None else const(made, term.store)
+        store, node = term.store, term.id
+        children, made = store.children(node), None
+        if children and all(store.code(child) == ops.CONST.code for child in children):
+            made = folded(store.code(node), [store.value(c) for c in children], self.licence)
+        return _known(term) if made is None else const(made, store)
 
     def __str__(self) -> str:
         return "fold"

@@ -31,8 +31,10 @@ type Judge = Callable[[Sequence[Term]], Verdict]
 GROWTH_PAYS: Final = 400
 """Above so many nodes only shrinking rules run: growing ones would end at the limit at once."""
 LOADABLE: Final = 50_000
-CANDIDATES: Final = 8
+CANDIDATES: Final = 16
 """How many refused programs are replaced before the source is kept."""
+PATIENCE: Final = 7
+"""After so many refusals more than one e-node is banned at a time."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Saturate(Strategy):
     ) -> list[Term] | None:  # fmt: skip
         """Extract until the judge is content; None where nothing cheaper than `before` is left."""
         banned: list[int] = []
-        for _ in range(CANDIDATES):
+        for refused in range(CANDIDATES):
             extraction = extractor.extract(banned=banned)
             if extraction is None:
                 return None
@@ -124,7 +126,7 @@ class Saturate(Strategy):
             fresh = [node for node in guilty if node not in banned]
             if not fresh:
                 return None
-            banned.append(fresh[0])
+            banned += fresh[: max(1, refused - PATIENCE)]
         return None
 
 

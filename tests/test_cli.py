@@ -20,7 +20,7 @@ def test_the_optimised_term_its_cost_and_the_rules(capsys: pytest.CaptureFixture
     term, cost, *rules = out.splitlines()
     assert (status, err) == (0, "") and rw.parse(term) == rw.parse("a*(x + y)")
     assert cost.startswith("cost: ") and " -> " in cost and "cycles/element" in cost
-    assert "avx2" in cost and any(rule.startswith("mul-") for rule in rules)
+    assert "avx2" in cost and rules and all(" -> " in rule for rule in rules)
 
 
 def test_several_formulas(capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,8 @@ def _fold() -> str:
         args = " ".join(f"(Num {letter})" for letter in "abc"[:count])
         left = f"(= e ({constructor(ops.op(name).code)} {args}))"
         rows.append(f"(rule ({left} {given}) ((union e (Num {value}))) :ruleset fold)")
-    return "\n".join(rows)
+    power = f"(rule ((= e (OpPow a (Num {_ONE})))) ((union e a)) :ruleset fold)"
+    return "\n".join([*rows, power])
 
 
 FOLD: Final = _fold()

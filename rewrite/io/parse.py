@@ -263,8 +263,8 @@ class _Parser:
         if row is ops.POW and right is not None and abs(right) > grammar.MAX_EXPONENT:
             shown = right if abs(right) < grammar.CLAMP else "that is larger still"
             self.fail(
-                f"integer exponents go up to {grammar.MAX_EXPONENT}, not {shown}; write a float if a "
-                "floating-point power is meant", column,
+                f"integer exponents go up to {grammar.MAX_EXPONENT}, not {shown}; write a float "
+                "if a floating-point power is meant", column,
             )  # fmt: skip
         return grammar.exact_value(row, left, right)
 

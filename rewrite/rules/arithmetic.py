@@ -22,9 +22,9 @@ __all__ = [
     "IDENTITIES",
     "NEGATION",
     "NEGATION_INWARD",
-    "SUBTRACTION",
     "REAL",
     "REORDER",
+    "SUBTRACTION",
     "ZEROS",
 ]
 
@@ -58,7 +58,7 @@ IDENTITIES = ruleset("identities", EXACT,
     ("one-mul",                 1 * a,                      a),
     ("div-one",                 a / 1,                      a),
     ("sub-zero",                a - 0,                      a),
-    ("neg-neg",                 -(-a),                      a),
+    ("neg-neg",                 -(-a),                      a),  # noqa: B002
     ("mul-minus-one",           a * -1,                     -a),
     ("minus-one-mul",           -1 * a,                     -a),
     ("div-minus-one",           a / -1,                     -a),
@@ -79,10 +79,10 @@ NEGATION_INWARD = ruleset("negation-inward", EXACT,
     ("neg-into-mul",            -(a * b),                   -a * b),
 )
 ZEROS = ruleset("zeros", UNSIGNED,
-    ("add-zero",                a + 0,                      a),         # -0.0 + 0 is 0.0
+    ("add-zero",                a + 0,                      a),  # -0.0 + 0 is 0.0
     ("zero-add",                0 + a,                      a),
-    ("zero-sub",                0 - a,                      -a),        # 0 - 0 is 0.0
-    ("neg-sub",                 -(a - b),                   b - a),     # -(a - a) is -0.0
+    ("zero-sub",                0 - a,                      -a),  # 0 - 0 is 0.0
+    ("neg-sub",                 -(a - b),                   b - a),  # -(a - a) is -0.0
     ("neg-sum",                 -a - b,                     -(a + b)),
     ("neg-add-neg",             -a + -b,                    -(a + b)),
 )
@@ -130,7 +130,7 @@ CANCELLATION = ruleset("cancellation", REAL,
     ("div-common-dividend",     (a / b) / (a / c),          c / b),
     ("div-by-product",          a / (a * b),                1 / b),
     ("div-by-product-right",    a / (b * a),                1 / b),
-    ("div-by-quotient",         a / (a / b),                b,                      (nonzero(a), nonzero(b))),
+    ("div-by-quotient",         a / (a / b),                b,          (nonzero(a), nonzero(b))),
     ("div-mul-telescope",       (a / b) * (b / c),          a / c),
 )
 # a - a -> 0 and a * 0 -> 0 keep bits for no a that may be infinite or negative: inf - inf, -1 * 0.
@@ -155,7 +155,7 @@ DISTRIBUTIVITY = ruleset("distributivity", REAL,
     ("mul-distribute",          a * (b + c),                a * b + a * c),
     ("mul-distribute-right",    (b + c) * a,                b * a + c * a),
     ("mul-distribute-sub",      a * (b - c),                a * b - a * c),
-    ("mul-distribute-sub-right", (b - c) * a,               b * a - c * a),
+    ("mul-distribute-sub-right", (b - c) * a,                b * a - c * a),
     ("product-to-squares",      (a - b) * (a + b),          a * a - b * b),
     ("square-expand",           (a + b) * (a + b),          a * a + 2 * (a * b) + b * b),
     ("square-expand-sub",       (a - b) * (a - b),          a * a - 2 * (a * b) + b * b),

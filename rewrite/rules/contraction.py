@@ -34,7 +34,7 @@ FMA_IDENTITIES = ruleset("fma-identities", FastMath.NONE,
     ("fma-neg-right",           fma(a, -b, c),              fma(-a, b, c)),
 )
 FMA_ZEROS = ruleset("fma-zeros", FastMath.NSZ,
-    ("fma-plus-zero",           fma(a, b, 0),               a * b),     # -0.0 + 0 is 0.0
+    ("fma-plus-zero",           fma(a, b, 0),               a * b),  # -0.0 + 0 is 0.0
     ("neg-fma",                 -fma(a, b, c),              fma(-a, b, -c)),
     ("neg-fma-neg",             -fma(-a, b, -c),            fma(a, b, c)),
     ("neg-fma-sub",             -fma(a, b, -c),             fma(-a, b, c)),

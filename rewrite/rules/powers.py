@@ -31,11 +31,12 @@ a, b, c, n, m = pattern_vars("a b c n m")
 sqrt, cbrt, hypot = (FUNCTIONS[name] for name in ("sqrt", "cbrt", "hypot"))
 EXACT = FastMath.NONE
 FINITE = REAL | FastMath.NINF
+NOT_NEGATIVE = (nonneg(a), nonneg(b))
 HALF, THIRD = Fraction(1, 2), Fraction(1, 3)
 
 # fmt: off
 POWER_VALUES = ruleset("power-values", EXACT,
-    ("pow-zero",                a**0,                       1),         # NaN**0 is 1, as in C
+    ("pow-zero",                a**0,                       1),  # NaN**0 is 1, as in C
     ("pow-one",                 a**1,                       a),
     ("one-pow",                 1**a,                       1),
 )
@@ -77,10 +78,10 @@ POWERS_APART = ruleset("powers-apart", REAL,
     ("five-halves",             a**Fraction(5, 2),          (a * a) * sqrt(a)),
     ("mul-sqrt",                a * sqrt(a),                a**Fraction(3, 2)),
     ("pow-of-mul",              (a * b)**n,                 a**n * b**n,            integer(n)),
-    ("pow-of-mul-nonneg",       (a * b)**c,                 a**c * b**c,            (nonneg(a), nonneg(b))),
+    ("pow-of-mul-nonneg",       (a * b)**c,                 a**c * b**c,            NOT_NEGATIVE),
     ("pow-of-mul-positive",     (a * b)**c,                 a**c * b**c,            positive(a)),
     ("pow-of-div",              (a / b)**n,                 a**n / b**n,            integer(n)),
-    ("pow-of-div-positive",      (a / b)**c,                 a**c / b**c,            positive(b)),
+    ("pow-of-div-positive",     (a / b)**c,                 a**c / b**c,            positive(b)),
     ("pow-of-sum",              a**(b + c),                 a**b * a**c,            positive(a)),
     ("sqrt-as-pow",             sqrt(a),                    a**HALF),
     ("pow-of-neg",              a**-n,                      1 / a**n,               nonzero(a)),
@@ -102,9 +103,9 @@ ROOTS = ruleset("roots", REAL,
 # sqrt(a*a) -> a: a = -1 gives 1 and -1.
 # sqrt(a)*sqrt(a) -> a: would tell the rest of a program that a >= 0, which abs(a) does not.
 ROOTS_APART = ruleset("roots-apart", REAL,
-    ("sqrt-of-mul",             sqrt(a * b),                sqrt(a) * sqrt(b),      (nonneg(a), nonneg(b))),
+    ("sqrt-of-mul",             sqrt(a * b),                sqrt(a) * sqrt(b),      NOT_NEGATIVE),
     ("sqrt-of-div",             sqrt(a / b),                sqrt(a) / sqrt(b),      positive(b)),
-    ("sqrt-square-out",         sqrt((a * a) * b),             abs(a) * sqrt(b),       nonneg(b)),
+    ("sqrt-square-out",         sqrt((a * a) * b),          abs(a) * sqrt(b),       nonneg(b)),
 )
 # sqrt(a*b) -> sqrt(a)*sqrt(b) without conditions: a = b = -1 gives 1 and nothing.
 # sqrt(a/b) -> sqrt(a)/sqrt(b) without conditions: a = b = -1.
@@ -127,7 +128,7 @@ HYPOTENUSE = ruleset("hypotenuse", REAL,
 )
 HYPOTENUSE_APART = ruleset("hypotenuse-apart", REAL,
     ("hypot-scale",             hypot(a * c, b * c),        hypot(a, b) * abs(c)),
-    ("sqrt-as-hypot",           sqrt(a * a + b * b),          hypot(a, b)),
-    ("sqrt-as-hypot-one",       sqrt(1 + a * a),             hypot(1, a)),
+    ("sqrt-as-hypot",           sqrt(a * a + b * b),        hypot(a, b)),
+    ("sqrt-as-hypot-one",       sqrt(1 + a * a),            hypot(1, a)),
 )
 # fmt: on

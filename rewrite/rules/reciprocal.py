@@ -5,7 +5,6 @@ A division costs as much as ten multiplications, so these laws pay. Where the le
 is defined its denominators are not zero, which is all that most right sides need.
 """
 
-
 from rewrite.conditions import nonzero
 from rewrite.fastmath import FastMath
 from rewrite.rule import ruleset
@@ -27,7 +26,7 @@ RECIPROCALS = ruleset("reciprocals", ARCP,
     ("recip-of-div",            1 / (a / b),                b / a),
 )
 RECIPROCALS_APART = ruleset("reciprocals-apart", ARCP,
-    ("div-as-recip",            a / b,                      a * (1 / b)),       # for constant b: exact 1 / b
+    ("div-as-recip",            a / b, a * (1 / b)),  # for constant b: exact 1 / b
 )
 FRACTIONS = ruleset("fractions", DIVISION,
     ("div-div",                 (a / b) / c,                a / (b * c)),
@@ -49,7 +48,7 @@ FRACTIONS = ruleset("fractions", DIVISION,
     ("div-by-one-plus-div",     a / (1 + b / c),            (a * c) / (c + b)),
     ("div-by-one-minus-div",    a / (1 - b / c),            (a * c) / (c - b)),
     ("div-by-sum-of-div",       a / (b + c / d),            (a * d) / (b * d + c)),
-    ("div-by-difference-of-div", a / (b - c / d),           (a * d) / (b * d - c)),
+    ("div-by-difference-of-div", a / (b - c / d),            (a * d) / (b * d - c)),
 )
 # 1 / (1/a + 1/b) <- a*b / (a + b): a = 0 gives 0 and nothing.
 # One division for two, or a sum under one bar: more terms, so these run under back-off.

@@ -1,13 +1,11 @@
 """Choosing and comparing: min and max, absolute values and signs, rounding to integers, truth.
 
 Sources: IEEE 754-2019, 5.3.1, 5.5.1, 5.11; lattice and Boolean algebra; Cranelift's "selects",
-"icmp" and "bitops" rules; DLMF has none. Comparisons with NaN are false, so `~(a < b)` is not `b <= a`.
-NumPy's minimum and maximum return either zero of 0.0 and -0.0: no law of theirs keeps bits.
+"icmp" and "bitops" rules. Comparisons with NaN are false, so `~(a < b)` is not `b <= a`.
+NumPy's minimum and maximum return either zero of 0.0 and -0.0: none of their laws promises bits.
 """
 
-from rewrite.conditions import (
-    at_least, at_most, integer, negative, nonneg, nonpos, nonzero, positive,
-)  # fmt: skip
+from rewrite.conditions import at_least, integer, negative, nonneg, nonpos, nonzero, positive
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS, eq, ne
 from rewrite.rule import ruleset
@@ -20,7 +18,6 @@ __all__ = [
     "ABSOLUTE_APART",
     "ABSOLUTE_EXACT",
     "COMPARISONS",
-    "COMPARISONS_APART",
     "COMPARISONS_EXACT",
     "COMPARISONS_MERGED",
     "INTEGER_PARTS",
@@ -42,8 +39,8 @@ a, b, c, d, n = pattern_vars("a b c d n")
 p, q, r = pattern_vars("p q r", sort=BOOL)
 minimum, maximum, where, sign, copysign, floor, ceil, trunc, rint, fmod = (
     FUNCTIONS[name]
-    for name in ("minimum", "maximum", "where", "sign", "copysign", "floor", "ceil", "trunc", "round", "fmod")
-)  # fmt: skip
+    for name in "minimum maximum where sign copysign floor ceil trunc round fmod".split()
+)
 exp, log, sqrt, hypot = (FUNCTIONS[name] for name in ("exp", "log", "sqrt", "hypot"))
 EXACT = FastMath.NONE
 UNSIGNED = FastMath.NSZ
@@ -75,7 +72,7 @@ MINMAX = ruleset("minmax", NUMBERS,
     ("min-of-sums",             minimum(a + c, b + c),      minimum(a, b) + c),
     ("max-of-sums",             maximum(a + c, b + c),      maximum(a, b) + c),
     ("min-of-differences",      minimum(a - c, b - c),      minimum(a, b) - c),
-    ("max-of-differences-right", maximum(a - c, b - c),     maximum(a, b) - c),
+    ("max-of-differences-right", maximum(a - c, b - c),      maximum(a, b) - c),
     ("min-of-products",         minimum(a * c, b * c),      minimum(a, b) * c,      nonneg(c)),
     ("max-of-products",         maximum(a * c, b * c),      maximum(a, b) * c,      nonneg(c)),
     ("min-of-quotients",        minimum(a / c, b / c),      minimum(a, b) / c,      positive(c)),
@@ -104,7 +101,7 @@ MINMAX_KNOWN = ruleset("minmax-known", NUMBERS,
     ("relu-zero",               maximum(a, 0),              0,                      nonpos(a)),
     ("min-zero-known",          minimum(a, 0),              a,                      nonpos(a)),
     ("min-zero-zero",           minimum(a, 0),              0,                      nonneg(a)),
-    ("clamp-order",             minimum(maximum(a, b), c),  maximum(minimum(a, c), b), at_least(c, b)),
+    ("clamp-order", minimum(maximum(a, b), c), maximum(minimum(a, c), b), at_least(c, b)),
 )
 # minimum(maximum(a, b), c) -> maximum(minimum(a, c), b) without b <= c: a = 0, b = 2, c = 1.
 MINMAX_APART = ruleset("minmax-apart", NUMBERS,
@@ -148,12 +145,13 @@ SIGNS = ruleset("signs", REAL,
     ("sign-negative",           sign(a),                    -1,                     negative(a)),
     ("sign-mul-sign",           sign(a) * sign(b),          sign(a * b)),
     ("sign-of-positive-mul",    sign(a * b),                sign(b),                positive(a)),
-    ("sign-square",             sign(a) * sign(a),                 1,                      nonzero(a)),
+    ("sign-square",             sign(a) * sign(a),          1,                      nonzero(a)),
     ("div-abs",                 a / abs(a),                 sign(a)),
     ("abs-div",                 abs(a) / a,                 sign(a)),
     ("div-sign",                a / sign(a),                abs(a)),
 )
-# sign(a) * sign(a) -> 1 without nonzero(a): a = 0. sign(a) -> a / abs(a): a = 0 gives 0 and nothing.
+# sign(a) * sign(a) -> 1 without nonzero(a): a = 0 gives 0.
+# sign(a) -> a / abs(a): a = 0 gives 0 and nothing.
 INTEGER_PARTS_EXACT = ruleset("integer-parts-exact", EXACT,
     ("floor-floor",             floor(floor(a)),            floor(a)),
     ("ceil-ceil",               ceil(ceil(a)),              ceil(a)),
@@ -196,7 +194,7 @@ COMPARISONS_EXACT = ruleset("comparisons-exact", EXACT,
     ("le-and-ge",               (a <= b) & (b <= a),        eq(a, b)),
     ("lt-and-gt",               (a < b) & (b < a),          False),
     ("lt-difference",           a - b < 0,                  a < b),
-    ("gt-difference",           ZERO < a - b,                  b < a),
+    ("gt-difference",           ZERO < a - b,               b < a),
 )
 COMPARISONS = ruleset("comparisons", FINITE,
     ("le-self",                 a <= a,                     True),
@@ -204,11 +202,11 @@ COMPARISONS = ruleset("comparisons", FINITE,
     ("ne-self",                 ne(a, a),                   False),
     ("not-lt",                  ~(a < b),                   b <= a),
     ("not-le",                  ~(a <= b),                  b < a),
-    ("lt-positive",             ZERO < a,                      True,                   positive(a)),
-    ("lt-nonpos",               ZERO < a,                      False,                  nonpos(a)),
+    ("lt-positive",             ZERO < a,                   True,                   positive(a)),
+    ("lt-nonpos",               ZERO < a,                   False,                  nonpos(a)),
     ("lt-negative",             a < 0,                      True,                   negative(a)),
     ("lt-nonneg",               a < 0,                      False,                  nonneg(a)),
-    ("le-nonneg",               ZERO <= a,                     True,                   nonneg(a)),
+    ("le-nonneg",               ZERO <= a,                  True,                   nonneg(a)),
     ("eq-nonzero",              eq(a, 0),                   False,                  nonzero(a)),
     ("ne-nonzero",              ne(a, 0),                   True,                   nonzero(a)),
     ("le-difference",           a - b <= 0,                 a <= b),
@@ -226,15 +224,15 @@ COMPARISONS = ruleset("comparisons", FINITE,
     ("lt-log-log",              log(a) < log(b),            a < b),
     ("lt-sqrt-sqrt",            sqrt(a) < sqrt(b),          a < b),
     ("le-sqrt-sqrt",            sqrt(a) <= sqrt(b),         a <= b),
-    ("lt-sqrt-left",            sqrt(a) < b,                a < b * b,               nonneg(b)),
-    ("le-sqrt-left",            sqrt(a) <= b,               a <= b * b,              nonneg(b)),
-    ("lt-sqrt-right",           b < sqrt(a),                b * b < a,               nonneg(b)),
-    ("le-sqrt-right",           b <= sqrt(a),               b * b <= a,              nonneg(b)),
-    ("lt-hypot-left",           hypot(a, b) < c,            a * a + b * b < c * c,     nonneg(c)),
-    ("le-hypot-left",           hypot(a, b) <= c,           a * a + b * b <= c * c,    nonneg(c)),
+    ("lt-sqrt-left",            sqrt(a) < b,                a < b * b,              nonneg(b)),
+    ("le-sqrt-left",            sqrt(a) <= b,               a <= b * b,             nonneg(b)),
+    ("lt-sqrt-right",           b < sqrt(a),                b * b < a,              nonneg(b)),
+    ("le-sqrt-right",           b <= sqrt(a),               b * b <= a,             nonneg(b)),
+    ("lt-hypot-left",           hypot(a, b) < c,            a * a + b * b < c * c,  nonneg(c)),
+    ("le-hypot-left",           hypot(a, b) <= c,           a * a + b * b <= c * c, nonneg(c)),
     ("lt-exp-left",             exp(a) < b,                 a < log(b),             positive(b)),
     ("lt-log-left",             log(a) < b,                 a < exp(b)),
-    ("lt-abs-square",           a * a < b * b,                abs(a) < abs(b)),
+    ("lt-abs-square",           a * a < b * b,              abs(a) < abs(b)),
 )
 # sqrt(a) < b -> a < b * b without nonneg(b): a = 1, b = -2 gives False and True.
 COMPARISONS_MERGED = ruleset("comparisons-merged", FastMath.NNAN,
@@ -313,8 +311,8 @@ SELECTS_TO_MINMAX = ruleset("selects-to-minmax", NUMBERS,
     ("where-gt-min",            where(a > b, b, a),         minimum(a, b)),
     ("where-lt-zero-abs",       where(a < 0, -a, a),        abs(a)),
     ("where-le-zero-abs",       where(a <= 0, -a, a),       abs(a)),
-    ("where-positive-abs",      where(ZERO < a, a, -a),        abs(a)),
-    ("where-nonneg-abs",        where(ZERO <= a, a, -a),       abs(a)),
+    ("where-positive-abs",      where(ZERO < a, a, -a),     abs(a)),
+    ("where-nonneg-abs",        where(ZERO <= a, a, -a),    abs(a)),
     ("where-gt-zero-abs",       where(a > 0, a, -a),        abs(a)),
     ("where-ge-zero-abs",       where(a >= 0, a, -a),       abs(a)),
     ("where-eq-then",           where(eq(a, b), a, b),      b),

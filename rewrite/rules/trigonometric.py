@@ -27,8 +27,7 @@ __all__ = [
 
 a, b, c = pattern_vars("a b c")
 sin, cos, tan, asin, acos, atan, atan2, sqrt, hypot = (
-    FUNCTIONS[name]
-    for name in ("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sqrt", "hypot")
+    FUNCTIONS[name] for name in "sin cos tan asin acos atan atan2 sqrt hypot".split()
 )
 EXACT = FastMath.NONE
 FINITE = REAL | FastMath.NINF
@@ -75,32 +74,32 @@ SHIFTS = ruleset("shifts", FastMath.REASSOC,
     ("cos-half-pi",             cos(PI_ / 2),               0),
 )
 PYTHAGORAS = ruleset("pythagoras", REAL,
-    ("sin2-plus-cos2",          sin2 + cos2,      1),
-    ("cos2-plus-sin2",          cos2 + sin2,      1),
-    ("one-minus-sin2",          1 - sin2,              cos2),
-    ("one-minus-cos2",          1 - cos2,              sin2),
-    ("sin2-minus-one",          sin2 - 1,              -(cos2)),
-    ("cos2-minus-one",          cos2 - 1,              -(sin2)),
+    ("sin2-plus-cos2",          sin2 + cos2,                1),
+    ("cos2-plus-sin2",          cos2 + sin2,                1),
+    ("one-minus-sin2",          1 - sin2,                   cos2),
+    ("one-minus-cos2",          1 - cos2,                   sin2),
+    ("sin2-minus-one",          sin2 - 1,                   -(cos2)),
+    ("cos2-minus-one",          cos2 - 1,                   -(sin2)),
     ("hypot-sin-cos",           hypot(sin(a), cos(a)),      1),
-    ("sqrt-one-minus-cos2",     sqrt(1 - cos2),        abs(sin(a))),
-    ("sqrt-one-minus-sin2",     sqrt(1 - sin2),        abs(cos(a))),
+    ("sqrt-one-minus-cos2",     sqrt(1 - cos2),             abs(sin(a))),
+    ("sqrt-one-minus-sin2",     sqrt(1 - sin2),             abs(cos(a))),
 )
 TANGENTS = ruleset("tangents", REAL,
     ("sin-div-cos",             sin(a) / cos(a),            tan(a)),
     ("tan-mul-cos",             tan(a) * cos(a),            sin(a)),
     ("sin-div-tan",             sin(a) / tan(a),            cos(a)),
-    ("recip-cos2-minus-one",    1 / cos2 - 1,          tan2),
+    ("recip-cos2-minus-one",    1 / cos2 - 1,               tan2),
     ("sin-div-one-plus-cos",    sin(a) / (1 + cos(a)),      tan(a / 2)),
     ("one-minus-cos-div-sin",   (1 - cos(a)) / sin(a),      tan(a / 2)),
-    ("recip-cos2",              1 / cos2,              1 + tan2),
+    ("recip-cos2",              1 / cos2,                   1 + tan2),
 )
 # cos(a) / sin(a) -> 1 / tan(a): a = pi/2 gives 0 and nothing, though no float is pi/2.
 # tan(a + b) -> (tan(a) + tan(b)) / (1 - tan(a)*tan(b)): a = pi/2, b = 1 likewise.
 HALF_ANGLES = ruleset("half-angles", FastMath.REASSOC,
     ("sin-mul-cos",             sin(a) * cos(a),            sin(2 * a) / 2),
-    ("cos2-minus-sin2",         cos2 - sin2,      cos(2 * a)),
-    ("one-minus-two-sin2",      1 - 2 * sin2,          cos(2 * a)),
-    ("two-cos2-minus-one",      2 * cos2 - 1,          cos(2 * a)),
+    ("cos2-minus-sin2",         cos2 - sin2,                cos(2 * a)),
+    ("one-minus-two-sin2",      1 - 2 * sin2,               cos(2 * a)),
+    ("two-cos2-minus-one",      2 * cos2 - 1,               cos(2 * a)),
     ("one-plus-cos-double",     1 + cos(2 * a),             2 * cos2),
     ("one-minus-cos-double",    1 - cos(2 * a),             2 * sin2),
 )
@@ -116,18 +115,18 @@ ANGLES_APART = ruleset("angles-apart", REAL,
     ("cos-double-cos",          cos(2 * a),                 2 * cos2 - 1),
     ("one-minus-cos",           1 - cos(a),                 2 * sin(a / 2) * sin(a / 2)),
     ("one-plus-cos",            1 + cos(a),                 2 * cos(a / 2) * cos(a / 2)),
-    ("sin-squared",             sin2,                  (1 - cos(2 * a)) / 2),
-    ("cos-squared",             cos2,                  (1 + cos(2 * a)) / 2),
+    ("sin-squared",             sin2,                       (1 - cos(2 * a)) / 2),
+    ("cos-squared",             cos2,                       (1 + cos(2 * a)) / 2),
     ("tan-as-sin-div-cos",      tan(a),                     sin(a) / cos(a)),
     ("sin-of-sum",              sin(a + b),                 sin(a) * cos(b) + cos(a) * sin(b)),
     ("sin-of-difference",       sin(a - b),                 sin(a) * cos(b) - cos(a) * sin(b)),
     ("cos-of-sum",              cos(a + b),                 cos(a) * cos(b) - sin(a) * sin(b)),
     ("cos-of-difference",       cos(a - b),                 cos(a) * cos(b) + sin(a) * sin(b)),
-    ("sin2-as-cos2",            sin2,                  1 - cos2),
-    ("cos2-as-sin2",            cos2,                  1 - sin2),
+    ("sin2-as-cos2",            sin2,                       1 - cos2),
+    ("cos2-as-sin2",            cos2,                       1 - sin2),
     ("acos-neg",                acos(-a),                   PI_ - acos(a)),
     ("recip-tan",               1 / tan(a),                 cos(a) / sin(a)),
-    ("one-plus-tan2",           1 + tan2,              1 / cos2),
+    ("one-plus-tan2",           1 + tan2,                   1 / cos2),
 )
 # sin(a) + sin(b) -> 2*sin((a + b)/2)*cos((a - b)/2) and its kin save nothing.
 INVERSES_OF_TRIG = ruleset("inverses-of-trig", FINITE,
@@ -140,16 +139,17 @@ INVERSES_OF_TRIG = ruleset("inverses-of-trig", FINITE,
     ("tan-acos",                tan(acos(a)),               sqrt(1 - a * a) / a),
     ("sin-atan",                sin(atan(a)),               a / sqrt(1 + a * a)),
     ("cos-atan",                cos(atan(a)),               1 / sqrt(1 + a * a)),
-    ("asin-sin",                asin(sin(a)),               a,                      (at_least(a, -1.5), at_most(a, 1.5))),
-    ("acos-cos",                acos(cos(a)),               a,                      (nonneg(a), at_most(a, 3))),
-    ("atan-tan",                atan(tan(a)),               a,                      (at_least(a, -1.5), at_most(a, 1.5))),
+    ("asin-sin",                asin(sin(a)), a, (at_least(a, -1.5), at_most(a, 1.5))),
+    ("acos-cos",                acos(cos(a)),               a,          (nonneg(a), at_most(a, 3))),
+    ("atan-tan",                atan(tan(a)), a, (at_least(a, -1.5), at_most(a, 1.5))),
     ("asin-plus-acos",          asin(a) + acos(a),          PI_ / 2,                UNIT),
     ("half-pi-minus-asin",      PI_ / 2 - asin(a),          acos(a)),
     ("half-pi-minus-acos",      PI_ / 2 - acos(a),          asin(a)),
     ("atan-plus-atan-recip",    atan(a) + atan(1 / a),      PI_ / 2,                positive(a)),
     ("half-pi-minus-atan",      PI_ / 2 - atan(a),          atan(1 / a),            positive(a)),
 )
-# asin(sin(a)) -> a: a = 3 gives pi - 3. acos(cos(a)) -> a: a = -1 gives 1. atan(tan(a)) -> a: a = 3.
+# asin(sin(a)) -> a: a = 3 gives pi - 3. acos(cos(a)) -> a: a = -1 gives 1.
+# atan(tan(a)) -> a: a = 3 gives 3 - pi.
 # atan(a) + atan(1/a) -> pi/2: a = -1 gives -pi/2.
 # atan(a) + atan(b) -> atan((a + b) / (1 - a*b)): a = b = 2 gives 2.21 and -0.93.
 POLAR = ruleset("polar", FINITE,

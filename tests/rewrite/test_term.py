@@ -91,7 +91,9 @@ def test_equality_is_structure_and_hash_agrees_across_stores() -> None:
         there = build()
         other = there + 1
     assert here == there and hash(here) == hash(there) and here.store is not there.store
+    before = len(here.store)
     assert here != other and here != "x" and not here == 1
+    assert len(here.store) == before  # comparing adds nothing
     assert {here: 1}[there] == 1 and len({here, there, other}) == 2
 
 
@@ -225,3 +227,20 @@ def test_an_exponential_term_is_small() -> None:
     assert len(repr(term)) < 2100 and len(term.sexpr()) < 4100 and len(term.latex()) < 4100
     swapped = term.substitute({x: y})
     assert swapped.node_count() == 101 and pickle.loads(pickle.dumps(swapped)) == swapped
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_terms_of_a_chain_have_hashes_of_their_own(compiled: bool) -> None:
+    def chain(count: int) -> list[Any]:
+        made = [symbol("x") * 2.5]
+        for _ in range(count):
+            made.append(made[-1] * symbol("y"))
+        return made
+
+    terms = chain(6000)
+    with rw.scope():
+        others = chain(6000)
+        hashes = [hash(others[-1])] if compiled else []  # all at once, from the top
+        hashes = [*map(hash, others)]
+    assert hashes == list(map(hash, terms)) and len(set(hashes)) == len(hashes)
+    assert len(set(terms)) == len(terms) and {others[9], others[-1]} < set(terms)
