@@ -2,14 +2,15 @@
 
     python3 examples [--points N] [--only NAME ...]
 
-Cycles are an element's, before and after, by the cost model of this machine. Times are the best of
-several runs on the same points, one thread, result arrays reused. Errors are in units in the last
+Cycles are an element's, before and after, by the cost model of this machine. Times are medians
+of several runs on the same points, one thread, result arrays reused. Errors are in units in the last
 place against ball arithmetic: the largest of 1,000 points.
 """
 
 import argparse
 import csv
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,15 +66,15 @@ def numpy_function(term: rw.Term, names: list[str]) -> Callable[..., Any]:
     return eval(source, {**functions, "np": np, "pi": math.pi})  # type: ignore[no-any-return]
 
 
-def best_time(call: Callable[[], object], budget: float = 0.05) -> float:
-    """Return the best time of a call, of at least three and as many as the budget allows."""
-    best, spent, runs = math.inf, 0.0, 0
-    while runs < 3 or spent < budget:
+def usual_time(call: Callable[[], object], budget: float = 0.1) -> float:
+    """Return the median time of a call, of at least five runs and as many as the budget allows."""
+    call()
+    times: list[float] = []
+    while len(times) < 5 or sum(times) < budget:
         begin = time.perf_counter()
         call()
-        took = time.perf_counter() - begin
-        best, spent, runs = min(best, took), spent + took, runs + 1
-    return best
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
 
 
 def measure(formula: Formula, count: int) -> dict[str, Any]:
@@ -88,8 +89,8 @@ def measure(formula: Formula, count: int) -> dict[str, Any]:
     function = numpy_function(term, list(symbols))
     some = {name: array[:CHECKED] for name, array in zip(symbols, points, strict=True)}
     known = exact(term, some)
-    fast = best_time(lambda: kernel(*points, out=ours))
-    slow = best_time(lambda: function(*points, out=numpys))
+    fast = usual_time(lambda: kernel(*points, out=ours))
+    slow = usual_time(lambda: function(*points, out=numpys))
     errors = [ulp_distance(a[:CHECKED], known, np.float64) for a in (ours, numpys)]
     apart = np.abs(ours - numpys)[:CHECKED] / np.spacing(np.abs(numpys[:CHECKED]))
     return {

@@ -132,7 +132,8 @@ def _measurable(
     if not symbols or np.count_nonzero(ok) >= n // 4:
         return sampled, exact
     more = sample_points(symbols, 4 * n, seed=seed + 1, dtype=kind)
-    finite = np.logical_and.reduce([np.isfinite(v) for v in evaluate_dag(dag, more, kind)])
+    values = np.broadcast_arrays(*evaluate_dag(dag, more, kind))
+    finite = np.logical_and.reduce([np.isfinite(v) for v in values])
     kept = np.nonzero(np.broadcast_to(finite, 4 * n))[0][: n // 2]
     both = {name: np.concatenate([sampled[name], more[name][kept]]) for name in sampled}
     return both, exact_dag(dag, both)

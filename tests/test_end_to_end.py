@@ -29,7 +29,7 @@ NAMES = ["x", "y", "z"]
 ARITHMETIC = ["add", "sub", "mul", "div", "neg", "sqrt", "abs", "minimum", "maximum", "floor",
               "lt", "ge", "where"]  # fmt: skip
 TERMS_A_KERNEL = 10
-CI = 40
+CI = 200
 """Kernels in CI: 2,000 terms."""
 
 many = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)

@@ -272,3 +272,11 @@ def test_the_guard_is_fast() -> None:
         assert Guard(term).accepts(term).ok
         best = min(best, time.perf_counter() - started)
     assert best < 0.05  # 3 ms on a quiet core
+
+
+def test_a_constant_root_beside_others_is_measured() -> None:
+    """Found by the end-to-end test: values of constants have no axis of points."""
+    z = rw.symbol("z")
+    undefined_mostly = rw.log(z) + rw.log(-z * rw.log(z))
+    guard = Guard([undefined_mostly, rw.log(abs(rw.const(-1)))])
+    assert guard.accepts([undefined_mostly, rw.const(0)]).mean_bits_after >= 0
