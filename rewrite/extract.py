@@ -29,6 +29,9 @@ TIE: Final = 1e-4
 """Added to every node, so that of two equal costs the smaller term wins and no cycle is free."""
 COMPILE_PAYS: Final = 30_000
 """From so many e-nodes on the compiled loops are worth loading."""
+SHARE_PAYS: Final = 4.0
+"""A class is tried for sharing if it costs so many times the cheapest operation."""
+MOST_SHARED: Final = 200
 
 
 def _fixpoint(price: Any, owner: Any, start: Any, args: Any, best: Any, choice: Any) -> int:
@@ -119,34 +122,85 @@ def _reaches(node: int, target: int, start: Any, args: Any, choice: Any, seen: A
     return False
 
 
-def _search(roots: Any, price: Any, start: Any, args: Any, first: Any, members: Any, choice: Any,
-            refs: Any, seen: Any, stack: Any, sweeps: int) -> Any:  # fmt: skip
-    """Improve the DAG cost by switching one class at a time; return it."""
+def _switch(group: int, node: int, mark: int, price: Any, start: Any, args: Any, choice: Any,
+            refs: Any, seen: Any, stack: Any) -> Any:  # fmt: skip
+    """Let a class use another node if that lowers the cost; return by how much, 0 if not."""
+    old = choice[group]
+    if node == old or price[node] >= INFINITE:
+        return 0.0
+    if _reaches(node, group, start, args, choice, seen, mark, stack):
+        return 0.0
+    gain = _shift(old, -1, price, start, args, choice, refs, stack)
+    pay = _shift(node, 1, price, start, args, choice, refs, stack)
+    if pay < gain - 1e-9:
+        choice[group] = node
+        return gain - pay
+    _shift(node, -1, price, start, args, choice, refs, stack)
+    _shift(old, 1, price, start, args, choice, refs, stack)
+    return 0.0
+
+
+def _share(group: int, mark: int, price: Any, owner: Any, start: Any, args: Any, choice: Any,
+           refs: Any, seen: Any, stack: Any, first_user: Any, users: Any, undo: Any) -> Any:  # fmt: skip
+    """Compute an unused class for all that could use it; return the gain, 0 if it does not pay.
+
+    One class alone may not pay for it: `x/s` and `y/s` become products only once both share `1/s`.
+    """
+    refs[group] += 1
+    paid = _shift(choice[group], 1, price, start, args, choice, refs, stack)
+    gained = 0.0
+    changed = 0
+    for u in range(first_user[group], first_user[group + 1]):
+        node = users[u]
+        target = owner[node]
+        if refs[target] > 0 and target != group:
+            old = choice[target]
+            gain = _switch(
+                target, node, mark + u, price, start, args, choice, refs, seen, stack
+            )
+            if gain > 0.0:
+                gained += gain
+                undo[2 * changed] = target
+                undo[2 * changed + 1] = old
+                changed += 1
+    refs[group] -= 1
+    if refs[group] == 0:  # nobody came
+        paid -= _shift(choice[group], -1, price, start, args, choice, refs, stack)
+    if gained > paid + 1e-9:
+        return gained - paid
+    while changed > 0:
+        changed -= 1
+        target, old = undo[2 * changed], undo[2 * changed + 1]
+        _shift(choice[target], -1, price, start, args, choice, refs, stack)
+        _shift(old, 1, price, start, args, choice, refs, stack)
+        choice[target] = old
+    return 0.0
+
+
+def _search(roots: Any, price: Any, owner: Any, start: Any, args: Any, first: Any, members: Any,
+            first_user: Any, users: Any, shareable: Any, choice: Any, refs: Any, seen: Any,
+            stack: Any, undo: Any, sweeps: int) -> Any:  # fmt: skip
+    """Improve the DAG cost, by one class at a time and by sharing one; return it."""
     total = _count(roots, price, start, args, choice, refs, stack)
     mark = 0
     for _ in range(sweeps):
-        improved = False
+        before = total
         for group in range(len(refs)):
-            if refs[group] == 0:
-                continue
             for m in range(first[group], first[group + 1]):
-                node = members[m]
-                old = choice[group]
-                if node == old or price[node] >= INFINITE:
-                    continue
+                if refs[group] > 0:
+                    mark += 1
+                    total -= _switch(
+                        group, members[m], mark, price, start, args, choice, refs, seen, stack
+                    )
+        for group in shareable:
+            if refs[group] == 0 and choice[group] >= 0:
                 mark += 1
-                if _reaches(node, group, start, args, choice, seen, mark, stack):
-                    continue
-                gain = _shift(old, -1, price, start, args, choice, refs, stack)
-                pay = _shift(node, 1, price, start, args, choice, refs, stack)
-                if pay < gain - 1e-9:
-                    choice[group] = node
-                    total += pay - gain
-                    improved = True
-                else:
-                    _shift(node, -1, price, start, args, choice, refs, stack)
-                    _shift(old, 1, price, start, args, choice, refs, stack)
-        if not improved:
+                total -= _share(
+                    group, mark, price, owner, start, args, choice, refs, seen, stack, first_user,
+                    users, undo,
+                )  # fmt: skip
+                mark += len(users)
+        if total > before - 1e-9:
             break
     return total
 
@@ -157,7 +211,7 @@ def _compiled() -> tuple[Any, Any]:
     import numba as nb
 
     scope: dict[str, Any] = {"INFINITE": INFINITE, "__name__": __name__}
-    for function in (_count, _shift, _reaches, _fixpoint, _search):
+    for function in (_count, _shift, _reaches, _switch, _share, _fixpoint, _search):
         copy = types.FunctionType(function.__code__, scope, function.__name__)
         scope[function.__name__] = nb.njit(nogil=True, cache=True)(copy)
     return scope["_fixpoint"], scope["_search"]
@@ -261,30 +315,46 @@ class Extractor:
         if arrays:
             columns = _as_arrays(columns)
         fixpoint(*columns)
-        price_, _, start_, args_, best_, choice_ = columns
+        best_, choice_ = columns[4:]
         if any(choice_[root] < 0 for root in wanted):
             return None
         if not self.model.sharing:
             tree = sum(best_[root] for root in wanted)
             return Extraction(_listed(choice_), float(tree))
         first, members = self._members()
-        buffers: Any = ([0] * count, [0] * count, [0] * (len(self.args) + len(wanted) + 2))
-        lists: Any = (list(wanted), first, members)
+        first_user, users = self._users()
+        lists: Any = (first, members, first_user, users, self._shareable(best_, first_user))
+        edges = len(self.args) + len(wanted) + 2
+        buffers: Any = ([0] * count, [0] * count, [0] * edges, [0] * (2 * len(users) + 2))
+        sources: Any = list(wanted)
         if arrays:
-            buffers, lists = _as_arrays(buffers), _as_arrays(lists)
-        total = search(
-            lists[0], price_, start_, args_, lists[1], lists[2], choice_, *buffers, sweeps
-        )
+            buffers, lists, (sources,) = map(_as_arrays, (buffers, lists, (sources,)))
+        total = search(sources, *columns[:4], *lists, choice_, *buffers, sweeps)
         return Extraction(_listed(choice_), float(total))
+
+    def _users(self) -> tuple[list[int], list[int]]:
+        """Return the nodes that have each class as a child."""
+        groups: list[list[int]] = [[] for _ in range(self.frozen.classes)]
+        for node in range(len(self.code)):
+            for group in set(self.args[self.start[node] : self.start[node + 1]]):
+                groups[group].append(node)
+        return _flat(groups)
+
+    def _shareable(self, best: Any, first_user: list[int]) -> list[int]:
+        """Return the classes that are worth computing ahead of a use, costly ones first."""
+        worth = SHARE_PAYS * min((p for p in self.price if p > TIE), default=1.0)
+        wanted = [
+            group
+            for group in range(self.frozen.classes)
+            if worth <= best[group] < INFINITE and first_user[group + 1] - first_user[group] > 1
+        ]
+        return sorted(wanted, key=lambda group: (-best[group], group))[:MOST_SHARED]
 
     def _members(self) -> tuple[list[int], list[int]]:
         groups: list[list[int]] = [[] for _ in range(self.frozen.classes)]
         for node, group in enumerate(self.owner):
             groups[group].append(node)
-        first = [0]
-        for nodes in groups:
-            first.append(first[-1] + len(nodes))
-        return first, [node for nodes in groups for node in nodes]
+        return _flat(groups)
 
     def terms(self, extraction: Extraction, store: Store) -> tuple[list[Term], dict[int, int]]:
         """Build the chosen program in a store; also map each made term's id to its e-node."""
@@ -319,6 +389,13 @@ class Extractor:
             for a, flip in zip(args, flips or [False] * len(args), strict=True)
         ]
         return store.make((self.code[node], *args))
+
+
+def _flat(groups: list[list[int]]) -> tuple[list[int], list[int]]:
+    first = [0]
+    for nodes in groups:
+        first.append(first[-1] + len(nodes))
+    return first, [node for nodes in groups for node in nodes]
 
 
 def _as_arrays(columns: Any) -> Any:

@@ -339,6 +339,7 @@ def relevant(
     groups = [(rule, True) for rule in simplify] + [(rule, False) for rule in expand]
     waiting = [
         (rule.name, simple, heads(rule.lhs), heads(rule.rhs), edges(rule.lhs), edges(rule.rhs))
+        + (_made(rule.rhs),)
         for rule, simple in groups
     ]
     kept: set[str] = set()
@@ -346,12 +347,13 @@ def relevant(
     while grew:
         grew, later = False, []
         for row in waiting:
-            name, simple, needs, makes, stands, puts = row
+            name, simple, needs, makes, stands, puts, value = row
             ready = needs <= known and all(e in places or e[2] in own for e in stands)
             if ready and (simple or makes <= known | _ARITHMETIC):
                 kept.add(name)
                 known |= makes
                 places |= puts
+                own |= value
                 grew = True
             else:
                 later.append(row)
@@ -362,6 +364,12 @@ def relevant(
             first.setdefault(rule.name, (rule, simple))
     wanted = list(first.values())
     return [r for r, simple in wanted if simple], [r for r, simple in wanted if not simple]
+
+
+def _made(side: Term) -> set[Fraction | str]:
+    """Return the constant that a rule's right side is, which may then stand anywhere."""
+    rational = None if side.op is not ops.CONST or side.value is None else exact(side.value)
+    return set() if rational is None else {rational}
 
 
 def _folded(dag: Dag) -> set[Fraction | str]:
