@@ -117,3 +117,4 @@ def _same_machine(first: str, second: str) -> bool:
 def _initialize() -> None:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
+    llvm.initialize_native_asmparser()  # for the few lines of assembly in the driver

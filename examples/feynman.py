@@ -3,8 +3,8 @@
     python3 examples [--points N] [--only NAME ...]
 
 Cycles are an element's, before and after, by the cost model of this machine. Times are medians
-of several runs on the same points, one thread, result arrays reused. Errors are in units in the last
-place against ball arithmetic: the largest of 1,000 points.
+of several runs on the same points, one thread, result arrays reused. Errors are in units in the
+last place against ball arithmetic: the largest of 1,000 points.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -34,172 +34,181 @@ SHARE_PAYS: Final = 4.0
 MOST_SHARED: Final = 200
 
 
-def _fixpoint(price: Any, owner: Any, start: Any, args: Any, best: Any, choice: Any) -> int:
+class _Graph(NamedTuple):
+    """The columns that the loops share: lists, or arrays under Numba."""
+
+    price: Any
+    """Of each node; infinite where it must not be used."""
+    owner: Any
+    start: Any
+    args: Any
+    """`args[start[i]:start[i+1]]` are the child classes of node i."""
+    first: Any
+    members: Any
+    """`members[first[c]:first[c+1]]` are the nodes of class c."""
+    first_user: Any
+    users: Any
+    """`users[first_user[c]:first_user[c+1]]` are the nodes that have class c as a child."""
+    best: Any
+    """The cost of the cheapest tree of each class."""
+    choice: Any
+    """The chosen node of each class, -1 where none is known."""
+    refs: Any
+    """How often the chosen program uses each class."""
+    seen: Any
+    stack: Any
+    undo: Any
+
+
+def _fixpoint(g: Any) -> int:
     """Relax tree costs until nothing changes; return the number of passes."""
     passes = 0
     changed = True
     while changed:
         changed = False
         passes += 1
-        for node in range(len(price)):
-            cost = price[node]
+        for node in range(len(g.price)):
+            cost = g.price[node]
             if cost >= INFINITE:
                 continue
-            for k in range(start[node], start[node + 1]):
-                cost += best[args[k]]
+            for k in range(g.start[node], g.start[node + 1]):
+                cost += g.best[g.args[k]]
                 if cost >= INFINITE:
                     break
-            group = owner[node]
-            if cost < best[group] - 1e-12:
-                best[group] = cost
-                choice[group] = node
+            group = g.owner[node]
+            if cost < g.best[group] - 1e-12:
+                g.best[group] = cost
+                g.choice[group] = node
                 changed = True
     return passes
 
 
-def _count(
-    roots: Any, price: Any, start: Any, args: Any, choice: Any, refs: Any, stack: Any
-) -> Any:
+def _count(roots: Any, g: Any) -> Any:
     """Count the references from the roots along the chosen nodes; return the DAG's cost."""
     total = 0.0
     top = 0
     for root in roots:
-        refs[root] += 1
-        if refs[root] == 1:
-            stack[top] = root
+        g.refs[root] += 1
+        if g.refs[root] == 1:
+            g.stack[top] = root
             top += 1
     while top > 0:
         top -= 1
-        node = choice[stack[top]]
-        total += price[node]
-        for k in range(start[node], start[node + 1]):
-            refs[args[k]] += 1
-            if refs[args[k]] == 1:
-                stack[top] = args[k]
+        node = g.choice[g.stack[top]]
+        total += g.price[node]
+        for k in range(g.start[node], g.start[node + 1]):
+            g.refs[g.args[k]] += 1
+            if g.refs[g.args[k]] == 1:
+                g.stack[top] = g.args[k]
                 top += 1
     return total
 
 
-def _shift(node: int, sign: int, price: Any, start: Any, args: Any, choice: Any, refs: Any,
-           stack: Any) -> Any:  # fmt: skip
+def _shift(node: int, sign: int, g: Any) -> Any:
     """Add (sign 1) or drop (sign -1) the references below a node; return the cost that moves."""
-    moved = price[node]
+    moved = g.price[node]
     edge = 0 if sign < 0 else 1
-    stack[0] = node
+    g.stack[0] = node
     top = 1
     while top > 0:
         top -= 1
-        current = stack[top]
-        for k in range(start[current], start[current + 1]):
-            child = args[k]
-            refs[child] += sign
-            if refs[child] == edge:
-                below = choice[child]
-                moved += price[below]
-                stack[top] = below
+        current = g.stack[top]
+        for k in range(g.start[current], g.start[current + 1]):
+            child = g.args[k]
+            g.refs[child] += sign
+            if g.refs[child] == edge:
+                below = g.choice[child]
+                moved += g.price[below]
+                g.stack[top] = below
                 top += 1
     return moved
 
 
-def _reaches(node: int, target: int, start: Any, args: Any, choice: Any, seen: Any, mark: int,
-             stack: Any) -> bool:  # fmt: skip
+def _reaches(node: int, target: int, mark: int, g: Any) -> bool:
     """Tell whether the chosen program below a node contains the target class."""
-    stack[0] = node
+    g.stack[0] = node
     top = 1
     while top > 0:
         top -= 1
-        current = stack[top]
-        for k in range(start[current], start[current + 1]):
-            child = args[k]
+        current = g.stack[top]
+        for k in range(g.start[current], g.start[current + 1]):
+            child = g.args[k]
             if child == target:
                 return True
-            if seen[child] != mark:
-                seen[child] = mark
-                if choice[child] < 0:
+            if g.seen[child] != mark:
+                g.seen[child] = mark
+                if g.choice[child] < 0:
                     return True  # nothing is known below: not a program
-                stack[top] = choice[child]
+                g.stack[top] = g.choice[child]
                 top += 1
     return False
 
 
-def _switch(group: int, node: int, mark: int, price: Any, start: Any, args: Any, choice: Any,
-            refs: Any, seen: Any, stack: Any) -> Any:  # fmt: skip
+def _switch(group: int, node: int, mark: int, g: Any) -> Any:
     """Let a class use another node if that lowers the cost; return by how much, 0 if not."""
-    old = choice[group]
-    if node == old or price[node] >= INFINITE:
+    old = g.choice[group]
+    if node == old or g.price[node] >= INFINITE or _reaches(node, group, mark, g):
         return 0.0
-    if _reaches(node, group, start, args, choice, seen, mark, stack):
-        return 0.0
-    gain = _shift(old, -1, price, start, args, choice, refs, stack)
-    pay = _shift(node, 1, price, start, args, choice, refs, stack)
+    gain = _shift(old, -1, g)
+    pay = _shift(node, 1, g)
     if pay < gain - 1e-9:
-        choice[group] = node
+        g.choice[group] = node
         return gain - pay
-    _shift(node, -1, price, start, args, choice, refs, stack)
-    _shift(old, 1, price, start, args, choice, refs, stack)
+    _shift(node, -1, g)
+    _shift(old, 1, g)
     return 0.0
 
 
-def _share(group: int, mark: int, price: Any, owner: Any, start: Any, args: Any, choice: Any,
-           refs: Any, seen: Any, stack: Any, first_user: Any, users: Any, undo: Any) -> Any:  # fmt: skip
+def _share(group: int, mark: int, g: Any) -> Any:
     """Compute an unused class for all that could use it; return the gain, 0 if it does not pay.
 
     One class alone may not pay for it: `x/s` and `y/s` become products only once both share `1/s`.
     """
-    refs[group] += 1
-    paid = _shift(choice[group], 1, price, start, args, choice, refs, stack)
+    g.refs[group] += 1
+    paid = _shift(g.choice[group], 1, g)
     gained = 0.0
     changed = 0
-    for u in range(first_user[group], first_user[group + 1]):
-        node = users[u]
-        target = owner[node]
-        if refs[target] > 0 and target != group:
-            old = choice[target]
-            gain = _switch(
-                target, node, mark + u, price, start, args, choice, refs, seen, stack
-            )
+    for u in range(g.first_user[group], g.first_user[group + 1]):
+        node = g.users[u]
+        target = g.owner[node]
+        if g.refs[target] > 0 and target != group:
+            old = g.choice[target]
+            gain = _switch(target, node, mark + u, g)
             if gain > 0.0:
                 gained += gain
-                undo[2 * changed] = target
-                undo[2 * changed + 1] = old
+                g.undo[2 * changed] = target
+                g.undo[2 * changed + 1] = old
                 changed += 1
-    refs[group] -= 1
-    if refs[group] == 0:  # nobody came
-        paid -= _shift(choice[group], -1, price, start, args, choice, refs, stack)
+    g.refs[group] -= 1
+    if g.refs[group] == 0:  # nobody came
+        paid -= _shift(g.choice[group], -1, g)
     if gained > paid + 1e-9:
         return gained - paid
     while changed > 0:
         changed -= 1
-        target, old = undo[2 * changed], undo[2 * changed + 1]
-        _shift(choice[target], -1, price, start, args, choice, refs, stack)
-        _shift(old, 1, price, start, args, choice, refs, stack)
-        choice[target] = old
+        target, old = g.undo[2 * changed], g.undo[2 * changed + 1]
+        _shift(g.choice[target], -1, g)
+        _shift(old, 1, g)
+        g.choice[target] = old
     return 0.0
 
 
-def _search(roots: Any, price: Any, owner: Any, start: Any, args: Any, first: Any, members: Any,
-            first_user: Any, users: Any, shareable: Any, choice: Any, refs: Any, seen: Any,
-            stack: Any, undo: Any, sweeps: int) -> Any:  # fmt: skip
+def _search(roots: Any, shareable: Any, sweeps: int, g: Any) -> Any:
     """Improve the DAG cost, by one class at a time and by sharing one; return it."""
-    total = _count(roots, price, start, args, choice, refs, stack)
+    total = _count(roots, g)
     mark = 0
     for _ in range(sweeps):
         before = total
-        for group in range(len(refs)):
-            for m in range(first[group], first[group + 1]):
-                if refs[group] > 0:
+        for group in range(len(g.refs)):
+            for m in range(g.first[group], g.first[group + 1]):
+                if g.refs[group] > 0:
                     mark += 1
-                    total -= _switch(
-                        group, members[m], mark, price, start, args, choice, refs, seen, stack
-                    )
+                    total -= _switch(group, g.members[m], mark, g)
         for group in shareable:
-            if refs[group] == 0 and choice[group] >= 0:
+            if g.refs[group] == 0 and g.choice[group] >= 0:
                 mark += 1
-                total -= _share(
-                    group, mark, price, owner, start, args, choice, refs, seen, stack, first_user,
-                    users, undo,
-                )  # fmt: skip
-                mark += len(users)
+                total -= _share(group, mark, g)
+                mark += len(g.users)
         if total > before - 1e-9:
             break
     return total
@@ -302,35 +311,35 @@ class Extractor:
 
         A model without sharing gets the best tree, any other the best DAG that the search finds.
         """
-        wanted = list(self.frozen.roots if roots is None else roots)
+        wanted: Any = list(self.frozen.roots if roots is None else roots)
         price = list(self.price)
         for node in banned:
             price[node] = INFINITE
-        count = self.frozen.classes
-        best, choice = [INFINITE] * count, [-1] * count
-        arrays = len(price) >= COMPILE_PAYS
-        loops: Any = _compiled() if arrays else (_fixpoint, _search)
-        fixpoint, search = loops
-        columns: Any = (price, self.owner, self.start, self.args, best, choice)
-        if arrays:
-            columns = _as_arrays(columns)
-        fixpoint(*columns)
-        best_, choice_ = columns[4:]
-        if any(choice_[root] < 0 for root in wanted):
+        g = self._graph(price, len(wanted))
+        compiled = len(price) >= COMPILE_PAYS
+        loops: Any = _compiled() if compiled else (_fixpoint, _search)
+        if compiled:
+            g = _Graph(*map(_as_array, g))
+        loops[0](g)
+        if any(g.choice[root] < 0 for root in wanted):
             return None
         if not self.model.sharing:
-            tree = sum(best_[root] for root in wanted)
-            return Extraction(_listed(choice_), float(tree))
+            return Extraction(_listed(g.choice), float(sum(g.best[root] for root in wanted)))
+        shareable: Any = self._shareable(g)
+        if compiled:
+            wanted, shareable = _as_array(wanted), _as_array(shareable)
+        total = loops[1](wanted, shareable, sweeps, g)
+        return Extraction(_listed(g.choice), float(total))
+
+    def _graph(self, price: list[float], roots: int) -> _Graph:
+        count, edges = self.frozen.classes, len(self.args) + roots + 2
         first, members = self._members()
         first_user, users = self._users()
-        lists: Any = (first, members, first_user, users, self._shareable(best_, first_user))
-        edges = len(self.args) + len(wanted) + 2
-        buffers: Any = ([0] * count, [0] * count, [0] * edges, [0] * (2 * len(users) + 2))
-        sources: Any = list(wanted)
-        if arrays:
-            buffers, lists, (sources,) = map(_as_arrays, (buffers, lists, (sources,)))
-        total = search(sources, *columns[:4], *lists, choice_, *buffers, sweeps)
-        return Extraction(_listed(choice_), float(total))
+        return _Graph(
+            price, self.owner, self.start, self.args, first, members, first_user, users,
+            [INFINITE] * count, [-1] * count, [0] * count, [0] * count, [0] * edges,
+            [0] * (2 * len(users) + 2),
+        )  # fmt: skip
 
     def _users(self) -> tuple[list[int], list[int]]:
         """Return the nodes that have each class as a child."""
@@ -340,15 +349,16 @@ class Extractor:
                 groups[group].append(node)
         return _flat(groups)
 
-    def _shareable(self, best: Any, first_user: list[int]) -> list[int]:
+    def _shareable(self, g: _Graph) -> list[int]:
         """Return the classes that are worth computing ahead of a use, costly ones first."""
         worth = SHARE_PAYS * min((p for p in self.price if p > TIE), default=1.0)
         wanted = [
             group
             for group in range(self.frozen.classes)
-            if worth <= best[group] < INFINITE and first_user[group + 1] - first_user[group] > 1
+            if worth <= g.best[group] < INFINITE
+            and g.first_user[group + 1] - g.first_user[group] > 1
         ]
-        return sorted(wanted, key=lambda group: (-best[group], group))[:MOST_SHARED]
+        return sorted(wanted, key=lambda group: (-g.best[group], group))[:MOST_SHARED]
 
     def _members(self) -> tuple[list[int], list[int]]:
         groups: list[list[int]] = [[] for _ in range(self.frozen.classes)]
@@ -398,10 +408,8 @@ def _flat(groups: list[list[int]]) -> tuple[list[int], list[int]]:
     return first, [node for nodes in groups for node in nodes]
 
 
-def _as_arrays(columns: Any) -> Any:
-    return tuple(
-        np.array(c, np.float64 if c and isinstance(c[0], float) else np.int64) for c in columns
-    )
+def _as_array(column: Any) -> Any:
+    return np.array(column, np.float64 if column and isinstance(column[0], float) else np.int64)
 
 
 def _listed(choice: Any) -> list[int]:

@@ -22,7 +22,7 @@ VOID, POINTER = ir.VoidType(), ir.PointerType()
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _DEFAULT_MXCSR = 0x1F80
 _MXCSR_CONTROL = 0xFFC0  # rounding, masks, subnormals
-_MXCSR_REPORTED = 0x1D  # invalid, division by zero, overflow, underflow
+_REPORTED = 0x1D  # invalid, division by zero, overflow, underflow
 
 
 class Scribe(ir.IRBuilder):  # type: ignore[misc]
@@ -120,10 +120,20 @@ def x86_environment(code: Scribe) -> Iterator[None]:
     yield
     code.call(save, [other])
     after = code.load(other, typ=I32)
-    raised = code.and_(code.and_(after, code.not_(before)), I32(_MXCSR_REPORTED))
+    raised = code.and_(code.and_(after, code.not_(before)), I32(_REPORTED))
     flagged = code.icmp_unsigned("!=", raised, I32(0))
     with code.if_then(code.or_(unusual, flagged), likely=False):
         code.call(set_, [saved])
+    _clear_x87(code)
+
+
+def _clear_x87(code: Scribe) -> None:
+    """Clear the flags of the x87 unit, which glibc's fmod uses and NumPy reads as well."""
+    half = ir.IntType(16)
+    status = code.asm(ir.FunctionType(half, []), "fnstsw $0", "={ax},~{fpsr}", [], True)
+    flagged = code.icmp_unsigned("!=", code.and_(status, half(_REPORTED)), half(0))
+    with code.if_then(flagged, likely=False):
+        code.asm(ir.FunctionType(VOID, []), "fnclex", "~{fpsr}", [], True)
 
 
 @contextmanager

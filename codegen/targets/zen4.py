@@ -4,9 +4,8 @@ Unit: core cycles for one whole vector. Addition, multiplication, fma, division 
 throughputs measured on an EPYC of family 25 at 3.66 GHz (one 512-bit fma a cycle; division 2.45 ns
 a float64 and 1.63 ns a float32 vector, root 4.36 and 2.72 ns), latencies from A. Fog, "Instruction
 tables" (Zen 4). Elementary functions: those of `codegen.targets.intel` times 1.25, since half the
-fma throughput costs so much on what was measured of them; not yet measured here. Left out: loads, stores, and the
-overlap of ports; additions have two units
-of their own beside the two for products.
+fma throughput costs so much on what was measured of them; not yet measured here. Left out: loads,
+stores, and the overlap of ports; additions have two units of their own beside the two for products.
 """
 
 from codegen.targets.table import CostTable, rows

@@ -338,8 +338,10 @@ def relevant(
     own = {value for _, _, value in places} | _folded(dag)
     groups = [(rule, True) for rule in simplify] + [(rule, False) for rule in expand]
     waiting = [
-        (rule.name, simple, heads(rule.lhs), heads(rule.rhs), edges(rule.lhs), edges(rule.rhs))
-        + (_made(rule.rhs),)
+        (
+            *(rule.name, simple, heads(rule.lhs), heads(rule.rhs)),
+            *(edges(rule.lhs), edges(rule.rhs), _made(rule.rhs)),
+        )
         for rule, simple in groups
     ]
     kept: set[str] = set()
