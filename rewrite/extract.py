@@ -27,6 +27,8 @@ __all__ = ["Extraction", "Extractor"]
 INFINITE: Final = 1e300
 TIE: Final = 1e-4
 """Added to every node, so that of two equal costs the smaller term wins and no cycle is free."""
+_PLAIN: Final = {ops.ADD.code: 1.3, ops.POW.code: 3.0, ops.FMA.code: 3.0}
+"""Among constants, which cost nothing, 2*pi is read more easily than pi + pi."""
 COMPILE_PAYS: Final = 30_000
 """From so many e-nodes on the compiled loops are worth loading."""
 SHARE_PAYS: Final = 4.0
@@ -287,7 +289,7 @@ class Extractor:
         for node, code in enumerate(self.code):
             args = self.args[self.start[node] : self.start[node + 1]]
             if not args or all(a in constant for a in args):
-                self.price.append(TIE)
+                self.price.append(TIE * (_PLAIN.get(code, 1.0) if args else 0.1))
                 continue
             key = (code, *[value.get(a) for a in args])
             if key not in known:

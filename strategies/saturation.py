@@ -31,6 +31,7 @@ type Judge = Callable[[Sequence[Term]], Verdict]
 GROWTH_PAYS: Final = 400
 """Above so many nodes only shrinking rules run: growing ones would end at the limit at once."""
 LOADABLE: Final = 50_000
+DROPPED: Final = "a cheaper form was less accurate and was dropped"
 CANDIDATES: Final = 16
 """How many refused programs are replaced before the source is kept."""
 PATIENCE: Final = 7
@@ -72,6 +73,11 @@ class Saturate(Strategy):
             report.notes.append(f"{len(dag)} nodes are too many for one e-graph; left as written")
             return list(terms), report
         best, report = self._search(dag, scratch, list(terms))
+        distinct = dict.fromkeys(terms)
+        if DROPPED in report.notes and best == list(terms) and len(distinct) > 1:
+            # one root may have been what the judge refused: the others get their own chance
+            alone = {term: self.roots([term])[0][0] for term in distinct}
+            best = [alone[term] for term in terms]
         report.seconds = time.perf_counter() - begin
         return best, report
 
@@ -121,7 +127,7 @@ class Saturate(Strategy):
             blame = verdict(best) if verdict is not None else None
             if blame is None:
                 return best
-            report.notes.append("a cheaper form was less accurate and was dropped")
+            report.notes.append(DROPPED)
             guilty = [source[n] for n in made.ids[list(blame)].tolist() if n in source]
             fresh = [node for node in guilty if node not in banned]
             if not fresh:
