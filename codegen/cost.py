@@ -5,7 +5,9 @@ overlap between ports, latency (the out-of-order core overlaps iterations of an 
 loads and stores. `port_cycles` is the bound that overlapping ports cannot beat.
 """
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
@@ -14,11 +16,13 @@ from codegen.target import Float, Target
 from codegen.targets import TABLES
 from codegen.targets.table import CostTable, Row
 from rewrite import ops
-from rewrite.constants import Constant, to_float
+from rewrite.constants import Constant, Named, to_float
 from rewrite.errors import TargetError
 
-__all__ = ["CycleCost", "cycle_cost", "port_cycles", "power_operations",
-           "table_for"]  # fmt: skip
+__all__ = [
+    "CycleCost", "cycle_cost", "exact_inverse", "port_cycles", "power_operations",
+    "product_exponent", "table_for",
+]  # fmt: skip
 
 MOST_PRODUCTS: Final = 64
 """Integer powers up to this exponent are written as products."""
@@ -26,8 +30,36 @@ PLAIN_POWERS: Final = 3
 """Up to this exponent rounding errors do not add up to more than an elementary function's."""
 
 
+def product_exponent(exponent: Constant | None, strict: bool = False) -> int | None:
+    """Return the integer n for which `codegen.lower` writes x**n without `pow`, else None.
+
+    Under `strict` only what NumPy itself does not hand to the C library.
+    """
+    if isinstance(exponent, bool) or not isinstance(exponent, (int, float)):
+        return None
+    if not abs(exponent) <= MOST_PRODUCTS or exponent != int(exponent):  # a NaN is not below either
+        return None
+    return None if strict and exponent not in (-1, 0, 1, 2) else int(exponent)
+
+
+def exact_inverse(divisor: Constant | None) -> float | None:
+    """Return 1/c if x*(1/c) has the bits of x/c in both float types, else None.
+
+    So it is where c is a power of two, far enough from the ends of float32.
+    """
+    if isinstance(divisor, (bool, Named)) or not divisor:
+        return None
+    near = to_float(divisor)
+    if not 2.0**-100 <= abs(near) <= 2.0**100 or Fraction(near) != divisor:
+        return None
+    return 1.0 / near if abs(math.frexp(near)[0]) == 0.5 else None
+
+
 def power_operations(exponent: int) -> int:
-    """Return how many products, sums and selections `codegen.lower` writes x**exponent as."""
+    """Return how many products, sums and selections `codegen.lower` writes x**exponent as.
+
+    Negations are not counted: they are part of the `fma` that uses them.
+    """
     n = abs(exponent)
     if n <= (PLAIN_POWERS if exponent > 0 else PLAIN_POWERS - 1):
         return max(0, n - 1)
@@ -43,6 +75,8 @@ class CycleCost:
     dtype: Float = "f64"
     unit: str = "cycles/element"
     sharing: bool = True
+    strict: bool = False
+    """Whether integer powers beyond the square stay `pow`, as strict code has them."""
 
     @property
     def name(self) -> str:
@@ -66,25 +100,19 @@ class CycleCost:
 
     def price(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
         """Price an op; integer powers are products, division by a power of two is one too."""
-        if op is ops.POW and constants[1] is not None:
-            return self._power(constants[1])
-        if op is ops.DIV and constants[1] is not None:
-            mantissa = to_float(constants[1]).hex().partition("p")[0].lstrip("-")
-            if mantissa == "0x1.0000000000000":
-                return self.cycles("mul")
+        n = product_exponent(constants[1], self.strict) if op is ops.POW else None
+        if n is not None:
+            return power_operations(n) * self.cycles("mul") + (self.cycles("div") if n < 0 else 0)
+        if op is ops.DIV and exact_inverse(constants[1]) is not None:
+            return self.cycles("mul")
         return self.cycles(op.name)
-
-    def _power(self, exponent: Constant) -> float:
-        value = to_float(exponent)
-        if abs(value) > MOST_PRODUCTS or value != int(value):
-            return self.cycles("pow")
-        n = int(value)
-        return power_operations(n) * self.cycles("mul") + (self.cycles("div") if n < 0 else 0)
 
 
 def table_for(target: Target) -> CostTable:
     """Return the cost table of a target's CPU, or else of its vector width."""
     known = [t for t in TABLES.values() if t.vector_bits == target.vector_bits]
+    if not known:
+        raise TargetError(f"there is no cost table for vectors of {target.vector_bits} bits")
     for table in known:
         if target.cpu in table.cpus:
             return table

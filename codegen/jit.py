@@ -13,6 +13,7 @@ import numpy as np
 from codegen.kernel import Kernel
 from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray
+from rewrite.constants import constant_key
 from rewrite.errors import ArgumentError
 from rewrite.term import Term, current_store, scope
 from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
@@ -132,7 +133,7 @@ class _Call:
             if isinstance(value, (Term, TermArray)):
                 self.symbolic = True
             elif parameter in jitted.static or _is_static(value):
-                key.append((name, type(value), _hashable(value, name)))
+                key.append((name, _key(value, name)))
             else:
                 spec = _spec(name, value, parameter in jitted.arrays)
                 self.specs[name] = spec
@@ -185,6 +186,15 @@ def _is_plain(value: Any) -> bool:
 
 def _is_static(value: Any) -> bool:
     return value is None or isinstance(value, str) or callable(value)
+
+
+def _key(value: Any, name: str) -> Any:
+    """Return what is equal for values that compile alike: 0.0 is not -0.0, and a NaN is itself."""
+    if isinstance(value, tuple):
+        return type(value), tuple([_key(part, name) for part in value])
+    if isinstance(value, (float, np.float32, np.float16)):
+        return type(value), constant_key(float(value))
+    return type(value), _hashable(value, name)
 
 
 def _hashable(value: Any, name: str) -> Any:

@@ -15,7 +15,7 @@ from codegen.engine import assembly
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
 from codegen.program import Argument, Output, Program
-from codegen.target import Float, Target, get, host
+from codegen.target import NAMES, Float, Target, get, host
 from codegen.ufunc import make_ufunc
 from rewrite.errors import ArgumentError, TargetError
 
@@ -99,8 +99,7 @@ class Kernel:
             "parallel": self.parallel,
             "batch_axis": self.batch_axis,
         }
-        target = "native" if self.target == host() else self.target.name
-        return _rebuild, (self.program, target, options)
+        return _rebuild, (self.program, _portable(self.target), options)
 
     @cached_property
     def llvm(self) -> str:
@@ -134,8 +133,12 @@ class Kernel:
             raise ArgumentError(
                 f"kernel {self.program.name!r} has several results, not a single one"
             )
-        if self.parallel < 1:
-            raise ArgumentError(f"parallel={self.parallel}: the number of threads is at least 1")
+        if not isinstance(self.parallel, (int, np.integer)) or self.parallel < 1:
+            raise ArgumentError(f"parallel={self.parallel!r}: the number of threads is at least 1")
+        if self.batch_axis not in (0, -1):
+            raise ArgumentError(
+                f"batch_axis={self.batch_axis!r}: the batch is first (0) or last (-1)"
+            )
 
     def _compile(self) -> np.ufunc:
         program = self.program
@@ -180,5 +183,12 @@ def _shown(part: Argument | Output) -> str:
     return part.name + (f"[{', '.join(map(str, part.shape))}]" if part.shape else "")
 
 
-def _rebuild(program: Program, target: str, options: dict[str, Any]) -> Kernel:
-    return Kernel(program, get(target), **options)
+def _portable(target: Target) -> Target | str:
+    """Return what a pickle holds: a name where that says it all, so that "native" stays native."""
+    if target == host():
+        return "native"
+    return target.name if target.name in NAMES and get(target.name) == target else target
+
+
+def _rebuild(program: Program, target: Target | str, options: dict[str, Any]) -> Kernel:
+    return Kernel(program, get(target) if isinstance(target, str) else target, **options)

@@ -2,7 +2,7 @@
 
 What is written is what is computed: nothing is reordered here. Subterms made of constants only
 are evaluated ahead of time: step by step under `strict`, as Python would, and else exactly, to be
-rounded once.
+rounded once. `strict` is what holds wherever reassociation is not granted.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from codegen.cost import MOST_PRODUCTS, PLAIN_POWERS
+from codegen.cost import PLAIN_POWERS, exact_inverse, product_exponent
 from codegen.instruction import Constant, Output
 from codegen.program import Program, ProgramBuilder
 from rewrite import constants, ops
@@ -135,12 +135,12 @@ class _Lowering:
 
     def _call(self, row: ops.Op, args: tuple[int, ...]) -> int:
         values = [self.value[a] for a in args]
-        if row is ops.POW and self._integer(args[1]) is not None:
-            power = self._power(values[0], self._integer(args[1]) or 0)
+        if row is ops.POW:
+            power = product_exponent(self._known(args[1]), self.strict)
             if power is not None:
-                return power
+                return self._power(values[0], power)
         if row is ops.DIV:
-            inverse = self._exact_inverse(args[1])
+            inverse = exact_inverse(self._known(args[1]))
             if inverse is not None:
                 return self._emit("mul", values[0], self.builder.const(inverse))
         total = self._emit(row.name, *values[: max(row.arity, 1) if row.arity > 0 else 2])
@@ -154,31 +154,17 @@ class _Lowering:
             self.known[key] = self.builder.emit(name, *values)
         return self.known[key]
 
-    def _integer(self, at: int) -> int | None:
+    def _known(self, at: int) -> constants.Constant | None:
         value = self.dag.value[at]
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        return int(value) if abs(value) <= MOST_PRODUCTS and value == int(value) else None
+        return None if isinstance(value, Symbol) else value
 
-    def _exact_inverse(self, at: int) -> float | None:
-        """Return 1/c where both c and 1/c are powers of two, so that the product has equal bits."""
-        value = self.dag.value[at]
-        if isinstance(value, bool) or not isinstance(value, (int, float, Fraction)) or not value:
-            return None
-        exact = constants.to_float(value)
-        if abs(exact) > 2.0**100 or abs(exact) < 2.0**-100 or Fraction(exact) != Fraction(value):
-            return None
-        return 1.0 / exact if Fraction(1.0 / exact) * Fraction(exact) == 1 else None
-
-    def _power(self, base: int, n: int) -> int | None:
-        """Write an integer power as products; strict mode keeps what NumPy does itself.
+    def _power(self, base: int, n: int) -> int:
+        """Write an integer power as products.
 
         Up to the cube they are plain. Further on, rounding errors would double with each squaring
         (x**8: 5 ulp), so the error of each product is carried along by fma (Ogita, Rump & Oishi
         2005), and the result is as good as one elementary function: at most 1 ulp.
         """
-        if self.strict and n not in (-1, 0, 1, 2):
-            return None
         if n == 0:
             return self.builder.const(1.0)
         size = abs(n)

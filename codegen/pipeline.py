@@ -4,9 +4,11 @@ Read `compile_kernel` as the table of contents of the project: one line a stage,
 `rewrite.debug.emit` where it is asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,15 +24,14 @@ from rewrite.egraph.limits import Limits, Report
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.fastmath import FastMath, licence
 from rewrite.rule import Rule
-from rewrite.store import Store
+from rewrite.store import Store, Symbol
 from rewrite.term import Term, current_store, join, lift
-from strategies.core import Strategy
+from strategies.base import strategy as strategy_of
+from strategies.custom import follow, rules_of
 from strategies.explain import sufficient
-from strategies.presets import default_plan
+from strategies.presets import GuardJudge, default_plan
 
 __all__ = ["Optimized", "compile_kernel", "cost_model", "optimize"]
-
-LICENCES: Final = (FastMath.NONE, FastMath.GUARDED, FastMath.FAST)
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,25 @@ class Optimized:
     cost_after: float
     model: CostModel
     report: Report
+    limits: Limits
+    """Those of the search, within which `explain` looks for its proof again."""
     _source: tuple[Term, ...] = field(repr=False)
     _target: tuple[Term, ...] = field(repr=False)
     _licence: FastMath = field(repr=False)
+    _own: tuple[Rule, ...] = field(default=(), repr=False)
+    """Rules of the caller's strategy, which may not be in the library."""
+
+    @cached_property
+    def _proof(self) -> tuple[Rule, ...] | None:
+        return sufficient(self._source, self._target, self._licence, self.limits, self._own)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """A smallest set of rules found that makes the result equal to the source."""
-        return sufficient(self._source, self._target, self._licence)
+        """A smallest set of rules found that makes the result equal to the source.
+
+        Empty where none is needed, and where none was found within the limits.
+        """
+        return self._proof or ()
 
     def explain(self) -> str:
         """Say which laws lead from the source to the result.
@@ -60,7 +72,15 @@ class Optimized:
         """
         if self._source == self._target:
             return "nothing cheaper was found; the result is as written"
-        return "\n".join(f"{rule!r}    [{rule.licence.name}]" for rule in self.rules)
+        if self._proof is None:
+            return (
+                "which laws lead to the result was not proved within the limits of "
+                f"{self.limits.iterations} iterations and {self.limits.seconds:g} seconds; "
+                "limits= sets others, and .report says which rules matched"
+            )
+        if not self._proof:
+            return "exact arithmetic on constants alone"
+        return "\n".join(f"{rule!r}    [{rule.licence.name}]" for rule in self._proof)
 
     def __repr__(self) -> str:
         """Show the result and the gain."""
@@ -68,14 +88,17 @@ class Optimized:
         return f"<Optimized {self.terms!r}: {costs} ({self.model.name})>"
 
 
-def cost_model(cost: "str | CostModel | None", target: Target, dtype: Float) -> CostModel:
+def cost_model(
+    cost: "str | CostModel | None", target: Target, dtype: Float, *, strict: bool = False
+) -> CostModel:
     """Return the model that a `cost=` argument names; None is the target's own cycles."""
     if cost is None:
-        return CycleCost(table_for(target), dtype)
+        return CycleCost(table_for(target), dtype, strict=strict)
     if isinstance(cost, str):
         if cost == "gowda2021":
             return Gowda2021()
-        return CycleCost(table_for(get(cost)), dtype) if cost in NAMES else cycle_cost(cost, dtype)
+        table = table_for(get(cost)) if cost in NAMES else cycle_cost(cost).table
+        return CycleCost(table, dtype, strict=strict)
     if not isinstance(cost, CostModel):
         raise UnsupportedOp(f"cost={cost!r} is neither a name nor a CostModel")
     return cost
@@ -87,7 +110,7 @@ def optimize(
     target: str | Target = "native",
     math: str | FastMath = "guarded",
     cost: "str | CostModel | None" = None,
-    strategy: Strategy | None = None,
+    strategy: Any = None,
     limits: Limits | None = None,
     extract: Literal["search"] = "search",
     dtype: Any = np.float64,
@@ -96,7 +119,12 @@ def optimize(
 
     `exprs` is a term, or a list, tuple, dictionary or `TermArray` of terms, optimised together so
     that they share subterms. `cost` is a model or its name ("gowda2021", a target); without it, CPU
-    cycles an element on the target. A `strategy` replaces the default plan.
+    cycles an element on the target.
+
+    A `strategy` replaces the default plan: it may also be a rule, a rule set, or a function of a
+    term. Raise `StrategyError` where it uses laws that `math` does not grant, or makes anything but
+    a term; functions are trusted in that. Under "guarded" its results are judged like those of the
+    default plan: what is less accurate is replaced by the source, which the report notes.
 
     >>> import rewrite as rw
     >>> a, x, y = rw.symbols("a x y")
@@ -107,25 +135,27 @@ def optimize(
         raise UnsupportedOp(f"extract={extract!r}; only 'search' is there")
     results, rebuild = _results(exprs)
     flat = [term for result in results for term in result.terms]
+    _check_names(_symbols(flat))
     machine = get(target) if isinstance(target, str) else target
-    precision = float_name(dtype)
-    model, allowed = cost_model(cost, machine, precision), licence(math)
+    precision, allowed, limits = float_name(dtype), licence(math), limits or Limits()
+    model = cost_model(cost, machine, precision, strict=FastMath.REASSOC not in allowed)
+    guarded = not isinstance(math, str) or math == "guarded"
     emit("term", lambda: "\n".join(t.sexpr() for t in flat))
+    own: tuple[Rule, ...] = ()
     if strategy is not None:
-        found = [strategy(term) for term in flat]
-        best = [old if new is None else new for old, new in zip(flat, found, strict=True)]
-        report = Report(notes=[f"strategy: {strategy}"])
+        judge = GuardJudge(precision) if guarded and allowed else None
+        best, report = follow(strategy, flat, licence=allowed, judge=judge)
+        own = rules_of(strategy_of(strategy))
     else:
-        checked = not isinstance(math, str) or math == "guarded"
-        plan = default_plan(model, allowed, limits or Limits(), guarded=checked, dtype=precision)
+        plan = default_plan(model, allowed, limits, guarded=guarded, dtype=precision)
         best, report = plan.roots(flat)
     emit("egraph", lambda: str(report))
     before, after = (
         dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (flat, best)
     )
     emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{after:g} {model.unit}"]))
-    kept = tuple(flat), tuple(best), allowed
-    return Optimized(rebuild(best), before, after, model, report, *kept)
+    kept = tuple(flat), tuple(best), allowed, own
+    return Optimized(rebuild(best), before, after, model, report, limits, *kept)
 
 
 def compile_kernel(
@@ -137,7 +167,7 @@ def compile_kernel(
     math: str | FastMath = "guarded",
     parallel: int = 1,
     cost: "str | CostModel | None" = None,
-    strategy: Strategy | None = None,
+    strategy: Any = None,
     limits: Limits | None = None,
     batch_axis: Literal[0, -1] = 0,
     name: str = "kernel",
@@ -148,10 +178,15 @@ def compile_kernel(
     `args` lists the arguments: symbols, or (nested) lists or `TermArray`s of symbols, each of which
     is one array argument with its axes last. `exprs` is a term, a nested list or `TermArray` (one
     array result), a tuple (several results) or a dictionary (named results). `math` is "strict",
-    "guarded", "fast" or a `FastMath`.
+    "guarded", "fast" or a `FastMath`; `strategy` is what `optimize` takes.
 
-    Raise `ArgumentError` for a symbol that no argument brings or that two bring, `TargetError` for
-    a target that this machine cannot run. Kernels raise no floating-point warnings.
+    "strict" computes what is written, in its order, with NumPy's bits in + - * / and sqrt. An
+    `np.sum` over terms is written as one sum from left to right; NumPy adds long arrays pairwise,
+    so that its own bits may differ there.
+
+    Raise `ArgumentError` for a symbol that no argument brings or that two bring, and for two
+    symbols of one name, `TargetError` for a target that this machine cannot run. Kernels raise no
+    floating-point warnings.
 
     >>> import numpy as np, rewrite as rw
     >>> x = rw.symbol("x")
@@ -176,7 +211,7 @@ def compile_kernel(
     else:
         report, costs = Report(), None
     best = _replace(results, flat)
-    program = lower(parameters, best, strict=allowed == FastMath.NONE, name=name)
+    program = lower(parameters, best, strict=FastMath.REASSOC not in allowed, name=name)
     emit("program", lambda: str(program))
     kernel = Kernel(
         program, machine, name=name, doc=_doc(best), terms=flat, report=report, cost=_cost(costs),
@@ -221,8 +256,9 @@ def _parameters(args: Any) -> list[Parameter]:
     if not isinstance(args, (list, tuple)):
         raise ArgumentError(f"the arguments must be a list of symbols, not {args!r}")
     made = [_parameter(arg, place) for place, arg in enumerate(args)]
-    names = [symbol.symbol.name for p in made for symbol in p.symbols if symbol.symbol]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    symbols = [term.symbol for p in made for term in p.symbols if term.symbol]
+    _check_names(symbols)
+    twice = sorted(name for name, n in Counter(s.name for s in symbols).items() if n > 1)
     if twice:
         raise ArgumentError(f"the symbol {twice[0]!r} is given twice among the arguments")
     return made
@@ -231,6 +267,8 @@ def _parameters(args: Any) -> list[Parameter]:
 def _parameter(arg: Any, place: int) -> Parameter:
     array = asarray(arg) if not isinstance(arg, Term) else None
     terms: tuple[Term, ...] = (arg,) if array is None else tuple(array.terms())
+    if not terms:
+        raise ArgumentError(f"argument {place + 1} is empty: an array argument has symbols")
     names = [term.symbol.name if term.symbol else "" for term in terms]
     if "" in names:
         odd = terms[names.index("")]
@@ -253,17 +291,22 @@ def _form(exprs: Any) -> Results:
 
 def _results(exprs: Any) -> tuple[list[Result], Any]:
     """Return the results, and a function that gives new terms the form of `exprs`."""
-    store = _store_of(exprs)
+    results, rebuild = _grouped(exprs, _store_of(exprs))
+    if not results:
+        raise ArgumentError("there is no expression to compile")
+    for result in results:
+        if not result.terms:
+            raise ArgumentError(f"there is no expression to compile in the result {result.name!r}")
+    return results, rebuild
+
+
+def _grouped(exprs: Any, store: Store) -> tuple[list[Result], Any]:
     if isinstance(exprs, dict):
         items = list(exprs.items())
-        if not items:
-            raise ArgumentError("there is no expression to compile")
         results = [_result(str(key), value, store) for key, value in items]
         return results, lambda terms: dict(_regroup([k for k, _ in items], results, terms))
     if isinstance(exprs, tuple):
         results = [_result(f"out{k}", value, store) for k, value in enumerate(exprs)]
-        if not results:
-            raise ArgumentError("there is no expression to compile")
         return results, lambda terms: tuple(v for _, v in _regroup(exprs, results, terms))
     result = _result("out", exprs, store)
     return [result], lambda terms: _shaped(result, terms)
@@ -316,13 +359,37 @@ def _replace(results: Sequence[Result], terms: Sequence[Term]) -> list[Result]:
 
 def _check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) -> None:
     """Refuse free symbols at once: searching first would only delay the message."""
-    known = {s.symbol.name for p in parameters for s in p.symbols if s.symbol}
-    roots = [t for r in results for t in r.terms]
-    dag = Dag.of(roots[0].store, [t.id for t in roots])
-    for value in dag.value:
-        name = getattr(value, "name", None)
-        if hasattr(value, "dtype") and name not in known:
+    given = [t.symbol for p in parameters for t in p.symbols if t.symbol]
+    used = _symbols([t for r in results for t in r.terms])
+    known = {symbol.name for symbol in given}
+    for symbol in used:
+        if symbol.name not in known:
             raise ArgumentError(
-                f"the expression has the free symbol {name!r}, which is not among the arguments "
-                f"({', '.join(sorted(known)) or 'none'}); add it or substitute a value"
+                f"the expression has the free symbol {symbol.name!r}, which is not among the "
+                f"arguments ({', '.join(sorted(known)) or 'none'}); add it or substitute a value"
             )
+    _check_names([*given, *used])
+
+
+def _symbols(terms: Sequence[Term]) -> list[Symbol]:
+    dag = Dag.of(terms[0].store, [t.id for t in terms])
+    return [value for value in dag.value if isinstance(value, Symbol)]
+
+
+def _check_names(symbols: Iterable[Symbol]) -> None:
+    """Refuse two symbols of one name: a value given by name would be taken for both."""
+    known: dict[str, Symbol] = {}
+    for symbol in symbols:
+        first = known.setdefault(symbol.name, symbol)
+        if first != symbol:
+            raise ArgumentError(
+                f"{_written(first)} and {_written(symbol)} are two symbols of one name; make the "
+                "symbol once, or give them two names"
+            )
+
+
+def _written(symbol: Symbol) -> str:
+    """Write the call that makes a symbol."""
+    entries = (("low", symbol.low), ("high", symbol.high), ("dtype", symbol.dtype))
+    options = "".join(f", {name}={value!r}" for name, value in entries if value is not None)
+    return f"symbol({symbol.name!r}{options})"

@@ -53,7 +53,8 @@ class Target:
         if self.cpu == llvm.get_host_cpu_name():
             return ()
         have = llvm.get_host_cpu_features()
-        return tuple(name for name in _ISAS[self.name][3].split() if not have.get(name, False))
+        needed = [flag[1:] for flag in self.features.split(",") if flag.startswith("+")]
+        return tuple(name for name in needed if not have.get(name, False))
 
     def require_host(self) -> None:
         """Raise `TargetError` when the host cannot run this target's code."""

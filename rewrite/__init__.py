@@ -18,33 +18,46 @@ __version__ = "0.1.0"
 
 # fmt: off
 _HOME: Final[dict[str, str]] = {
-    **dict.fromkeys(("Term", "apply", "const", "pattern_vars"), "rewrite.term"),
-    **dict.fromkeys(("scope", "symbol", "symbols"), "rewrite.term"),
-    **dict.fromkeys(("TermArray", "asarray", "numpy_functions"), "rewrite.array"),
-    **dict.fromkeys(("Store", "Symbol"), "rewrite.store"),
-    **dict.fromkeys(("Sort", "BOOL", "INT", "REAL"), "rewrite.sorts"),
-    **dict.fromkeys(("eq", "ne", "logical_and", "logical_or", "logical_not"), "rewrite.functions"),
-    "trace": "rewrite.tracing",
-    "RewriteError": "rewrite.errors",
-    **dict.fromkeys(("Rule", "RuleSet", "ruleset"), "rewrite.rule"),
-    **dict.fromkeys(("FastMath",), "rewrite.fastmath"),
-    **dict.fromkeys(("Limits", "Report", "StopReason"), "rewrite.egraph.limits"),
-    **dict.fromkeys(("CostModel",), "rewrite.cost"),
-    **dict.fromkeys(("evaluate",), "rewrite.evaluate"),
-    **dict.fromkeys(("accuracy",), "rewrite.accuracy"),
-    **dict.fromkeys(("parse",), "rewrite.io.parse"),
-    **dict.fromkeys(("from_sympy", "to_sympy"), "rewrite.io.sympy"),
-    **dict.fromkeys(("show",), "rewrite.debug"),
-    **dict.fromkeys(("optimize",), "codegen.pipeline"),
-    **dict.fromkeys(("jit",), "codegen.jit"),
-    **dict.fromkeys(("Kernel",), "codegen.kernel"),
+    name: module
+    for module, names in {
+        "rewrite.term": "Term apply const pattern_vars scope symbol symbols",
+        "rewrite.array": "TermArray asarray numpy_functions",
+        "rewrite.store": "Store Symbol",
+        "rewrite.sorts": "BOOL INT REAL Sort",
+        "rewrite.functions": "eq logical_and logical_not logical_or ne",
+        "rewrite.tracing": "trace",
+        "rewrite.errors": "RewriteError",
+        "rewrite.rule": "Condition Rule RuleSet ruleset",
+        "rewrite.conditions":
+            "at_least at_most integer negative nonneg nonpos nonzero positive",
+        "rewrite.fastmath": "FastMath",
+        "rewrite.egraph.limits": "Limits Report StopReason",
+        "rewrite.cost": "CostModel",
+        "rewrite.evaluate": "evaluate",
+        "rewrite.oracle": "exact ulp_distance",
+        "rewrite.accuracy": "Accuracy Guard accuracy bits_of_error",
+        "rewrite.sampling": "sample_points",
+        "rewrite.io.parse": "parse",
+        "rewrite.io.sympy": "from_sympy to_sympy",
+        "rewrite.debug": "show",
+        "strategies.core":
+            "Firing Strategy choice fail identity not_ repeat seq strategy traced try_",
+        "strategies.traversal":
+            "all_ alltd bottomup downup innermost oncebu oncetd one outermost some topdown",
+        "strategies.normal": "cleanup fold",
+        "strategies.saturation": "saturate",
+        "codegen.pipeline": "Optimized optimize",
+        "codegen.jit": "jit",
+        "codegen.kernel": "Kernel",
+        "codegen.target": "Target",
+    }.items()
+    for name in names.split()
 }
-"""Public name -> the module that defines it."""
-_RENAMED: Final[dict[str, tuple[str, str]]] = {
-    "compile": ("codegen.pipeline", "compile_kernel"),
-    "pi": ("rewrite.term", "pi"),
-    "e": ("rewrite.term", "e"),
-}
+"""Public name -> the module that defines it. `rw.where` is the op; the strategy of that name is in
+`strategies`."""
+_RENAMED: Final[dict[str, tuple[str, str]]] = {"compile": ("codegen.pipeline", "compile_kernel")}
+_CALLED: Final = ("pi", "e")
+"""Functions of `rewrite.term` that are called on each use: constants of the current store."""
 _MODULES: Final = ("errors", "interface", "ops", "testing", "io")
 # fmt: on
 
@@ -52,7 +65,7 @@ _MODULES: Final = ("errors", "interface", "ops", "testing", "io")
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(importlib.import_module(_HOME[name]), name)
-    elif name in ("pi", "e"):
+    elif name in _CALLED:
         return getattr(importlib.import_module("rewrite.term"), name)()
     elif name in _RENAMED:
         module, attribute = _RENAMED[name]
@@ -70,7 +83,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     functions = importlib.import_module("rewrite.functions").FUNCTIONS
-    return sorted({*_HOME, *_RENAMED, *_MODULES, *functions, "__version__"})
+    return sorted({*_HOME, *_RENAMED, *_CALLED, *_MODULES, *functions, "__version__"})
 
 
 class _Front(types.ModuleType):

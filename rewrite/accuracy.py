@@ -8,9 +8,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rewrite.cost import constant_positions
 from rewrite.dag import Dag
 from rewrite.errors import AccuracyError, ArgumentError
 from rewrite.evaluate import bind, evaluate_dag, float_dtype, function_of
+from rewrite.ops import CONST
 from rewrite.oracle import Exact, exact_dag, ulp_distance
 from rewrite.sampling import sample_points
 from rewrite.sorts import BOOL
@@ -182,12 +184,14 @@ class Guard:
         self.dtype = float_dtype(dtype)
         self.points, self.exact = _measurable(dag, points, self.dtype, n=n, seed=seed)
         inputs = bind(dag, self.points, self.dtype).values()
-        self.bits, values = self._measured(dag)
+        self.bits, values = self._measured(dag, {})
         sane = np.logical_and.reduce([np.isfinite(a) for a in inputs]) if inputs else np.True_
         self.finite = [sane & np.isfinite(value) for value in values]
 
-    def _measured(self, dag: Dag) -> tuple[list[Floats], list[npt.NDArray[Any]]]:
-        values = evaluate_dag(dag, self.points, self.dtype)
+    def _measured(
+        self, dag: Dag, given: Mapping[int, Any]
+    ) -> tuple[list[Floats], list[npt.NDArray[Any]]]:
+        values = evaluate_dag(dag, self.points, self.dtype, given=given)
         pairs = zip(values, self.exact, strict=True)
         return [bits_of_error(value, exact, self.dtype) for value, exact in pairs], values
 
@@ -198,7 +202,8 @@ class Guard:
             raise ArgumentError(
                 f"the candidate has {len(dag.roots)} roots, the source {len(self.exact)}"
             )
-        bits, values = self._measured(dag)
+        given = self._constants(dag)
+        bits, values = self._measured(dag, given)
         verdicts = [self._root(at, bits[at], values[at]) for at in range(len(bits))]
         verdict, loss = max(verdicts, key=lambda v: (not v[0].ok, _rise(v[0])))
         if verdict.ok:
@@ -207,7 +212,7 @@ class Guard:
         lost = np.argsort(-loss, kind="stable")[:BLAMED_POINTS]
         lost = lost[loss[lost] > min(0.5, loss[worst] / 2)]
         return replace(
-            verdict, worst=_point(self.points, worst), blame=tuple(self._blame(dag, lost))
+            verdict, worst=_point(self.points, worst), blame=tuple(self._blame(dag, lost, given))
         )
 
     def _root(self, at: int, after: Floats, value: npt.NDArray[Any]) -> tuple[Verdict, Floats]:
@@ -234,10 +239,28 @@ class Guard:
             reason = f"worst 1/32 of the points at {tails[1]:.2f} bits instead of {tails[0]:.2f}"
         return Verdict(not reason, *means, reason=reason), loss
 
-    def _blame(self, dag: Dag, at: npt.NDArray[np.intp]) -> list[int]:
+    def _constants(self, dag: Dag) -> dict[int, Any]:
+        """Return the values of a candidate's constant subterms: compiling rounds each only once.
+
+        The source keeps the roundings of every step, as it would have in NumPy.
+        """
+        constant = constant_positions(dag)
+        wanted = [
+            at
+            for at, code in enumerate(dag.code.tolist())
+            if constant[at] and code != CONST.code and dag.sort[at] != BOOL
+        ]
+        if not wanted:
+            return {}
+        point = {name: array[:1] for name, array in self.points.items()}
+        known = exact_dag(dag, point, wanted=wanted)
+        pairs = zip(wanted, known, strict=True)
+        return {at: value.nearest(self.dtype)[0] for at, value in pairs if value.ok[0]}
+
+    def _blame(self, dag: Dag, at: npt.NDArray[np.intp], given: Mapping[int, Any]) -> list[int]:
         """Order the ops by the error that each makes on operands that are right."""
         points = {name: array[at] for name, array in self.points.items()}
-        computed = evaluate_dag(dag, points, self.dtype, keep=True)
+        computed = evaluate_dag(dag, points, self.dtype, keep=True, given=given)
         exact = exact_dag(dag, points, wanted=range(len(dag)))
         right = [
             values.nearest(self.dtype) if args and not boolean else value

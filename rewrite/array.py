@@ -150,7 +150,11 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         return trace_function(func, args, kwargs)
 
     def sum(self, axis: int | None = None) -> "TermArray | Term":
-        """Add along an axis as one n-ary sum an element, from left to right."""
+        """Add along an axis as one n-ary sum an element, from left to right.
+
+        So does `np.sum` of terms. NumPy adds eight or more numbers pairwise, with other roundings:
+        the last bits of its sums of long arrays are not these.
+        """
         return _reduce(ops.ADD, self, axis, 0)
 
     def prod(self, axis: int | None = None) -> "TermArray | Term":

@@ -9,7 +9,6 @@ __all__ = [
     "ParseError",
     "PatternError",
     "RewriteError",
-    "SaturationError",
     "SortError",
     "StrategyError",
     "TargetError",
@@ -44,10 +43,6 @@ class PatternError(RewriteError, ValueError):
 
 class StrategyError(RewriteError, TypeError):
     """A strategy that is malformed or yielded something that is not a term."""
-
-
-class SaturationError(RewriteError, RuntimeError):
-    """The e-graph was driven to a state that it cannot report as a result."""
 
 
 class TargetError(RewriteError, ValueError):

@@ -65,10 +65,16 @@ def evaluate(
 
 
 def evaluate_dag(
-    dag: Dag, env: Env | None = None, dtype: Any = np.float64, *, keep: bool = False
+    dag: Dag,
+    env: Env | None = None,
+    dtype: Any = np.float64,
+    *,
+    keep: bool = False,
+    given: Mapping[int, Any] | None = None,
 ) -> list[Array]:
     """Evaluate a program: the values of its roots, or with `keep` those of all its nodes.
 
+    `given` are values of nodes, by position, that are taken as they are.
     Without `keep`, intermediate arrays are freed as soon as nothing needs them.
     """
     kind = float_dtype(dtype)
@@ -81,6 +87,8 @@ def evaluate_dag(
                 values[at] = rounded(constant, kind)
         if kind == np.float32:
             _fold_constants(dag, values)
+        for at, value in (given or {}).items():
+            values[at] = kind.type(value)
         _run(dag, values, keep)
     wanted = range(len(dag)) if keep else dag.roots
     return [np.asarray(values[at]) for at in wanted]

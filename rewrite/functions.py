@@ -7,7 +7,7 @@ import numpy as np
 
 from rewrite import ops
 from rewrite.array import TermArray, elementwise
-from rewrite.term import Term, apply
+from rewrite.term import apply
 
 __all__ = ["FUNCTIONS", "ROWS", "eq", "logical_and", "logical_not", "logical_or", "ne"]
 
@@ -58,8 +58,3 @@ ne: Final = FUNCTIONS["ne"]
 logical_and: Final = FUNCTIONS["logical_and"]
 logical_or: Final = FUNCTIONS["logical_or"]
 logical_not: Final = FUNCTIONS["logical_not"]
-
-
-def is_term(value: Any) -> bool:
-    """Tell whether a value is a term or an array of terms."""
-    return isinstance(value, (Term, TermArray))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite import ops
-from rewrite.constants import constant_key
+from rewrite.constants import Constant, constant_key
 from rewrite.dag import SMALL
 from rewrite.store import Store
 
@@ -78,7 +78,21 @@ def _leaf(store: Store, node: int) -> int:
     value = store.value(node)
     if value is None:
         return zlib.crc32(store.symbols[store.payload(node)].name.encode())
-    return zlib.crc32(repr(constant_key(value)).encode())
+    return zlib.crc32(_text(value).encode())
+
+
+def _text(value: Constant) -> str:
+    """Write a constant in full; decimal digits would take quadratic time, and Python limits them.
+
+    >>> _text(255), _text(-0.0)
+    ('int ff', 'f -0')
+    """
+    kind, content = constant_key(value)
+    if kind == "int":
+        return f"int {content:x}"
+    if kind == "Fraction":
+        return f"Fraction {content.numerator:x}/{content.denominator:x}"
+    return f"{kind} {content}"
 
 
 def _fill(store: Store, known: Hashes, root: int) -> int:

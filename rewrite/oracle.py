@@ -4,6 +4,7 @@ Inputs are exact doubles. The precision rises until every value is known to 80 b
 distance in ulp that is computed from it is right to 2**-27 ulp; what cannot be decided is masked.
 """
 
+import itertools
 import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from rewrite.sorts import BOOL
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
 
-__all__ = ["Exact", "exact", "exact_dag", "ulp_distance"]
+__all__ = ["Exact", "exact", "exact_dag", "surely_undefined", "ulp_distance", "working_precision"]
 
 type Floats = npt.NDArray[np.float64]
 type Bools = npt.NDArray[np.bool_]
@@ -104,31 +105,85 @@ def exact_dag(
         finite &= np.isfinite(array)
     found: list[list[Any]] = [[None] * len(finite) for _ in wanted]
     todo: npt.NDArray[np.intp] = np.nonzero(finite)[0]
-    with _LOCK:
-        for precision in PRECISIONS:
-            if not len(todo):
-                break
-            with _precision(precision):
-                columns = _balls(dag, {at: a[todo].tolist() for at, a in inputs.items()}, wanted)
-                todo = _settle(columns, found, todo, precision)
-        with _precision(PRECISIONS[1]):
-            return [
-                _split(column, boolean=dag.sort[at] == BOOL)
-                for at, column in zip(wanted, found, strict=True)
-            ]
+    for precision in PRECISIONS:
+        if not len(todo):
+            break
+        with working_precision(precision):
+            columns = _balls(dag, {at: a[todo].tolist() for at, a in inputs.items()}, wanted)
+            todo = _settle(columns, found, todo, precision)
+    with working_precision(PRECISIONS[1]):
+        return [
+            _split(column, boolean=dag.sort[at] == BOOL)
+            for at, column in zip(wanted, found, strict=True)
+        ]
 
 
 @contextmanager
-def _precision(bits: int) -> Iterator[None]:
-    """Set flint's working precision, which is one number for the whole process."""
+def working_precision(bits: int) -> Iterator[None]:
+    """Work with flint at so many bits, one thread at a time.
+
+    The precision is one number for the whole process: whoever changes it does it here.
+    """
     from flint import ctx
 
-    old = ctx.prec
-    ctx.prec = bits
-    try:
-        yield
-    finally:
-        ctx.prec = old
+    with _LOCK:
+        old = ctx.prec
+        ctx.prec = bits
+        try:
+            yield
+        finally:
+            ctx.prec = old
+
+
+def surely_undefined(dag: Dag, points: Mapping[str, Any]) -> list[Bools]:
+    """Tell for each root where it is undefined for certain, and not merely undecided.
+
+    So it is below the first op that has no value whatever its operands are in their balls:
+    1/x at zero, but not 1/x at a cancelled sum of which nothing but its size is known.
+    """
+    bound = bind(dag, points, np.dtype(np.float64))
+    shape = np.broadcast_shapes((1,), *[a.shape for a in bound.values()])
+    inputs = {at: np.broadcast_to(a, shape).ravel().tolist() for at, a in bound.items()}
+    with working_precision(GIVE_UP):
+        columns = _balls(dag, inputs, range(len(dag)))
+        states: list[list[bool | None]] = []
+        for (code, args), column in zip(dag.rows(), columns, strict=True):
+            rows = zip(*[columns[a] for a in args], strict=True) if args else [()] * len(column)
+            below = zip(*[states[a] for a in args], strict=True) if args else [()] * len(column)
+            states.append([
+                _undefined(code, value, operands, known)
+                for value, operands, known in zip(column, rows, below, strict=True)
+            ])  # fmt: skip
+    return [
+        np.broadcast_to(np.array([state is True for state in states[root]]), shape).ravel()
+        for root in dag.roots
+    ]
+
+
+def _undefined(
+    code: int, value: Any, operands: Sequence[Any], below: Sequence[bool | None]
+) -> bool | None:
+    """Tell whether a value is undefined: True, False, or None where that is open."""
+    if _has_value(value):
+        return False
+    if any(below) or None in below:
+        return None if None in below else True
+    if value is None or not operands:
+        return None
+    ball = ops.OPS[code].ball
+    assert ball is not None
+    corners = itertools.product(*map(_ends, operands))
+    return True if not any(_has_value(ball(*corner)) for corner in corners) else None
+
+
+def _ends(ball: Any) -> list[Any]:
+    if isinstance(ball, bool) or ball.is_exact():
+        return [ball]
+    return [ball.mid(), ball.lower(), ball.upper()]
+
+
+def _has_value(value: Any) -> bool:
+    return value is not None and (isinstance(value, bool) or bool(value.is_finite()))
 
 
 def _balls(dag: Dag, inputs: Mapping[int, list[Any]], wanted: Sequence[int]) -> list[list[Any]]:
@@ -224,12 +279,16 @@ def _split(column: list[Any], *, boolean: bool) -> Exact:
 
 
 def _scaled(ball: Any) -> tuple[Any, int]:
-    """Return a ball divided by a power of two that brings it near one, and the exponent."""
+    """Return the middle of a ball divided by a power of two, below one, and the exponent.
+
+    The exponent of exp(1e200) has 200 digits itself, so no such power is ever made.
+    """
     mantissa, exponent = ball.mid().man_exp()
     if not mantissa:
         return ball.mid(), 0
-    shift = int(exponent) + int(mantissa).bit_length()
-    return ball * type(ball)(2) ** -shift, max(-FAR, min(FAR, shift))
+    size = int(mantissa).bit_length()
+    shift = max(-FAR, min(FAR, int(exponent) + size))
+    return type(ball)(mantissa) * type(ball)(2) ** -size, shift
 
 
 # -- distances -------------------------------------------------------------------------------

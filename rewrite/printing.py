@@ -47,22 +47,41 @@ def _leaf(store: Store, node: int) -> Symbol | Constant | None:
     return None
 
 
+MOST_BITS: Final = 4096
+"""Longer exact numbers are described: Python refuses to write some of them in decimal digits."""
+
+
 def number(value: Constant) -> str:
-    """Write a constant so that it reads back as the same value."""
+    """Write a constant so that it reads back as the same value, or say how long it is.
+
+    >>> number(-(10**5000))
+    '<negative integer of 16610 bits>'
+    """
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, Fraction):
-        return f"{value.numerator}/{value.denominator}"
-    if isinstance(value, int) and abs(value).bit_length() > 4096:
-        return f"<integer of {abs(value).bit_length()} bits>"
+        return _described(value) or f"{value.numerator}/{value.denominator}"
+    if isinstance(value, int):
+        return _described(value) or str(value)
     return value.name if isinstance(value, Named) else repr(value)
+
+
+def _described(value: int | Fraction) -> str:
+    above, below = value.numerator.bit_length(), value.denominator.bit_length()
+    if max(above, below) <= MOST_BITS:
+        return ""
+    sign = "negative " if value < 0 else ""
+    kind, size = ("integer", f"{above}") if below == 1 else ("fraction", f"{above}/{below}")
+    return f"<{sign}{kind} of {size} bits>"
 
 
 def _number_power(value: Constant) -> int:
     """Return how tightly a written constant binds."""
     if isinstance(value, Fraction):
-        return ops.DIV.power
-    if isinstance(value, (int, float)) and str(value).startswith("-"):
+        return ops.PREFIX if _described(value) else ops.DIV.power
+    if isinstance(value, float):
+        return ops.NEG.power if repr(value).startswith("-") else ops.PREFIX
+    if isinstance(value, int) and value < 0 and not _described(value):
         return ops.NEG.power
     return ops.PREFIX
 
@@ -141,6 +160,8 @@ def _latex_leaf(leaf: Symbol | Constant) -> str:
         return _latex_name(leaf.name)
     if isinstance(leaf, Named):
         return "\\pi" if leaf.name == "pi" else leaf.name
+    if isinstance(leaf, (int, Fraction)) and (words := _described(leaf)):
+        return f"\\langle\\text{{{words[1:-1]}}}\\rangle"
     if isinstance(leaf, Fraction):
         sign = "-" if leaf < 0 else ""
         return f"{sign}\\frac{{{abs(leaf.numerator)}}}{{{leaf.denominator}}}"
@@ -164,7 +185,7 @@ def _latex(store: Store, node: int, needed: int) -> list[Item]:
     row = ops.OPS[store.code(node)]
     if leaf is not None:
         power = ops.PREFIX if isinstance(leaf, Symbol) else _number_power(leaf)
-        power = _FRACTION if isinstance(leaf, Fraction) else power
+        power = _FRACTION if isinstance(leaf, Fraction) and not _described(leaf) else power
         return _latex_enclose([_latex_leaf(leaf)], power, needed)
     children = store.children(node)
     if row is ops.DIV:

@@ -6,7 +6,6 @@ finds is a proof, though: two balls that do not meet enclose two different numbe
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -20,6 +19,7 @@ from rewrite.constants import Constant, Named
 from rewrite.dag import Dag
 from rewrite.evaluate import evaluate
 from rewrite.fastmath import FastMath
+from rewrite.oracle import working_precision
 from rewrite.rule import Condition, Rule
 from rewrite.store import Symbol
 from rewrite.term import Term
@@ -108,7 +108,7 @@ def real(rule: Rule, wanted: int = 10_000, seed: int = 0) -> Verdict:
     """
     sides, names = _Sides(rule), rulesample.variables(rule)
     met = undecided = tried = 0
-    with _precision(PRECISIONS[0]):
+    with working_precision(PRECISIONS[0]):
         for row in rulesample.points(rule, wanted, seed):
             tried += 1
             outcome, why = sides.at(row)
@@ -154,7 +154,7 @@ class _Sides:
 
     def _blank(self, bits: int, size: int) -> list[Value]:
         values: list[Value] = [None] * size
-        with _precision(bits):
+        with working_precision(bits):
             for at, value in self.constants:
                 values[at] = _exact(value)
         return values
@@ -169,7 +169,7 @@ class _Sides:
         for bits in PRECISIONS[1:]:
             if outcome[0] != "undecided":
                 break
-            with _precision(bits):
+            with working_precision(bits):
                 outcome = self._try(inputs, bits)
         return outcome
 
@@ -230,16 +230,6 @@ def _steps(rows: list[tuple[int, tuple[int, ...]]], nodes: set[int]) -> list[Ste
 def _run(steps: list[Step], values: list[Value]) -> None:
     for at, meaning, args in steps:
         values[at] = meaning(*[values[a] for a in args])
-
-
-@contextmanager
-def _precision(bits: int) -> Iterator[None]:
-    before = flint.ctx.prec
-    flint.ctx.prec = bits
-    try:
-        yield
-    finally:
-        flint.ctx.prec = before
 
 
 def _exact(value: Constant) -> Value:

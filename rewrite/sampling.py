@@ -25,29 +25,64 @@ def sample_points(
 
     With both bounds: uniform and log-uniform, endpoints included. Without: magnitudes from 2**-64
     to 2**64 of both signs, many of them moderate, small integers, special finite values. In the
-    last eighth of the points all symbols are close to each other.
+    first eighth of the points one symbol after another takes special values, zero, the ends and
+    numbers next to zero first, while the others take ordinary ones. In the last eighth all symbols
+    are close to each other, some of them equal. In the eighth before it those without a bound take
+    all magnitudes of normal numbers; not subnormal ones, whose reciprocal overflows.
     """
     kind = float_dtype(dtype)
     found = [s.symbol if isinstance(s, Term) else s for s in symbols]
     known = {s.name: s for s in found if s is not None}
     shared = np.random.default_rng(seed)
     near = n // 8
-    sizes, place = _signed(shared, near, 8), shared.uniform(0, 1, near)
+    first = min(max(near, len(known)), n // 2)
+    sizes, place = _signed(shared, near, -8, 8), shared.uniform(0, 1, near)
     points = {}
-    for name in sorted(known):
+    for rank, name in enumerate(sorted(known)):
+        symbol = known[name]
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        if known[name].sort == BOOL:
+        if symbol.sort == BOOL:
             points[name] = rng.integers(0, 2, n).astype(np.bool_)
             continue
         offset = rng.integers(-2, 3, near) * np.exp2(rng.integers(-52, 0, near))
-        spread = rng.permutation(_column(known[name], rng, n - near))
-        close = _alike(known[name], sizes, place) * (1 + offset)
-        points[name] = _inside(known[name], np.concatenate([spread, close]), kind)
+        offset[::8] = 0.0
+        spread = rng.permutation(_column(symbol, rng, n - near))
+        turns = spread[rank : first : len(known)]
+        turns[:] = np.resize(_special(symbol), len(turns))
+        _widen(symbol, rng, kind, spread[len(spread) - near :])
+        close = _alike(symbol, sizes, place) * (1 + offset)
+        points[name] = _inside(symbol, np.concatenate([spread, close]), kind)
     return points
 
 
-def _signed(rng: np.random.Generator, n: int, exponent: float) -> Floats:
-    values: Floats = np.exp2(rng.uniform(-exponent, exponent, n))
+def _special(symbol: Symbol) -> Floats:
+    """Return zero, the ends, and the special values in a symbol's domain."""
+    low = -math.inf if symbol.low is None else symbol.low
+    high = math.inf if symbol.high is None else symbol.high
+    size = max(abs(low), abs(high))
+    step = 2.0**-64 * size if math.isfinite(size) else 2.0**-64
+    wanted = 0.0, low, high, step, -step, *_SPECIAL[1:]
+    return np.array([v for v in wanted if low <= v <= high and math.isfinite(v)])
+
+
+def _widen(symbol: Symbol, rng: np.random.Generator, kind: np.dtype[Any], column: Floats) -> None:
+    """Overwrite a column by values of all magnitudes that a symbol without a bound may have."""
+    low, high = symbol.low, symbol.high
+    if low is not None and high is not None:
+        return
+    narrow = symbol.dtype in ("float16", "float32") or kind == np.float32
+    info = np.finfo(np.float32 if narrow else np.float64)
+    least, most = (0, 63) if symbol.sort == INT else (info.minexp, info.maxexp)
+    end = low if low is not None else high
+    if end:
+        least = max(least, math.frexp(end)[1] - 64)
+    column[:] = _signed(rng, len(column), least, most)
+    if end is not None:
+        column[:] = end + np.abs(column) * (1 if low is not None else -1)
+
+
+def _signed(rng: np.random.Generator, n: int, least: float, most: float) -> Floats:
+    values: Floats = np.exp2(rng.uniform(least, most, n))
     values *= rng.choice([-1.0, 1.0], n)
     return values
 
@@ -62,8 +97,9 @@ def _column(symbol: Symbol, rng: np.random.Generator, n: int) -> Floats:
         return _bounded(low, high, rng, n)
     small = rng.integers(-8, 9, n // 8) * rng.choice([1.0, 0.5], n // 8)
     special = np.resize(_SPECIAL, n // 16)
-    wide = _signed(rng, 3 * n // 8, 20 if symbol.sort == INT else 64)
-    column = np.concatenate([small, special, wide, _signed(rng, n, 6)])[:n]
+    size = 20 if symbol.sort == INT else 64
+    wide = _signed(rng, 3 * n // 8, -size, size)
+    column = np.concatenate([small, special, wide, _signed(rng, n, -6, 6)])[:n]
     end = low if low is not None else high
     if end is None:
         return column

@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsFloat
+from typing import Any, Final, NoReturn, SupportsFloat
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from rewrite.errors import DomainError, SortError, TraceError, UnsupportedOp
 from rewrite.hashing import term_hash
 from rewrite.sorts import BOOL, Sort
 from rewrite.store import Store, Symbol
-
-if TYPE_CHECKING:
-    from rewrite.array import TermArray
 
 __all__ = [
     "Term",
@@ -465,8 +462,10 @@ def symbol(
 ) -> Term:
     """Make a symbol, with an optional closed domain [low, high] in which its values lie.
 
-    Rules may use the domain, and accuracy is measured on it. Raise `DomainError` for an empty
-    domain or a bound that is not a finite number.
+    Rules may use the domain, and accuracy is measured on it. The domain and an integer `dtype` are
+    promises: kernels compute in floating point, and do not check that the values they are given
+    are whole or inside. Raise `DomainError` for an empty domain or a bound that is not a finite
+    number.
 
     >>> import rewrite as rw
     >>> rw.symbol("x", low=0).symbol.low
@@ -542,10 +541,3 @@ def pi() -> Term:
 def e() -> Term:
     """Return Euler's number as an exact constant in the current store."""
     return const(E)
-
-
-def as_array(term: Term) -> "TermArray":
-    """Return a term as an array of no dimension."""
-    from rewrite.array import TermArray
-
-    return TermArray(term.store, np.array(term.id, np.int32))

@@ -22,6 +22,7 @@ from strategies.core import (
     try_,
     where,
 )
+from strategies.saturation import saturate
 from strategies.traversal import (
     all_,
     alltd,
@@ -38,6 +39,6 @@ from strategies.traversal import (
 
 __all__ = [
     "Firing", "Strategy", "all_", "alltd", "bottomup", "choice", "downup", "fail", "identity",
-    "innermost", "not_", "oncebu", "oncetd", "one", "outermost", "repeat", "seq", "some",
-    "strategy", "topdown", "traced", "try_", "where",
+    "innermost", "not_", "oncebu", "oncetd", "one", "outermost", "repeat", "saturate", "seq",
+    "some", "strategy", "topdown", "traced", "try_", "where",
 ]  # fmt: skip

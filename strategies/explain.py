@@ -6,13 +6,15 @@ failure-inducing input", with the roles of passing and failing exchanged).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Limits
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule
 from rewrite.rules import EXPAND, SIMPLIFY
-from rewrite.term import Term
+from rewrite.store import Store
+from rewrite.term import Term, join_all
 
 __all__ = ["proves", "sufficient"]
 
@@ -32,8 +34,8 @@ def _prove(
     """Return the names of the rules that matched on the way, None where it is not proved."""
     from rewrite.egraph.bridge import EGraph
 
-    store = source[0].store
-    parts = [Dag.of(store, [t.id for t in terms]) for terms in (source, target)]
+    scratch = Store()
+    parts = [Dag.of(scratch, join_all(scratch, terms)) for terms in (source, target)]
     present = [code for part in parts for code in part.code.tolist()]
     grows = {rule.name for rule in EXPAND}
     graph = EGraph(
@@ -52,29 +54,39 @@ def _prove(
 
 
 def sufficient(
-    source: Sequence[Term], target: Sequence[Term], licence: FastMath
-) -> tuple[Rule, ...]:
-    """Return a set of rules that proves the target and from which none can be left out."""
-    from rewrite.egraph.language import relevant
+    source: Sequence[Term], target: Sequence[Term], licence: FastMath,
+    limits: Limits | None = None, extra: Sequence[Rule] = (),
+) -> tuple[Rule, ...] | None:  # fmt: skip
+    """Return a set of rules that proves the target and from which none can be left out.
+
+    It is empty where exact arithmetic on constants proves it alone, and None where nothing is
+    proved within the limits. Candidates are the `extra` rules and those of the library.
+    """
+    from rewrite.egraph.relevance import relevant
 
     if tuple(source) == tuple(target):
         return ()
-    dag = Dag.of(source[0].store, [t.id for t in (*source, *target)])
-    groups = [[r for r in group if r.licence in licence] for group in (SIMPLIFY, EXPAND)]
-    simplify, expand = relevant(groups[0], groups[1], dag)
+    scratch, limits = Store(), limits or Limits()
+    dag = Dag.of(scratch, join_all(scratch, (*source, *target)))
+    own = {rule.name for rule in extra}
+    groups = [
+        [r for r in group if r.licence in licence and r.name not in own]
+        for group in (SIMPLIFY, EXPAND)
+    ]
+    simplify, expand = relevant([*groups[0], *extra], groups[1], dag)
     rules = [*expand, *simplify]  # what is left out first is what is read least easily
 
     # as few iterations as will do, since a short derivation is the one to show
-    for iterations in range(1, Limits().iterations + 1):
-        limits = Limits(iterations=iterations)
+    for iterations in range(1, limits.iterations + 1):
+        short = replace(limits, iterations=iterations)
 
-        def attempt(subset: Sequence[Rule], limits: Limits = limits) -> set[str] | None:
+        def attempt(subset: Sequence[Rule], limits: Limits = short) -> set[str] | None:
             return _prove(subset, source, target, licence, limits)
 
         used = attempt(rules)
         if used is not None:
             return tuple(_reduced([r for r in rules if r.name in used], attempt))
-    return ()
+    return None
 
 
 def _reduced(rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | None]) -> list[Rule]:
@@ -82,9 +94,9 @@ def _reduced(rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | N
     size = max(1, len(rules) // 2)
     while True:
         at = 0
-        while at < len(rules) and len(rules) > 1:
+        while at < len(rules):
             rest = rules[:at] + rules[at + size :]
-            used = attempt(rest) if rest else None
+            used = attempt(rest)
             if used is None:
                 at += size
             else:

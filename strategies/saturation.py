@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rewrite.cost import CostModel, dag_cost
 from rewrite.dag import Dag, rebuild
-from rewrite.egraph.language import relevant
+from rewrite.egraph.relevance import relevant
 from rewrite.egraph.limits import Limits, Report, StopReason
 from rewrite.extract import Extractor
 from rewrite.fastmath import FastMath

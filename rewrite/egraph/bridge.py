@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
@@ -24,18 +24,17 @@ from rewrite import ops
 from rewrite.constants import Constant, Named, constant_key
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
+from rewrite.egraph.facts import ANALYSES, RELATIONS, assumed, number
 from rewrite.egraph.language import (
-    ANALYSES,
     DECLARATIONS,
     FOLD,
     PRUNE,
     constructor,
     exact,
-    heads,
-    number,
     rule_text,
 )
 from rewrite.egraph.limits import IterationStats, Limits, Report, StopReason
+from rewrite.egraph.relevance import heads
 from rewrite.rule import Rule
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Symbol
@@ -75,23 +74,19 @@ MOST_COMMANDS: Final = 20_000
 _SPAN: Final = eg.RustSpan("", 0, 0)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[Any, ...]:
     """Parse egglog text once a process; commands can be run in any e-graph."""
     return tuple(eg.EGraph().parse_program(text))
 
 
-@cache
+@lru_cache(maxsize=256)
 def _library(codes: frozenset[int], fold: bool) -> tuple[Any, ...]:
     """Return declarations, and the analyses of those ops that can occur: declaring costs time."""
     absent = [constructor(row.code) + " " for row in ops.OPS[3:] if row.code not in codes]
-    text = ANALYSES + FOLD + PRUNE if fold else ANALYSES
-    rules = [r for r in _rules_of(text) if not any(name in r for name in absent)]
-    return (*_parsed(DECLARATIONS), *_parsed("\n".join(rules)))
-
-
-def _rules_of(text: str) -> list[str]:
-    return ["(rule " + part for part in text.split("(rule ")[1:]]
+    rules = (*ANALYSES, *FOLD, *PRUNE) if fold else ANALYSES
+    kept = [rule for rule in rules if not any(name in rule for name in absent)]
+    return (*_parsed(DECLARATIONS), *(command for rule in kept for command in _parsed(rule)))
 
 
 _COMMANDS: Final[dict[tuple[int, str], tuple[Rule, Any]]] = {}
@@ -238,10 +233,12 @@ class EGraph:
                         known.append(f"(set ({fact} (Node {at})) {number(Fraction(bound))})")
                 if sort == INT:
                     known.append(f"(int (Node {at}))")
+                if sort != BOOL:
+                    known.append(f"(df (Node {at}))")
             elif isinstance(value, Named):
                 known.append(f"(set (lo (Node {at})) {number(Fraction(value.value) * _BELOW)})")
                 known.append(f"(set (hi (Node {at})) {number(Fraction(value.value) * _ABOVE)})")
-        known += [f"({fact} (Node {at}))" for fact, at in _assumed(rows, roots)]
+        known += [f"({fact} (Node {at}))" for fact, at in assumed(rows, roots)]
         if known:
             self._graph.run_program(*self._graph.parse_program("\n".join(known)))
 
@@ -271,6 +268,7 @@ class EGraph:
         except KeyboardInterrupt:
             report.stop = StopReason.INTERRUPTED
         self.settle()
+        report.matches = dict(sorted(report.matches.items()))
         report.seconds = time.perf_counter() - begin
         return report
 
@@ -295,19 +293,22 @@ class EGraph:
                 if count and name in self._names:
                     report.matches[name] = report.matches.get(name, 0) + count
         grown = report.nodes
-        report.nodes = self._size()
+        sizes = self._sizes()
+        report.nodes = sum(n for name, n in sizes.items() if _is_node(name))
         seconds = time.perf_counter() - begin
         report.iterations.append(IterationStats(report.nodes, seconds))
+        if sizes["conflict"]:
+            return StopReason.CONTRADICTION
         if done:
             return StopReason.SATURATED
         if report.nodes >= size or (held and grown == report.nodes):
             return StopReason.NODES  # the scheduler holds back all that is left
         return StopReason.TIME if seconds > self._limits.seconds else None
 
-    def _size(self) -> int:
+    def _sizes(self) -> dict[str, int]:
         (output,) = self._graph.run_program(eg.PrintSize(_SPAN, None))
-        skip = ("lo", "hi", "pos", "ng", "nn", "np", "nz", "int", "Node", "NodeB")
-        return sum(n for name, n in _sizes(output) if name not in skip and name[:4] != "Rows")
+        assert isinstance(output, eg.PrintAllFunctionsSize), output
+        return dict(output.sizes)
 
     def equal(self, pairs: Iterable[tuple[int, int]]) -> bool:
         """Tell whether each pair of loaded nodes is in one class by now."""
@@ -372,13 +373,8 @@ def _rational(value: Fraction) -> Any:
     return eg.Call(_SPAN, "bigrat", parts)
 
 
-def _sizes(output: Any) -> list[tuple[str, int]]:
-    """Read (function, rows) pairs of a size report."""
-    for field in ("sizes", "functions", "list"):
-        pairs = getattr(output, field, None)
-        if pairs is not None:
-            return list(pairs)
-    raise AssertionError(f"egglog's size report has changed: {dir(output)}")
+def _is_node(name: str) -> bool:
+    return name not in RELATIONS and name not in ("Node", "NodeB") and name[:4] != "Rows"
 
 
 def _tables() -> dict[str, tuple[int, tuple[bool, ...] | None, bool]]:
@@ -425,26 +421,3 @@ def _binary(dag: Dag, first: int) -> tuple[list[Any], list[int]]:
         rows.append((code, args, dag.value[at], sorts[at]))
         place.append(first + len(rows) - 1)
     return rows, place
-
-
-def _assumed(rows: list[Any], roots: set[int]) -> list[tuple[str, int]]:
-    """Return (fact, node) pairs that hold wherever the root is defined.
-
-    Only parts that are evaluated whatever the data say count: nothing below a branch of `where`,
-    and with several roots nothing at all, since each may be defined where another is not.
-    """
-    if len(roots) != 1:
-        return []
-    needed = set(roots)
-    facts = []
-    for at, (code, args, *_) in reversed(rows):
-        if at not in needed:
-            continue
-        needed.update(args[:1] if code == ops.WHERE.code else args)
-        if code == ops.DIV.code:
-            facts.append(("nz", args[1]))
-        elif code == ops.SQRT.code:
-            facts.append(("nn", args[0]))
-        elif code in (ops.LOG.code, ops.LOG2.code, ops.LOG10.code):
-            facts.append(("pos", args[0]))
-    return facts

@@ -41,6 +41,7 @@ class StopReason(Enum):
     TIME = "the limit of time"
     INTERRUPTED = "Ctrl-C"
     GOAL = "the goal was reached"
+    CONTRADICTION = "two facts that exclude each other"
 
 
 @dataclass(frozen=True, slots=True)

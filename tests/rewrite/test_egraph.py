@@ -12,8 +12,9 @@ from rewrite.conditions import nonneg, nonzero, positive
 from rewrite.cost import Gowda2021
 from rewrite.dag import Dag
 from rewrite.egraph.bridge import EGraph
-from rewrite.egraph.language import exact, relevant
+from rewrite.egraph.language import exact
 from rewrite.egraph.limits import Limits, Report, StopReason
+from rewrite.egraph.relevance import relevant
 from rewrite.extract import Extractor
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule, RuleSet, ruleset
