@@ -8,18 +8,20 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rewrite import ops
 from rewrite.cost import constant_positions
 from rewrite.dag import Dag
 from rewrite.errors import AccuracyError, ArgumentError
-from rewrite.evaluate import bind, evaluate_dag, float_dtype, function_of
-from rewrite.ops import CONST
-from rewrite.oracle import Exact, exact_dag, ulp_distance
+from rewrite.evaluate import evaluate_dag, float_dtype, function_of
+from rewrite.oracle import Exact, exact_dag, surely_undefined, ulp_distance
 from rewrite.sampling import sample_points
 from rewrite.sorts import BOOL
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
 
-__all__ = ["Accuracy", "Guard", "Verdict", "accuracy", "bits_of_error", "sample_points"]
+__all__ = [
+    "Accuracy", "Guard", "RangeGuard", "Verdict", "accuracy", "bits_of_error", "sample_points",
+]  # fmt: skip
 
 type Floats = npt.NDArray[np.float64]
 type Points = Mapping[str, Any]
@@ -29,7 +31,9 @@ MEAN_SLACK: Final = 0.05
 MAX_SLACK: Final = 2.0
 """Bits by which the largest error may rise above max(1, a quarter more than the source's).
 
-The quarter is there because the largest of a sample scatters where the source itself cancels.
+The quarter is there because the largest of a sample scatters where the source itself cancels. The
+same holds of the largest loss at one point, beside the largest gain and the error that the source
+exceeds at 1/32 of the points: one point where the source is all wrong excuses no other.
 """
 TAIL: Final = 32
 TAIL_SLACK: Final = 0.75
@@ -37,7 +41,17 @@ TAIL_SLACK: Final = 0.75
 
 `sin(x)**2` written as `(1 - cos(2*x))/2` keeps its mean: the loss is all in a few points.
 """
+STRAINED: Final = 8.0
+"""A source worse than this at a point where it over- or underflows is not measured there.
+
+Else such points, where all bits are lost, would hide what happens at the others.
+"""
+UNDEFINED_ULPS: Final = 4.0
+"""By how much a candidate may differ from the source where the exact value is undefined."""
 BLAMED_POINTS: Final = 64
+POINTS: Final = 512
+PLENTY: Final = 60
+"""Programs of more nodes are measured at fewer points, down to a quarter."""
 
 
 def bits_of_error(approx: npt.ArrayLike, exact: Exact, dtype: Any = np.float64) -> Floats:
@@ -165,10 +179,13 @@ class Guard:
     """Compares candidates with one source, whose exact values are computed once.
 
     Accepted is what at each root has a mean error at most 0.05 bits above the source's, a largest
-    error at most 2 bits above a quarter more than the source's (and 1 bit), a worst 1/32 of the
-    points at most 0.75 bits above the source's in the mean, and is finite at all points with finite
-    inputs where the source is, unless the exact value overflows. A source without a point where it
-    is defined accepts nothing, since nothing can be measured.
+    error at most 2 bits above a quarter more than the source's (and 1 bit), no greater loss at a
+    single point than that, a worst 1/32 of the points at most 0.75 bits above the source's in the
+    mean, and is finite at all points with finite inputs where the source is, unless the exact value
+    overflows. Where the exact value is undefined but the source has one, as at an infinity on the
+    way, the candidate must have it too. Where the source over- or underflows by itself it must
+    only not do so more often. A source without a point where it is defined accepts nothing, since
+    nothing can be measured.
     """
 
     def __init__(
@@ -177,33 +194,46 @@ class Guard:
         points: Points | None = None,
         *,
         dtype: Any = np.float64,
-        n: int = 512,
+        n: int | None = None,
         seed: int = 0,
     ) -> None:
         dag = _as_dag(source)
+        if n is None:
+            n = max(POINTS // 4, POINTS * PLENTY // max(PLENTY, len(dag)))
         self.dtype = float_dtype(dtype)
         self.points, self.exact = _measurable(dag, points, self.dtype, n=n, seed=seed)
-        inputs = bind(dag, self.points, self.dtype).values()
-        self.bits, values = self._measured(dag, {})
-        sane = np.logical_and.reduce([np.isfinite(a) for a in inputs]) if inputs else np.True_
-        self.finite = [sane & np.isfinite(value) for value in values]
+        columns = evaluate_dag(dag, self.points, self.dtype, keep=True)
+        self.values = [columns[root] for root in dag.roots]
+        self.bits = self._bits(self.values)
+        self.finite = _finite(dag, self.points, self.values)
+        strained = _strained(dag, columns, self.dtype)
+        self.strained = [strained & (bits > STRAINED) for bits in self.bits]
+        self.undefined = self._undefined(dag)
+        self._folded: dict[str, Any] = {}
 
-    def _measured(
-        self, dag: Dag, given: Mapping[int, Any]
-    ) -> tuple[list[Floats], list[npt.NDArray[Any]]]:
-        values = evaluate_dag(dag, self.points, self.dtype, given=given)
+    def _bits(self, values: list[npt.NDArray[Any]]) -> list[Floats]:
         pairs = zip(values, self.exact, strict=True)
-        return [bits_of_error(value, exact, self.dtype) for value, exact in pairs], values
+        return [bits_of_error(value, exact, self.dtype) for value, exact in pairs]
+
+    def _undefined(self, dag: Dag) -> list[npt.NDArray[np.bool_]]:
+        """Tell where each root has a value in floating point though the exact one is undefined."""
+        found = [f & ~exact.ok for f, exact in zip(self.finite, self.exact, strict=True)]
+        at = np.nonzero(np.logical_or.reduce(found))[0][:BLAMED_POINTS]
+        if len(at):
+            sure = surely_undefined(dag, {name: array[at] for name, array in self.points.items()})
+            for mask, known in zip(found, sure, strict=True):
+                known = mask[at] & known
+                mask[:] = False
+                mask[at] = known
+        return found
 
     def accepts(self, candidate: Dag | Term | Sequence[Term]) -> Verdict:
         """Judge a candidate; raise `ArgumentError` if its roots are not as many as the source's."""
         dag = _as_dag(candidate)
-        if len(dag.roots) != len(self.exact):
-            raise ArgumentError(
-                f"the candidate has {len(dag.roots)} roots, the source {len(self.exact)}"
-            )
+        _same_roots(dag, len(self.exact))
         given = self._constants(dag)
-        bits, values = self._measured(dag, given)
+        values = evaluate_dag(dag, self.points, self.dtype, given=given)
+        bits = self._bits(values)
         verdicts = [self._root(at, bits[at], values[at]) for at in range(len(bits))]
         verdict, loss = max(verdicts, key=lambda v: (not v[0].ok, _rise(v[0])))
         if verdict.ok:
@@ -217,45 +247,62 @@ class Guard:
 
     def _root(self, at: int, after: Floats, value: npt.NDArray[Any]) -> tuple[Verdict, Floats]:
         """Judge one root; also return by how many bits each point is worse."""
-        before, exact = self.bits[at], self.exact[at]
-        valid = exact.ok
+        before, valid = self.bits[at], self.exact[at].ok
         if not valid.any():
             return Verdict(
                 False, math.nan, math.nan, reason="undefined at all points"
             ), 0.0 * before
+        usual = valid & ~self.strained[at]
+        usual = usual if usual.any() else valid
         broken = self.finite[at] & ~np.isfinite(value) & ~(after == 0)
-        loss = np.where(broken, math.inf, np.where(valid, after - before, 0.0))
-        means = float(before[valid].mean()), float(after[valid].mean())
-        limit = max(1.0, 1.25 * float(before[valid].max())) + MAX_SLACK
-        tails = _tail(before[valid]), _tail(after[valid])
+        other = self._other(at, value, _level(before[usual]))
+        loss = np.where(broken | other, math.inf, np.where(valid, after - before, 0.0))
+        means = float(before[usual].mean()), float(after[usual].mean())
         reason = ""
         if broken.any():
             reason = f"not finite at {int(broken.sum())} points where the source is"
-        elif not means[1] <= means[0] + MEAN_SLACK:
-            reason = f"mean error {means[1]:.2f} bits instead of {means[0]:.2f}"
-        elif (most := float(after[valid].max())) > limit:
-            reason = f"largest error {most:.2f} bits, above the limit of {limit:.2f}"
-        elif tails[1] > max(1.0, tails[0]) + TAIL_SLACK:
-            reason = f"worst 1/32 of the points at {tails[1]:.2f} bits instead of {tails[0]:.2f}"
+        elif other.any():
+            reason = f"another value at {int(other.sum())} points without an exact one"
+        elif np.count_nonzero(loss[~usual] > STRAINED) > np.count_nonzero(loss[~usual] < -STRAINED):
+            reason = "over- or underflows at more points than the source"
+        else:
+            reason = _worse(before[usual], after[usual])
         return Verdict(not reason, *means, reason=reason), loss
+
+    def _other(self, at: int, value: npt.NDArray[Any], level: float) -> npt.NDArray[np.bool_]:
+        """Tell where a value differs from the source's though there is no exact one to be near.
+
+        The tolerance is as wide as the source's own error is at other points.
+        """
+        differs = self.undefined[at] & (value != self.values[at])
+        if differs.any() and value.dtype != np.bool_:
+            near = np.spacing(np.abs(np.where(differs, self.values[at], 1.0)))
+            with np.errstate(all="ignore"):
+                off = np.abs(value - self.values[at])
+            differs &= ~(off <= UNDEFINED_ULPS * 2.0**level * near)
+        return differs
 
     def _constants(self, dag: Dag) -> dict[int, Any]:
         """Return the values of a candidate's constant subterms: compiling rounds each only once.
 
-        The source keeps the roundings of every step, as it would have in NumPy.
+        The source keeps the roundings of every step, as it would have in NumPy. Only the largest
+        such subterms are wanted, and none twice for all candidates.
         """
-        constant = constant_positions(dag)
-        wanted = [
+        constant, rows = constant_positions(dag), dag.rows()
+        users = [args for at, (_, args) in enumerate(rows) if not constant[at]]
+        wanted = sorted(
             at
-            for at, code in enumerate(dag.code.tolist())
-            if constant[at] and code != CONST.code and dag.sort[at] != BOOL
-        ]
-        if not wanted:
-            return {}
-        point = {name: array[:1] for name, array in self.points.items()}
-        known = exact_dag(dag, point, wanted=wanted)
-        pairs = zip(wanted, known, strict=True)
-        return {at: value.nearest(self.dtype)[0] for at, value in pairs if value.ok[0]}
+            for at in {*dag.roots, *(a for args in users for a in args)}
+            if constant[at] and rows[at][1] and dag.sort[at] != BOOL
+        )
+        text = {at: _text(dag, rows, at) for at in wanted}
+        fresh = [at for at in wanted if text[at] not in self._folded]
+        if fresh:
+            point = {name: array[:1] for name, array in self.points.items()}
+            for at, known in zip(fresh, exact_dag(dag, point, wanted=fresh), strict=True):
+                self._folded[text[at]] = known.nearest(self.dtype)[0] if known.ok[0] else None
+        values = {at: self._folded[text[at]] for at in wanted}
+        return {at: value for at, value in values.items() if value is not None}
 
     def _blame(self, dag: Dag, at: npt.NDArray[np.intp], given: Mapping[int, Any]) -> list[int]:
         """Order the ops by the error that each makes on operands that are right."""
@@ -282,6 +329,147 @@ class Guard:
                 close = np.minimum(distance, 1)
                 scores.append((-float(bits.sum()), -float(close.sum()), node))
         return [node for *_, node in sorted(scores)]
+
+
+class RangeGuard:
+    """Refuses candidates that overflow or vanish in another dtype where the source does not.
+
+    For kernels that run in both dtypes: the error is measured in one, by a `Guard`.
+    """
+
+    def __init__(
+        self,
+        source: Dag | Term | Sequence[Term],
+        *,
+        dtype: Any = np.float32,
+        n: int = 256,
+        seed: int = 0,
+    ) -> None:
+        dag = _as_dag(source)
+        self.dtype = float_dtype(dtype)
+        symbols = [value for value in dag.value if isinstance(value, Symbol)]
+        self.points = _ready(sample_points(symbols, n, seed=seed, dtype=self.dtype), self.dtype)
+        values = evaluate_dag(dag, self.points, self.dtype)
+        self.finite = _finite(dag, self.points, values)
+        least = np.finfo(self.dtype).tiny
+        self.normal = [f & (np.abs(v) >= least) for f, v in zip(self.finite, values, strict=True)]
+
+    def accepts(self, candidate: Dag | Term | Sequence[Term]) -> Verdict:
+        """Judge a candidate; the verdict has no means."""
+        dag = _as_dag(candidate)
+        _same_roots(dag, len(self.finite))
+        values = evaluate_dag(dag, self.points, self.dtype)
+        known = evaluate_dag(dag, self.points)
+        name = self.dtype.name
+        for value, wide, finite, normal in zip(
+            values, known, self.finite, self.normal, strict=True
+        ):
+            bad = finite & ~np.isfinite(value)
+            reason = f"not finite in {name} at {int(bad.sum())} points where the source is"
+            if not bad.any() and value.dtype != np.bool_:
+                bad = normal & self._vanishes(value, wide)
+                reason = f"vanishes in {name} at {int(bad.sum())} points where the source does not"
+            if bad.any():
+                at = np.nonzero(bad)[0]
+                worst, blame = _point(self.points, int(at[0])), self._blame(dag, at)
+                return Verdict(False, math.nan, math.nan, worst, blame, reason)
+        return Verdict(True, math.nan, math.nan)
+
+    def _vanishes(self, value: npt.NDArray[Any], wide: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        lost: npt.NDArray[np.bool_] = (value == 0) & (np.abs(wide) >= np.finfo(self.dtype).tiny)
+        return lost
+
+    def _blame(self, dag: Dag, at: npt.NDArray[np.intp]) -> tuple[int, ...]:
+        """Order the ops by the number of points at which an operand is good and the result not."""
+        points = {name: array[at] for name, array in self.points.items()}
+        narrow = evaluate_dag(dag, points, self.dtype, keep=True)
+        wide = evaluate_dag(dag, points, keep=True)
+        bad = [
+            np.broadcast_to(~np.isfinite(v) | self._vanishes(v, w), at.shape)
+            for v, w in zip(narrow, wide, strict=True)
+        ]
+        scores = []
+        for node, (_, args) in enumerate(dag.rows()):
+            made = bad[node] & ~np.logical_or.reduce([np.False_, *[bad[a] for a in args]])
+            if args and made.any():
+                scores.append((-int(made.sum()), node))
+        return tuple(node for _, node in sorted(scores))
+
+
+# -- what both ask -----------------------------------------------------------------------------
+
+
+def _same_roots(dag: Dag, wanted: int) -> None:
+    if len(dag.roots) != wanted:
+        raise ArgumentError(f"the candidate has {len(dag.roots)} roots, the source {wanted}")
+
+
+def _finite(
+    dag: Dag, points: Points, values: Sequence[npt.NDArray[Any]]
+) -> list[npt.NDArray[np.bool_]]:
+    """Tell for each root at which points it and all inputs are finite."""
+    inputs = [points[v.name] for v in dag.value if isinstance(v, Symbol)]
+    sane: Any = np.logical_and.reduce([np.isfinite(a) for a in inputs]) if inputs else np.True_
+    count = next((len(a) for a in points.values()), 1)
+    return [np.broadcast_to(sane & np.isfinite(v), count).copy() for v in values]
+
+
+_PRODUCTS: Final = frozenset(row.code for row in (ops.MUL, ops.DIV, ops.POW, ops.EXP, ops.EXP2))
+
+
+def _strained(
+    dag: Dag, columns: Sequence[npt.NDArray[Any]], dtype: np.dtype[Any]
+) -> npt.NDArray[np.bool_]:
+    """Tell where an op overflows, or underflows; sums never do the latter."""
+    found: npt.NDArray[np.bool_] = np.zeros(1, np.bool_)
+    least = np.finfo(dtype).tiny
+    for at, (code, args) in enumerate(dag.rows()):
+        value = columns[at]
+        if not args or value.dtype == np.bool_:
+            continue
+        operands = [columns[a] for a in args]
+        bad = ~np.isfinite(value)
+        for operand in operands:
+            bad = bad & np.isfinite(operand)
+        if code in _PRODUCTS:
+            small = np.abs(value) < least
+            for operand in operands if code != ops.EXP.code else ():
+                small = small & (operand != 0)
+            bad = bad | small
+        found = found | bad
+    return found
+
+
+def _text(dag: Dag, rows: list[tuple[int, tuple[int, ...]]], at: int) -> str:
+    """Write a constant subterm so that equal texts have equal values."""
+    code, args = rows[at]
+    if not args:
+        return f"{type(dag.value[at]).__name__} {dag.value[at]!r}"
+    return f"({code} {' '.join(_text(dag, rows, a) for a in args)})"
+
+
+def _worse(before: Floats, after: Floats) -> str:
+    """Say what is worse about the errors of a candidate; nothing where they will do."""
+    means = float(before.mean()), float(after.mean())
+    if not means[1] <= means[0] + MEAN_SLACK:
+        return f"mean error {means[1]:.2f} bits instead of {means[0]:.2f}"
+    limit = max(1.0, 1.25 * float(before.max())) + MAX_SLACK
+    if (most := float(after.max())) > limit:
+        return f"largest error {most:.2f} bits, above the limit of {limit:.2f}"
+    loss = after - before
+    limit = max(1.0, 1.25 * max(-float(loss.min()), _level(before))) + MAX_SLACK
+    if (most := float(loss.max())) > limit:
+        return f"{most:.2f} bits worse at one point, above the limit of {limit:.2f}"
+    tails = _tail(before), _tail(after)
+    if tails[1] > max(1.0, tails[0]) + TAIL_SLACK:
+        return f"worst 1/32 of the points at {tails[1]:.2f} bits instead of {tails[0]:.2f}"
+    return ""
+
+
+def _level(bits: Floats) -> float:
+    """Return the error that 1/32 of the points exceed."""
+    count = max(1, len(bits) // TAIL)
+    return float(np.partition(bits, -count)[-count])
 
 
 def _tail(bits: Floats) -> float:

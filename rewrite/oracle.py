@@ -195,7 +195,11 @@ def _balls(dag: Dag, inputs: Mapping[int, list[Any]], wanted: Sequence[int]) -> 
     uses[list(wanted)] += 1
     left: list[int] = uses.tolist()
     columns: list[Any] = [None] * len(dag)
-    for at, ((code, args), value) in enumerate(zip(dag.rows(), dag.value, strict=True)):
+    rows = dag.rows()
+    needed = _below(rows, wanted)
+    for at, ((code, args), value) in enumerate(zip(rows, dag.value, strict=True)):
+        if at not in needed:
+            continue
         if isinstance(value, Symbol):
             boolean = dag.sort[at] == BOOL
             columns[at] = inputs[at] if boolean else list(map(arb, inputs[at]))
@@ -210,6 +214,14 @@ def _balls(dag: Dag, inputs: Mapping[int, list[Any]], wanted: Sequence[int]) -> 
             if not left[a]:
                 columns[a] = None
     return [columns[at] for at in wanted]
+
+
+def _below(rows: list[tuple[int, tuple[int, ...]]], roots: Sequence[int]) -> set[int]:
+    found = set(roots)
+    for at in range(len(rows) - 1, -1, -1):
+        if at in found:
+            found.update(rows[at][1])
+    return found
 
 
 _QUICK: Final[dict[tuple[int, int], Callable[..., Any]]] = {

@@ -5,7 +5,7 @@ finds is a proof, though: two balls that do not meet enclose two different numbe
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rewrite.dag import Dag
-from rewrite.egraph.limits import Limits
+from rewrite.egraph.limits import Limits, StopReason
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule
 from rewrite.rules import EXPAND, SIMPLIFY
@@ -24,14 +24,14 @@ def proves(
     limits: Limits | None = None,
 ) -> bool:  # fmt: skip
     """Tell whether saturation with these rules puts each source into the class of its target."""
-    return _prove(rules, source, target, licence, limits) is not None
+    return _prove(rules, source, target, licence, limits)[0] is not None
 
 
 def _prove(
     rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
     limits: Limits | None,
-) -> set[str] | None:  # fmt: skip
-    """Return the names of the rules that matched on the way, None where it is not proved."""
+) -> tuple[set[str] | None, StopReason | None]:  # fmt: skip
+    """Return the names of the rules that matched, or None where it is not proved; why it ended."""
     from rewrite.egraph.bridge import EGraph
 
     scratch = Store()
@@ -50,7 +50,7 @@ def _prove(
     graph.settle()
     pairs = zip(parts[0].roots, parts[1].roots, strict=True)
     found = graph.equal([(places[a], goals[b]) for a, b in pairs])
-    return set(report.matches) if found else None
+    return set(report.matches) if found else None, report.stop
 
 
 def sufficient(
@@ -81,11 +81,13 @@ def sufficient(
         short = replace(limits, iterations=iterations)
 
         def attempt(subset: Sequence[Rule], limits: Limits = short) -> set[str] | None:
-            return _prove(subset, source, target, licence, limits)
+            return _prove(subset, source, target, licence, limits)[0]
 
-        used = attempt(rules)
+        used, stop = _prove(rules, source, target, licence, short)
         if used is not None:
             return tuple(_reduced([r for r in rules if r.name in used], attempt))
+        if stop is not StopReason.ITERATIONS:
+            break  # more of them would change nothing
     return None
 
 

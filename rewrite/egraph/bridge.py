@@ -24,7 +24,7 @@ from rewrite import ops
 from rewrite.constants import Constant, Named, constant_key
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
-from rewrite.egraph.facts import ANALYSES, RELATIONS, assumed, number
+from rewrite.egraph.facts import ANALYSES, FACTS, RELATIONS, assumed, number
 from rewrite.egraph.language import (
     DECLARATIONS,
     FOLD,
@@ -314,6 +314,21 @@ class EGraph:
         """Tell whether each pair of loaded nodes is in one class by now."""
         found = [self._graph.eval_expr(self._node(at))[1] for pair in pairs for at in pair]
         return all(found[k] == found[k + 1] for k in range(0, len(found), 2))
+
+    def known(self) -> list[dict[str, Any]]:
+        """Return the facts of each loaded node: `lo` and `hi` as fractions, others as True."""
+        functions = self._graph.freeze().functions
+        by_class: dict[Any, dict[str, Any]] = {}
+        for name in ("lo", "hi", "df", *FACTS):
+            for row in functions[name].rows:
+                bound = name in ("lo", "hi")
+                value = self._graph.value_to_bigrat(row.output) if bound else True
+                by_class.setdefault(row.inputs[0], {})[name] = value
+        found: list[dict[str, Any]] = [{} for _ in self._nodes]
+        for row in functions["Node"].rows:
+            at = self._graph.value_to_i64(row.inputs[0])
+            found[at] = by_class.get(row.output, {})
+        return found
 
     # -- results -----------------------------------------------------------------------------
 
