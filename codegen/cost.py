@@ -64,7 +64,7 @@ def power_operations(exponent: int) -> int:
     if n <= (PLAIN_POWERS if exponent > 0 else PLAIN_POWERS - 1):
         return max(0, n - 1)
     squarings, products = n.bit_length() - 1, n.bit_count() - 1
-    return 4 * squarings + 3 * products
+    return 4 * squarings + 3 * products + 1
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ are evaluated ahead of time: step by step under `strict`, as Python would, and e
 rounded once. `strict` is what holds wherever reassociation is not granted.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -190,9 +191,10 @@ class _Lowering:
         other = high if steps[-1] == "s" else base
         rest = self._emit("mul", self._twice(high, steps[-1], base), low)
         total = self._emit("fma", high, other, rest)
-        # past the largest number the low part is not a number, but the product is infinite
-        good = self._emit("eq", total, total)
-        return self._emit("where", good, total, self._emit("mul", high, other))
+        # past the largest number the low part may be anything, but the product is infinite
+        plain = self._emit("mul", high, other)
+        good = self._emit("lt", self._emit("abs", plain), self.builder.const(math.inf))
+        return self._emit("where", good, total, plain)
 
     def _twice(self, high: int, step: str, base: int) -> int:
         """Return what the low part is multiplied by: 2*high in a squaring, else the base."""

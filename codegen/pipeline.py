@@ -119,7 +119,8 @@ def optimize(
 
     `exprs` is a term, or a list, tuple, dictionary or `TermArray` of terms, optimised together so
     that they share subterms. `cost` is a model or its name ("gowda2021", a target); without it, CPU
-    cycles an element on the target.
+    cycles an element on the target. A `dtype` of None is for code that will run in float64 or
+    float32: it is judged in both.
 
     A `strategy` replaces the default plan: it may also be a rule, a rule set, or a function of a
     term. Raise `StrategyError` where it uses laws that `math` does not grant, or makes anything but
@@ -137,17 +138,19 @@ def optimize(
     flat = [term for result in results for term in result.terms]
     _check_names(_symbols(flat))
     machine = get(target) if isinstance(target, str) else target
-    precision, allowed, limits = float_name(dtype), licence(math), limits or Limits()
+    precision: Float = "f64" if dtype is None else float_name(dtype)
+    judged = "both" if dtype is None else precision
+    allowed, limits = licence(math), limits or Limits()
     model = cost_model(cost, machine, precision, strict=FastMath.REASSOC not in allowed)
     guarded = not isinstance(math, str) or math == "guarded"
     emit("term", lambda: "\n".join(t.sexpr() for t in flat))
     own: tuple[Rule, ...] = ()
     if strategy is not None:
-        judge = GuardJudge(precision) if guarded and allowed else None
+        judge = GuardJudge(judged) if guarded and allowed else None
         best, report = follow(strategy, flat, licence=allowed, judge=judge)
         own = rules_of(strategy_of(strategy))
     else:
-        plan = default_plan(model, allowed, limits, guarded=guarded, dtype=precision)
+        plan = default_plan(model, allowed, limits, guarded=guarded, dtype=judged)
         best, report = plan.roots(flat)
     emit("egraph", lambda: str(report))
     before, after = (
@@ -195,7 +198,8 @@ def compile_kernel(
     """
     machine = get(target) if isinstance(target, str) else target
     machine.require_host()
-    precision: Float = "f64" if dtype is None else float_name(dtype)
+    if dtype is not None:
+        float_name(dtype)  # refuses at once what kernels cannot compute in
     parameters = _parameters(args)
     results, _ = _results(exprs)
     _check_symbols(parameters, results)
@@ -204,7 +208,7 @@ def compile_kernel(
     if optimize_terms and flat:
         found = optimize(
             flat, target=machine, math=math, cost=cost, strategy=strategy, limits=limits,
-            dtype=precision,
+            dtype=dtype,
         )  # fmt: skip
         flat, report = found.terms, found.report
         costs: Any = (found.cost_before, found.cost_after, found.model)

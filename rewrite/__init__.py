@@ -98,14 +98,34 @@ sys.modules[__name__].__class__ = _Front
 
 if TYPE_CHECKING:
     from codegen.jit import jit as jit
+    from codegen.kernel import Kernel as Kernel
+    from codegen.pipeline import Optimized as Optimized
+    from codegen.target import Target as Target
+    from rewrite.accuracy import Accuracy as Accuracy
+    from rewrite.accuracy import Guard as Guard
+    from rewrite.accuracy import accuracy as accuracy
     from rewrite.array import TermArray as TermArray
     from rewrite.array import asarray as asarray
+    from rewrite.cost import CostModel as CostModel
+    from rewrite.egraph.limits import Limits as Limits
+    from rewrite.egraph.limits import Report as Report
+    from rewrite.egraph.limits import StopReason as StopReason
     from rewrite.errors import RewriteError as RewriteError
+    from rewrite.evaluate import evaluate as evaluate
+    from rewrite.fastmath import FastMath as FastMath
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
+    from rewrite.rule import Condition as Condition
+    from rewrite.rule import Rule as Rule
+    from rewrite.rule import RuleSet as RuleSet
+    from rewrite.sorts import Sort as Sort
+    from rewrite.store import Store as Store
+    from rewrite.store import Symbol as Symbol
     from rewrite.term import Term as Term
     from rewrite.term import scope as scope
     from rewrite.term import symbol as symbol
     from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
+    from strategies.core import Firing as Firing
+    from strategies.core import Strategy as Strategy

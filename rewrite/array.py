@@ -179,6 +179,46 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         return f"TermArray({shown})"
 
 
+class Element(TermArray):
+    """What a traced function sees of an array argument: any one element of it.
+
+    Elementwise operations are recorded; whatever looks at the whole array is refused, since the
+    kernel sees one element at a time.
+    """
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        names = ", ".join(t.symbol.name for t in self.item().free_symbols[:3] if t.symbol)
+        raise TraceError(
+            f"the traced function looks at the shape or at several elements of {names}, but is "
+            "traced for one element at a time; name such arguments in rw.jit(arrays=[...])"
+        )
+
+    shape = property(_refuse)  # type: ignore[assignment]
+    ndim = property(_refuse)  # type: ignore[assignment]
+    size = property(_refuse)  # type: ignore[assignment]
+    T = property(_refuse)  # type: ignore[assignment]
+    reshape = ravel = sum = prod = _refuse
+    __len__ = __iter__ = __getitem__ = __setitem__ = __matmul__ = __rmatmul__ = _refuse
+
+    def __bool__(self) -> bool:
+        """Refuse: no truth value until evaluated."""
+        return bool(self.item())
+
+    def __repr__(self) -> str:
+        """Show the term of the element."""
+        return f"Element({self.item()!r})"
+
+
+def _made(operands: Any, store: Store, ids: Ints) -> TermArray:
+    """Return a result, which stands for one element where an operand does."""
+    for operand in operands:
+        if isinstance(operand, Element):
+            if ids.ndim:
+                operand._refuse()
+            return Element(store, ids)
+    return TermArray(store, ids)
+
+
 def asarray(value: Any, store: Store | None = None) -> TermArray:
     """Make a `TermArray` of terms, numbers, or nested sequences of them."""
     if isinstance(value, TermArray) and (store is None or value.store is store):
@@ -238,13 +278,13 @@ def elementwise(row: ops.Op, *operands: Any) -> TermArray:
     if count <= SMALL and store.table is None:
         keys = zip(*[f.tolist() for f in flat], strict=True)
         ids = np.array([store.make((row.code, *key)) for key in keys], np.int32)
-        return TermArray(store, ids.reshape(shape))
+        return _made(operands, store, ids.reshape(shape))
     out = np.full(count, -1, np.int32)
     args = np.stack(flat, axis=1).ravel()
     start = np.arange(count + 1, dtype=np.int64) * len(flat)
     codes = np.full(count, row.code, np.uint8)
     store.indexed().intern(store, codes, start, args, out, local=False)
-    return TermArray(store, out.reshape(shape))
+    return _made(operands, store, out.reshape(shape))
 
 
 def _reduce(row: ops.Op, array: TermArray, axis: int | None, empty: int) -> "TermArray | Term":
@@ -305,6 +345,8 @@ def trace_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any
     extra = {k for k, v in kwargs.items() if v is not None and not _harmless(k, v)}
     if method == "reduce" and name in ("add", "multiply") and extra <= {"axis"}:
         (array,) = inputs
+        if isinstance(array, Element):
+            array._refuse()
         row, empty = (ops.ADD, 0) if name == "add" else (ops.MUL, 1)
         return _reduce(row, asarray(array), kwargs.get("axis", 0), empty)
     if method != "__call__" or extra:
@@ -344,6 +386,10 @@ def trace_function(func: Any, args: Any, kwargs: Any) -> Any:
     known = _FUNCTIONS.get(name)
     if known is None:
         raise UnsupportedOp(f"np.{name} is not supported on terms; {_listing()}")
+    if name not in ("where", "clip", "round"):
+        for value in (*args, *(v for a in args if isinstance(a, (list, tuple)) for v in a)):
+            if isinstance(value, Element):
+                value._refuse()
     return known(*args, **kwargs)
 
 

@@ -126,15 +126,19 @@ def _reaches(node: int, target: int, mark: int, g: Any) -> bool:
 def _switch(group: int, node: int, mark: int, g: Any) -> Any:
     """Let a class use another node if that lowers the cost; return by how much, 0 if not."""
     old = g.choice[group]
-    if node == old or g.price[node] >= INFINITE or _reaches(node, group, mark, g):
+    if node == old or g.price[node] >= INFINITE:
         return 0.0
-    gain = _shift(old, -1, g)
+    for k in range(g.start[node], g.start[node + 1]):
+        if g.choice[g.args[k]] < 0:
+            return 0.0
+    # the new references first: what both share is then never let go, so a trial costs little
     pay = _shift(node, 1, g)
-    if pay < gain - 1e-9:
+    gain = _shift(old, -1, g)
+    if pay < gain - 1e-9 and not _reaches(node, group, mark, g):
         g.choice[group] = node
         return gain - pay
-    _shift(node, -1, g)
     _shift(old, 1, g)
+    _shift(node, -1, g)
     return 0.0
 
 
@@ -166,8 +170,8 @@ def _share(group: int, mark: int, g: Any) -> Any:
     while changed > 0:
         changed -= 1
         target, old = g.undo[2 * changed], g.undo[2 * changed + 1]
-        _shift(g.choice[target], -1, g)
         _shift(old, 1, g)
+        _shift(g.choice[target], -1, g)
         g.choice[target] = old
     return 0.0
 

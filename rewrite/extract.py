@@ -25,7 +25,10 @@ TIE: Final = 1e-4
 """Added to every node, so that of two equal costs the smaller term wins and no cycle is free."""
 _RANGE: Final = {"f64": (2.0**-1022, 1.7976931348623157e308), "f32": (2.0**-126, 3.4028235e38)}
 """The normal numbers of each float type."""
-_PLAIN: Final = {ops.ADD.code: 1.3, ops.POW.code: 3.0, ops.FMA.code: 3.0}
+_PLAIN: Final = {
+    **{op.code: 1.0 for op in (ops.MUL, ops.DIV, ops.SUB, ops.NEG, ops.SQRT)},
+    ops.ADD.code: 1.3,
+}
 """Among constants, which cost nothing, 2*pi is read more easily than pi + pi."""
 COMPILE_PAYS: Final = 30_000
 """From so many e-nodes on the compiled loops are worth loading."""
@@ -92,7 +95,7 @@ class Extractor:
             if not args:
                 self.price.append(TIE / 10 if self._held(self.frozen.leaf[node]) else INFINITE)
             elif all(a in constant for a in args):
-                self.price.append(TIE * _PLAIN.get(code, 1.0))
+                self.price.append(TIE * _PLAIN.get(code, 3.0))
             else:
                 key = (code, *[value.get(a) for a in args])
                 if key not in known:

@@ -24,7 +24,7 @@ from rewrite.rule import Condition, Rule
 from rewrite.store import Symbol
 from rewrite.term import Term
 
-__all__ = ["Verdict", "bits", "collapses", "real", "superfluous", "unlicensed", "weight"]
+__all__ = ["Verdict", "bits", "enclosed", "real", "superfluous", "unlicensed", "weight"]
 
 type Value = Any
 """A ball, or for a truth value a bool or None where it is undecided."""
@@ -91,20 +91,10 @@ _WEIGHTS: Final = {
 # -- over the reals --------------------------------------------------------------------------
 
 
-def collapses(rule: Rule) -> bool:
-    """Tell whether the right side is a bare variable or has none.
-
-    Such a class is shared with the rest of a program, so that what is known of the left side
-    (x > 0 from exp(log(x))) would become known of it: both sides must be defined together.
-    """
-    return rule.rhs.op is ops.PVAR or not rule.rhs.free_symbols
-
-
 def real(rule: Rule, wanted: int = 10_000, seed: int = 0) -> Verdict:
     """Compare both sides over the reals at points that meet the conditions.
 
-    They must be equal where both are defined, and the right one defined wherever the left one
-    is; if the rule collapses, also the other way round.
+    They must be defined at the same points, where the variables have values, and equal there.
     """
     sides, names = _Sides(rule), rulesample.variables(rule)
     met = undecided = tried = 0
@@ -131,7 +121,7 @@ class _Sides:
     """Both sides of a rule and its conditions as one program on balls, evaluated in stages."""
 
     def __init__(self, rule: Rule) -> None:
-        self.rule, self.strict = rule, collapses(rule)
+        self.rule = rule
         roots = [*(c.term.id for c in rule.where), rule.lhs.id, rule.rhs.id]
         dag = Dag.of(rule.lhs.store, roots)
         self.where, self.left, self.right = dag.roots[:-2], dag.roots[-2], dag.roots[-1]
@@ -156,7 +146,7 @@ class _Sides:
         values: list[Value] = [None] * size
         with working_precision(bits):
             for at, value in self.constants:
-                values[at] = _exact(value)
+                values[at] = enclosed(value)
         return values
 
     def at(self, row: rulesample.Row) -> tuple[str, str]:
@@ -185,21 +175,19 @@ class _Sides:
             if known is not True:
                 return ("outside" if known is False or last else "undecided"), ""
         _run(self.stages[1], values)
-        left = values[self.left]
-        if not _defined(left) and not self.strict:
-            return "outside", ""
         _run(self.stages[2], values)
-        return self._compare(left, values[self.right], values, last)
+        return self._compare(values[self.left], values[self.right], values, last)
 
     def _compare(
         self, left: Value, right: Value, values: list[Value], last: bool
     ) -> tuple[str, str]:
         if _defined(left) and _defined(right):
             return _equal(left, right)
+        if not _defined(left) and not _defined(right):
+            both = all(_surely_undefined(steps, values) for steps in self.steps.values())
+            return ("outside" if both or last else "undecided"), ""
         if not last:
             return "undecided", ""
-        if not _defined(left) and not _defined(right):
-            return "outside", ""
         what, root = ("right", self.right) if _defined(left) else ("left", self.left)
         if not _surely_undefined(self.steps[root], values):
             return "undecided", ""
@@ -232,7 +220,8 @@ def _run(steps: list[Step], values: list[Value]) -> None:
         values[at] = meaning(*[values[a] for a in args])
 
 
-def _exact(value: Constant) -> Value:
+def enclosed(value: Constant) -> Value:
+    """Return a constant as a ball, or a truth value as it is."""
     if isinstance(value, bool):
         return value
     if isinstance(value, Named):

@@ -62,7 +62,7 @@ def _special(symbol: Symbol) -> Floats:
     size = max(abs(low), abs(high))
     step = 2.0**-64 * size if math.isfinite(size) else 2.0**-64
     wanted = 0.0, low, high, step, -step, *_SPECIAL[1:]
-    return np.array([v for v in wanted if low <= v <= high and math.isfinite(v)])
+    return np.array([v for v in dict.fromkeys(wanted) if low <= v <= high and math.isfinite(v)])
 
 
 def _widen(symbol: Symbol, rng: np.random.Generator, kind: np.dtype[Any], column: Floats) -> None:
@@ -140,8 +140,9 @@ def _inside(symbol: Symbol, column: Floats, kind: np.dtype[Any]) -> npt.NDArray[
         column = np.rint(column)
         low, high = math.ceil(max(low, info.min)), math.floor(min(high, info.max))
     narrow = np.float32 if symbol.dtype in ("float16", "float32") else kind.type
-    least, most = narrow(low), narrow(high)
-    least = np.nextafter(least, narrow(np.inf)) if least < low else least
-    most = np.nextafter(most, narrow(-np.inf)) if most > high else most
-    values: npt.NDArray[Any] = np.clip(column.astype(narrow), least, most)
+    with np.errstate(over="ignore"):  # a domain may reach beyond the dtype
+        least, most = narrow(low), narrow(high)
+        least = np.nextafter(least, narrow(np.inf)) if least < low else least
+        most = np.nextafter(most, narrow(-np.inf)) if most > high else most
+        values: npt.NDArray[Any] = np.clip(column.astype(narrow), least, most)
     return values.astype(kind)

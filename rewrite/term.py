@@ -439,7 +439,9 @@ def apply(op: ops.Op | str, *args: Any) -> Term:
 
 def _binary(row: ops.Op, term: Term, other: Any, swap: bool = False) -> Any:
     if not isinstance(other, Term):
-        if isinstance(other, (np.ndarray, list, tuple)) or type(other).__name__ == "TermArray":
+        # an array of terms ranks above a term, and knows what to do with one
+        ranks_above = getattr(other, "__array_priority__", 0) > Term.__array_priority__
+        if isinstance(other, (np.ndarray, list, tuple)) or ranks_above:
             return NotImplemented
         try:
             other = Term(term.store, term.store.constant(as_constant(other)))

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from rewrite.array import TermArray, asarray
+from rewrite.array import Element, TermArray, asarray
 from rewrite.errors import SortError, TraceError, UnsupportedOp
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, current_store, join
@@ -80,7 +80,10 @@ def call(
 def inputs(specs: Mapping[str, Any], store: Store) -> list[TermArray]:
     """Make the arrays of symbols that stand for arguments; see `trace` for what a spec is."""
     taken = set(specs)
-    made = []
+    made: list[TermArray] = []
+    # beside whole arrays a scalar is one number; alone it stands for any element of an array
+    whole = any(isinstance(spec, (tuple, TermArray)) for spec in specs.values())
+    scalar = TermArray if whole else Element
     for name, spec in specs.items():
         if isinstance(spec, (Term, TermArray)):
             made.append(asarray(spec, store))
@@ -88,7 +91,7 @@ def inputs(specs: Mapping[str, Any], store: Store) -> list[TermArray]:
             made.append(_symbols(name, tuple(map(int, spec)), store, taken))
         else:
             symbol = Symbol(name, None if spec is None else _dtype(name, spec))
-            made.append(TermArray(store, np.array(store.symbol(symbol), np.int32)))
+            made.append(scalar(store, np.array(store.symbol(symbol), np.int32)))
     return made
 
 
@@ -173,7 +176,7 @@ def _leaf(value: Any, path: str, fn: Callable[..., Any], store: Store) -> Term |
 
 def plain(value: TermArray) -> Term | TermArray:
     """Return an array of no dimension as its term."""
-    return value if value.ndim else value.item()
+    return value if value.ids.ndim else value.item()
 
 
 # -- places ----------------------------------------------------------------------------------

@@ -125,17 +125,14 @@ def _symbols(term: Term) -> set[Symbol]:
     return {v for v in Dag.of(term.store, [term.id]).value if isinstance(v, Symbol)}
 
 
-def _accepted(
-    terms: Sequence[Term], best: list[Term], judge: Judge, report: Report
-) -> list[Term]:  # fmt: skip
+def _accepted(terms: Sequence[Term], best: list[Term], judge: Judge, report: Report) -> list[Term]:
     """Keep what the judge accepts: all together, or else each result that it accepts alone."""
     if judge(terms)(best) is None:
         return best
-    pairs = dict.fromkeys(zip(terms, best, strict=True))
-    alone = len(pairs) == 1
-    for old, new in pairs:
-        if old != new and (alone or judge([old])([new]) is not None):
-            report.notes.append(f"a result was less accurate and was dropped: {_cut(new)}")
+    for old, new in dict.fromkeys(zip(terms, best, strict=True)):
+        refusal = judge([old])([new]) if old != new else None
+        if refusal is not None:
+            report.notes.append(f"{_cut(new)} was less accurate and dropped: {refusal.reason}")
             best = [old if term == old else kept for term, kept in zip(terms, best, strict=True)]
     return best
 

@@ -1,15 +1,17 @@
 """Named plans: compositions of strategies, with no mechanism of their own."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from rewrite.accuracy import Guard
+import numpy as np
+
+from rewrite.accuracy import Guard, RangeGuard
 from rewrite.cost import CostModel
 from rewrite.egraph.limits import Limits
 from rewrite.fastmath import FastMath
 from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.term import Term
-from strategies.saturation import Saturate, Verdict
+from strategies.saturation import Refusal, Saturate, Verdict
 
 __all__ = ["default_plan"]
 
@@ -17,23 +19,37 @@ __all__ = ["default_plan"]
 def default_plan(
     cost: CostModel, licence: FastMath, limits: Limits, *, guarded: bool, dtype: str = "f64"
 ) -> Saturate:
-    """Return the plan of `optimize`: saturate with the whole library, extract, and be judged."""
+    """Return the plan of `optimize`: saturate with the whole library, extract, and be judged.
+
+    `dtype` is "f64", "f32", or "both" for programs that will run in either.
+    """
     judge = GuardJudge(dtype) if guarded and licence else None
-    return Saturate(SIMPLIFY, EXPAND, cost, limits, licence, judge)
+    held = "f32" if dtype == "f32" else "f64"
+    return Saturate(SIMPLIFY, EXPAND, cost, limits, licence, judge, held)
 
 
+@dataclass(frozen=True)
 class GuardJudge:
-    """Refuses results that are less accurate than the source."""
+    """Refuses results that are less accurate than the source.
 
-    def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
+    With "both" the error is measured in double precision; in single precision a result must be
+    finite where the source is.
+    """
+
+    dtype: str
 
     def __call__(self, source: Sequence[Term]) -> Verdict:
         """Measure the source once and return the judge of its rewritten forms."""
-        guard: Any = Guard(list(source), dtype="float64" if self.dtype == "f64" else "float32")
+        guards: list[Guard | RangeGuard] = []
+        if self.dtype == "both":
+            guards.append(RangeGuard(source))
+        guards.append(Guard(source, dtype=np.float32 if self.dtype == "f32" else np.float64))
 
-        def judge(candidate: Sequence[Term]) -> Sequence[int] | None:
-            verdict = guard.accepts(list(candidate))
-            return None if verdict.ok else verdict.blame
+        def judge(candidate: Sequence[Term]) -> Refusal | None:
+            for guard in guards:
+                verdict = guard.accepts(candidate)
+                if not verdict.ok:
+                    return Refusal(verdict.blame, verdict.reason)
+            return None
 
         return judge

@@ -1,5 +1,6 @@
 """The command line, in this process and once in its own."""
 
+import os
 import subprocess
 import sys
 
@@ -77,6 +78,18 @@ def test_bad_options_are_status_2(argv: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(argv)
     assert caught.value.code == 2
+
+
+def test_a_reader_that_leaves_ends_it_quietly() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "rewrite", "x + 1", "--math", "strict", "--asm"],
+            env={"PYTHONPATH": ":".join(sys.path)}, stdout=closed, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_in_its_own_process() -> None:

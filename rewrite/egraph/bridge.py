@@ -71,6 +71,7 @@ __all__ = ["EGraph"]
 ROWS_PAY: Final = 200
 """From so many nodes on, loading rows from files beats building commands."""
 MOST_COMMANDS: Final = 20_000
+_SETTLE: Final = "(saturate (run fold :until (conflict 1))) (saturate (run prune))"
 _SPAN: Final = eg.RustSpan("", 0, 0)
 
 
@@ -253,7 +254,7 @@ class EGraph:
             f"(let-scheduler bo (back-off :match-limit {limits.match_limit(self._inputs)}"
             f" :node-limit {size}))"
         )
-        first = "(saturate (run fold)) (saturate (run prune)) " if self._fold else ""
+        first = f"{_SETTLE} " if self._fold else ""
         body = f"{first}(repeat 3 (run facts)) (run-with bo simplify) (run-with bo expand)"
         step = tuple(self._graph.parse_program(f"(run-schedule (seq {body}))"))
         try:
@@ -275,7 +276,7 @@ class EGraph:
     def settle(self) -> None:
         """Fold constants that the last rules or another load brought."""
         if self._fold:
-            self._schedule("(run-schedule (seq (saturate (run fold)) (saturate (run prune))))")
+            self._schedule(f"(run-schedule (seq {_SETTLE}))")
 
     def _schedule(self, text: str) -> None:
         self._graph.run_program(*self._graph.parse_program(text))

@@ -254,9 +254,9 @@ def _conflicts() -> list[str]:
     """What cannot be: somewhere a rule or an assumption was false."""
     return [
         _rule("(= l (lo e)) (= h (hi e)) (> l h)", "(conflict 1)"),
-        _rule("(pos e) (np e)", "(conflict 2)"),
-        _rule("(ng e) (nn e)", "(conflict 3)"),
-        _rule("(= e (Num a)) (= e (Num b)) (!= a b)", "(conflict 4)"),
+        _rule("(pos e) (np e)", "(conflict 1)"),
+        _rule("(ng e) (nn e)", "(conflict 1)"),
+        _rule("(= e (Num a)) (= e (Num b)) (!= a b)", "(conflict 1)"),
     ]
 
 

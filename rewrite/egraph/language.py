@@ -112,6 +112,9 @@ def _fold() -> tuple[str, ...]:
     rows += [
         "(rule ((power e a b) (= v (pow a b))) ((union e (Num v))) :ruleset fold)",
         f"(rule ((= e (OpPow a (Num {_ONE})))) ((union e a)) :ruleset fold)",
+        # what collapses must stop at once: a class with two numbers folds to ever more of them
+        "(rule ((= e (Num a)) (= e (Num b)) (!= a b)) ((conflict 1)) :ruleset fold)",
+        f"(rule ((= e (OpDiv a (Num {_ZERO})))) ((conflict 1)) :ruleset fold)",
     ]
     return tuple(rows)
 

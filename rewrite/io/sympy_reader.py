@@ -84,6 +84,7 @@ class _Reader:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.done: dict[int, int] = {}
+        self.names: dict[Any, Any] = {}
         self.truths: set[Any] = set()
 
     def read(self, expr: Any) -> int:
@@ -146,6 +147,19 @@ class _Reader:
         """Note that symbols stand for truth values."""
         self.truths.update(part for part in conditions if isinstance(part, sp.Symbol))
 
+    def admit(self, expr: Any) -> None:
+        """Refuse symbols that would lose what makes them different."""
+        if not expr.is_commutative:
+            raise UnsupportedOp(f"the symbol {expr} does not commute; terms are numbers that do")
+        if expr.is_real is False:
+            raise UnsupportedOp(f"the symbol {expr} is not real; split it into its parts")
+        other = self.names.setdefault(str(expr) if not hasattr(expr, "dummy_index") else expr, expr)
+        if other != expr:
+            raise UnsupportedOp(
+                f"two symbols are called {expr}, with different assumptions "
+                f"({other.assumptions0} and {expr.assumptions0}); rename one"
+            )
+
     def over(self, above: list[int], below: list[int]) -> int:
         """Build a fraction of two products."""
         top = self.chain(ops.MUL, above) if above else self.number(1)
@@ -163,6 +177,7 @@ class _Reader:
     def leaf(self, expr: Any) -> int:
         """Build the node of a symbol or number."""
         if isinstance(expr, sp.Symbol):
+            self.admit(expr)
             low = 0.0 if expr.is_nonnegative else None
             high = 0.0 if expr.is_nonpositive else None
             dtype = "int64" if expr.is_integer else None

@@ -122,16 +122,16 @@ CANCELLATION = ruleset("cancellation", REAL,
     ("mul-div-cancel-left",     (a * b) / a,                b,                      nonzero(a)),
     ("div-mul-cancel",          (a / b) * b,                a,                      nonzero(b)),
     ("mul-of-div-cancel",       b * (a / b),                a,                      nonzero(b)),
-    ("div-common",              (a * b) / (c * b),          a / c),
-    ("div-common-left",         (b * a) / (b * c),          a / c),
-    ("div-common-cross",        (a * b) / (b * c),          a / c),
-    ("div-common-cross-left",   (b * a) / (c * b),          a / c),
-    ("div-common-divisor",      (a / b) / (c / b),          a / c),
-    ("div-common-dividend",     (a / b) / (a / c),          c / b),
-    ("div-by-product",          a / (a * b),                1 / b),
-    ("div-by-product-right",    a / (b * a),                1 / b),
+    ("div-common",              (a * b) / (c * b),          a / c,                  nonzero(b)),
+    ("div-common-left",         (b * a) / (b * c),          a / c,                  nonzero(b)),
+    ("div-common-cross",        (a * b) / (b * c),          a / c,                  nonzero(b)),
+    ("div-common-cross-left",   (b * a) / (c * b),          a / c,                  nonzero(b)),
+    ("div-common-divisor",      (a / b) / (c / b),          a / c,                  nonzero(b)),
+    ("div-common-dividend",     (a / b) / (a / c),          c / b,      (nonzero(a), nonzero(c))),
+    ("div-by-product",          a / (a * b),                1 / b,                  nonzero(a)),
+    ("div-by-product-right",    a / (b * a),                1 / b,                  nonzero(a)),
     ("div-by-quotient",         a / (a / b),                b,          (nonzero(a), nonzero(b))),
-    ("div-mul-telescope",       (a / b) * (b / c),          a / c),
+    ("div-mul-telescope",       (a / b) * (b / c),          a / c,                  nonzero(b)),
 )
 # a - a -> 0 and a * 0 -> 0 keep bits for no a that may be infinite or negative: inf - inf, -1 * 0.
 FACTORING = ruleset("factoring", REAL,
@@ -162,5 +162,5 @@ DISTRIBUTIVITY = ruleset("distributivity", REAL,
     ("one-minus-square",        1 - a * a,                  (1 - a) * (1 + a)),
     ("square-minus-one",        a * a - 1,                  (a - 1) * (a + 1)),
 )
-# (a * b) / (a * c) -> b / c needs no condition: where the left side is defined, a is not 0.
+# (a * b) / (a * c) -> b / c without nonzero(a): a = 0 gives nothing and b / c.
 # fmt: on

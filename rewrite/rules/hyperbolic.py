@@ -5,7 +5,7 @@ Sources: DLMF 4.28 to 4.38; Herbie's groups "hyperbolic", "ahtrig", "sech".
 
 from fractions import Fraction
 
-from rewrite.conditions import at_least, positive
+from rewrite.conditions import at_least, nonzero, positive
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.rule import ruleset
@@ -63,7 +63,7 @@ HYPERBOLICS = ruleset("hyperbolics", REAL,
     ("cosh2-minus-one",         cosh2 - 1,                  sinh2),
     ("sinh-div-cosh",           sinh(a) / cosh(a),          tanh(a)),
     ("tanh-mul-cosh",           tanh(a) * cosh(a),          sinh(a)),
-    ("sinh-div-tanh",           sinh(a) / tanh(a),          cosh(a)),
+    ("sinh-div-tanh",           sinh(a) / tanh(a),          cosh(a),                nonzero(a)),
     ("sinh-mul-cosh",           sinh(a) * cosh(a),          sinh(2 * a) / 2),
     ("cosh2-plus-sinh2",        cosh2 + sinh2,              cosh(2 * a)),
     ("one-plus-two-sinh2",      1 + 2 * sinh2,              cosh(2 * a)),
@@ -94,20 +94,21 @@ INVERSES_OF_HYPERBOLICS = ruleset("inverses-of-hyperbolics", REAL,
     ("asinh-sinh",              asinh(sinh(a)),             a),
     ("cosh-acosh",              cosh(acosh(a)),             a,                      at_least(a, 1)),
     ("acosh-cosh",              acosh(cosh(a)),             abs(a)),
-    ("tanh-atanh",              tanh(atanh(a)), a, (positive(a + 1), positive(1 - a))),
+    ("tanh-atanh",              tanh(atanh(a)), a, (positive(a - (-1)), positive(1 - a))),
     ("atanh-tanh",              atanh(tanh(a)),             a),
     ("cosh-asinh",              cosh(asinh(a)),             sqrt(a * a + 1)),
-    ("sinh-acosh",              sinh(acosh(a)),             sqrt(a * a - 1)),
+    ("sinh-acosh",              sinh(acosh(a)),             sqrt(a * a - 1),        at_least(a, 1)),
     ("cosh-atanh",              cosh(atanh(a)),             1 / sqrt(1 - a * a)),
     ("sinh-atanh",              sinh(atanh(a)),             a / sqrt(1 - a * a)),
     ("tanh-asinh",              tanh(asinh(a)),             a / sqrt(1 + a * a)),
-    ("tanh-acosh",              tanh(acosh(a)),             sqrt(a * a - 1) / a),
+    ("tanh-acosh",              tanh(acosh(a)),             sqrt(a * a - 1) / a,    at_least(a, 1)),
     ("asinh-from-log",          log(a + sqrt(a * a + 1)),   asinh(a)),
     ("acosh-from-log",          log(a + sqrt(a * a - 1)),   acosh(a)),
     ("atanh-from-log",          log((1 + a) / (1 - a)),     2 * atanh(a)),
     ("atanh-from-log1p",        log1p(a) - log1p(-a),       2 * atanh(a)),
     ("exp-asinh",               exp(asinh(a)),              a + sqrt(a * a + 1)),
-    ("exp-acosh",               exp(acosh(a)),              a + sqrt(a * a - 1)),
+    ("exp-acosh",               exp(acosh(a)),              a + sqrt(a * a - 1),    at_least(a, 1)),
 )
 # acosh(cosh(a)) -> a: a = -1 gives 1.
+# exp(acosh(a)) -> a + sqrt(a*a - 1) without a >= 1: a = -2 gives nothing and -0.27.
 # fmt: on

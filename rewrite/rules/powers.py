@@ -1,8 +1,8 @@
 """Powers and roots, with exponents that are integers, halves, thirds, or any real number.
 
 Sources: DLMF 4.2(iv), 4.6; Herbie's groups "squares", "pow-reduce", "pow-expand", "sqrt".
-x**y is defined for x > 0, for integer y (x != 0 if y < 0; 0**0 is 1), and for x = 0 < y: so a law
-that is defined on the left for x < 0 has integer exponents there, and most need no condition.
+x**y is defined for x > 0, for integer y (x != 0 if y < 0; 0**0 is 1), and for x = 0 < y: so most
+laws come twice or more, for bases of a known sign and for integer exponents.
 """
 
 from fractions import Fraction
@@ -54,23 +54,39 @@ POWERS_AS_PRODUCTS = ruleset("powers-as-products", FastMath.REASSOC,
     ("pow-minus-three",         a**-3,                      1 / (a * (a * a))),
 )
 POWERS = ruleset("powers", FINITE,
-    ("pow-mul-pow",             a**n * a**m,                a**(n + m)),
-    ("pow-mul",                 a**n * a,                   a**(n + 1)),
-    ("mul-pow",                 a * a**n,                   a**(n + 1)),
-    ("pow-div-pow",             a**n / a**m,                a**(n - m)),
-    ("pow-div",                 a**n / a,                   a**(n - 1)),
-    ("div-pow",                 a / a**n,                   a**(1 - n)),
-    ("pow-pow",                 (a**n)**m,                  a**(n * m),             integer(m)),
-    ("pow-pow-nonneg",          (a**b)**c,                  a**(b * c),             nonneg(a)),
-    ("pow-mul-base",            a**n * b**n,                (a * b)**n),
-    ("pow-div-base",            a**n / b**n,                (a / b)**n,             nonzero(b)),
-    ("div-pow-neg",             1 / a**n,                   a**-n),
+    ("pow-mul-pow", a**n * a**m, a**(n + m), (integer(m), nonneg(n), nonneg(m))),
+    ("pow-mul-pow-nonneg", a**n * a**m, a**(n + m), (nonneg(a), nonneg(n), nonneg(m))),
+    ("pow-mul-pow-nonzero",     a**n * a**m,                a**(n + m), (nonzero(a), integer(m))),
+    ("pow-mul-pow-positive",    a**n * a**m,                a**(n + m),             positive(a)),
+    ("pow-mul",                 a**n * a,                   a**(n + 1),             nonneg(n)),
+    ("pow-mul-nonzero",         a**n * a,                   a**(n + 1),             nonzero(a)),
+    ("mul-pow",                 a * a**n,                   a**(n + 1),             nonneg(n)),
+    ("mul-pow-nonzero",         a * a**n,                   a**(n + 1),             nonzero(a)),
+    ("pow-div-pow",             a**n / a**m,                a**(n - m), (nonzero(a), integer(m))),
+    ("pow-div-pow-positive",    a**n / a**m,                a**(n - m),             positive(a)),
+    ("pow-div",                 a**n / a,                   a**(n - 1),             nonzero(a)),
+    ("div-pow",                 a / a**n,                   a**(1 - n),             nonzero(a)),
+    ("pow-pow", (a**n)**m, a**(n * m), (integer(n), integer(m), nonneg(n))),
+    ("pow-pow-nonzero", (a**n)**m, a**(n * m), (nonzero(a), integer(n), integer(m))),
+    ("pow-pow-nonneg",          (a**b)**c,                  a**(b * c), (nonneg(a), nonneg(b))),
+    ("pow-pow-positive",        (a**b)**c,                  a**(b * c),             positive(a)),
+    ("pow-mul-base",            a**n * b**n,                (a * b)**n,             integer(n)),
+    ("pow-mul-base-nonneg",     a**n * b**n,                (a * b)**n,             NOT_NEGATIVE),
+    ("pow-mul-base-positive",   a**n * b**n,                (a * b)**n,             positive(a)),
+    ("pow-div-base",            a**n / b**n,                (a / b)**n, (nonzero(b), integer(n))),
+    ("pow-div-base-positive",   a**n / b**n,                (a / b)**n,             positive(b)),
+    ("div-pow-neg",             1 / a**n,                   a**-n,                  nonneg(n)),
+    ("div-pow-neg-nonzero",     1 / a**n,                   a**-n,                  nonzero(a)),
     ("zero-pow",                0**a,                       0,                      positive(a)),
     ("pow-minus-half",          a**-HALF,                   1 / sqrt(a)),
-    ("pow-third",               a**THIRD,                   cbrt(a)),
+    ("pow-third",               a**THIRD,                   cbrt(a),                nonneg(a)),
 )
 # (a**b)**c -> a**(b*c) without conditions: a = -1, b = 2, c = 1/2 gives 1 and -1.
+# (a**n)**m -> a**(n*m) for integer m only: a = -1, n = 1/2, m = 2 gives nothing and -1.
+# a**n * a**m -> a**(n + m) without conditions: a = 0, n = -1, m = 2, or a = -1, n = m = 1/2.
+# a**n * b**n -> (a*b)**n without conditions: a = b = -1, n = 1/2 gives nothing and 1.
 # a**n / b**n -> (a/b)**n without nonzero(b): b = 0, n = 0 gives 1 / 1 and a quotient by 0.
+# a**(1/3) -> cbrt(a) without nonneg(a): a = -1 gives nothing and -1.
 # 0**a -> 0 for a >= 0: 0**0 is 1.
 POWERS_APART = ruleset("powers-apart", REAL,
     ("three-halves",            a**Fraction(3, 2),          a * sqrt(a)),
@@ -80,7 +96,8 @@ POWERS_APART = ruleset("powers-apart", REAL,
     ("pow-of-mul",              (a * b)**n,                 a**n * b**n,            integer(n)),
     ("pow-of-mul-nonneg",       (a * b)**c,                 a**c * b**c,            NOT_NEGATIVE),
     ("pow-of-mul-positive",     (a * b)**c,                 a**c * b**c,            positive(a)),
-    ("pow-of-div",              (a / b)**n,                 a**n / b**n,            integer(n)),
+    ("pow-of-div",              (a / b)**n,                 a**n / b**n, (nonzero(n), integer(n))),
+    ("pow-of-div-nonzero",      (a / b)**n,                 a**n / b**n, (nonzero(b), integer(n))),
     ("pow-of-div-positive",     (a / b)**c,                 a**c / b**c,            positive(b)),
     ("pow-of-sum",              a**(b + c),                 a**b * a**c,            positive(a)),
     ("sqrt-as-pow",             sqrt(a),                    a**HALF),
@@ -91,17 +108,20 @@ POWERS_APART = ruleset("powers-apart", REAL,
 # for a = 0: b = 2, c = -1 gives 0 and nothing.
 # a**-n -> 1 / a**n without nonzero(a): a = 0, n = -1 gives 0 and nothing.
 ROOTS = ruleset("roots", REAL,
-    ("sqrt-mul-sqrt",           sqrt(a) * sqrt(b),          sqrt(a * b)),
-    ("sqrt-div-sqrt",           sqrt(a) / sqrt(b),          sqrt(a / b)),
-    ("sqrt-mul-self",           sqrt(a) * sqrt(a),          abs(a)),
+    ("sqrt-mul-sqrt",           sqrt(a) * sqrt(b),          sqrt(a * b),            NOT_NEGATIVE),
+    ("sqrt-mul-sqrt-positive",  sqrt(a) * sqrt(b),          sqrt(a * b),            positive(a)),
+    ("sqrt-div-sqrt",           sqrt(a) / sqrt(b),          sqrt(a / b),            positive(b)),
+    ("sqrt-div-sqrt-positive",  sqrt(a) / sqrt(b),          sqrt(a / b),            positive(a)),
+    ("sqrt-mul-self",           sqrt(a) * sqrt(a),          a,                      nonneg(a)),
     ("sqrt-of-mul-self",        sqrt(a * a),                abs(a)),
-    ("div-sqrt-self",           a / sqrt(a),                sqrt(a)),
+    ("div-sqrt-self",           a / sqrt(a),                sqrt(a),                nonzero(a)),
     ("sqrt-div-self",           sqrt(a) / a,                1 / sqrt(a)),
-    ("one-div-sqrt-div",        1 / sqrt(a / b),            sqrt(b / a)),
+    ("one-div-sqrt-div",        1 / sqrt(a / b),            sqrt(b / a),            nonzero(b)),
     ("sqrt-of-recip",           sqrt(1 / a),                1 / sqrt(a)),
 )
 # sqrt(a*a) -> a: a = -1 gives 1 and -1.
-# sqrt(a)*sqrt(a) -> a: would tell the rest of a program that a >= 0, which abs(a) does not.
+# sqrt(a)*sqrt(a) -> a, or abs(a), without nonneg(a): a = -1 gives nothing and -1, or 1. Both, or one
+# and sqrt(a)*sqrt(b) -> sqrt(a*b), would make a and abs(a) one class.
 ROOTS_APART = ruleset("roots-apart", REAL,
     ("sqrt-of-mul",             sqrt(a * b),                sqrt(a) * sqrt(b),      NOT_NEGATIVE),
     ("sqrt-of-div",             sqrt(a / b),                sqrt(a) / sqrt(b),      positive(b)),

@@ -1,8 +1,8 @@
 """Quotients: one division instead of several, common denominators, reciprocals.
 
 Sources: field axioms; Herbie's groups "fractions-distribute", "fractions-transform"; LLVM's `arcp`.
-A division costs as much as ten multiplications, so these laws pay. Where the left side of a law
-is defined its denominators are not zero, which is all that most right sides need.
+A division costs as much as ten multiplications, so these laws pay. A denominator that the right
+side does not divide by is a condition: the left side has no value where it is zero.
 """
 
 from rewrite.conditions import nonzero
@@ -22,19 +22,19 @@ RECIPROCALS = ruleset("reciprocals", ARCP,
     ("mul-recip",               a * (1 / b),                a / b),
     ("recip-mul",               (1 / b) * a,                a / b),
     ("recip-of-recip",          1 / (1 / a),                a,                      nonzero(a)),
-    ("div-recip",               a / (1 / b),                a * b),
-    ("recip-of-div",            1 / (a / b),                b / a),
+    ("div-recip",               a / (1 / b),                a * b,                  nonzero(b)),
+    ("recip-of-div",            1 / (a / b),                b / a,                  nonzero(b)),
 )
 RECIPROCALS_APART = ruleset("reciprocals-apart", ARCP,
     ("div-as-recip",            a / b, a * (1 / b)),  # for constant b: exact 1 / b
 )
 FRACTIONS = ruleset("fractions", DIVISION,
     ("div-div",                 (a / b) / c,                a / (b * c)),
-    ("div-of-div",              a / (b / c),                (a * c) / b),
+    ("div-of-div",              a / (b / c),                (a * c) / b,            nonzero(c)),
     ("div-mul",                 (a / b) * c,                (a * c) / b),
     ("mul-div",                 a * (b / c),                (a * b) / c),
     ("div-mul-div",             (a / b) * (c / d),          (a * c) / (b * d)),
-    ("div-div-div",             (a / b) / (c / d),          (a * d) / (b * c)),
+    ("div-div-div",             (a / b) / (c / d),          (a * d) / (b * c),      nonzero(d)),
     ("add-div",                 a / b + c / b,              (a + c) / b),
     ("sub-div",                 a / b - c / b,              (a - c) / b),
     ("add-recips",              1 / a + 1 / b,              (a + b) / (a * b)),
@@ -42,13 +42,13 @@ FRACTIONS = ruleset("fractions", DIVISION,
     ("one-plus-div",            1 + a / b,                  (b + a) / b),
     ("one-minus-div",           1 - a / b,                  (b - a) / b),
     ("div-sub-one",             a / b - 1,                  (a - b) / b),
-    ("parallel",                1 / (1 / a + 1 / b),        (a * b) / (a + b)),
-    ("parallel-scaled",         1 / (1 / a + c / b),        (a * b) / (b + c * a)),
-    ("series-scaled",           1 / (1 / a - c / b),        (a * b) / (b - c * a)),
-    ("div-by-one-plus-div",     a / (1 + b / c),            (a * c) / (c + b)),
-    ("div-by-one-minus-div",    a / (1 - b / c),            (a * c) / (c - b)),
-    ("div-by-sum-of-div",       a / (b + c / d),            (a * d) / (b * d + c)),
-    ("div-by-difference-of-div", a / (b - c / d),            (a * d) / (b * d - c)),
+    ("parallel", 1 / (1 / a + 1 / b), (a * b) / (a + b), (nonzero(a), nonzero(b))),
+    ("parallel-scaled", 1 / (1 / a + c / b), (a * b) / (b + c * a), (nonzero(a), nonzero(b))),
+    ("series-scaled", 1 / (1 / a - c / b), (a * b) / (b - c * a), (nonzero(a), nonzero(b))),
+    ("div-by-one-plus-div",     a / (1 + b / c),            (a * c) / (c + b),      nonzero(c)),
+    ("div-by-one-minus-div",    a / (1 - b / c),            (a * c) / (c - b),      nonzero(c)),
+    ("div-by-sum-of-div",       a / (b + c / d),            (a * d) / (b * d + c),  nonzero(d)),
+    ("div-by-difference-of-div", a / (b - c / d),           (a * d) / (b * d - c),  nonzero(d)),
 )
 # 1 / (1/a + 1/b) <- a*b / (a + b): a = 0 gives 0 and nothing.
 # One division for two, or a sum under one bar: more terms, so these run under back-off.

@@ -4,7 +4,7 @@ Sources: DLMF 4.14 to 4.24; Herbie's groups "trig-reduce", "trig-expand", "trig-
 The shifts hold for the exact pi: a double next to pi is another number, and another constant.
 """
 
-from rewrite.conditions import at_least, at_most, nonneg, positive
+from rewrite.conditions import at_least, at_most, nonneg, nonzero, positive
 from rewrite.constants import PI
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
@@ -87,14 +87,16 @@ PYTHAGORAS = ruleset("pythagoras", REAL,
 TANGENTS = ruleset("tangents", REAL,
     ("sin-div-cos",             sin(a) / cos(a),            tan(a)),
     ("tan-mul-cos",             tan(a) * cos(a),            sin(a)),
-    ("sin-div-tan",             sin(a) / tan(a),            cos(a)),
+    ("sin-div-tan",             sin(a) / tan(a),            cos(a),     nonzero(tan(a))),
     ("recip-cos2-minus-one",    1 / cos2 - 1,               tan2),
     ("sin-div-one-plus-cos",    sin(a) / (1 + cos(a)),      tan(a / 2)),
-    ("one-minus-cos-div-sin",   (1 - cos(a)) / sin(a),      tan(a / 2)),
+    ("one-minus-cos-div-sin",   (1 - cos(a)) / sin(a),      tan(a / 2), nonzero(sin(a))),
     ("recip-cos2",              1 / cos2,                   1 + tan2),
 )
 # cos(a) / sin(a) -> 1 / tan(a): a = pi/2 gives 0 and nothing, though no float is pi/2.
 # tan(a + b) -> (tan(a) + tan(b)) / (1 - tan(a)*tan(b)): a = pi/2, b = 1 likewise.
+# tan(a) * cos(a) -> sin(a) and 1 / tan(a) -> cos(a) / sin(a) add a value at pi/2, and stay: it is
+# the limit of the other side, so whatever else is continuous there has it too.
 HALF_ANGLES = ruleset("half-angles", FastMath.REASSOC,
     ("sin-mul-cos",             sin(a) * cos(a),            sin(2 * a) / 2),
     ("cos2-minus-sin2",         cos2 - sin2,                cos(2 * a)),
@@ -156,10 +158,14 @@ POLAR = ruleset("polar", FINITE,
     ("atan2-over-positive",     atan2(a, b),                atan(a / b),            positive(b)),
     ("atan2-scaled",            atan2(a * c, b * c),        atan2(a, b),            positive(c)),
     ("atan2-neg",               atan2(-a, b),               -atan2(a, b)),
-    ("cos-atan2",               cos(atan2(a, b)),           b / hypot(a, b)),
-    ("sin-atan2",               sin(atan2(a, b)),           a / hypot(a, b)),
-    ("tan-atan2",               tan(atan2(a, b)),           a / b),
+    ("cos-atan2",               cos(atan2(a, b)),           b / hypot(a, b),        nonzero(a)),
+    ("cos-atan2-positive",      cos(atan2(a, b)),           b / hypot(a, b),        positive(b)),
+    ("sin-atan2",               sin(atan2(a, b)),           a / hypot(a, b),        nonzero(a)),
+    ("sin-atan2-positive",      sin(atan2(a, b)),           a / hypot(a, b),        positive(b)),
+    ("tan-atan2",               tan(atan2(a, b)),           a / b,                  nonzero(a)),
+    ("tan-atan2-positive",      tan(atan2(a, b)),           a / b,                  positive(b)),
     ("hypot-polar",             hypot(a * cos(b), a * sin(b)), abs(a)),
 )
 # atan2(a, b) -> atan(a/b) without positive(b): a = 0, b = -1 gives pi and 0.
+# cos(atan2(a, b)) -> b / hypot(a, b) without conditions: a = 0, b = -1 gives nothing and -1.
 # fmt: on

@@ -111,6 +111,22 @@ def test_static_arguments_keep_their_values() -> None:
         power(2.0, [3])
 
 
+def test_static_values_are_one_if_they_compile_alike() -> None:
+    @jit(static=["c"], **FAST)
+    def shifted(x: Any, c: Any) -> Any:
+        first = c[0] if isinstance(c, tuple) else c
+        return np.copysign(x, first) * (2 if isinstance(first, int) else 1)
+
+    nan = float("nan")
+    assert shifted(1.0, 0.0) == 1 and shifted(1.0, -0.0) == -1
+    assert shifted(1.0, (0.0,)) == 1 and shifted(1.0, (-0.0,)) == -1 and shifted(1.0, (1,)) == 2
+    assert shifted(1.0, np.float32(0)) == 1 and shifted(1.0, np.float32(-0.0)) == -1
+    assert shifted(1.0, (1.0,)) == 1 and len(shifted.kernels) == 8
+    for _ in range(3):
+        shifted(1.0, nan), shifted(1.0, float("nan")), shifted(1.0, (float("nan"),))
+    assert len(shifted.kernels) == 10
+
+
 def test_truth_values_are_traced_as_such() -> None:
     @jit(**FAST)
     def pick(c: Any, x: Any) -> Any:
@@ -241,3 +257,27 @@ def test_user_errors_pass_through_as_they_are() -> None:
     with pytest.raises(ZeroDivisionError, match=r"^mine$"):
         f(1.0)
     assert not f.kernels
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda u: u.sum(),
+        lambda u: u / np.sum(u),
+        lambda u: u * np.arange(1.0, 5),
+        lambda u: np.roll(u, 1),
+        lambda u: np.stack([u, u]),
+        lambda u: u * u.size,
+        lambda u: u * u.ndim,
+        lambda u: np.dot(u, u),
+        lambda u: u @ u,
+        lambda u: u.reshape(-1),
+        lambda u: np.prod(u),
+        lambda u: u[0],
+        lambda u: np.add.reduce(u),
+    ],
+)
+def test_what_needs_the_whole_array_is_refused(function: Any) -> None:
+    """An argument is traced as one element: its sum would silently be itself."""
+    with pytest.raises(TraceError, match=r"rw\.jit\(arrays="):
+        jit(function)(np.arange(1.0, 5))

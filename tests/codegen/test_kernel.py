@@ -7,7 +7,7 @@ import pytest
 
 from codegen.kernel import Kernel, float_name
 from codegen.program import Program, ProgramBuilder
-from codegen.target import get, host
+from codegen.target import Target, get, host
 from rewrite.errors import ArgumentError, RewriteError, TargetError
 
 
@@ -138,6 +138,23 @@ def test_pickling_keeps_program_and_options() -> None:
     assert (again.__name__, again.parallel, again.__doc__) == ("both", 2, kernel.__doc__)
 
 
+def test_a_target_made_by_hand_is_pickled_whole() -> None:
+    own = host()
+    for target in (
+        Target("mine", own.triple, own.cpu, own.features, own.vector_bits),
+        Target("avx2", own.triple, own.cpu, own.features, 128),
+    ):
+        kernel = Kernel(scale(), target)
+        again = pickle.loads(pickle.dumps(kernel))
+        assert again.target == target and again(1, 2, 3) == 6 and again.llvm == kernel.llvm
+    text = pickle.dumps(Kernel(scale()))
+    assert b"native" in text and own.features.encode() not in text  # made anew where it is loaded
+    foreign = Target("mine", own.triple, "some-cpu", "+nonsense", 128)
+    assert foreign.missing() == ("nonsense",)
+    with pytest.raises(TargetError, match="lacks nonsense"):
+        Kernel(scale(), foreign)
+
+
 def test_mistakes_are_found_when_it_is_built() -> None:
     b = ProgramBuilder("many")
     for number in range(64):
@@ -149,6 +166,8 @@ def test_mistakes_are_found_when_it_is_built() -> None:
         Kernel(pair(), results="single")
     with pytest.raises(ArgumentError, match="parallel=0"):
         Kernel(pair(), parallel=0)
+    with pytest.raises(ArgumentError, match="batch_axis=1: the batch is first"):
+        Kernel(pair(), batch_axis=1)  # type: ignore[arg-type]
     with pytest.raises(RewriteError):
         Kernel(Program((), (), ()))
 

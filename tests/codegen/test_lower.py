@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import rewrite as rw
+from codegen.cost import exact_inverse, power_operations, product_exponent
 from codegen.kernel import Kernel
 from codegen.lower import Parameter, Result, lower
 from codegen.program import Program
+from rewrite.constants import PI
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.oracle import exact, ulp_distance
 from rewrite.term import pattern_vars
@@ -86,6 +88,24 @@ def test_strict_keeps_powers_that_numpy_does_not_expand() -> None:
     assert ops_of(program(x**3, strict=True)) == ["pow"]
 
 
+@pytest.mark.parametrize("n", range(-64, 65))
+def test_powers_are_priced_as_they_are_written(n: int) -> None:
+    made = ops_of(program(x**n))
+    assert made.count("div") == (n < 0)
+    assert len([op for op in made if op not in ("neg", "div")]) == power_operations(n)
+
+
+def test_what_is_a_product() -> None:
+    assert [product_exponent(n) for n in (64, -64, 3.0, -0.0)] == [64, -64, 3, 0]
+    for power in (65, 0.5, Fraction(1, 2), True, None, float("nan"), float("inf"), 10**400):
+        assert product_exponent(power) is None
+    assert [product_exponent(n, strict=True) for n in (-1, 2, 3, -2)] == [-1, 2, None, None]
+    assert (exact_inverse(-8), exact_inverse(Fraction(1, 4))) == (-0.125, 4.0)
+    for divisor in (3, 0, -0.0, True, None, PI, float("nan"), float("inf"), 2**101, 10**400):
+        assert exact_inverse(divisor) is None
+    assert exact_inverse(Fraction(2**60 + 1, 2**60)) is None
+
+
 def test_n_ary_sums_go_from_left_to_right() -> None:
     made = program(rw.apply("add", x, y, 1, 2))
     assert ops_of(made) == ["add", "add", "add"]
@@ -100,3 +120,16 @@ def test_bad_input() -> None:
     (hole,) = pattern_vars("h")
     with pytest.raises(UnsupportedOp, match=r"\?h"):
         lower([], [Result("r", (), (hole + 1,))])
+
+
+@pytest.mark.parametrize("n", range(4, 65))
+def test_powers_that_overflow_keep_their_sign(n: int) -> None:
+    """Found for n = 34, 40, ...: the low part overflowed to the other infinity."""
+    kernel = Kernel(program(x**n))
+    sizes = np.concatenate([2.0 ** np.arange(0, 1024, 3), 10.0 ** np.arange(0, 308)])
+    values = np.concatenate([sizes, -sizes])
+    with np.errstate(over="ignore"):
+        expected = values**n
+    found = kernel(values, 0.0)
+    np.testing.assert_array_equal(np.isinf(found), np.isinf(expected))
+    np.testing.assert_array_equal(np.sign(found), np.sign(expected))

@@ -1,18 +1,23 @@
 """The drivers: `optimize` and `compile_kernel`, their forms of input, and their errors."""
 
+import time
+from typing import Any
+
 import numpy as np
 import pytest
 
 import rewrite as rw
 from codegen.cost import CycleCost, cycle_cost, port_cycles, power_operations, table_for
 from codegen.kernel import float_name
-from codegen.target import get, host
+from codegen.target import Target, get, host
 from codegen.targets import TABLES
 from rewrite.debug import STAGES
 from rewrite.egraph.limits import StopReason
 from rewrite.errors import ArgumentError, TargetError, UnsupportedOp
+from rewrite.fastmath import FastMath
 
 a, x, y = rw.symbols("a x y")
+at_least_0, free, whole = rw.symbol("q", low=0), rw.symbol("q"), rw.symbol("q", dtype="int32")
 
 
 def test_optimize_factors_and_reports() -> None:
@@ -107,6 +112,34 @@ def test_strict_leaves_rounding_alone() -> None:
     assert rw.optimize(total).terms == y
 
 
+@pytest.mark.parametrize("math", ["strict", FastMath.CONTRACT, FastMath.NSZ | FastMath.ARCP])
+def test_constants_and_powers_are_left_alone_unless_reassociation_is_granted(math: Any) -> None:
+    term = x**3 + (rw.const(0.1) + 0.2)
+    kernel = rw.compile([x], term, math=math)
+    assert [i.op for i in kernel.program.instructions] == ["load", "const", "pow", "const", "add"]
+    assert kernel(0.0) == 0.1 + 0.2
+    model = rw.optimize(term, math=math).model
+    assert model.price(rw.ops.op("pow"), (None, 3)) == model.price(rw.ops.op("pow"), (None, None))
+    free = rw.compile([x], term, math=FastMath.REASSOC)
+    assert "pow" not in [i.op for i in free.program.instructions]
+
+
+@pytest.mark.parametrize("near", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("math", ["strict", "guarded", "fast"])
+def test_constants_that_are_no_finite_float(near: float, math: str) -> None:
+    value = near if math == "strict" or near != np.inf else 10**5000
+    for made, wanted in ((x / value, 2 / near), (x**value, 2.0**near), (x * value, 2 * near)):
+        assert rw.compile([x], made, math=math)(2.0) == pytest.approx(wanted, nan_ok=True)
+
+
+def test_equal_prices_and_code_of_divisions() -> None:
+    model = cycle_cost("intel-avx512")
+    for divisor in (8, 0.5, -4, 2.0**100, 2.0**101, 2.0**-101, 3, 0, -0.0, 1e400, float("nan")):
+        ops = [i.op for i in rw.compile([x], x / divisor, math="strict").program.instructions]
+        product = model.price(rw.ops.op("div"), (None, divisor)) == model.cycles("mul")
+        assert ("mul" in ops) == product, divisor
+
+
 @pytest.mark.parametrize("name", list(TABLES))
 def test_every_table_prices_every_op(name: str) -> None:
     model = cycle_cost(name)
@@ -127,6 +160,11 @@ def test_port_cycles_bound_the_sum() -> None:
     assert power_operations(2) == 1
 
 
+def test_no_table_for_a_width() -> None:
+    with pytest.raises(TargetError, match="no cost table for vectors of 64 bits"):
+        table_for(Target("narrow", "x86_64", "generic", "", 64))
+
+
 def test_wide_sums_do_not_hang() -> None:
     """A hundred terms under associativity explode; the limits hold and the result is right."""
     many = rw.symbols([f"s{k}" for k in range(100)])
@@ -144,6 +182,25 @@ BAD = [
     (lambda: rw.compile([x], x + y), ArgumentError, "free symbol 'y'"),
     (lambda: rw.compile([x], ()), ArgumentError, "no expression"),
     (lambda: rw.compile([x], {}), ArgumentError, "no expression"),
+    (lambda: rw.compile([x], []), ArgumentError, "no expression"),
+    (lambda: rw.compile([x], [[]]), ArgumentError, "no expression"),
+    (lambda: rw.compile([x], {"a": x, "b": []}), ArgumentError, "in the result 'b'"),
+    (lambda: rw.compile([x], (x, rw.asarray([]))), ArgumentError, "in the result 'out1'"),
+    (lambda: rw.compile([[], x], x), ArgumentError, "argument 1 is empty"),
+    (lambda: rw.optimize([]), ArgumentError, "no expression"),
+    (lambda: rw.optimize({}), ArgumentError, "no expression"),
+    (lambda: rw.optimize(rw.asarray([])), ArgumentError, "no expression"),
+    (lambda: rw.compile([x], x, batch_axis=1), ArgumentError, "batch_axis=1: .* first"),
+    (lambda: rw.compile([x], x, batch_axis=None), ArgumentError, "batch_axis=None"),
+    (lambda: rw.compile([x], x, parallel="all"), ArgumentError, "parallel='all'"),
+    (
+        lambda: rw.compile([free], abs(at_least_0) + free),
+        ArgumentError,
+        r"symbol\('q'\) and symbol\('q', low=0.0\) are two symbols of one name",
+    ),
+    (lambda: rw.compile([free], abs(at_least_0)), ArgumentError, "two symbols of one name"),
+    (lambda: rw.compile([free, whole], free), ArgumentError, "dtype='int32'.* of one name"),
+    (lambda: rw.optimize([abs(at_least_0), whole]), ArgumentError, "two symbols of one name"),
     (lambda: rw.compile([x + 1], x), ArgumentError, "not a symbol"),
     (lambda: rw.compile("x", x), ArgumentError, "list of symbols"),
     (lambda: rw.compile([x], x, dtype=np.complex128), TargetError, "float64 or float32"),
@@ -167,3 +224,11 @@ def test_a_target_that_the_host_lacks_is_refused() -> None:
     if get("neon").missing():
         with pytest.raises(TargetError, match="cannot run here"):
             rw.compile([x], x + 1, target="neon")
+
+
+def test_many_arguments_are_checked_in_linear_time() -> None:
+    many = rw.symbols([f"m{k}" for k in range(20_000)])
+    begin = time.process_time()
+    with pytest.raises(ArgumentError, match="'m7' is given twice"):
+        rw.compile([list(many), many[7]], x)
+    assert time.process_time() - begin < 2

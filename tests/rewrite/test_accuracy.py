@@ -1,6 +1,7 @@
 """Sample points, bits of error, and what the guard accepts, rejects and blames."""
 
 import math
+import sys
 import time
 from typing import Any
 
@@ -10,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
-from rewrite.accuracy import Guard, Verdict, accuracy, bits_of_error
+from rewrite.accuracy import Guard, RangeGuard, Verdict, accuracy, bits_of_error
 from rewrite.dag import Dag
 from rewrite.errors import AccuracyError, ArgumentError
-from rewrite.oracle import exact
+from rewrite.oracle import exact, exact_dag
 from rewrite.sampling import sample_points
 from rewrite.store import Store
 from rewrite.term import Term
@@ -21,6 +22,7 @@ from rewrite.testing import terms
 
 x, y, z = rw.symbols("x y z")
 p, q, r = rw.symbols("p q r", low=0)
+u, v, w = rw.symbols("u v w", low=0, high=1e6)
 
 
 def judge(source: Term, candidate: Term, **options: Any) -> Verdict:
@@ -72,6 +74,38 @@ def test_points_stay_in_their_domain(low: float, width: float, dtype: Any) -> No
 def test_points_of_positive_domains_cover_the_orders_of_magnitude() -> None:
     at = sample_points([rw.symbol("w", low=0, high=1e6)], 512)["w"]
     assert (at < 1e-3).mean() > 0.1 and (at > 1e5).mean() > 0.3
+
+
+def test_every_symbol_is_zero_and_next_to_it_while_others_are_ordinary() -> None:
+    around = rw.symbols(" ".join(f"s{k}" for k in range(12)), low=-2, high=1)
+    for n in (64, 512):
+        for symbols in (around[:2], [x, p], [x, u], around if n > 64 else [x]):
+            points = sample_points(symbols, n)
+            rest = np.array([points[name] for name in sorted(points)])
+            for k, name in enumerate(sorted(points)):
+                others = np.delete(rest, k, 0)
+                ordinary = (np.abs(others) > 1e-21).all(0)
+                assert (ordinary & (points[name] == 0)).any(), name
+                near = ordinary & (np.abs(points[name]) < 1e-12)
+                assert (near & (points[name] > 0)).any(), name
+                if name not in "pu":
+                    assert (near & (points[name] < 0)).any(), name
+
+
+def test_points_without_a_bound_take_all_magnitudes_independently() -> None:
+    for dtype, size, most in ((np.float64, 1000, 250), (np.float32, 120, 70)):
+        points = sample_points([x, y, p, u], 512, dtype=dtype)
+        assert all(np.isfinite(a).all() for a in points.values())
+        logs = {n: np.log2(np.abs(a, where=a != 0, out=np.ones(512))) for n, a in points.items()}
+        for name in "xyp":
+            assert 20 < (np.abs(logs[name]) > most).sum() < 64, name
+            assert logs[name].max() > 0.9 * size and logs[name].min() < -0.9 * size
+        assert (np.abs(logs["x"] - logs["y"]) > most).sum() > 20
+        assert points["p"].min() >= 0 and points["u"].max() <= 1e6
+    above = sample_points([rw.symbol("above", low=3)], 512)["above"]
+    assert above.min() == 3 and above.max() > 1e200 and (above == 3).mean() < 0.1
+    whole = sample_points([rw.symbol("i", dtype="int64")], 512)["i"]
+    assert (whole == np.rint(whole)).all() and np.abs(whole).max() > 2.0**50
 
 
 def test_points_of_integers_and_truth_values() -> None:
@@ -139,7 +173,7 @@ HARMLESS = {
     "factored":         (p * q + p * r, p * (q + r)),
     "regrouped":        ((p + q) + r, p + (q + r)),
     "reciprocal":       (p / q, p * (1 / q)),
-    "one division":     (p / q / r, p / (q * r)),
+    "one division":     (u / v / w, u / (v * w)),
     "power":            (x**4, (x * x) * (x * x)),
     "half angle":       (1 - rw.cos(x), 2 * rw.sin(x / 2) ** 2),
     "product of sums":  (x * x - y * y, (x - y) * (x + y)),
@@ -147,7 +181,17 @@ HARMLESS = {
     "choice":           (rw.where(x < y, x, y), rw.minimum(x, y)),
     "truth value":      (x < y, y > x),
     "folded":           (x * (rw.const(2) + 1), x * 3),
-    "parallel":         (1 / (1 / (p + 1) + 1 / (q + 1)), (p + 1) * (q + 1) / (p + q + 2)),
+    "parallel":         (1 / (1 / (u + 1) + 1 / (v + 1)), (u + 1) * (v + 1) / (u + v + 2)),
+    # Without a domain: the source over- or underflows by itself where these do.
+    "fused anywhere":   (x * y + z, rw.fma(x, y, z)),
+    "factored there":   (x * y + x * z, x * (y + z)),
+    "one quotient":     (x / z + y / z, (x + y) / z),
+    "Horner":           (x + y * z + x * z**2 + y * z**3, ((y * z + x) * z + y) * z + x),
+    "bell":             (
+        rw.exp(-((x / y) ** 2) / 2) / (rw.sqrt(2 * rw.pi) * y),
+        rw.exp(x * (1 / y) * (x * (1 / y)) * -0.5) * (1 / y * (1 / rw.sqrt(2 * rw.pi))),
+    ),
+    "norm":             (rw.sqrt(x * x + y * y), rw.sqrt(rw.fma(x, x, y * y))),
 }
 HARMFUL = {
     "cosine":           (2 * rw.sin(x / 2) ** 2, 1 - rw.cos(x)),
@@ -160,6 +204,15 @@ HARMFUL = {
     "nearly":           (rw.sqrt(p), rw.sqrt(p) * (1 + 1e-12)),
     "wrong truth":      (x < y, x <= y),
     "rounded":          (x * y, rw.round(x * y)),
+    "plain norm":       (rw.hypot(x, y), rw.sqrt(x * x + y * y)),
+    "half-line norm":   (rw.hypot(p, q), rw.sqrt(p * p + q * q)),
+    "root of product":  (rw.sqrt(x) * rw.sqrt(y), rw.sqrt(x * y)),
+    "square below":     (x / y / y, x / (y * y)),
+    "regrouped":        (x * y * z, x * (y * z)),
+    "infinity lost":    (rw.minimum(1 / x, 3) * rw.where(rw.eq(x, 0), 7, 1), rw.minimum(1 / x, 3)),
+    "angle at zero":    (rw.atan(1 / x) * rw.where(rw.ne(x, 0), 1, 2), rw.atan(1 / x)),
+    "in a domain":      (rw.atan(1 / u) * rw.where(rw.ne(u, 0), 1, 2), rw.atan(1 / u)),
+    "strained, wrong":  (rw.sqrt(x * x + y * y), rw.sqrt(x * x + y * y) * (1 + 1e-6)),
 }
 # fmt: on
 
@@ -189,6 +242,67 @@ def test_the_guard_rejects_damage_at_few_points() -> None:
     assert not verdict.ok and "largest error" in verdict.reason
     assert verdict.mean_bits_after < 0.05
     assert verdict.worst["w"] == 1.0011
+
+
+def test_one_bad_point_of_the_source_excuses_no_others() -> None:
+    w = rw.symbol("w", low=1, high=2)
+    points = {"w": np.linspace(1.0011, 2, 512)}
+    bad = (w + 1e30) - 1e30
+    source = rw.where(w < 1.002, bad, (w + 50) - 50)
+    lossy = rw.where(w < 1.002, bad, rw.where(w < 1.008, (w + 1e6) - 1e6, w))
+    verdict = judge(source, lossy, points=points)
+    assert verdict.mean_bits_after < verdict.mean_bits_before
+    assert not verdict.ok and "bits worse at 3 points" in verdict.reason
+    assert judge(source, rw.where(w < 1.002, bad, w), points=points).ok
+
+
+def any_sum(rng: np.random.Generator, parts: list[Term]) -> Term:
+    parts = list(parts)
+    while len(parts) > 1:
+        at = int(rng.integers(len(parts) - 1))
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+    return parts[0]
+
+
+@pytest.mark.parametrize("domain", [{}, {"low": -1, "high": 1}])
+def test_sums_in_another_order_are_rarely_refused(domain: dict[str, float]) -> None:
+    names = list(rw.symbols("a b c d e f", **domain))
+    refused = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        source = any_sum(rng, names)
+        verdict = Guard(source, seed=seed).accepts(
+            any_sum(rng, [names[k] for k in rng.permutation(6)])
+        )
+        refused += [] if verdict.ok else [verdict.reason]
+    assert len(refused) <= 2 and not any("3 points" in reason for reason in refused)
+
+
+def test_underflow_of_the_source_excuses_only_as_much_of_the_candidate() -> None:
+    # x*y is subnormal, x*x has fewer bits still, and x*z none of that
+    points = {"x": [1e-160] * 8 + [1.0] * 8, "y": 1e-155, "z": 1e10}
+    assert judge(x * y * z, x * z * y, points=points).ok
+    verdict = judge(x * y * z, x * x * (y / x) * z, points=points)
+    assert verdict.reason == "over- or underflows at more points than the source"
+    assert verdict.blame and verdict.mean_bits_before < 1
+
+
+def test_what_is_undecided_is_not_taken_for_undefined() -> None:
+    # both are 1/0 in the reals; no precision can tell, and the source happens to be finite
+    points = {"x": [0.1, 1.0, 3.0], "y": [0.2, 3.0, 0.3]}
+    one = rw.sin(x) ** 2 + rw.cos(x) ** 2
+    assert not any(Guard(y + rw.atan(1 / (one - 1)), points).undefined[0])
+    source = rw.where(rw.floor(one + y * 0) < 5, x, y) + y
+    assert judge(source, x + y).ok
+
+
+def test_sums_where_there_is_no_exact_value_may_round_otherwise() -> None:
+    points = {"x": np.array([0.0] * 4 + [1.0] * 60), "y": np.linspace(0.1, 0.9, 64), "z": 1e4}
+    note = "4 points without an exact one"
+    source = rw.atan(1 / x) + y + z - z
+    assert Guard(source, points).undefined[0].sum() == 4
+    assert note not in judge(source, rw.atan(1 / x) + y, points=points).reason
+    assert note in judge(source, rw.atan(1 / x) * (1 + 1e-6) + y, points=points).reason
 
 
 def test_the_guard_rejects_an_overflow_that_the_source_has_not() -> None:
@@ -272,6 +386,60 @@ def test_the_guard_is_fast() -> None:
         assert Guard(term).accepts(term).ok
         best = min(best, time.perf_counter() - started)
     assert best < 0.05  # 3 ms on a quiet core
+
+
+def test_constants_of_candidates_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(dag: Dag, points: Any, *, wanted: Any) -> Any:
+        asked.extend(wanted)
+        return exact_dag(dag, points, wanted=wanted)
+
+    guard = Guard(x * y)
+    monkeypatch.setattr(sys.modules["rewrite.accuracy"], "exact_dag", counted)
+    assert guard.accepts(x * y).ok and not asked, "leaves need no oracle"
+    candidate = x * y * (rw.sqrt(rw.const(2) * rw.pi) / rw.sqrt(rw.pi * 2))
+    assert guard.accepts(candidate).ok and len(asked) == 1, "only the largest subterm"
+    assert guard.accepts(candidate + 0).ok and guard.accepts(candidate).ok and len(asked) == 1
+    assert not guard.accepts(x * y * rw.sqrt(rw.const(1.0) + rw.e)).ok and asked[1:2] == [6]
+
+
+def test_large_programs_are_measured_at_fewer_points() -> None:
+    total = x
+    for k in range(80):
+        total = total * y + k
+    assert len(Guard(x + y).points["x"]) == 512
+    assert 128 <= len(Guard(total).points["x"]) < 256
+    assert len(Guard(total, n=512).points["x"]) == 512
+
+
+# -- the other dtype ---------------------------------------------------------------------------
+
+
+def test_a_candidate_must_be_finite_in_single_precision_too() -> None:
+    a, b = rw.symbols("a b", low=1e20, high=1e25)
+    source, candidate = rw.sqrt(a) * rw.sqrt(b) * 2, rw.sqrt(a * b) * 2
+    assert judge(source, candidate).ok
+    verdict = RangeGuard(source).accepts(candidate)
+    assert "not finite in float32" in verdict.reason and not verdict.ok
+    assert named(candidate, verdict) == ["a*b"] and verdict.worst.keys() == {"a", "b"}
+    assert RangeGuard(source).accepts(rw.sqrt(b) * rw.sqrt(a) * 2).ok
+    with pytest.raises(ArgumentError, match="1 roots, the source 2"):
+        RangeGuard([a, b]).accepts(a)
+
+
+def test_a_candidate_must_not_vanish_in_single_precision() -> None:
+    a, b = rw.symbols("a b", low=1e-25, high=1e-20)
+    verdict = RangeGuard(rw.sqrt(a) * rw.sqrt(b)).accepts(rw.sqrt(a * b))
+    assert "vanishes in float32" in verdict.reason
+    assert named(rw.sqrt(a * b), verdict)[0] == "a*b"
+    assert RangeGuard((1 + a) - 1).accepts((a + 1) - 1).ok
+
+
+def test_numbers_outside_single_precision_are_left_out() -> None:
+    far = rw.symbol("far", low=1e100, high=1e200)
+    assert RangeGuard(far * 2).accepts(far + far).ok
+    assert RangeGuard([x < y, x]).accepts([y > x, x]).ok
 
 
 def test_a_constant_root_beside_others_is_measured() -> None:

@@ -288,3 +288,13 @@ def test_fma_of_special_values() -> None:
         assert fma(np.float32(1e30), np.float32(1e30), np.float32(-1e38)) == np.inf
     big = fma(np.float32(2e19), np.float32(2e19), np.float32(-2e38))  # the product overflows
     assert big == pytest.approx(2e38, rel=1e-6)
+
+
+def test_given_values_are_taken_as_they_are() -> None:
+    term = rw.symbol("x") * (rw.const(1) + 2)
+    dag = Dag.of(term.store, [term.id])
+    (inner,) = [at for at, (code, _) in enumerate(dag.rows()) if code == rw.ops.op("add").code]
+    for dtype in (np.float64, np.float32):
+        (value,) = evaluate_dag(dag, {"x": [2.0]}, dtype, given={inner: 5.0})
+        assert value.tolist() == [10.0] and value.dtype == dtype
+    assert evaluate_dag(dag, {"x": [2.0]}, given={})[0].tolist() == [6.0]

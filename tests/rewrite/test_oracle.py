@@ -12,7 +12,7 @@ import rewrite as rw
 from rewrite import ops
 from rewrite.dag import Dag
 from rewrite.evaluate import evaluate
-from rewrite.oracle import exact, exact_dag, ulp_distance
+from rewrite.oracle import exact, exact_dag, surely_undefined, ulp_distance, working_precision
 from rewrite.store import Store
 from rewrite.term import Term, apply
 
@@ -145,6 +145,33 @@ def test_numbers_far_outside_the_range_do_no_harm() -> None:
     assert exact(rw.exp(x), {"x": [1000.0]}).ok.all()
 
 
+def test_exponents_too_long_for_any_float_are_kept_apart() -> None:
+    x = rw.symbol("x")
+    points = {"x": [1e200, -1e200]}
+    assert exact(rw.exp(x), points).nearest().tolist() == [math.inf, 0.0]
+    assert exact(rw.sinh(x), points).nearest().tolist() == [math.inf, -math.inf]
+    assert ulp_distance([math.inf, 0.0], exact(rw.exp(x), points)).tolist() == [0, 0]
+
+
+def test_only_what_is_certain_is_surely_undefined() -> None:
+    x, y = rw.symbols("x y")
+    one = rw.sin(x) ** 2 + rw.cos(x) ** 2
+    points = {"x": [0.0, 0.5, -1.0], "y": [0.0, 0.0, 1.0]}
+    for term, known in [
+        (rw.atan(1 / x), [True, False, False]),
+        (rw.where(1 / x < 3, x, y), [True, False, False]),
+        (rw.where(x > 0, rw.log(x), y), [False, False, False]),
+        (rw.log(x) * 0, [True, False, True]),
+        (rw.acos(x - 1), [False, False, True]),
+        (1 / ((x + y) - x - y + (one - 1)), [True, False, False]),
+        (rw.floor(one), [False, False, False]),
+        (rw.asin(one), [False, False, False]),
+        (1 / (one - 1) + 1 / y, [True, False, False]),
+    ]:
+        (found,) = surely_undefined(Dag.of(term.store, [term.id]), points)
+        assert found.tolist() == known, term
+
+
 def test_distance_is_a_real_number_of_ulps() -> None:
     x = rw.symbol("x")
     known = exact(x / 3, {"x": [1.0]})
@@ -204,6 +231,24 @@ def test_the_working_precision_of_flint_is_left_alone() -> None:
         thread.join()
     assert results == pytest.approx([math.log(10 - k) for k in range(8)], rel=1e-15)
     assert flint.ctx.prec == before
+
+
+def test_one_precision_at_a_time() -> None:
+    seen: list[int] = []
+
+    def other() -> None:
+        with working_precision(640):
+            seen.append(flint.ctx.prec)
+
+    thread = threading.Thread(target=other)
+    with working_precision(100):
+        thread.start()
+        thread.join(0.05)
+        assert thread.is_alive() and flint.ctx.prec == 100 and not seen
+        with working_precision(400):
+            assert flint.ctx.prec == 400
+    thread.join()
+    assert seen == [640]
 
 
 def test_inner_nodes_on_request() -> None:

@@ -140,3 +140,24 @@ def test_what_is_written_reads_back(term: rw.Term) -> None:
         return
     assert again.sexpr(10**6) == term.sexpr(10**6)
     assert again == term
+
+
+LONG = 10**5000
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (LONG, "<integer of 16610 bits>"),
+        (-LONG, "<negative integer of 16610 bits>"),
+        (Fraction(-1, LONG), "<negative fraction of 1/16610 bits>"),
+        (Fraction(LONG, 7), "<fraction of 16610/3 bits>"),
+    ],
+    ids=["integer", "negative", "small", "large"],
+)
+def test_numbers_of_many_digits_are_described(value: int | Fraction, text: str) -> None:
+    assert number(value) == text
+    assert repr(x + value) == f"x + {text}" and sexpr(x + value) == f"(add x {text})"
+    assert text[1:-1] in latex(x**value) and "\\cdot 10" not in latex(x + value)
+    assert repr(x ** (-value)).endswith(number(-value)) and str(const(value)) == text
+    assert len(repr(x + 10**1000)) > 1000 and "bits" in repr(x + 2**5000)

@@ -3,17 +3,33 @@
 import collections
 import pathlib
 from dataclasses import replace
+from fractions import Fraction
+from typing import Any
 
+import flint
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from rewrite import rulecheck, rulesample
+import rewrite as rw
+from rewrite import ops, rulecheck, rulesample
 from rewrite.conditions import KINDS, nonneg
+from rewrite.constants import Named
+from rewrite.dag import Dag
+from rewrite.egraph.arrays import Frozen
+from rewrite.egraph.bridge import EGraph
+from rewrite.egraph.limits import Limits
+from rewrite.egraph.relevance import relevant
+from rewrite.evaluate import FUNCTIONS as NUMPY
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
-from rewrite.rule import Condition, Rule, ruleset
+from rewrite.oracle import working_precision
+from rewrite.rule import Condition, Rule, RuleSet, ruleset
 from rewrite.rules import ALL, EXPAND, FAMILIES, SIMPLIFY
-from rewrite.term import pattern_vars
+from rewrite.store import Symbol
+from rewrite.term import Term, pattern_vars
+
+type Floats = npt.NDArray[np.float64]
 
 RULES = [rule for group in ALL for rule in group]
 EXACT = [rule for rule in RULES if rule.licence == FastMath.NONE]
@@ -77,7 +93,10 @@ FALSE = ruleset("false", FastMath.REASSOC,
     ("off-by-a-little",         exp(a) * 1.0000000000000002, exp(a)),
     ("root-apart",              sqrt(a * b),                sqrt(a) * sqrt(b)),
     ("power-of-power",          (a**b)**c,                  a**(b * c)),
-    ("tells-the-rest",          exp(log(a)),                a),
+    ("exp-log-unguarded",       exp(log(a)),                a),
+    ("root-times-root",         sqrt(a) * sqrt(a),          a),
+    ("logs-joined",             log(a) + log(b),            log(a * b)),
+    ("divided-and-multiplied",  (a / b) * b,                a),
     ("square-root-below",       sqrt(a) < b,                a < b * b),
     ("where-swapped",           where(a < b, a, b),         where(b < a, a, b)),
 )
@@ -138,6 +157,179 @@ def test_undecided_is_not_undefined() -> None:
     for rule in (equal, tiny):
         verdict = rulecheck.real(rule, POINTS)
         assert verdict.holds and verdict.undecided, str(verdict)
+
+
+def test_a_counterexample_tells_which_side_has_no_value() -> None:
+    wider, narrower = ruleset(
+        "one-sided", FastMath.FAST,
+        ("wider", sqrt(a) * sqrt(a), a), ("narrower", abs(a), sqrt(a) * sqrt(a)),
+    )  # fmt: skip
+    assert "the left side is undefined where the other is" in str(rulecheck.real(wider, POINTS))
+    assert "the right side is undefined where the other is" in str(rulecheck.real(narrower, POINTS))
+
+
+# -- rules together, in an e-graph -----------------------------------------------------------
+
+PROGRAMS, AT = 100, 50
+FAMILIAR = (
+    "sqrt square abs div", "exp log neg mul", "sqrt exp acosh square", "log div abs square",
+    "half third square power", "log exp half power", "exp log1p div sub", "sqrt log abs half",
+    "div add reciprocal sub", "cosh acosh sqrt exp",
+)  # fmt: skip
+"""Ops that have laws together."""
+POWERS = {"square": 2, "half": Fraction(1, 2), "third": Fraction(1, 3), "power": -2}
+
+
+def spots(seed: int) -> Floats:
+    """Every pair of a few values with zero and both signs, and pairs between them."""
+    few = (-2.0, -1.0, 0.0, 0.5, 3.0)
+    pairs = [(p, q) for p in few for q in few]
+    return np.array([*pairs, *np.random.default_rng(seed).uniform(-4, 4, (AT - len(pairs), 2))])
+
+
+def program(seed: int) -> list[Term]:
+    """Two roots over x and y, which may take any value, of ops many of which do not.
+
+    Each part has a value somewhere. Of one that has none, like x/(x - x), no law is false, and
+    u + 1 = u with u - u = 0 makes all numbers one: a variable stands for a value that exists.
+    """
+    random = np.random.default_rng(seed)
+    names = [*FAMILIAR[seed % len(FAMILIAR)].split(), "mul", "add"]
+    made: list[Term] = [*rw.symbols("x y"), rw.const(int(random.integers(1, 4)))]
+    env = dict(zip("xy", spots(seed).T, strict=True))
+    while len(made) < 11:
+        near = made[int(random.integers(-3, 0))] if random.random() < 0.7 else made[0]
+        other = made[int(random.integers(0, len(made)))]
+        name = names[int(random.integers(len(names)))]
+        if name in POWERS:
+            fresh = near ** POWERS[name]
+        elif name == "reciprocal":
+            fresh = 1 / near
+        else:
+            fresh = rw.apply(name, *(near, other)[: ops.op(name).arity % 3])
+        if np.isfinite(rw.evaluate(fresh, env)).any():
+            made.append(fresh)
+    return made[-2:]
+
+
+def saturated(terms: list[Term], simplify: RuleSet, expand: RuleSet) -> Frozen:
+    dag = Dag.of(terms[0].store, [t.id for t in terms])
+    limits = Limits(nodes=800, iterations=6)
+    kept = relevant(simplify, expand, dag)
+    graph = EGraph(*kept, fold=True, limits=limits, present=dag.code.tolist())
+    places = graph.load(dag)
+    graph.run()
+    return graph.freeze([places[r] for r in dag.roots])
+
+
+class Members:
+    """The nodes of an e-graph, each after some node of each class it is made of.
+
+    A class has the value of any of its members that has one, made of classes that have one: this
+    covers every program that could be extracted.
+    """
+
+    def __init__(self, frozen: Frozen) -> None:
+        self.code, self.owner, self.leaf = frozen.code.tolist(), frozen.owner.tolist(), frozen.leaf
+        args, start = frozen.args.tolist(), frozen.start.tolist()
+        self.args = [args[start[k] : start[k + 1]] for k in range(len(frozen))]
+        self.nodes: list[int] = []
+        ready: set[int] = set()
+        waiting, before = list(range(len(frozen))), -1
+        while len(self.nodes) > before:
+            before = len(self.nodes)
+            made = [node for node in waiting if ready.issuperset(self.args[node])]
+            self.nodes += made
+            ready.update(self.owner[node] for node in made)
+            waiting = sorted(set(waiting) - set(made))
+
+    def suspects(self, points: Floats) -> Floats:
+        """Return the points at which members of a class differ when rounded to floats."""
+        value: dict[int, Floats] = {}
+        odd, more = np.zeros(len(points), bool), True
+        with np.errstate(all="ignore"):
+            while more:
+                more = False
+                for node in self.nodes:
+                    found = self._rounded(node, value, points)
+                    found = np.where(np.isfinite(found), found, np.nan)
+                    known = value.setdefault(self.owner[node], np.full(len(points), np.nan))
+                    fresh = np.isnan(known) & ~np.isnan(found)
+                    odd |= np.abs(known - found) > 1e-9 * np.maximum(1, np.abs(known))
+                    if fresh.any():
+                        known[fresh], more = found[fresh], True
+        return points[odd]
+
+    def _rounded(self, node: int, value: dict[int, Floats], points: Floats) -> Floats:
+        leaf = self.leaf[node]
+        if isinstance(leaf, Symbol):
+            return points[:, "xy".index(leaf.name)]
+        if leaf is not None:
+            return np.full(len(points), float(leaf.value if isinstance(leaf, Named) else leaf))
+        takes = ops.OPS[self.code[node]].takes
+        operands = [
+            value[child] == 1 if takes[min(k, len(takes) - 1)] == "b" else value[child]
+            for k, child in enumerate(self.args[node])
+        ]
+        return np.asarray(NUMPY[self.code[node]](*operands), np.float64)
+
+    def contradiction(self, points: Floats) -> str | None:
+        """Find a class with two values: balls that do not meet enclose different numbers."""
+        for point in points.tolist():
+            value: dict[int, Any] = {}
+            size = -1
+            while size < len(value):
+                size = len(value)
+                for node in self.nodes:
+                    found = self._enclosed(node, value, point)
+                    if not has_value(found):
+                        continue
+                    known = value.setdefault(self.owner[node], found)
+                    if known != found if isinstance(known, bool) else not known.overlaps(found):
+                        made = ops.OPS[self.code[node]].name
+                        return f"(x, y) = {point}: {known} is also, by {made}, {found}"
+        return None
+
+    def _enclosed(self, node: int, value: dict[int, Any], point: list[float]) -> Any:
+        leaf = self.leaf[node]
+        if isinstance(leaf, Symbol):
+            return flint.arb(point["xy".index(leaf.name)])
+        if leaf is not None:
+            return rulecheck.enclosed(leaf)
+        operands = [value.get(child) for child in self.args[node]]
+        meaning = ops.OPS[self.code[node]].ball
+        assert meaning is not None
+        return None if None in operands else meaning(*operands)
+
+
+def has_value(found: Any) -> bool:
+    return found is not None and (isinstance(found, bool) or bool(found.is_finite()))
+
+
+def leak(terms: list[Term], simplify: RuleSet, expand: RuleSet, seed: int) -> str | None:
+    members = Members(saturated(terms, simplify, expand))
+    with working_precision(192):
+        return members.contradiction(members.suspects(spots(seed)))
+
+
+@pytest.mark.parametrize("first", range(0, PROGRAMS, 10))
+def test_a_class_has_one_value_at_each_point(first: int) -> None:
+    """Equality is transitive: a side without a value must not join two that have different ones."""
+    for seed in range(first, first + 10):
+        terms = program(seed)
+        assert (found := leak(terms, SIMPLIFY, EXPAND, seed)) is None, f"{terms}: {found}"
+
+
+def test_rules_that_widen_leak() -> None:
+    """sqrt(a)*sqrt(a), without a value for a < 0, makes a and abs(a) one class."""
+    x = rw.symbol("x")
+    roots = ruleset(
+        "roots", FastMath.FAST,
+        ("self", sqrt(a) * sqrt(a), a), ("join", sqrt(a) * sqrt(b), sqrt(a * b)),
+        ("out", sqrt(a * a), abs(a)),
+    )  # fmt: skip
+    found = leak([sqrt(x) * sqrt(x), x], roots, RuleSet("none", ()), 0)
+    assert found is not None and "by abs" in found
 
 
 # -- the tables ------------------------------------------------------------------------------

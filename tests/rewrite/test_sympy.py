@@ -194,3 +194,16 @@ def test_shared_and_deep_expressions() -> None:
 def test_what_is_no_term() -> None:
     with pytest.raises(UnsupportedOp, match="is no term"):
         to_sympy(a)
+
+
+def test_symbols_that_would_lose_what_they_are_are_refused() -> None:
+    import sympy as sp
+
+    left, right = sp.symbols("A B", commutative=False)
+    with pytest.raises(UnsupportedOp, match="does not commute"):
+        rw.from_sympy(left * right - right * left)
+    both = sp.Abs(sp.Symbol("x", real=True)) + sp.Symbol("x", positive=True)
+    with pytest.raises(UnsupportedOp, match="two symbols are called x"):
+        rw.from_sympy(both)
+    with pytest.raises(UnsupportedOp, match="is not real"):
+        rw.from_sympy(sp.Symbol("z", imaginary=True) + 1)

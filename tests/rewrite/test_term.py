@@ -1,6 +1,7 @@
 """Terms as numbers: arithmetic, comparison, substitution, pickling, deep and shared terms."""
 
 import copy
+import importlib
 import math
 import operator
 import pickle
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import rewrite as rw
+import strategies
 from rewrite.errors import DomainError, RewriteError, SortError, TraceError, UnsupportedOp
 from rewrite.sorts import BOOL, INT, REAL
 from rewrite.term import const, join_all, lift
@@ -78,6 +80,24 @@ def test_structure() -> None:
 )  # fmt: skip
 def test_sorts(term: rw.Term, sort: rw.Sort) -> None:
     assert term.sort == sort
+
+
+def test_a_sum_goes_from_left_to_right() -> None:
+    parts = rw.asarray(rw.symbols([f"p{k}" for k in range(9)]))
+    total = parts.sum()
+    assert isinstance(total, rw.Term) and total.op.name == "add" and len(total.args) == 9
+    assert "pairwise" in str(rw.TermArray.sum.__doc__)
+
+
+@pytest.mark.parametrize(
+    "value", [10**5000, -(10**5000), Fraction(1, 10**5000)], ids=["long", "less", "small"]
+)
+def test_numbers_of_many_digits_are_hashed(value: int | Fraction) -> None:
+    term = rw.symbol("x") + value
+    with rw.scope():
+        there = rw.symbol("x") + value
+    assert hash(term) == hash(there) and term == there
+    assert len({term, there, rw.symbol("x") + (value + 1)}) == 2
 
 
 def test_equality_is_structure_and_hash_agrees_across_stores() -> None:
@@ -207,6 +227,17 @@ def test_the_front_door_keeps_functions_that_share_a_name_with_a_module() -> Non
     assert set(dir(rw)) >= {"symbols", "sin", "arcsin", "parse", "compile", "evaluate"}
     with pytest.raises(AttributeError, match="no attribute 'sine'"):
         _ = rw.sine
+
+
+def test_every_public_name_is_at_the_front_door() -> None:
+    for name, module in rw._HOME.items():
+        assert name in dir(rw)
+        assert getattr(rw, name) is getattr(importlib.import_module(module), name)
+    for name in ("pi", "e"):
+        assert name in dir(rw) and isinstance(getattr(rw, name), rw.Term)
+    assert rw.where(x > 0, x, 1).op.name == "where"  # the strategy of that name is elsewhere
+    assert set(strategies.__all__) - {"where"} <= set(rw._HOME)
+    assert strategies.saturate is rw.saturate
 
 
 def test_a_million_levels(deep: rw.Term) -> None:

@@ -1,6 +1,7 @@
 """Saturation as a strategy: it composes, is judged, spends its licence, and explains itself."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -9,14 +10,17 @@ from codegen.cost import cycle_cost
 from rewrite.cost import Gowda2021
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Limits, StopReason
+from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath, licence
 from rewrite.rule import RuleSet
 from rewrite.rules import EXPAND, SIMPLIFY
+from rewrite.store import Store
 from rewrite.term import Term
+from strategies import saturation
 from strategies.core import repeat, try_
 from strategies.explain import proves, sufficient
 from strategies.presets import default_plan
-from strategies.saturation import Saturate, Verdict, saturate
+from strategies.saturation import CANDIDATES, Refusal, Saturate, Verdict, saturate
 
 x, y, z = rw.symbols("x y z")
 MODEL = cycle_cost("intel-avx512")
@@ -48,25 +52,93 @@ def judged_by(verdict: Verdict) -> Saturate:
 def test_what_the_judge_refuses_is_not_returned() -> None:
     asked: list[Term] = []
 
-    def refuse_fma(candidate: Sequence[Term]) -> Sequence[int] | None:
+    def refuse_fma(candidate: Sequence[Term]) -> Refusal | None:
         asked.extend(candidate)
         dag = Dag.of(candidate[0].store, [t.id for t in candidate])
         guilty = [at for at, code in enumerate(dag.code.tolist()) if code == rw.ops.op("fma").code]
-        return guilty or None
+        return Refusal(tuple(guilty), "fused") if guilty else None
 
     term = x * y + x * z + 1
     best = judged_by(refuse_fma)(term)
     assert best is not None
     assert "fma" not in best.sexpr()
     assert "fma" in asked[0].sexpr()
-    assert judged_by(lambda candidate: [len(candidate)])(term) is None
+    assert judged_by(lambda candidate: Refusal((len(candidate),)))(term) is None
+    assert judged_by(lambda candidate: Refusal())(term) is None
 
 
-def test_refusals_are_in_the_report() -> None:
-    plan = judged_by(lambda candidate: [0])
-    terms, report = plan.roots([x * y + x * z])
-    assert terms == [x * y + x * z]
-    assert any("less accurate" in note for note in report.notes)
+def test_refusals_are_one_note_in_the_report() -> None:
+    asked: list[Sequence[Term]] = []
+
+    def never(candidate: Sequence[Term]) -> Refusal:
+        asked.append(candidate)
+        dag = Dag.of(candidate[0].store, [t.id for t in candidate])
+        return Refusal(tuple(reversed(range(len(dag)))), f"reason {len(asked)}")
+
+    source = (x * y + x * z) / (y + z) + rw.sin(x) ** 2 + rw.cos(x) ** 2 + x / z + y / z
+    terms, report = judged_by(never).roots([source])
+    assert terms == [source]
+    assert 2 < len(asked) <= CANDIDATES
+    assert report.notes == [
+        f"{len(asked)} cheaper forms were less accurate and dropped: reason {len(asked)}"
+    ]
+    _, report = judged_by(lambda candidate: Refusal((), "no")).roots([x * y + x * z])
+    assert report.notes[0].startswith("1 cheaper form was")
+
+
+@pytest.mark.parametrize("single", [1, 11])
+def test_a_bad_corner_does_not_cost_the_gain_elsewhere(
+    single: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saturation, "SINGLE", single)
+    kept = x / y / z
+
+    def picky(candidate: Sequence[Term]) -> Refusal | None:
+        store = candidate[0].store
+        dag = Dag.of(store, [t.id for t in candidate])
+        names = [repr(Term(store, node)) for node in dag.ids.tolist()]
+        if repr(kept) in names:
+            return None
+        division = rw.ops.op("div").code
+        guilty = [at for at, code in enumerate(dag.code.tolist()) if code == division]
+        return Refusal(tuple(guilty), "the quotient is gone")
+
+    best = judged_by(picky)(kept + (rw.sin(x) * y + rw.sin(x) * z))
+    assert best is not None and repr(kept) in repr(best)
+    assert "y + z" in repr(best)
+
+
+def test_the_guard_leaves_the_good_half() -> None:
+    bad = rw.exp(x) * rw.exp(y) / (1 + rw.exp(z))
+    good = (rw.sin(x) * y + rw.cos(x) * z) / (x * y + x * z)
+    plan = default_plan(MODEL, FastMath.GUARDED, Limits(), guarded=True)
+    (best,), report = plan.roots([good + bad])
+    assert "x*(y + z)" in repr(best) and len(report.notes) == 1
+    (first, second), _ = plan.roots([x / y / y, x * y + x * z])
+    assert (first, second) == (x / y / y, x * (y + z))
+
+
+def test_single_precision_is_asked_where_both_will_run() -> None:
+    a, b = rw.symbols("a b", low=1e20, high=1e25)
+    source = rw.sqrt(a) * rw.sqrt(b)
+    found = {
+        dtype: default_plan(MODEL, FastMath.GUARDED, Limits(), guarded=True, dtype=dtype)(source)
+        for dtype in ("f64", "f32", "both")
+    }
+    assert found == {"f64": rw.sqrt(a * b), "f32": None, "both": None}
+
+
+def test_roots_may_come_from_different_stores() -> None:
+    with rw.scope(Store()):
+        other = rw.symbol("x") * rw.symbol("y") + rw.symbol("x") * rw.symbol("z")
+    plan = saturate(SIMPLIFY, MODEL, expand=EXPAND)
+    terms, _ = plan.roots([x + y, other])
+    assert terms == [x + y, x * (y + z)]
+    assert all(term.store is x.store for term in terms)
+    assert plan.roots([])[0] == []
+    wrong: Any = [x, "y"]
+    with pytest.raises(StrategyError, match="takes terms, not 'y'"):
+        plan.roots(wrong)
 
 
 def test_many_roots_share_their_subterms() -> None:
