@@ -15,7 +15,8 @@ print("  by these laws:\n    " + best.explain().replace("\n", "\n    "))
 f = rw.compile([x, s], pdf)
 points = np.linspace(-3, 3, 5)
 print("f(points, 1.5) =", f(points, 1.5))
-print("how exact:", rw.accuracy(pdf, {"x": points, "s": np.full(5, 1.5)}).mean_bits, "bits of error")
+error = rw.accuracy(pdf, {"x": points, "s": np.full(5, 1.5)})
+print("mean error of the formula as written:", error.mean_bits, "bits")
 
 
 @rw.jit

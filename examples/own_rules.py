@@ -6,7 +6,7 @@ import rewrite as rw
 from rewrite.fastmath import FastMath
 from rewrite.rule import ruleset
 from rewrite.term import pattern_vars
-from strategies import bottomup, innermost, traced, try_
+from strategies import Firing, bottomup, innermost, traced, try_
 
 a, b = pattern_vars("a b")
 # fmt: off
@@ -19,7 +19,7 @@ ANGLES = ruleset("angles", FastMath.REASSOC | FastMath.NNAN | FastMath.NINF | Fa
 x = rw.symbol("x", low=-3, high=3)
 term = rw.sin(x) * rw.cos(x) + rw.cos(x) * rw.sin(x)
 
-firings: list[object] = []
+firings: list[Firing] = []
 plan = traced(bottomup(try_(innermost(ANGLES))), firings)
 print(f"{plan}\n  turns {term!r} into {plan(term)!r}")
 for firing in firings:

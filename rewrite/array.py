@@ -193,10 +193,10 @@ class Element(TermArray):
             "traced for one element at a time; name such arguments in rw.jit(arrays=[...])"
         )
 
-    shape = property(_refuse)  # type: ignore[assignment]
-    ndim = property(_refuse)  # type: ignore[assignment]
-    size = property(_refuse)  # type: ignore[assignment]
-    T = property(_refuse)  # type: ignore[assignment]
+    shape = property(_refuse)
+    ndim = property(_refuse)
+    size = property(_refuse)
+    T = property(_refuse)
     reshape = ravel = sum = prod = _refuse
     __len__ = __iter__ = __getitem__ = __setitem__ = __matmul__ = __rmatmul__ = _refuse
 

@@ -120,8 +120,8 @@ ROOTS = ruleset("roots", REAL,
     ("sqrt-of-recip",           sqrt(1 / a),                1 / sqrt(a)),
 )
 # sqrt(a*a) -> a: a = -1 gives 1 and -1.
-# sqrt(a)*sqrt(a) -> a, or abs(a), without nonneg(a): a = -1 gives nothing and -1, or 1. Both, or one
-# and sqrt(a)*sqrt(b) -> sqrt(a*b), would make a and abs(a) one class.
+# sqrt(a)*sqrt(a) -> a, or abs(a), without nonneg(a): a = -1 gives nothing and -1, or 1. Both, or
+# one and sqrt(a)*sqrt(b) -> sqrt(a*b), would make a and abs(a) one class.
 ROOTS_APART = ruleset("roots-apart", REAL,
     ("sqrt-of-mul",             sqrt(a * b),                sqrt(a) * sqrt(b),      NOT_NEGATIVE),
     ("sqrt-of-div",             sqrt(a / b),                sqrt(a) / sqrt(b),      positive(b)),

@@ -1,6 +1,8 @@
 """The e-graph bridge: what goes in comes out, equalities hold, limits stop it and are reported."""
 
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,7 +235,7 @@ def test_every_op_loads() -> None:
 
 # -- facts -----------------------------------------------------------------------------------
 
-HOLDS = {
+HOLDS: dict[str, Callable[[Any], Any]] = {
     "pos": lambda v: v > 0,
     "ng": lambda v: v < 0,
     "nn": lambda v: v >= 0,

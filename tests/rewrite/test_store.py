@@ -166,7 +166,9 @@ def test_numpy_numbers_become_python_numbers(value: object, kept: object) -> Non
     assert made == kept and type(made) is type(kept)
 
 
-@pytest.mark.parametrize("value", [1j, "1", None, [1], np.array([1.0, 2.0]), np.datetime64("NaT", "s")])
+@pytest.mark.parametrize(
+    "value", [1j, "1", None, [1], np.array([1.0, 2.0]), np.datetime64("NaT", "s")]
+)
 def test_what_is_no_real_number_is_refused(value: object) -> None:
     with pytest.raises(UnsupportedOp):
         as_constant(value)
