@@ -140,6 +140,8 @@ def optimize(
     machine = get(target) if isinstance(target, str) else target
     precision: Float = "f64" if dtype is None else float_name(dtype)
     judged = "both" if dtype is None else precision
+    if limits is not None and not isinstance(limits, Limits):
+        raise ArgumentError(f"limits={limits!r} is not Limits(iterations=, nodes=, seconds=)")
     allowed, limits = licence(math), limits or Limits()
     model = cost_model(cost, machine, precision, strict=FastMath.REASSOC not in allowed)
     guarded = not isinstance(math, str) or math == "guarded"

@@ -69,6 +69,10 @@ def show(options: argparse.Namespace) -> None:
     """Print the stages that were asked for."""
     symbols = domains(options.domain)
     terms = [parse(formula, symbols) for formula in options.formula]
+    used = {t.symbol.name for term in terms for t in term.free_symbols if t.symbol}
+    for name in symbols:
+        if name not in used:
+            raise rw.errors.DomainError(f"--domain {name}: no formula has such a symbol")
     common = {"target": options.target, "math": options.math, "cost": options.cost}
     best = rw.optimize(terms, dtype=options.dtype, **common)
     for term in best.terms:

@@ -383,9 +383,10 @@ def _listing() -> str:
 def trace_function(func: Any, args: Any, kwargs: Any) -> Any:
     """Build the terms of an array function; raise `UnsupportedOp` that lists what exists."""
     name = getattr(func, "__name__", str(func))
-    known = _FUNCTIONS.get(name)
+    module = getattr(func, "__module__", "numpy").replace("numpy", "np", 1)
+    known = _FUNCTIONS.get(name) if module == "np" else None
     if known is None:
-        raise UnsupportedOp(f"np.{name} is not supported on terms; {_listing()}")
+        raise UnsupportedOp(f"{module}.{name} is not supported on terms; {_listing()}")
     if name not in ("where", "clip", "round"):
         for value in (*args, *(v for a in args if isinstance(a, (list, tuple)) for v in a)):
             if isinstance(value, Element):

@@ -11,6 +11,7 @@ from typing import Any
 from rewrite import ops
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
+from rewrite.sorts import BOOL
 from rewrite.term import RULES, Term, lift
 
 __all__ = ["Condition", "Rule", "RuleSet", "ruleset"]
@@ -55,6 +56,14 @@ class Rule:
                     f"rule {self.name!r}: the {what} has the variable {', '.join(free)}, which "
                     f"the left side {self.lhs!r} lacks"
                 )
+        truths = (self.lhs.sort == BOOL, self.rhs.sort == BOOL)
+        if truths[0] != truths[1]:
+            kinds = ["a truth value" if truth else "a number" for truth in truths]
+            raise PatternError(
+                f"rule {self.name!r}: the left side is {kinds[0]}, the right side {kinds[1]}"
+            )
+        if not isinstance(self.licence, FastMath):
+            raise PatternError(f"rule {self.name!r}: the licence {self.licence!r} is no FastMath")
         if self.lhs.op in (ops.PVAR, ops.CONST):
             raise PatternError(f"rule {self.name!r}: the left side {self.lhs!r} matches anything")
 
@@ -127,7 +136,10 @@ def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:
             )
         title, lhs, rhs, *rest = row
         given = rest[0] if rest else ()
-        given = (given,) if isinstance(given, Condition) else tuple(given)
+        given = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+        odd = [c for c in given if not isinstance(c, Condition)]
+        if odd:
+            raise PatternError(f"rule {title!r}: {odd[0]!r} is no condition; try nonzero(a)")
         rules.append(Rule(title, lift(lhs, RULES), lift(rhs, RULES), given, licence))
     names = [rule.name for rule in rules]
     twice = sorted({n for n in names if names.count(n) > 1})

@@ -488,6 +488,8 @@ def _bound(name: str, which: str, bound: SupportsFloat | None) -> float | None:
         value = None if bound is None else float(bound)
     except (TypeError, ValueError):
         raise DomainError(f"{which}={bound!r} of symbol {name!r} is not a number") from None
+    except OverflowError:
+        raise DomainError(f"{which} of symbol {name!r} is beyond the largest double") from None
     if value is not None and not math.isfinite(value):
         raise DomainError(f"{which}={bound} of symbol {name!r} is not finite; leave it out")
     return value

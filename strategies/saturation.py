@@ -122,6 +122,10 @@ class Saturate(Strategy):
         report = graph.run()
         if len(dag) > GROWTH_PAYS:
             report.notes.append(f"{len(dag)} nodes: growing rules were left out")
+        if report.stop is StopReason.CONTRADICTION:
+            names = ", ".join(report.matches) or "none"
+            report.notes.append(f"nothing that was found is used; rules that matched: {names}")
+            return terms, report
         frozen = graph.freeze([places[r] for r in (*dag.roots, *range(len(dag)))])
         classes = frozen.roots[len(dag.roots) :]
         frozen = replace(frozen, roots=frozen.roots[: len(dag.roots)])

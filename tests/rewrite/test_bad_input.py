@@ -221,3 +221,25 @@ def test_a_huge_term_is_named_in_few_words() -> None:
     with pytest.raises(TraceError) as caught:
         bool(term > 0)
     assert len(str(caught.value)) < 300
+
+
+def test_findings_of_a_sceptic() -> None:
+    """What once escaped as an error of Python's own, or was taken without a word."""
+    from rewrite.fastmath import FastMath
+    from rewrite.rule import Rule, ruleset
+    from rewrite.term import pattern_vars
+
+    a, b = pattern_vars("a b")
+    x = rw.symbol("x")
+    with pytest.raises(rw.errors.DomainError, match="beyond the largest double"):
+        rw.symbol("q", low=10**400)
+    with pytest.raises(rw.errors.ArgumentError, match="limits=5"):
+        rw.compile([x], x + 1, limits=5)
+    with pytest.raises(rw.errors.PatternError, match="'nonsense' is no condition"):
+        ruleset("r", FastMath.NONE, ("n", a / a, 1, "nonsense"))
+    with pytest.raises(rw.errors.PatternError, match="left side is a number"):
+        ruleset("r", FastMath.NONE, ("n", a + b, a < b))
+    with pytest.raises(rw.errors.PatternError, match="is no FastMath"):
+        Rule("n", a + b, b + a, (), "fast")  # type: ignore[arg-type]
+    with pytest.raises(rw.errors.UnsupportedOp, match=r"np\.linalg\.inv"):
+        np.linalg.inv(rw.asarray([[x, 1], [0, x]]))
