@@ -125,7 +125,7 @@ class Saturate(Strategy):
         if report.stop is StopReason.CONTRADICTION:
             names = ", ".join(report.matches) or "none"
             report.notes.append(f"nothing that was found is used; rules that matched: {names}")
-            return terms, report
+            return terms, report, 0
         frozen = graph.freeze([places[r] for r in (*dag.roots, *range(len(dag)))])
         classes = frozen.roots[len(dag.roots) :]
         frozen = replace(frozen, roots=frozen.roots[: len(dag.roots)])

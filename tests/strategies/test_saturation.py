@@ -182,3 +182,13 @@ def test_a_time_limit_is_a_last_resort_and_reported(seconds: float) -> None:
     _, report = plan.roots([term])
     assert report.stop is StopReason.TIME
     assert len(report.iterations) == 1
+
+
+def test_after_a_contradiction_nothing_is_used() -> None:
+    """Dividing by an exact zero once folded ever more numbers, without end."""
+    for text in ("x*y + 1/0", "x + 1/(y*0)", "log(y)*y + (y*0)**-1"):
+        term = rw.parse(text)
+        best = rw.optimize(term, math="fast")
+        assert best.terms == term
+        assert best.report.stop is StopReason.CONTRADICTION
+        assert "nothing that was found is used" in str(best.report)
