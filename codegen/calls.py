@@ -225,6 +225,20 @@ def _turned(array: Array, core: int) -> Array:
 
 
 @dataclass(frozen=True)
+class Narrowed:
+    """Call a ufunc whose only loop is of float32, and cast wider arguments to it."""
+
+    call: Call
+    types: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask for the loop by name, so that `casting="same_kind"` is what decides."""
+        if not kwargs.keys() & {"dtype", "signature"}:
+            kwargs["signature"] = self.types
+        return self.call(*args, **kwargs)
+
+
+@dataclass(frozen=True)
 class WithoutArguments:
     """Call a kernel of constants, whose ufunc has one argument that is not used."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments
+from codegen.calls import BatchLast, Named, Narrowed, Single, Sliced, WithoutArguments
 from codegen.engine import assembly
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
@@ -159,6 +159,8 @@ class Kernel:
             call = Sliced(self.ufunc, program, self.parallel)
         if self.batch_axis == -1 and not program.is_elementwise and program.arguments:
             call = BatchLast(call, self.ufunc, program)
+        if self.dtype == "f32" and program.arguments:
+            call = Narrowed(call, self.ufunc.types[0])
         if not program.arguments:
             call = WithoutArguments(call)
         if self.results == "dict":

@@ -107,8 +107,9 @@ def test_one_dtype() -> None:
     assert wide(x, x, x).dtype == np.float64
     assert narrow(x, 2.0, x).dtype == np.float32
     assert narrow.ufunc.types == ["fff->f"]
+    assert narrow(np.ones(3), x, x).dtype == np.float32
     with pytest.raises(TypeError):
-        narrow(np.ones(3), x, x)
+        narrow.ufunc(np.ones(3), x, x)  # by itself it is NumPy's: nothing is narrowed unasked
     with pytest.raises(TypeError, match="not supported for the input types"):
         wide(1j, 1, 1)
     for bad in (np.float16, "c16", int, "huh"):
@@ -261,3 +262,18 @@ def test_a_subclass_keeps_its_say() -> None:
     for parallel in (1, 2):
         result = Kernel(scale(), parallel=parallel)(np.ones(500_000).view(Marked), 1.0, 1.0)
         assert isinstance(result, Marked)
+
+
+def test_a_float32_kernel_takes_wider_arguments() -> None:
+    """Asking for float32 means it: arguments are cast as `np.add(..., dtype=np.float32)` does."""
+    program = Program.parse(
+        "program k(x, y)\n  %0 = load x\n  %1 = load y\n  %2 = mul %0 %1\n  return out = %2"
+    )
+    kernel = Kernel(program, dtype=np.float32)
+    for args in ((2.0, 3.0), (np.full(3, 2.0), 3.0), (2, np.arange(3))):
+        found = kernel(*args)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, np.multiply(*args))
+    assert Kernel(program, dtype=np.float32, parallel=2)(np.full(3, 2.0), 3.0).dtype == np.float32
+    with pytest.raises(TypeError):
+        kernel(1j, 2.0)
