@@ -73,12 +73,14 @@ ROWS_PAY: Final = 200
 MOST_COMMANDS: Final = 20_000
 _SETTLE: Final = "(saturate (run fold :until (conflict 1))) (saturate (run prune))"
 _SPAN: Final = eg.RustSpan("", 0, 0)
+_PARSER: Final = eg.EGraph()
+"""Parses text for all graphs; making one for each text would take longer than parsing it."""
 
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[Any, ...]:
     """Parse egglog text once a process; commands can be run in any e-graph."""
-    return tuple(eg.EGraph().parse_program(text))
+    return tuple(_PARSER.parse_program(text))
 
 
 @lru_cache(maxsize=256)
@@ -102,7 +104,7 @@ def _command(rule: Rule, phase: str) -> Any:
     if key not in _COMMANDS:
         if len(_COMMANDS) > MOST_COMMANDS:
             _COMMANDS.clear()
-        _COMMANDS[key] = (rule, eg.EGraph().parse_program(rule_text(rule, phase))[0])
+        _COMMANDS[key] = (rule, _PARSER.parse_program(rule_text(rule, phase))[0])
     return _COMMANDS[key][1]
 
 
