@@ -1,0 +1,40 @@
+"""The README is the shop window: what it shows is run, and is what comes out."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codegen.cost import table_for
+from codegen.target import host
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+MODEL = "intel-avx512"
+
+
+def test_the_example_runs() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    names: dict[str, object] = {}
+    exec(compile(block.replace("10_000_000", "1_000"), "README.md", "exec"), names)
+    best = names["best"]
+    if table_for(host()).name == MODEL:
+        (shown,) = re.findall(r"best\.terms  # (.*?):", block)
+        assert str(best.terms) == shown  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(table_for(host()).name != MODEL, reason=f"the README shows {MODEL}")
+def test_the_command_prints_what_is_shown() -> None:
+    (shown,) = re.findall(r"\n\$ python -m rewrite (.*?)\n\.\.\.", TEXT, re.S)
+    command, _, expected = shown.partition("\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "rewrite", *shlex.split(command)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert done.stdout.startswith(expected)
