@@ -4,8 +4,7 @@ Read `compile_kernel` as the table of contents of the project: one line a stage,
 `rewrite.debug.emit` where it is asked for.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -13,10 +12,18 @@ from typing import Any, Literal
 import numpy as np
 
 from codegen.cost import CycleCost, cycle_cost, table_for
-from codegen.kernel import Kernel, Results, float_name
-from codegen.lower import Parameter, Result, lower
+from codegen.forms import (
+    check_names,
+    check_symbols,
+    form_of,
+    parameters_of,
+    replaced,
+    results_of,
+    symbols_of,
+)
+from codegen.kernel import Kernel, float_name
+from codegen.lower import Result, lower
 from codegen.target import NAMES, Float, Target, get
-from rewrite.array import TermArray, asarray
 from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.debug import emit
@@ -24,8 +31,7 @@ from rewrite.egraph.limits import Limits, Report
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.fastmath import FastMath, licence
 from rewrite.rule import Rule
-from rewrite.store import Store, Symbol
-from rewrite.term import Term, current_store, join, lift
+from rewrite.term import Term
 from strategies.base import strategy as strategy_of
 from strategies.custom import follow, rules_of
 from strategies.explain import sufficient
@@ -134,9 +140,9 @@ def optimize(
     """
     if extract != "search":
         raise UnsupportedOp(f"extract={extract!r}; only 'search' is there")
-    results, rebuild = _results(exprs)
+    results, rebuild = results_of(exprs)
     flat = [term for result in results for term in result.terms]
-    _check_names(_symbols(flat))
+    check_names(symbols_of(flat))
     machine = get(target) if isinstance(target, str) else target
     precision: Float = "f64" if dtype is None else float_name(dtype)
     judged = "both" if dtype is None else precision
@@ -202,9 +208,9 @@ def compile_kernel(
     machine.require_host()
     if dtype is not None:
         float_name(dtype)  # refuses at once what kernels cannot compute in
-    parameters = _parameters(args)
-    results, _ = _results(exprs)
-    _check_symbols(parameters, results)
+    parameters = parameters_of(args)
+    results, _ = results_of(exprs)
+    check_symbols(parameters, results)
     flat = tuple(term for result in results for term in result.terms)
     allowed = licence(math)
     if optimize_terms and flat:
@@ -216,12 +222,12 @@ def compile_kernel(
         costs: Any = (found.cost_before, found.cost_after, found.model)
     else:
         report, costs = Report(), None
-    best = _replace(results, flat)
+    best = replaced(results, flat)
     program = lower(parameters, best, strict=FastMath.REASSOC not in allowed, name=name)
     emit("program", lambda: str(program))
     kernel = Kernel(
         program, machine, name=name, doc=_doc(best), terms=flat, report=report, cost=_cost(costs),
-        dtype=dtype, results=_form(exprs), parallel=parallel, batch_axis=batch_axis,
+        dtype=dtype, results=form_of(exprs), parallel=parallel, batch_axis=batch_axis,
     )  # fmt: skip
     emit("llvm", lambda: kernel.llvm)
     emit("asm", lambda: kernel.asm)
@@ -251,151 +257,3 @@ def _cost(costs: Any) -> KernelCost | None:
 
 def _doc(results: Sequence[Result]) -> str:
     return "\n".join(f"{r.name} = {t!r}" for r in results for t in r.terms[:4])[:2000]
-
-
-# -- arguments and results ---------------------------------------------------------------------
-
-
-def _parameters(args: Any) -> list[Parameter]:
-    if isinstance(args, (Term, TermArray)):
-        args = [args]
-    if not isinstance(args, (list, tuple)):
-        raise ArgumentError(f"the arguments must be a list of symbols, not {args!r}")
-    made = [_parameter(arg, place) for place, arg in enumerate(args)]
-    symbols = [term.symbol for p in made for term in p.symbols if term.symbol]
-    _check_names(symbols)
-    twice = sorted(name for name, n in Counter(s.name for s in symbols).items() if n > 1)
-    if twice:
-        raise ArgumentError(f"the symbol {twice[0]!r} is given twice among the arguments")
-    return made
-
-
-def _parameter(arg: Any, place: int) -> Parameter:
-    array = asarray(arg) if not isinstance(arg, Term) else None
-    terms: tuple[Term, ...] = (arg,) if array is None else tuple(array.terms())
-    if not terms:
-        raise ArgumentError(f"argument {place + 1} is empty: an array argument has symbols")
-    names = [term.symbol.name if term.symbol else "" for term in terms]
-    if "" in names:
-        odd = terms[names.index("")]
-        raise ArgumentError(f"argument {place + 1} has {odd!r}, which is not a symbol")
-    if array is None:
-        return Parameter(names[0], (), terms)
-    return Parameter(_common_name(terms, place), array.shape, terms)
-
-
-def _common_name(terms: Sequence[Term], place: int) -> str:
-    """Name an array argument after what its symbols' names share."""
-    stems = {t.symbol.name.rstrip("0123456789_") for t in terms if t.symbol}
-    stem = stems.pop() if len(stems) == 1 else ""
-    return stem if stem.isidentifier() else f"array{place + 1}"
-
-
-def _form(exprs: Any) -> Results:
-    return "dict" if isinstance(exprs, dict) else "tuple" if isinstance(exprs, tuple) else "single"
-
-
-def _results(exprs: Any) -> tuple[list[Result], Any]:
-    """Return the results, and a function that gives new terms the form of `exprs`."""
-    results, rebuild = _grouped(exprs, _store_of(exprs))
-    if not results:
-        raise ArgumentError("there is no expression to compile")
-    for result in results:
-        if not result.terms:
-            raise ArgumentError(f"there is no expression to compile in the result {result.name!r}")
-    return results, rebuild
-
-
-def _grouped(exprs: Any, store: Store) -> tuple[list[Result], Any]:
-    if isinstance(exprs, dict):
-        items = list(exprs.items())
-        results = [_result(str(key), value, store) for key, value in items]
-        return results, lambda terms: dict(_regroup([k for k, _ in items], results, terms))
-    if isinstance(exprs, tuple):
-        results = [_result(f"out{k}", value, store) for k, value in enumerate(exprs)]
-        return results, lambda terms: tuple(v for _, v in _regroup(exprs, results, terms))
-    result = _result("out", exprs, store)
-    return [result], lambda terms: _shaped(result, terms)
-
-
-def _store_of(exprs: Any) -> Store:
-    if isinstance(exprs, (Term, TermArray)):
-        return exprs.store
-    parts = exprs.values() if isinstance(exprs, Mapping) else exprs
-    if isinstance(parts, (list, tuple)) or isinstance(exprs, Mapping):
-        for part in parts:
-            found = _store_of(part)
-            if found is not current_store():
-                return found
-    return current_store()
-
-
-def _result(name: str, value: Any, store: Store) -> Result:
-    if isinstance(value, TermArray):
-        return Result(name, value.shape, tuple(join(store, t) for t in value.terms()))
-    if isinstance(value, (list, np.ndarray)):
-        array = asarray(value, store)
-        return Result(name, array.shape, tuple(array.terms()))
-    return Result(name, (), (lift(value, store),))
-
-
-def _shaped(result: Result, terms: Sequence[Term]) -> Any:
-    if not result.shape:
-        return terms[0]
-    ids = np.array([t.id for t in terms], np.int32).reshape(result.shape)
-    return TermArray(terms[0].store, ids)
-
-
-def _regroup(keys: Any, results: Sequence[Result], terms: Sequence[Term]) -> list[tuple[Any, Any]]:
-    pairs, at = [], 0
-    for key, result in zip(keys, results, strict=True):
-        pairs.append((key, _shaped(result, terms[at : at + len(result.terms)])))
-        at += len(result.terms)
-    return pairs
-
-
-def _replace(results: Sequence[Result], terms: Sequence[Term]) -> list[Result]:
-    made, at = [], 0
-    for result in results:
-        count = len(result.terms)
-        made.append(Result(result.name, result.shape, tuple(terms[at : at + count])))
-        at += count
-    return made
-
-
-def _check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) -> None:
-    """Refuse free symbols at once: searching first would only delay the message."""
-    given = [t.symbol for p in parameters for t in p.symbols if t.symbol]
-    used = _symbols([t for r in results for t in r.terms])
-    known = {symbol.name for symbol in given}
-    for symbol in used:
-        if symbol.name not in known:
-            raise ArgumentError(
-                f"the expression has the free symbol {symbol.name!r}, which is not among the "
-                f"arguments ({', '.join(sorted(known)) or 'none'}); add it or substitute a value"
-            )
-    _check_names([*given, *used])
-
-
-def _symbols(terms: Sequence[Term]) -> list[Symbol]:
-    dag = Dag.of(terms[0].store, [t.id for t in terms])
-    return [value for value in dag.value if isinstance(value, Symbol)]
-
-
-def _check_names(symbols: Iterable[Symbol]) -> None:
-    """Refuse two symbols of one name: a value given by name would be taken for both."""
-    known: dict[str, Symbol] = {}
-    for symbol in symbols:
-        first = known.setdefault(symbol.name, symbol)
-        if first != symbol:
-            raise ArgumentError(
-                f"{_written(first)} and {_written(symbol)} are two symbols of one name; make the "
-                "symbol once, or give them two names"
-            )
-
-
-def _written(symbol: Symbol) -> str:
-    """Write the call that makes a symbol."""
-    entries = (("low", symbol.low), ("high", symbol.high), ("dtype", symbol.dtype))
-    options = "".join(f", {name}={value!r}" for name, value in entries if value is not None)
-    return f"symbol({symbol.name!r}{options})"

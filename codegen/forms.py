@@ -1,0 +1,174 @@
+"""The forms that a user may give arguments and results in, and how results get them back."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from codegen.kernel import Results
+from codegen.lower import Parameter, Result
+from rewrite.array import TermArray, asarray
+from rewrite.dag import Dag
+from rewrite.errors import ArgumentError
+from rewrite.store import Store, Symbol
+from rewrite.term import Term, current_store, join, lift
+
+__all__ = [
+    "check_names",
+    "check_symbols",
+    "form_of",
+    "parameters_of",
+    "replaced",
+    "results_of",
+    "symbols_of",
+]
+
+
+def parameters_of(args: Any) -> list[Parameter]:
+    """Return the arguments of a kernel; refuse a symbol that is given twice."""
+    if isinstance(args, (Term, TermArray)):
+        args = [args]
+    if not isinstance(args, (list, tuple)):
+        raise ArgumentError(f"the arguments must be a list of symbols, not {args!r}")
+    made = [_parameter(arg, place) for place, arg in enumerate(args)]
+    symbols = [term.symbol for p in made for term in p.symbols if term.symbol]
+    check_names(symbols)
+    twice = sorted(name for name, n in Counter(s.name for s in symbols).items() if n > 1)
+    if twice:
+        raise ArgumentError(f"the symbol {twice[0]!r} is given twice among the arguments")
+    return made
+
+
+def _parameter(arg: Any, place: int) -> Parameter:
+    array = asarray(arg) if not isinstance(arg, Term) else None
+    terms: tuple[Term, ...] = (arg,) if array is None else tuple(array.terms())
+    if not terms:
+        raise ArgumentError(f"argument {place + 1} is empty: an array argument has symbols")
+    names = [term.symbol.name if term.symbol else "" for term in terms]
+    if "" in names:
+        odd = terms[names.index("")]
+        raise ArgumentError(f"argument {place + 1} has {odd!r}, which is not a symbol")
+    if array is None:
+        return Parameter(names[0], (), terms)
+    return Parameter(_common_name(terms, place), array.shape, terms)
+
+
+def _common_name(terms: Sequence[Term], place: int) -> str:
+    """Name an array argument after what its symbols' names share."""
+    stems = {t.symbol.name.rstrip("0123456789_") for t in terms if t.symbol}
+    stem = stems.pop() if len(stems) == 1 else ""
+    return stem if stem.isidentifier() else f"array{place + 1}"
+
+
+def form_of(exprs: Any) -> Results:
+    """Say how results are returned: one, a tuple of several, or a dictionary."""
+    return "dict" if isinstance(exprs, dict) else "tuple" if isinstance(exprs, tuple) else "single"
+
+
+def results_of(exprs: Any) -> tuple[list[Result], Any]:
+    """Return the results, and a function that gives new terms the form of `exprs`."""
+    results, rebuild = _grouped(exprs, _store_of(exprs))
+    if not results:
+        raise ArgumentError("there is no expression to compile")
+    for result in results:
+        if not result.terms:
+            raise ArgumentError(f"there is no expression to compile in the result {result.name!r}")
+    return results, rebuild
+
+
+def _grouped(exprs: Any, store: Store) -> tuple[list[Result], Any]:
+    if isinstance(exprs, dict):
+        items = list(exprs.items())
+        results = [_result(str(key), value, store) for key, value in items]
+        return results, lambda terms: dict(_regroup([k for k, _ in items], results, terms))
+    if isinstance(exprs, tuple):
+        results = [_result(f"out{k}", value, store) for k, value in enumerate(exprs)]
+        return results, lambda terms: tuple(v for _, v in _regroup(exprs, results, terms))
+    result = _result("out", exprs, store)
+    return [result], lambda terms: _shaped(result, terms)
+
+
+def _store_of(exprs: Any) -> Store:
+    if isinstance(exprs, (Term, TermArray)):
+        return exprs.store
+    parts = exprs.values() if isinstance(exprs, Mapping) else exprs
+    if isinstance(parts, (list, tuple)) or isinstance(exprs, Mapping):
+        for part in parts:
+            found = _store_of(part)
+            if found is not current_store():
+                return found
+    return current_store()
+
+
+def _result(name: str, value: Any, store: Store) -> Result:
+    if isinstance(value, TermArray):
+        return Result(name, value.shape, tuple(join(store, t) for t in value.terms()))
+    if isinstance(value, (list, np.ndarray)):
+        array = asarray(value, store)
+        return Result(name, array.shape, tuple(array.terms()))
+    return Result(name, (), (lift(value, store),))
+
+
+def _shaped(result: Result, terms: Sequence[Term]) -> Any:
+    if not result.shape:
+        return terms[0]
+    ids = np.array([t.id for t in terms], np.int32).reshape(result.shape)
+    return TermArray(terms[0].store, ids)
+
+
+def _regroup(keys: Any, results: Sequence[Result], terms: Sequence[Term]) -> list[tuple[Any, Any]]:
+    pairs, at = [], 0
+    for key, result in zip(keys, results, strict=True):
+        pairs.append((key, _shaped(result, terms[at : at + len(result.terms)])))
+        at += len(result.terms)
+    return pairs
+
+
+def replaced(results: Sequence[Result], terms: Sequence[Term]) -> list[Result]:
+    """Return the results with other terms, in the same order."""
+    made, at = [], 0
+    for result in results:
+        count = len(result.terms)
+        made.append(Result(result.name, result.shape, tuple(terms[at : at + count])))
+        at += count
+    return made
+
+
+def check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) -> None:
+    """Refuse free symbols at once: searching first would only delay the message."""
+    given = [t.symbol for p in parameters for t in p.symbols if t.symbol]
+    used = symbols_of([t for r in results for t in r.terms])
+    known = {symbol.name for symbol in given}
+    for symbol in used:
+        if symbol.name not in known:
+            raise ArgumentError(
+                f"the expression has the free symbol {symbol.name!r}, which is not among the "
+                f"arguments ({', '.join(sorted(known)) or 'none'}); add it or substitute a value"
+            )
+    check_names([*given, *used])
+
+
+def symbols_of(terms: Sequence[Term]) -> list[Symbol]:
+    """Return the symbols below some terms."""
+    dag = Dag.of(terms[0].store, [t.id for t in terms])
+    return [value for value in dag.value if isinstance(value, Symbol)]
+
+
+def check_names(symbols: Iterable[Symbol]) -> None:
+    """Refuse two symbols of one name: a value given by name would be taken for both."""
+    known: dict[str, Symbol] = {}
+    for symbol in symbols:
+        first = known.setdefault(symbol.name, symbol)
+        if first != symbol:
+            raise ArgumentError(
+                f"{_written(first)} and {_written(symbol)} are two symbols of one name; make the "
+                "symbol once, or give them two names"
+            )
+
+
+def _written(symbol: Symbol) -> str:
+    """Write the call that makes a symbol."""
+    entries = (("low", symbol.low), ("high", symbol.high), ("dtype", symbol.dtype))
+    options = "".join(f", {name}={value!r}" for name, value in entries if value is not None)
+    return f"symbol({symbol.name!r}{options})"
