@@ -34,8 +34,6 @@ TRAITS: Final = np.array(
 """Per op: arity, kind of the first child, kind of the others, kind made (see `rewrite.ops.Op`)."""
 
 _REAL, _INT, _BOOL = 0, 1, 2
-FULL: Final = -1_000_000_000
-"""Returned by `_intern` when the table must grow first (at most half of it may be used)."""
 
 
 @nb.njit(cache=True, inline="always")

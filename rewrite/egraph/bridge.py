@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rewrite import ops
-from rewrite.constants import Constant, Named, constant_key
+from rewrite.constants import PI, Constant, E, Named, constant_key
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.facts import ANALYSES, FACTS, RELATIONS, assumed, number
@@ -417,7 +417,7 @@ def _tables() -> dict[str, tuple[int, tuple[bool, ...] | None, bool]]:
 
 
 _TABLES: Final = _tables()
-_NAMED: Final = {"pi": Named("pi", 3.141592653589793), "e": Named("e", 2.718281828459045)}
+_NAMED: Final = {named.name: named for named in (PI, E)}
 _BELOW: Final = 1 - Fraction(1, 1 << 50)
 _ABOVE: Final = 1 + Fraction(1, 1 << 50)
 
