@@ -15,7 +15,7 @@ from rewrite.signatures import automaton
 if TYPE_CHECKING:
     from rewrite.store import Ints, Store
 
-__all__ = ["Table", "postorder"]
+__all__ = ["Table", "find_or_make", "postorder"]
 
 
 @nb.njit(cache=True, inline="always")
@@ -69,6 +69,31 @@ def _made(
         if state < 0:
             return -1
     return made[state]  # type: ignore[no-any-return]
+
+
+@nb.njit(cache=True, nogil=True)
+def find_or_make(
+    code: int, args: Any, low: int, high: int,
+    op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any, types: Any,
+) -> int:  # fmt: skip
+    """Intern one inner node whose children are `args[low:high]`; there must be room for it.
+
+    Return its id: `used`, which the caller counts up, if it is new; -1 if it does not type-check.
+    """
+    slot = _probe(table, code, args, low, high, op, start, pool)
+    node = table[slot]
+    if node >= 0:
+        return int(node)
+    made = _made(types[0], types[1], types[2], code, args, low, high, sort)
+    if made < 0:
+        return -1
+    base = start[used]
+    for k in range(high - low):
+        pool[base + k] = args[low + k]
+    op[used], payload[used], sort[used] = code, -1, made
+    start[used + 1] = base + high - low
+    table[slot] = used
+    return used
 
 
 @nb.njit(cache=True, nogil=True)

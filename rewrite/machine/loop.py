@@ -245,7 +245,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
 
         if kind == at.REBUILD:
             low, high = start[node], start[node + 1]
-            if start[used] + (high - low) + _ROOM >= len(pool) or high - low > len(buffer):
+            if start[used] + (high - low) + _ROOM >= len(pool) or 2 * (high - low) + 8 > len(buffer):
                 return at.GROW
             same = True
             for k in range(low, high):

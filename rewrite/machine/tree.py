@@ -64,6 +64,10 @@ class Data:
     widths: tuple[int, int, int] = (1, 1, 1)
     """The most slots, variables and steps that a rule has."""
 
+    def native(self, rule: int) -> bool:
+        """Tell whether the loop matches a rule itself."""
+        return bool(self.arrays[0][rule, at.NATIVE])
+
     def class_of(self, code: int, value: Symbol | Constant) -> int:
         """Return the class of a constant or symbol; -1 if no left side names it."""
         for index, (other, known) in enumerate(self.values):
@@ -133,7 +137,7 @@ class _Builder:
         """Tell how much of a rule the loop can do: see `layout.NATIVE`."""
         hard = any(s.do is Do.REST or s.ordered or len(s.below) > 8 for s in steps.steps)
         sorts = any(v.many or v.sort > BOOL for v in steps.variables)
-        if hard or sorts or not rule.symbolic:
+        if hard or sorts or not getattr(rule, "symbolic", True):
             return 0
         return 2 if rule.where else 1
 
