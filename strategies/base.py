@@ -76,7 +76,8 @@ class Control(Strategy):
 
 def perform(whole: Control, term: Any) -> Any:
     """Run a script and those that it asks for; raise `StrategyError` for what is no term."""
-    script, stack, made = whole.script(term), [], None
+    script, made = whole.script(term), None
+    stack: list[Script] = []
     while True:
         try:
             wanted, subject = script.send(made)

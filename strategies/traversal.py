@@ -94,21 +94,17 @@ class On(Control):
             return None
         run = Run(self, identity, term)
         below = run.nodes.children(run.root)
-        more = len(below) - len(self.bodies)
-        if more < 0 or (more and self.rest is None):
+        left = len(below) - len(self.bodies)
+        if left < 0 or (left and self.rest is None):
             return None
-        made: list[int] = []
-        known: dict[int, int] = {}
-        for place, child in enumerate(below):
-            result = known.get(child)
-            if result is None:
-                body = self.bodies[place] if place < len(self.bodies) else self.rest
+        pairs = list(zip(below, (*self.bodies, *[self.rest] * left), strict=True))
+        made: dict[tuple[int, int], int] = {}
+        for child, body in pairs:
+            if (child, id(body)) not in made:
                 if (result := (yield from run.fire(child, body))) is None:
                     return None
-                if body is self.rest:  # the same child again gives the same
-                    known[child] = result
-            made.append(result)
-        new = tuple(made)
+                made[child, id(body)] = result
+        new = tuple([made[child, id(body)] for child, body in pairs])
         return run.nodes.leave(run.root if new == below else run.nodes.rebuild(run.root, new))
 
     def __str__(self) -> str:
