@@ -42,9 +42,12 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
         "strategies.core":
-            "Firing Strategy choice fail identity not_ repeat seq strategy traced try_",
+            "Firing Strategy choice count fail identity if_ named not_ repeat repeat1 seq strategy "
+            "traced try_",
         "strategies.traversal":
-            "all_ alltd bottomup downup innermost oncebu oncetd one outermost some topdown",
+            "all_ alltd bottomup downup innermost on oncebu oncetd one outermost some topdown",
+        "strategies.recursion": "fix",
+        "strategies.timing": "timed",
         "strategies.normal": "cleanup fold",
         "strategies.saturation": "saturate",
         "codegen.pipeline": "Optimized optimize",
