@@ -26,7 +26,9 @@ def sample(random: np.random.Generator) -> Array:
 
 def equal(one: Array, other: Array) -> bool:
     """Compare up to rounding."""
-    return np.shape(one) == np.shape(other) and bool(np.allclose(one, other, 1e-9, 1e-9))
+    return np.shape(one) == np.shape(other) and bool(
+        np.allclose(one, other, 1e-9, 1e-9, equal_nan=True)
+    )
 
 
 def _spread(factor: Any) -> Array:
