@@ -124,10 +124,10 @@ if TYPE_CHECKING:
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
+    from rewrite.overloads import overload as overload
     from rewrite.rule import Condition as Condition
     from rewrite.rule import Rule as Rule
     from rewrite.rule import RuleSet as RuleSet
-    from rewrite.overloads import overload as overload
     from rewrite.sorts import Sort as Sort
     from rewrite.store import Store as Store
     from rewrite.store import Symbol as Symbol
