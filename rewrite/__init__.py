@@ -46,6 +46,7 @@ _HOME: Final[dict[str, str]] = {
             "all_ alltd bottomup downup innermost oncebu oncetd one outermost some topdown",
         "strategies.normal": "cleanup fold",
         "strategies.saturation": "saturate",
+        "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize",
         "codegen.jit": "jit",
         "codegen.kernel": "Kernel",
@@ -127,5 +128,7 @@ if TYPE_CHECKING:
     from rewrite.term import symbol as symbol
     from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
+    from strategies.check import CheckReport as CheckReport
+    from strategies.check import check as check
     from strategies.core import Firing as Firing
     from strategies.core import Strategy as Strategy

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rewrite.matching import apply_rule
 from rewrite.rule import Rule
+from rewrite.sorts import INT, REAL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 from rewrite.tree import Place, Tree, Var, replaced, write
@@ -66,8 +67,11 @@ def _choices(varied: int, count: int) -> Iterator[tuple[dict[str, Any], ...]]:
 
 
 def _with(symbol: Symbol, name: str, domain: dict[str, Any]) -> Symbol:
-    plain = symbol.dtype is None and not getattr(symbol, "sort_name", "")
-    return replace(symbol, name=name, **(domain if plain else {}))
+    """Name a variable and give it a domain, if it is a number."""
+    if symbol.sort not in (REAL, INT):
+        return replace(symbol, name=name)
+    bounds = domain if symbol.dtype is None else {k: v for k, v in domain.items() if k != "dtype"}
+    return replace(symbol, name=name, **bounds)
 
 
 # -- steps -----------------------------------------------------------------------------------

@@ -157,10 +157,10 @@ def _instance(pattern: Term, term: Term, known: Mapping[int, int]) -> Mapping[in
 def _may_be(symbol: Symbol, pattern: Term, term: Term) -> bool:
     if pattern.op is not ops.SYMBOL:
         return False
-    bounded = (symbol.dtype, symbol.low, symbol.high)
     other = term.symbol
-    if bounded != (None, None, None):
-        return other is not None and bounded == (other.dtype, other.low, other.high)
+    if symbol.low is not None or symbol.high is not None or symbol.sort == INT:
+        domain = (symbol.dtype, symbol.low, symbol.high)
+        return other is not None and domain == (other.dtype, other.low, other.high)
     return pattern.sort == term.sort or (term.sort == INT and pattern.sort == REAL)
 
 

@@ -7,18 +7,18 @@ patterns only, which are small.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from rewrite import ops
 from rewrite.constants import Constant, Named, constant_key
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule
-from rewrite.sorts import REAL
+from rewrite.sorts import BOOL, REAL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
 __all__ = [
-    "Head", "Node", "Sides", "Tree", "Var", "canonical", "equations", "occurrences", "places",
+    "Head", "Node", "Place", "Sides", "Tree", "Var", "canonical", "equations", "occurrences", "places",
     "read", "replaced", "sides", "unreadable", "write",
 ]  # fmt: skip
 
@@ -42,13 +42,8 @@ class Var:
 
     name: str
     symbol: Symbol = field(compare=False)
-    truth: int = field(default=REAL, compare=False)
-    """The sort, as a number."""
-
-    @property
-    def sort(self) -> int:
-        """The sort that its values must fit."""
-        return self.truth
+    sort: int = field(default=REAL, compare=False)
+    """What its values must fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +203,8 @@ def equations(rules: Iterable[Sides]) -> frozenset[int]:
     for each in rules:
         for _, part in places(each.left):
             row = ops.OPS[part.head.code]
-            loose = FastMath.REASSOC in each.rule.licence or row.makes == _TRUTH
+            loose = FastMath.REASSOC in each.rule.licence or part.sort == BOOL
             if row.associative and row.commutative and loose:
                 found.add(row.code)
     return frozenset(found)
 
-
-_TRUTH: Final = "b"

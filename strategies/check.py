@@ -98,12 +98,16 @@ def check(
     right sides or sequence variables are used to normalise, and reported as not analysed.
 
     >>> import rewrite as rw
-    >>> a, b, c = rw.pattern_vars("a b c")
-    >>> none = rw.FastMath.NONE
-    >>> check(rw.ruleset("sums", none, ("unit", a + 0, a), ("collect", a * b + a * c, a * (b + c))))
-    sums: 2 rules
+    >>> a, b = rw.pattern_vars("a b")
+    >>> check(rw.ruleset("roots", rw.FastMath.NNAN, ("root", rw.sqrt(rw.sqrt(a)), rw.cbrt(a))))
+    roots: 1 rule
     terminates, by
-      1. weights, add = 1, 0 = 0, mul = 0; variables >= 0: smaller by unit, collect
+      1. weights, sqrt = 1, cbrt = 1; variables >= 0: smaller by root
+    1 critical pair does not join:
+      sqrt(sqrt(sqrt(x)))
+          -> cbrt(sqrt(x)) (root)
+          -> sqrt(cbrt(x)) (root at 0)
+    0 critical pairs join (up to the order of arguments)
     """
     group = _group(rules)
     reasons = {rule: unreadable(rule) for rule in group}
@@ -223,16 +227,15 @@ def _ending(report: CheckReport) -> list[str]:
 def _confluence(report: CheckReport) -> list[str]:
     lines = []
     if report.pairs:
-        lines += [f"{len(report.pairs)} critical pairs do not join:", *_indented(report.pairs)]
+        what = _counted(len(report.pairs), "does not join", "do not join")
+        lines += [f"{what}:", *_indented(report.pairs)]
     if report.undecided:
-        lines += [
-            f"{len(report.undecided)} critical pairs are undecided, as rewriting does not end:",
-            *_indented(report.undecided),
-        ]
+        what = _counted(len(report.undecided), "is undecided", "are undecided")
+        lines += [f"{what}, as rewriting does not end:", *_indented(report.undecided)]
     how = "up to the order of arguments"
     if report.grouped:
         how += "; of sums in any grouping, those that share single arguments"
-    lines.append(f"{report.joined} critical pairs join ({how})")
+    lines.append(f"{_counted(report.joined, 'joins', 'join')} ({how})")
     if report.conditional:
         names = ", ".join(f"{one} with {other}" for one, other in report.conditional[:4])
         more = f" and {len(report.conditional) - 4} more" if len(report.conditional) > 4 else ""
@@ -243,6 +246,10 @@ def _confluence(report: CheckReport) -> list[str]:
     if not report.complete:
         lines.append("not all overlaps were tried: raise overlaps= for more")
     return lines
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"1 critical pair {one}" if count == 1 else f"{count} critical pairs {many}"
 
 
 def _indented(pairs: Sequence[Pair], most: int = 20) -> list[str]:
