@@ -23,7 +23,8 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.term": "Term apply const pattern_vars scope symbol symbols",
         "rewrite.array": "TermArray asarray numpy_functions",
         "rewrite.store": "Store Symbol",
-        "rewrite.sorts": "BOOL INT REAL Sort",
+        "rewrite.overloads": "overload",
+        "rewrite.sorts": "BOOL INT MATRIX REAL Sort",
         "rewrite.functions": "eq logical_and logical_not logical_or ne",
         "rewrite.tracing": "trace",
         "rewrite.errors": "RewriteError",
@@ -56,7 +57,11 @@ _HOME: Final[dict[str, str]] = {
 }
 """Public name -> the module that defines it. `rw.where` is the op; the strategy of that name is in
 `strategies`."""
-_RENAMED: Final[dict[str, tuple[str, str]]] = {"compile": ("codegen.pipeline", "compile_kernel")}
+_RENAMED: Final[dict[str, tuple[str, str]]] = {
+    "compile": ("codegen.pipeline", "compile_kernel"),
+    "op": ("rewrite.overloads", "define"),
+    "sort": ("rewrite.sorts", "define"),
+}
 _CALLED: Final = ("pi", "e")
 """Functions of `rewrite.term` that are called on each use: constants of the current store."""
 _MODULES: Final = ("errors", "interface", "ops", "testing", "io")
@@ -120,6 +125,7 @@ if TYPE_CHECKING:
     from rewrite.rule import Condition as Condition
     from rewrite.rule import Rule as Rule
     from rewrite.rule import RuleSet as RuleSet
+    from rewrite.overloads import overload as overload
     from rewrite.sorts import Sort as Sort
     from rewrite.store import Store as Store
     from rewrite.store import Symbol as Symbol

@@ -296,13 +296,13 @@ def _fma64(x: Array, y: Array, z: Array) -> Array:
 
 
 _SPECIAL: Final[dict[str, Callable[..., Any]]] = {
-    **{row.name: _left_to_right(getattr(np, row.numpy)) for row in ops.OPS if row.arity < 0},
+    **{row.name: _left_to_right(getattr(np, row.numpy)) for row in ops.BUILTIN if row.arity < 0},
     "fma": fma,
     # SciPy's are up to 2 and 87 ulp off, and its erfc has no subnormal results.
     "erf": _from_math(math.erf),
     "erfc": _from_math(math.erfc),
 }
 FUNCTIONS: Final[tuple[Callable[..., Any], ...]] = tuple(
-    _SPECIAL.get(row.name) or getattr(np, row.numpy or "isnan") for row in ops.OPS
+    _SPECIAL.get(row.name) or getattr(np, row.numpy or "isnan") for row in ops.BUILTIN
 )
 """By op code: the function that defines the op on floating-point numbers."""

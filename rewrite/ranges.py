@@ -206,7 +206,7 @@ TRANSFER: Final[dict[int, Callable[..., Fact]]] = {
     ops.MINIMUM.code: _minimum,
     ops.MAXIMUM.code: _maximum,
     ops.WHERE.code: _where,
-    **{row.code: _truth for row in ops.OPS if row.makes == "b"},
+    **{row.code: _truth for row in ops.BUILTIN if row.makes == "b"},
 }
 # fmt: on
 

@@ -31,7 +31,7 @@ type Drawn = tuple[Term, Array]
 """A term and its values at a few points, so that few terms are undefined almost everywhere."""
 
 PROBES: Final = 16
-INNER: Final = tuple(row for row in table.OPS if row.code > table.PVAR.code)
+INNER: Final = tuple(row for row in table.BUILTIN if row.code > table.PVAR.code)
 TAMED: Final[dict[str, str]] = {
     **dict.fromkeys(("sqrt", "log", "log2", "log10", "log1p", "pow"), "abs"),
     **dict.fromkeys(("asin", "acos", "atanh", "exp", "exp2", "expm1", "sinh", "cosh"), "tanh"),

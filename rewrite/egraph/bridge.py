@@ -86,7 +86,7 @@ def _parsed(text: str) -> tuple[Any, ...]:
 @lru_cache(maxsize=256)
 def _library(codes: frozenset[int], fold: bool) -> tuple[Any, ...]:
     """Return declarations, and the analyses of those ops that can occur: declaring costs time."""
-    absent = [constructor(row.code) + " " for row in ops.OPS[3:] if row.code not in codes]
+    absent = [constructor(row.code) + " " for row in ops.BUILTIN[3:] if row.code not in codes]
     rules = (*ANALYSES, *FOLD, *PRUNE) if fold else ANALYSES
     kept = [rule for rule in rules if not any(name in rule for name in absent)]
     return (*_parsed(DECLARATIONS), *(command for rule in kept for command in _parsed(rule)))
@@ -406,7 +406,7 @@ def _tables() -> dict[str, tuple[int, tuple[bool, ...] | None, bool]]:
         "Leaf": (ops.SYMBOL.code, None, False),
         "LeafB": (ops.SYMBOL.code, None, True),
     }
-    for row in ops.OPS[3:]:
+    for row in ops.BUILTIN[3:]:
         arity = 2 if row.arity < 0 else row.arity
         letters = [row.takes[min(k, len(row.takes) - 1)] for k in range(arity)]
         for truth in (False, True) if row is ops.WHERE else (False,):

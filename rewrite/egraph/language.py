@@ -64,7 +64,7 @@ def _declarations() -> str:
         "(relation power (M BigRat BigRat))",
         "(ruleset load)(ruleset fold)(ruleset prune)",
     ]
-    for row in ops.OPS[3:]:
+    for row in ops.BUILTIN[3:]:
         arity = 2 if row.arity < 0 else row.arity
         for truth in (False, True) if row is ops.WHERE else (False,):
             letters = [row.takes[min(k, len(row.takes) - 1)] for k in range(arity)]
@@ -124,7 +124,7 @@ FOLD: Final = _fold()
 PRUNE: Final = tuple(
     f"(rule ((= e ({constructor(row.code)} {args})) (= e (Num v)))"
     f" ((subsume ({constructor(row.code)} {args}))) :ruleset prune)"
-    for row in ops.OPS[3:]
+    for row in ops.BUILTIN[3:]
     if row.makes in "ri"
     for args in [" ".join("abc"[: 2 if row.arity < 0 else row.arity])]
 )
