@@ -50,6 +50,7 @@ _HOME: Final[dict[str, str]] = {
         "strategies.timing": "timed",
         "strategies.normal": "cleanup fold",
         "strategies.saturation": "saturate",
+        "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize",
         "codegen.jit": "jit",
         "codegen.kernel": "Kernel",
@@ -136,5 +137,7 @@ if TYPE_CHECKING:
     from rewrite.term import symbol as symbol
     from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
+    from strategies.check import CheckReport as CheckReport
+    from strategies.check import check as check
     from strategies.core import Firing as Firing
     from strategies.core import Strategy as Strategy
