@@ -109,7 +109,9 @@ class _Search:
             return
         backwards = self.status == STATUSES[1]
         mine, theirs = (t.args[::-1] if backwards else t.args for t in (one, other))
-        differ = [at for at, pair in enumerate(zip(mine, theirs, strict=True)) if pair[0] != pair[1]]
+        differ = [
+            at for at, pair in enumerate(zip(mine, theirs, strict=True)) if pair[0] != pair[1]
+        ]
         first = differ[0]  # as the two are not equal
         rest = [(one, arg) for arg in theirs[first + 1 :]]
         yield from self.all_greater([(mine[first], theirs[first]), *rest], 0, known)

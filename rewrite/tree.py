@@ -207,4 +207,3 @@ def equations(rules: Iterable[Sides]) -> frozenset[int]:
             if row.associative and row.commutative and loose:
                 found.add(row.code)
     return frozenset(found)
-

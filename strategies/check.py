@@ -147,9 +147,7 @@ def _group(rules: RuleSet | Rule | Iterable[Rule]) -> RuleSet:
 class _Pairs:
     """Goes through the overlaps and sorts them by how they end."""
 
-    def __init__(
-        self, group: RuleSet, read: Sequence[Sides], firings: int, width: int
-    ) -> None:
+    def __init__(self, group: RuleSet, read: Sequence[Sides], firings: int, width: int) -> None:
         self.read = read
         self.store = Store()
         self.joiner = Joiner(group, equations(read), firings, width)
@@ -192,7 +190,9 @@ class _Pairs:
                 if meeting.joins:
                     continue
                 bad.add(label)
-                pair = Pair(label[:2], label[2], top.term, (one, other), meeting.ends, meeting.final)
+                pair = Pair(
+                    label[:2], label[2], top.term, (one, other), meeting.ends, meeting.final
+                )
                 (self.pairs if meeting.final else self.undecided).append(pair)
                 return
         self.joined += differ
@@ -268,5 +268,3 @@ def _domains(term: Term) -> str:
         if low or high or whole:
             parts.append(f"{low}{symbol.name}{high}{whole}")
     return ", ".join(parts)
-
-

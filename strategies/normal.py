@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -157,6 +157,8 @@ class Fold(Strategy):
     """fold(f(c, d)) = the exact value of f at the constants c, d."""
 
     licence: FastMath = FastMath.GUARDED
+    folds: ClassVar[bool] = True
+    """Applies where children are constants, and nowhere else: what the compiled engine asks."""
 
     def __call__(self, term: Any) -> Any:
         if not isinstance(term, Term):

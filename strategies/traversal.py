@@ -10,17 +10,19 @@ from typing import Any
 from rewrite.errors import StrategyError
 from rewrite.interface import head, is_call
 from rewrite.ops import Op
+from strategies import compiled
 from strategies.base import (
     ATOM,
     Control,
     Script,
     Strategy,
     bounded,
+    fail,
     identity,
     strategy,
     written,
 )
-from strategies.core import Unary
+from strategies.core import Try, Unary
 from strategies.walk import Run, Search, walk
 
 __all__ = [
@@ -130,6 +132,9 @@ class BottomUp(Unary):
     """bottomup(s) = all(bottomup(s)) ; s."""
 
     def script(self, term: Any) -> Script:
+        body = self.body.body if isinstance(self.body, Try) else fail
+        if compiled.runs(body, term):
+            return compiled.rewritten(self, body, [term], None, again=False)[0]
         return (yield from walk(Run(self, self.body, term), after=True))
 
 
@@ -178,6 +183,8 @@ class Innermost(Unary):
     limit: int | None = None
 
     def script(self, term: Any) -> Script:
+        if compiled.runs(self.body, term):
+            return compiled.rewritten(self, self.body, [term], self.limit, again=True)[0]
         return (yield from walk(Run(self, self.body, term, self.limit), after=True, again=True))
 
 

@@ -192,7 +192,18 @@ def _beside(
     for i in range(1, count):
         buffer[count], buffer[count + 1] = result, buffer[i]
         result = find_or_make(
-            code, buffer, count, count + 2, op, start, pool, payload, sorts, st[at.USED], table, traits
+            code,
+            buffer,
+            count,
+            count + 2,
+            op,
+            start,
+            pool,
+            payload,
+            sorts,
+            st[at.USED],
+            table,
+            traits,
         )
         st[at.USED] += result == st[at.USED]
     return result
@@ -251,7 +262,9 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
 
         if kind == at.REBUILD:
             low, high = start[node], start[node + 1]
-            if start[used] + (high - low) + _ROOM >= len(pool) or 2 * (high - low) + 8 > len(buffer):
+            if start[used] + (high - low) + _ROOM >= len(pool) or 2 * (high - low) + 8 > len(
+                buffer
+            ):
                 return at.GROW
             same = True
             for k in range(low, high):
@@ -298,10 +311,9 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
                     else:
                         rule += 1
                     continue
-                fits = (
-                    needs[rule, 0] & ~seen[now, 0] == np.uint64(0)
-                    and needs[rule, 1] & ~seen[now, 1] == np.uint64(0)
-                )
+                fits = needs[rule, 0] & ~seen[now, 0] == np.uint64(0) and needs[rule, 1] & ~seen[
+                    now, 1
+                ] == np.uint64(0)
                 if fits and needs[rule, 2] != np.uint64(0):
                     fits = _foldable(now, op, start, pool, partly)
                 if not fits:

@@ -176,7 +176,18 @@ def _gather(
     for i in range(1, count):
         buffer[count], buffer[count + 1] = node, buffer[i]
         node = find_or_make(
-            code, buffer, count, count + 2, op, start, pool, payload, sorts, st[at.USED], table, traits
+            code,
+            buffer,
+            count,
+            count + 2,
+            op,
+            start,
+            pool,
+            payload,
+            sorts,
+            st[at.USED],
+            table,
+            traits,
         )
         if node == st[at.USED]:
             st[at.USED] += 1
@@ -384,8 +395,18 @@ def match(  # noqa: C901 - one loop over all kinds of steps
             found = _pick(steps, fresh, k, subject, choice, groups, elems, owner, op)
         elif do == _BOUND:
             found = _bound(
-                steps, fresh, k, bind, groups, elems, owner, top, op, start, pool,
-                    np.int64(steps[k, at.CODE]),
+                steps,
+                fresh,
+                k,
+                bind,
+                groups,
+                elems,
+                owner,
+                top,
+                op,
+                start,
+                pool,
+                np.int64(steps[k, at.CODE]),
             )
         elif do == _CLOSE:
             found = _close(steps, k, groups, owner) if fresh else NO

@@ -29,7 +29,7 @@ ELEMENTS: Final = 1 << 15
 """Arguments of groups that are open at a time."""
 
 
-class Endless(Exception):  # noqa: N818 - it says what happened, and is caught at once
+class Endless(Exception):
     """Rules do not come to an end: at which node, and how that was seen."""
 
     def __init__(self, node: int, when: str) -> None:

@@ -219,7 +219,7 @@ class _Builder:
         keys = len(ops.OPS) + len(self.data.values)
         into, over, star, here, under = _tree(self.words, keys)
         codes = range(len(ops.OPS))
-        rooted = [star[0] >= 0 and c > ops.PVAR.code or into[0, c] >= 0 or over[0, c] >= 0
+        rooted = [(star[0] >= 0 and c > ops.PVAR.code) or into[0, c] >= 0 or over[0, c] >= 0
                   for c in codes]  # fmt: skip
         for code, _ in self.data.values:
             named = [w[0] for words in self.words for w in words if len(w) == 1]

@@ -1,0 +1,85 @@
+"""Which strategies the compiled engine can run, and the one way to run them there.
+
+`innermost(s)` and `bottomup(try(s))`, where s is a choice of rule sets and constant folding, are
+data for `rewrite.machine`. Results, and the errors for what does not end, are those of the walks in
+`strategies.walk`; a body that is watched or holds other strategies is walked.
+"""
+
+import sys
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from rewrite.dag import reachable
+from rewrite.term import Term
+from strategies.base import Choice, Rules, Strategy
+from strategies.tracing import runaway
+
+if TYPE_CHECKING:
+    from rewrite.machine.run import Machine
+
+__all__ = ["compilable", "machine_for", "rewritten", "runs"]
+
+PAYS: Final = 200
+"""Smaller terms are walked until something has loaded the compiled engine, which takes half a
+second."""
+ENGINE: Final = "rewrite.machine.run"
+
+
+def compilable(body: Strategy) -> bool:
+    """Tell whether a strategy is a choice of what the compiled engine knows."""
+    parts = body.options if isinstance(body, Choice) else (body,)
+    return all(isinstance(part, Rules) or getattr(part, "folds", False) for part in parts)
+
+
+def _entries(body: Strategy) -> Iterator[Any]:
+    from rewrite.machine.tree import Callback
+
+    for part in body.options if isinstance(body, Choice) else (body,):
+        if isinstance(part, Rules):
+            yield from part.rules
+        else:
+            yield Callback(part)
+
+
+def machine_for(body: Strategy) -> "Machine":
+    """Return the machine of a body, made once for each object: tables are not compared."""
+    from rewrite.machine.run import Machine
+
+    key = id(body)
+    known = _KNOWN.get(key)
+    if known is None:
+        machine = Machine(tuple(_entries(body)))
+        gone = weakref.ref(body, lambda _: _KNOWN.pop(key, None))
+        known = _KNOWN[key] = (gone, machine)
+    return known[1]
+
+
+_KNOWN: Final[dict[int, tuple[weakref.ref[Strategy], "Machine"]]] = {}
+"""By the identity of a strategy, as long as it lives."""
+
+
+def runs(body: Strategy, term: Any) -> bool:
+    """Tell whether the engine can run a body on a term, and is there or worth its loading."""
+    if not isinstance(term, Term) or not compilable(body):
+        return False
+    if ENGINE in sys.modules:
+        return True
+    return len(reachable(term.store, [term.id])) > PAYS
+
+
+def rewritten(
+    whole: Strategy, body: Strategy, terms: list[Term], limit: int | None, *, again: bool
+) -> list[Term]:
+    """Run a body over terms of one store; raise `StrategyError` where it does not end."""
+    from rewrite.machine.run import Endless
+
+    store = terms[0].store
+    ids = [term.id for term in terms]
+    if limit is None:
+        limit = 10_000 + 10 * len(reachable(store, ids))
+    try:
+        made = machine_for(body).normalise(store, ids, limit=limit, again=again)
+    except Endless as end:
+        raise runaway(whole, body, Term(store, end.node), end.when) from None
+    return [Term(store, node) for node in made]
