@@ -55,6 +55,8 @@ class Symbol:
     dtype: str | None = None
     low: float | None = None
     high: float | None = None
+    many: bool = False
+    """Of a pattern variable: it stands for any number of arguments."""
 
     @property
     def sort(self) -> Sort:

@@ -28,6 +28,7 @@ __all__ = [
     "lift",
     "pattern_vars",
     "pi",
+    "rest",
     "scope",
     "symbol",
     "symbols",
@@ -535,6 +536,18 @@ def pattern_vars(names: str, *, sort: Sort = Sort.REAL) -> tuple[Term, ...]:
         Term(RULES, RULES.symbol(Symbol(name, dtype), ops.PVAR.code))
         for name in names.replace(",", " ").split()
     )
+
+
+def rest(name: str, *, sort: Sort = Sort.REAL) -> Term:
+    """Make a sequence variable: it stands for any number of arguments of an associative op.
+
+    >>> import rewrite as rw
+    >>> (a,) = rw.pattern_vars("a")
+    >>> a + rw.rest("xs")
+    ?a + ?xs...
+    """
+    dtype = "bool" if sort == BOOL else None
+    return Term(RULES, RULES.symbol(Symbol(name, dtype, many=True), ops.PVAR.code))
 
 
 def pi() -> Term:
