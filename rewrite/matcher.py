@@ -20,8 +20,10 @@ from rewrite.pattern import WIDEST, Do, Plan, Step, free, plan
 from rewrite.sorts import BOOL, REAL
 from rewrite.store import Store, Symbol
 
-__all__ = ["MOST_TRIES", "Machine", "Nodes", "Prepared", "Value", "arguments", "joined", "prepared", "same_value",
-           "summary"]  # fmt: skip
+__all__ = [
+    "MOST_TRIES", "Machine", "Nodes", "Prepared", "Value", "joined", "prepared", "same_value",
+    "summary",
+]  # fmt: skip
 
 type Nodes = Store | Foreign
 """Where nodes are: both are read alike."""
@@ -84,12 +86,23 @@ def _fits(wanted: int, sort: int) -> bool:
 # -- arguments of associative ops ------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The arguments of an op, which of them may be swapped and which stand in order."""
+
+    args: tuple[int, ...]
+    nested: bool
+    """Those of nested nodes with the same op are counted in."""
+    moving: Places
+    fixed: Places
+
+
 class _Known:
-    """What was counted in a store: op nodes never change, so it is never stale."""
+    """What was counted in a store; nodes never change, so it is never stale."""
 
     def __init__(self) -> None:
         self.summaries: dict[int, tuple[int, int]] = {}
-        self.last: tuple[int, tuple[int, ...]] = (-1, ())
+        self.last: tuple[int, _Group] | None = None
 
 
 _KNOWN: Final[weakref.WeakKeyDictionary[Store, _Known]] = weakref.WeakKeyDictionary()
@@ -130,23 +143,38 @@ def _summarise(store: Store, known: dict[int, tuple[int, int]], root: int) -> tu
     return known[root]
 
 
-def arguments(nodes: Nodes, node: int, code: int) -> tuple[tuple[int, ...], bool]:
-    """Return a node's arguments under an associative op, and whether nested ones are counted in.
+def _group(nodes: Nodes, node: int, code: int, *, flat: bool) -> _Group:
+    """Return the arguments of a node with an associative op, nested ones counted in if `flat`.
 
-    They are unless that gives more than `WIDEST`: then the arguments stand as they are.
+    More than `WIDEST` of them stand as they are.
     """
+    if not flat:
+        children = nodes.children(node)
+        return _Group(children, False, (), tuple(range(len(children))))
     if isinstance(nodes, Foreign):
-        found = _flattened(nodes, node, code)
-        return (found, True) if found is not None else (nodes.children(node), False)
-    if summary(nodes, node)[0] > WIDEST:
-        return nodes.children(node), False
-    known = _KNOWN[nodes]
+        args, nested = _arguments(nodes, node, code)
+        return _divided(nodes, tuple(map(nodes.same, args)), code, nested=nested)
+    known = _KNOWN.get(nodes)
+    if known is None:
+        known = _KNOWN.setdefault(nodes, _Known())
     last = known.last
-    if last[0] != node:  # the rules of a set ask for the same node one after the other
-        flat = _flattened(nodes, node, code)
-        assert flat is not None, "counted as narrow"
-        last = known.last = (node, flat)
-    return last[1], True
+    if last is None or last[0] != node:  # the rules of a set ask for one node after the other
+        args, nested = _arguments(nodes, node, code)
+        last = known.last = (node, _divided(nodes, args, code, nested=nested))
+    return last[1]
+
+
+def _divided(nodes: Nodes, args: tuple[int, ...], code: int, *, nested: bool) -> _Group:
+    moves = [free(code, nodes.sort(arg)) for arg in args]
+    every = range(len(args))
+    fixed = () if all(moves) else tuple([k for k in every if not moves[k]])
+    return _Group(args, nested, tuple([k for k in every if moves[k]] if fixed else every), fixed)
+
+
+def _arguments(nodes: Nodes, node: int, code: int) -> tuple[tuple[int, ...], bool]:
+    narrow = isinstance(nodes, Foreign) or summary(nodes, node)[0] <= WIDEST
+    found = _flattened(nodes, node, code) if narrow else None
+    return (nodes.children(node), False) if found is None else (found, True)
 
 
 def _flattened(nodes: Nodes, node: int, code: int) -> tuple[int, ...] | None:
@@ -416,17 +444,9 @@ class Machine:
             return False
         self.before = () if step.slot == 0 else self.before
         flat = self.plan.flat or ops.OPS[step.code].makes == "b"
-        if not flat:
-            args, nested = self.nodes.children(node), False
-        else:
-            args, nested = arguments(self.nodes, node, step.code)
-        if isinstance(self.nodes, Foreign):
-            args = tuple([self.nodes.same(arg) for arg in args])
-        self.groups[step.slot], self.nested[step.slot] = args, nested
-        every = range(len(args))
-        moves = [flat and free(step.code, self.nodes.sort(arg)) for arg in args]
-        self.left[row.source] = tuple([k for k in every if moves[k]])
-        self.left[row.other] = tuple([k for k in every if not moves[k]])
+        group = _group(self.nodes, node, step.code, flat=flat)
+        self.groups[step.slot], self.nested[step.slot] = group.args, group.nested
+        self.left[row.source], self.left[row.other] = group.moving, group.fixed
         return True
 
     def offsets(self, row: Row) -> Iterator[None]:
@@ -462,7 +482,7 @@ class Machine:
         if self.nodes.code(value) != row.code:
             return [(value,)]
         if self.nested[row.step.group]:
-            return [arguments(self.nodes, value, row.code)[0]]
+            return [_arguments(self.nodes, value, row.code)[0]]
         return [(value,), self.nodes.children(value)]
 
     def _without(
