@@ -23,7 +23,8 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.term": "Term apply const pattern_vars rest scope symbol symbols",
         "rewrite.array": "TermArray asarray numpy_functions",
         "rewrite.store": "Store Symbol",
-        "rewrite.sorts": "BOOL INT REAL Sort",
+        "rewrite.overloads": "overload",
+        "rewrite.sorts": "BOOL INT MATRIX REAL Sort",
         "rewrite.functions": "eq logical_and logical_not logical_or ne",
         "rewrite.tracing": "trace",
         "rewrite.errors": "RewriteError",
@@ -42,11 +43,15 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
         "strategies.core":
-            "Firing Strategy choice fail identity not_ repeat seq strategy traced try_",
+            "Firing Strategy choice count fail identity if_ named not_ repeat repeat1 seq strategy "
+            "traced try_",
         "strategies.traversal":
-            "all_ alltd bottomup downup innermost oncebu oncetd one outermost some topdown",
+            "all_ alltd bottomup downup innermost on oncebu oncetd one outermost some topdown",
+        "strategies.recursion": "fix",
+        "strategies.timing": "timed",
         "strategies.normal": "cleanup fold",
         "strategies.saturation": "saturate",
+        "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize",
         "codegen.jit": "jit",
         "codegen.kernel": "Kernel",
@@ -56,7 +61,11 @@ _HOME: Final[dict[str, str]] = {
 }
 """Public name -> the module that defines it. `rw.where` is the op; the strategy of that name is in
 `strategies`."""
-_RENAMED: Final[dict[str, tuple[str, str]]] = {"compile": ("codegen.pipeline", "compile_kernel")}
+_RENAMED: Final[dict[str, tuple[str, str]]] = {
+    "compile": ("codegen.pipeline", "compile_kernel"),
+    "op": ("rewrite.overloads", "define"),
+    "sort": ("rewrite.sorts", "define"),
+}
 _CALLED: Final = ("pi", "e")
 """Functions of `rewrite.term` that are called on each use: constants of the current store."""
 _MODULES: Final = ("errors", "interface", "ops", "testing", "io")
@@ -117,6 +126,7 @@ if TYPE_CHECKING:
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
+    from rewrite.overloads import overload as overload
     from rewrite.rule import Compute as Compute
     from rewrite.rule import Condition as Condition
     from rewrite.rule import Rule as Rule
@@ -129,5 +139,7 @@ if TYPE_CHECKING:
     from rewrite.term import symbol as symbol
     from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
+    from strategies.check import CheckReport as CheckReport
+    from strategies.check import check as check
     from strategies.core import Firing as Firing
     from strategies.core import Strategy as Strategy

@@ -16,8 +16,8 @@ from rewrite import ops
 from rewrite.constants import Constant, Named, constant_key
 from rewrite.errors import PatternError
 from rewrite.foreign import Foreign
-from rewrite.pattern import WIDEST, Do, Plan, Step, free, plan
-from rewrite.sorts import BOOL, REAL
+from rewrite.pattern import WIDEST, Do, Plan, Step, plan
+from rewrite.sorts import SORTS
 from rewrite.store import Store, Symbol
 
 __all__ = [
@@ -79,8 +79,8 @@ def _same_leaf(wanted: Symbol | Constant | None, found: Symbol | Constant | None
 
 
 def _fits(wanted: int, sort: int) -> bool:
-    """A number goes into a hole for reals; only integers go into one for integers."""
-    return sort == wanted or (wanted == REAL and sort != BOOL)
+    """A term goes into a hole of its sort, or of one whose place it takes: integers are reals."""
+    return sort == wanted or SORTS[sort].fits(wanted)
 
 
 # -- arguments of associative ops ------------------------------------------------------------
@@ -165,16 +165,25 @@ def _group(nodes: Nodes, node: int, code: int, *, flat: bool) -> _Group:
 
 
 def _divided(nodes: Nodes, args: tuple[int, ...], code: int, *, nested: bool) -> _Group:
-    moves = [free(code, nodes.sort(arg)) for arg in args]
-    every = range(len(args))
-    fixed = () if all(moves) else tuple([k for k in every if not moves[k]])
-    return _Group(args, nested, tuple([k for k in every if moves[k]] if fixed else every), fixed)
+    sorts = [nodes.sort(arg) for arg in args]
+    kinds = set(sorts)
+    able = {one for one in kinds if all(ops.swaps(code, one, other) for other in kinds)}
+    if able == kinds:
+        return _Group(args, nested, tuple(range(len(args))), ())
+    moving = tuple([k for k, sort in enumerate(sorts) if sort in able])
+    fixed = tuple([k for k, sort in enumerate(sorts) if sort not in able])
+    return _Group(args, nested, moving, fixed)
 
 
 def _arguments(nodes: Nodes, node: int, code: int) -> tuple[tuple[int, ...], bool]:
     narrow = isinstance(nodes, Foreign) or summary(nodes, node)[0] <= WIDEST
     found = _flattened(nodes, node, code) if narrow else None
-    return (nodes.children(node), False) if found is None else (found, True)
+    if found is not None and ops.associates(code, [nodes.sort(arg) for arg in found]):
+        return found, True
+    children = nodes.children(node)
+    if len(children) > 2 and not ops.associates(code, [nodes.sort(arg) for arg in children]):
+        children = (nodes.make((code, *children[:-1])), children[-1])  # as it is evaluated
+    return children, False
 
 
 def _flattened(nodes: Nodes, node: int, code: int) -> tuple[int, ...] | None:
@@ -384,13 +393,10 @@ class Machine:
         kept = set(rest)
         taken = [k for k in range(len(args)) if k not in kept]
         if self.plan.extended and (self.before or ordered):  # stay on their own side of it
-            fixed = [k for k in taken if not self._moves(args[k])]
+            fixed = [k for k in taken if not ops.swaps(self.plan.code, *[
+                self.nodes.sort(args[k])] * 2)]  # fmt: skip
             taken = fixed or taken
         return [args[k] for k in rest if k < taken[0]], [args[k] for k in rest if k > taken[0]]
-
-    def _moves(self, node: int) -> bool:
-        code = self.plan.code
-        return (self.plan.flat or ops.OPS[code].makes == "b") and free(code, self.nodes.sort(node))
 
     # -- steps with one outcome --------------------------------------------------------------
 
@@ -522,8 +528,8 @@ class Machine:
         (one, two), (left, right) = row.step.below, children
         self.slots[one], self.slots[two] = left, right
         yield
-        sort, code = self.nodes.sort, row.step.code
-        if not self.same(left, right) and free(code, sort(left)) and free(code, sort(right)):
+        sort = self.nodes.sort
+        if not self.same(left, right) and ops.swaps(row.step.code, sort(left), sort(right)):
             self.slots[one], self.slots[two] = right, left
             yield
 

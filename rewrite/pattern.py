@@ -25,7 +25,7 @@ from rewrite.term import RULES, Term
 
 __all__ = ["WIDEST", "Do", "Plan", "Step", "Variable", "plan"]
 
-WIDEST: Final = 1000
+WIDEST: Final = 100
 """Nested nodes of an op are seen as one group of up to so many arguments; beyond, as they stand."""
 
 
@@ -119,7 +119,7 @@ def free(code: int, sort: int) -> bool:
     >>> free(ops.ADD.code, 0), free(ops.SUB.code, 0)
     (True, False)
     """
-    return ops.OPS[code].commutative
+    return ops.swaps(code, sort, sort)
 
 
 @dataclass(slots=True)

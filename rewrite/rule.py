@@ -12,7 +12,7 @@ from typing import Any, Final
 from rewrite import ops
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
-from rewrite.sorts import BOOL
+from rewrite.sorts import BOOL, REAL
 from rewrite.store import Symbol
 from rewrite.term import RULES, Term, lift
 
@@ -23,6 +23,9 @@ __all__ = [
 
 IDENTITY: Final = {ops.ADD.code: 0, ops.MUL.code: 1, ops.AND.code: True, ops.OR.code: False}
 """What an op of no arguments is; the others need one."""
+
+
+_KINDS: Final = {REAL: "a number", BOOL: "a truth value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Condition:
         """The patterns it speaks of."""
         return (self.term,)
 
+    @property
+    def about_numbers(self) -> bool:
+        """Tell whether it is a fact about a value, and not about how a term is written."""
+        return self.kind not in SHAPES
+
     def __repr__(self) -> str:
         """Write as in the tables: nonzero(?a)."""
         return f"{self.kind}({', '.join(map(repr, self.parts))})"
@@ -57,6 +65,11 @@ class Check(Condition):
     def parts(self) -> tuple[Term, ...]:
         """The patterns it speaks of."""
         return self.args
+
+    @property
+    def about_numbers(self) -> bool:
+        """Tell that its function decides what it is about."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +154,7 @@ class Rule:
             raise PatternError(f"rule {self.name!r}: the right side {self.rhs!r} is no term")
         _check_variables(self)
         _check_sequences(self)
-        truths = (self.lhs.sort == BOOL, isinstance(self.rhs, Term) and self.rhs.sort == BOOL)
-        if isinstance(self.rhs, Term) and truths[0] != truths[1]:
-            kinds = ["a truth value" if truth else "a number" for truth in truths]
-            raise PatternError(
-                f"rule {self.name!r}: the left side is {kinds[0]}, the right side {kinds[1]}"
-            )
+        _check_sorts(self)
 
     @property
     def symbolic(self) -> bool:
@@ -157,8 +165,8 @@ class Rule:
         """
         return (
             isinstance(self.rhs, Term)
-            and all(type(c) is Condition and c.kind not in SHAPES for c in self.where)
-            and not any(symbol.many for symbol in _symbols(self.lhs))
+            and all(condition.about_numbers for condition in self.where)
+            and not any(symbol.many for symbol in symbols_of(self.lhs))
         )
 
     @property
@@ -183,19 +191,42 @@ SHAPES: Final[dict[str, str]] = {
 
 
 def _check_variables(rule: Rule) -> None:
-    bound = {symbol.name: symbol for symbol in _symbols(rule.lhs)}
-    for symbol in _symbols(rule.lhs):
-        if bound[symbol.name] != symbol:
-            raise PatternError(
-                f"rule {rule.name!r}: the left side {rule.lhs!r} has two variables of different "
-                f"sorts called {symbol.name}"
-            )
-    for what, side in rule.parts:
-        free = sorted({s.name for s in _symbols(side) if s != bound.get(s.name)})
+    bound = set(variables(rule.lhs))
+    found: dict[str, Symbol] = {}
+    for what, side in (("left side", rule.lhs), *rule.parts):
+        free = sorted(v for v in variables(side) if v not in bound)
         if free:
             raise PatternError(
                 f"rule {rule.name!r}: the {what} has the variable {', '.join(free)}, which "
                 f"the left side {rule.lhs!r} lacks"
+            )
+        for one in symbols_of(side):
+            known = found.setdefault(one.name, one)
+            if known.sort is not one.sort:
+                raise PatternError(
+                    f"rule {rule.name!r}: ?{one.name} is a {known.sort} in one place and a "
+                    f"{one.sort} in another; rename one"
+                )
+            if known.many != one.many:
+                raise PatternError(
+                    f"rule {rule.name!r}: ?{one.name} is a term in one place and a sequence in "
+                    "another; rename one"
+                )
+
+
+def _check_sorts(rule: Rule) -> None:
+    left = rule.lhs.sort.family
+    right = rule.rhs.sort.family if isinstance(rule.rhs, Term) else left
+    if left is not right:
+        kinds = [_KINDS.get(kind, f"a {kind}") for kind in (left, right)]
+        raise PatternError(
+            f"rule {rule.name!r}: the left side is {kinds[0]}, the right side {kinds[1]}"
+        )
+    for condition in rule.where:
+        if condition.about_numbers and not condition.term.sort.fits(REAL):
+            raise PatternError(
+                f"rule {rule.name!r}: the condition {condition!r} is about a "
+                f"{condition.term.sort}; conditions are about numbers"
             )
 
 
@@ -209,7 +240,7 @@ def _check_sequences(rule: Rule) -> None:
             _check_places(rule, "right side", part, bare=True)
     for condition in rule.where:
         for part in condition.parts:
-            if part.op is not ops.PVAR and any(symbol.many for symbol in _symbols(part)):
+            if part.op is not ops.PVAR and any(symbol.many for symbol in symbols_of(part)):
                 raise PatternError(
                     f"rule {rule.name!r}: {condition!r} has a sequence variable inside a term; a "
                     "condition takes it alone, and speaks of each of its terms"
@@ -232,18 +263,6 @@ def _check_places(rule: Rule, what: str, side: Term, *, bare: bool = False) -> N
                 f"{law} and nothing else under {node.op.name}: of no arguments it has no value"
             )
         stack += node.args
-
-
-def _symbols(pattern: Term) -> list[Symbol]:
-    """Return a pattern's variables as they are first met."""
-    store, stack = pattern.store, [pattern.id]
-    found: dict[Symbol, None] = {}
-    while stack:
-        node = stack.pop()
-        if store.code(node) == ops.PVAR.code:
-            found[store.symbols[store.payload(node)]] = None
-        stack += reversed(store.children(node))
-    return list(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +303,19 @@ class RuleSet:
 
 def variables(pattern: Term) -> tuple[str, ...]:
     """Return the names of a pattern's variables."""
-    return tuple(sorted({symbol.name for symbol in _symbols(pattern)}))
+    return tuple(sorted({symbol.name for symbol in symbols_of(pattern)}))
+
+
+def symbols_of(pattern: Term) -> list[Symbol]:
+    """Return what the variables of a pattern are, by name."""
+    store, stack = pattern.store, [pattern.id]
+    found: set[Symbol] = set()
+    while stack:
+        node = stack.pop()
+        if store.code(node) == ops.PVAR.code:
+            found.add(store.symbols[store.payload(node)])
+        stack += store.children(node)
+    return sorted(found, key=lambda symbol: (symbol.name, symbol.sort.name))
 
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:
