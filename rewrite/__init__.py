@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 _HOME: Final[dict[str, str]] = {
     name: module
     for module, names in {
-        "rewrite.term": "Term apply const pattern_vars scope symbol symbols",
+        "rewrite.term": "Term apply const pattern_vars rest scope symbol symbols",
         "rewrite.array": "TermArray asarray numpy_functions",
         "rewrite.store": "Store Symbol",
         "rewrite.overloads": "overload",
@@ -28,9 +28,10 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.functions": "eq logical_and logical_not logical_or ne",
         "rewrite.tracing": "trace",
         "rewrite.errors": "RewriteError",
-        "rewrite.rule": "Condition Rule RuleSet ruleset",
+        "rewrite.rule": "Compute Condition Rule RuleSet compute predicate ruleset",
         "rewrite.conditions":
-            "at_least at_most integer negative nonneg nonpos nonzero positive",
+            "at_least at_most atom integer literal negative nonneg nonpos nonzero positive "
+            "symbolic",
         "rewrite.fastmath": "FastMath",
         "rewrite.egraph.limits": "Limits Report StopReason",
         "rewrite.cost": "CostModel",
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
     from rewrite.overloads import overload as overload
+    from rewrite.rule import Compute as Compute
     from rewrite.rule import Condition as Condition
     from rewrite.rule import Rule as Rule
     from rewrite.rule import RuleSet as RuleSet

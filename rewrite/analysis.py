@@ -23,7 +23,7 @@ from rewrite.errors import PatternError
 from rewrite.foreign import Foreign
 from rewrite.intervals import INF, TOP, TRUTH, Fact, fact, fact_of_constant
 from rewrite.ranges import transfer
-from rewrite.rule import Condition
+from rewrite.rule import SHAPES, Condition
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Store, Symbol
 from rewrite.term import RULES, Term, join
@@ -108,19 +108,44 @@ _KNOWN: Final[weakref.WeakKeyDictionary[Store, dict[int, Fact]]] = weakref.WeakK
 """Facts depend on a node alone, so they are never stale."""
 
 
-def holds(condition: Condition, store: Store | Foreign, bound: Mapping[str, int]) -> bool:
+type Bound = Mapping[str, int | tuple[int, ...]]
+"""What each variable of a rule stands for: a node, or the nodes of a sequence."""
+
+
+def holds(condition: Condition, store: Store | Foreign, bound: Bound) -> bool:
     """Check a rule's condition for pattern variables bound to nodes of a store.
 
-    The instantiated term is analysed without being made.
+    The instantiated term is analysed without being made. Of a sequence variable, each node must
+    meet it.
     """
+    symbol = condition.term.symbol
+    if symbol is not None:
+        given, name = bound[symbol.name], symbol.name
+        if isinstance(given, tuple):
+            return all(holds(condition, store, {**bound, name: node}) for node in given)
+        if condition.kind in SHAPES:
+            return _shaped(condition.kind, store, given)
+    return _known_to(condition, store, bound)
+
+
+def _shaped(kind: str, store: Store | Foreign, node: int) -> bool:
+    code = store.code(node)
+    if kind == "symbolic":
+        return code != ops.CONST.code
+    return code == ops.CONST.code or (kind == "atom" and code == ops.SYMBOL.code)
+
+
+def _known_to(condition: Condition, store: Store | Foreign, bound: Bound) -> bool:
     pattern = join(RULES, condition.term)
     keys: list[tuple[object, ...]] = []
     known: list[Fact] = []
     odd: set[int] = set()  # positions that are made of something that is no number
     for code, args, value in pattern_rows(pattern.id):
         if code == ops.PVAR.code and isinstance(value, Symbol):
-            keys.append(("node", bound[value.name]))
-            known.append(fact_of(store, bound[value.name]))
+            node = bound[value.name]
+            assert isinstance(node, int), f"{condition!r} has a sequence inside"
+            keys.append(("node", node))
+            known.append(fact_of(store, node))
             if value.sort > BOOL:
                 odd.add(len(keys) - 1)
         elif value is not None:

@@ -8,11 +8,13 @@ not hold: the rule then does not fire.
 from collections.abc import Callable
 from typing import Final
 
-from rewrite.rule import Condition
+from rewrite import ops
+from rewrite.errors import PatternError
+from rewrite.rule import SHAPES, Condition
 from rewrite.term import RULES, lift
 
-__all__ = ["KINDS", "at_least", "at_most", "integer", "negative", "nonneg", "nonpos", "nonzero",
-           "positive"]  # fmt: skip
+__all__ = ["KINDS", "at_least", "at_most", "atom", "integer", "literal", "negative", "nonneg",
+           "nonpos", "nonzero", "positive", "symbolic"]  # fmt: skip
 
 KINDS: Final[dict[str, str]] = {
     "nonzero": "the value is not 0",
@@ -34,12 +36,29 @@ def _kind(name: str) -> Callable[[object], Condition]:
     return condition
 
 
+def _shape(name: str) -> Callable[[object], Condition]:
+    def condition(variable: object) -> Condition:
+        term = lift(variable, RULES)
+        if term.op is not ops.PVAR:
+            raise PatternError(f"{name}({term!r}): it speaks of a variable alone, not of a term")
+        return Condition(name, term)
+
+    condition.__name__ = condition.__qualname__ = name
+    condition.__doc__ = f"Require of what a variable matched that {SHAPES[name]}."
+    return condition
+
+
 nonzero = _kind("nonzero")
 positive = _kind("positive")
 negative = _kind("negative")
 nonneg = _kind("nonneg")
 nonpos = _kind("nonpos")
 integer = _kind("integer")
+# What folding needs: is it a number to compute with? They ask how a term is written, which the
+# members of an e-class do not share, so that the classical engine alone can answer.
+literal = _shape("literal")
+symbolic = _shape("symbolic")
+atom = _shape("atom")
 
 
 def at_least(term: object, bound: object) -> Condition:

@@ -32,6 +32,7 @@ class Foreign:
         self.like = like
         self.objects: list[Any] = []
         self._ids: dict[int, int] = {}
+        self._firsts: dict[Any, int] = {}
         self._sorts: dict[int, Sort] = {}
         self._truths: set[int] = set()
 
@@ -50,6 +51,15 @@ class Foreign:
     def equal(self, one: int, other: int) -> bool:
         """Compare two nodes as their type does."""
         return one == other or bool(self.objects[one] == self.objects[other])
+
+    def same(self, node: int) -> int:
+        """Return the node that stands for all that equal this one."""
+        item = self.objects[node]
+        try:
+            return self._firsts.setdefault(item, node)
+        except TypeError:  # no hash: compare
+            alike = (k for k in range(node) if self.equal(k, node))
+            return next(alike, node)
 
     def code(self, node: int) -> int:
         """Return the op code of a node, -1 for a head that is no op of ours."""

@@ -1,25 +1,28 @@
-"""The classical matcher: patterns against the head of a term, and what rules make of it.
+"""What rules make of a term at its head, and how a pattern is filled in.
 
-Terms of other types (`rewrite.interface`) are matched as ours are, by the names of ops.
-
-Matching is a generator: a commutative op is tried in both orders, and a condition that fails asks
-for the next match. A sum or product of many is seen as it is evaluated, from the left:
-a + b + c matches ?p + ?q with p = a + b and q = c. Recursion is over the pattern only.
+Terms of other types (`rewrite.interface`) are matched as ours are, by the names of ops. The
+licence of a rule decides how an associative op is matched: with `REASSOC` in any grouping and
+order, and what is left of a sum or product stays beside the result; without it as it is evaluated,
+from the left: a + b + c is (a + b) + c.
 """
 
 import functools
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Final
 
-from rewrite import ops
+import numpy as np
+
+from rewrite import interface, ops
 from rewrite.analysis import holds, pattern_rows
-from rewrite.constants import Constant, Named, constant_key
+from rewrite.constants import Named, as_constant
 from rewrite.errors import PatternError
+from rewrite.fastmath import FastMath
 from rewrite.foreign import Foreign
-from rewrite.rule import Rule
-from rewrite.sorts import BOOL, SORTS
+from rewrite.matcher import Machine, Nodes, Prepared, Value, joined, prepared, same_value, summary
+from rewrite.pattern import WIDEST, Do, Plan
+from rewrite.rule import IDENTITY, Check, Compute, Rule
+from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
 from rewrite.term import RULES, Term, join
 
@@ -27,29 +30,34 @@ __all__ = ["Subst", "apply_rule", "head_ops", "instantiate", "match", "plausible
 
 type Subst = dict[str, Any]
 """What each pattern variable stands for, by name: a `Term` if the subject is one."""
-type Bound = dict[str, int]
-type Nodes = Store | Foreign
-"""Where nodes are: both are read alike."""
+type Bound = Mapping[str, Value]
 
 
-def match(pattern: Term, term: Any) -> Iterator[Subst]:
-    """Yield every way in which the head of a term matches a pattern, the written order first.
+def match(pattern: Term, term: Any, *, flat: bool = True) -> Iterator[Subst]:
+    """Yield every way in which the head of a term matches a pattern, each once.
 
-    A variable that occurs twice matches equal terms. A variable matches its sort: numbers, or
-    truth values. A constant matches by value, see `same_value`.
+    Associative ops are matched in every grouping and, where they commute, in every order; without
+    `flat` as they are evaluated. A variable that occurs twice matches equal terms, and every
+    variable its sort: numbers, or truth values. A constant matches by value, see `same_value`. A
+    sequence variable stands for a tuple of terms.
 
     >>> import rewrite as rw
     >>> a, b = rw.pattern_vars("a b")
     >>> x, y = rw.symbols("x y")
     >>> list(match(a + rw.sin(b), rw.sin(x) + rw.sin(y)))
-    [{'a': sin(x), 'b': y}, {'a': sin(y), 'b': x}]
+    [{'a': sin(y), 'b': x}, {'a': sin(x), 'b': y}]
     """
     nodes, node = _enter(term)
-    for bound in _match(_shape(join(RULES, pattern).id), nodes, node, {}):
+    machine = Machine(
+        prepared(join(RULES, pattern).id, flat=flat), nodes,
+        describe=lambda: f"{pattern!r} with {_short(nodes, node)}",
+    )  # fmt: skip
+    for bound in _once(machine, node):
         yield {name: _leave(nodes, found) for name, found in bound.items()}
+        machine.tries = 0
 
 
-def instantiate(pattern: Term, subst: Mapping[str, Term], store: Store) -> Term:
+def instantiate(pattern: Term, subst: Mapping[str, Any], store: Store) -> Term:
     """Make the term that a pattern becomes when its variables are replaced.
 
     >>> import rewrite as rw
@@ -58,7 +66,12 @@ def instantiate(pattern: Term, subst: Mapping[str, Term], store: Store) -> Term:
     >>> instantiate(a * b + a, {"a": x, "b": x}, x.store)
     x*x + x
     """
-    bound = {name: join(store, term).id for name, term in subst.items()}
+    bound: dict[str, Value] = {
+        name: tuple([join(store, t).id for t in given])
+        if isinstance(given, tuple)
+        else join(store, given).id
+        for name, given in subst.items()
+    }
     return Term(store, build(pattern, store, bound))
 
 
@@ -76,95 +89,262 @@ def apply_rule(rule: Rule, term: Any) -> Iterator[Any]:
     x + -y
     """
     nodes, node = _enter(term)
-    if nodes.code(node) != rule.lhs.op.code:
+    code = rule.lhs.op.code
+    if nodes.code(node) != code:
         return
-    for bound in _match(_shape(join(RULES, rule.lhs).id), nodes, node, {}):
-        if all(holds(condition, nodes, bound) for condition in rule.where):
-            made = build(rule.rhs, nodes, bound)
+    todo = _plan(rule)
+    machine = Machine(
+        todo, nodes, _single(rule, todo.plan), lambda: f"rule {rule!r} with {_short(nodes, node)}"
+    )
+    views = [(node, ())] if _grouped(todo.plan) else _prefixes(rule, nodes, node)
+    for part, beyond in views:
+        for bound in _once(machine, part):
+            made = _result(rule, nodes, bound)
+            if made is None:
+                continue
+            if todo.plan.extended:
+                made = _put(machine, code, made)
+            if beyond:
+                made = nodes.make((code, made, *beyond))
             if not _equal(nodes, made, node):
                 yield _leave(nodes, made)
+                machine.tries = 0
 
 
-def same_value(wanted: Constant, found: Constant) -> bool:
-    """Tell whether a constant of a pattern matches one of a term: as real numbers, by exact value.
-
-    So 2 matches 2 and 2.0, and 1/2 matches 0.5, as they are lowered to the same bits; -0.0 is
-    matched by -0.0 alone, because laws about 0 do not hold for it. Truth values, pi and e, NaN and
-    infinities match themselves.
-
-    >>> same_value(2, 2.0), same_value(0, -0.0), same_value(1, True)
-    (True, False, False)
-    """
-    key = constant_key(wanted)
-    if key == constant_key(found):
-        return True
-    if _special(wanted) or _special(found) or key[1] == "-0" or constant_key(found)[1] == "-0":
-        return False
-    return wanted == found
+def _once(machine: Machine, node: int) -> Iterator[Bound]:
+    """Yield what the variables stand for, leaving out what came before."""
+    seen: set[tuple[Any, ...]] = set()
+    foreign = machine.nodes if isinstance(machine.nodes, Foreign) else None
+    for _ in machine.run(node):
+        key: tuple[Any, ...] = tuple(machine.values)
+        if foreign is not None:
+            key = tuple([
+                tuple(map(foreign.same, v)) if isinstance(v, tuple) else foreign.same(v)
+                for v in machine.values
+            ])  # fmt: skip
+        if key not in seen:
+            seen.add(key)
+            yield machine.binding()
 
 
-def _special(value: Constant) -> bool:
-    odd = isinstance(value, float) and not math.isfinite(value)
-    return odd or isinstance(value, (bool, Named))
+# -- how a rule is matched -------------------------------------------------------------------
 
 
-# -- patterns, read once ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """A pattern variable."""
-
-    name: str
-    truth: bool
-    sort: int
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A constant, or a symbol of the user's, which matches itself."""
-
-    code: int
-    value: Symbol | Constant
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """An op with two children if it may have many."""
-
-    code: int
-    children: "tuple[Shape, ...]"
-    commutative: bool
-    many: bool
-
-
-type Shape = Hole | Leaf | Node
+def _plan(rule: Rule) -> Prepared:
+    return _planned(join(RULES, rule.lhs).id, FastMath.REASSOC in rule.licence)
 
 
 @functools.cache
-def _shape(pattern: int) -> Shape:
-    """Read a pattern of the rules' store; sums and products of many are nested from the left."""
-    code, value = RULES.code(pattern), _value(RULES, pattern)
-    if isinstance(value, Symbol) and code == ops.PVAR.code:
-        return Hole(value.name, value.sort == BOOL, value.sort)
-    if value is not None:
-        return Leaf(code, value)
+def _planned(pattern: int, flat: bool) -> Prepared:
+    """Plan a rule's left side; what its root's group has more stays beside the result."""
+    closed = prepared(pattern, flat=flat)
+    if not _grouped(closed.plan):
+        return closed
+    many = any(step.do is Do.REST and step.group == 0 for step in closed.plan.steps)
+    return closed if many else prepared(pattern, flat=flat, extended=True)
+
+
+def _grouped(of: Plan) -> bool:
+    """Tell whether the arguments at the root are a group with nested ones counted in."""
+    return of.steps[0].do is Do.OPEN and (of.flat or ops.OPS[of.code].makes == "b")
+
+
+def _single(rule: Rule, of: Plan) -> frozenset[int]:
+    """Return the variables that a condition lets stand for leaves alone."""
+    names = [c.term.symbol.name for c in rule.where if c.kind in _LEAVES and c.term.symbol]
+    if not names:
+        return _NONE
+    return frozenset(k for k, v in enumerate(of.variables) if v.name in names)
+
+
+_NONE: Final[frozenset[int]] = frozenset()
+_LEAVES: Final = ("literal", "atom")
+
+
+def _prefixes(rule: Rule, nodes: Nodes, node: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the node, and what of it is evaluated first: t1 + t2 of t1 + t2 + t3."""
+    yield node, ()
+    code, children = nodes.code(node), nodes.children(node)
     row = ops.OPS[code]
-    first, *rest = (_shape(child) for child in RULES.children(pattern))
-    if row.arity >= 0:
-        return Node(code, (first, *rest), row.commutative and row.arity == 2, False)
-    for child in rest:
-        first = Node(code, (first, child), row.commutative, True)
-    return first
+    if row.arity >= 0 or not row.associative or not 2 < len(children) <= WIDEST:
+        return
+    wanted = _child_codes(join(RULES, rule.lhs).id)
+    for size in range(len(children) - 1, 1, -1):
+        left = code if size > 2 else nodes.code(children[0])
+        if len(wanted) != 2 or _either(wanted, (left, nodes.code(children[size - 1]))):
+            yield nodes.make((code, *children[:size])), children[size:]
 
 
-def _value(store: Nodes, node: int) -> Symbol | Constant | None:
-    if isinstance(store, Foreign):
-        return store.value(node)
-    code = store.code(node)
-    if code == ops.CONST.code:
-        return store.constants[store.payload(node)]
-    return store.symbols[store.payload(node)] if code <= ops.PVAR.code else None
+def _put(machine: Machine, code: int, made: int) -> int:
+    """Put a result where the first argument stood that was taken."""
+    before, after = machine.beside()
+    if not before and not after:
+        return made
+    nodes = machine.nodes
+    own = nodes.children(made) if nodes.code(made) == code else (made,)
+    return joined(nodes, code, [*before, *own, *after])
+
+
+# -- the sieve -------------------------------------------------------------------------------
+
+
+def head_ops(store: Store, node: int) -> tuple[int, ...]:
+    """Return the op codes of a node and its children.
+
+    Of an associative op also those of all its arguments, nested ones counted in, as bits; of a
+    sum of many those as it is evaluated, and the bits of its own arguments.
+    """
+    code, children = store.code(node), store.children(node)
+    if not ops.OPS[code].associative:
+        return (code, *[store.code(child) for child in children])
+    bits = summary(store, node)[1]
+    if len(children) == 2:
+        return (code, store.code(children[0]), store.code(children[1]), bits)
+    own = 0
+    for child in children:
+        own |= 1 << store.code(child)
+    return (code, code, store.code(children[-1]), bits, own)
+
+
+def plausible(rule: Rule, seen: tuple[int, ...]) -> bool:
+    """Tell from the `head_ops` of a term whether a rule may match it: a cheap sieve."""
+    code = seen[0]
+    if rule.lhs.op.code != code:
+        return False
+    todo = _plan(rule).plan
+    if todo.steps[0].do is Do.OPEN:
+        needed = [s.code for s in todo.steps if s.do is Do.PICK and s.group == 0]
+        return not _grouped(todo) or all(seen[3] >> c & 1 for c in needed)
+    wanted = _child_codes(join(RULES, rule.lhs).id)
+    if not ops.OPS[code].associative:
+        return _either(wanted, seen[1:]) if rule.lhs.op.commutative else _fit(wanted, seen[1:])
+    if len(seen) == 4:
+        return _either(wanted, seen[1:3])
+    here = seen[4] | 1 << code  # of a sum of many any beginning may match
+    return all(c == _ANY or here >> c & 1 for c in wanted)
+
+
+_ANY: Final = -1
+
+
+@functools.cache
+def _child_codes(pattern: int) -> tuple[int, ...]:
+    """Return the op codes of a pattern's children as it is evaluated, `_ANY` for variables."""
+    children = RULES.children(pattern)
+    codes = [_ANY if RULES.code(c) == ops.PVAR.code else RULES.code(c) for c in children]
+    many = len(codes) > 2 and ops.OPS[RULES.code(pattern)].arity < 0
+    return (RULES.code(pattern), codes[-1]) if many else tuple(codes)
+
+
+def _fit(wanted: tuple[int, ...], found: tuple[int, ...]) -> bool:
+    return all(w in (_ANY, f) for w, f in zip(wanted, found, strict=True))
+
+
+def _either(wanted: tuple[int, ...], found: tuple[int, ...]) -> bool:
+    return _fit(wanted, found) or _fit(wanted, found[::-1])
+
+
+# -- results ---------------------------------------------------------------------------------
+
+
+def _result(rule: Rule, nodes: Nodes, bound: Bound) -> int | None:
+    """Return what the right side becomes; None if a condition fails or nothing is computed."""
+    for condition in rule.where:
+        asked = _asked(rule, condition, nodes, bound) if isinstance(condition, Check) else holds(
+            condition, nodes, bound)  # fmt: skip
+        if not asked:
+            return None
+    if isinstance(rule.rhs, Compute):
+        return _computed(rule, nodes, bound)
+    return build(rule.rhs, nodes, bound)
+
+
+def _asked(rule: Rule, check: Check, nodes: Nodes, bound: Bound) -> bool:
+    """Ask the Python function of a condition."""
+    given = [_leave(nodes, value(part, nodes, bound)) for part in check.parts]
+    answer = check.function(*given)
+    if not isinstance(answer, (bool, np.bool_)):
+        raise PatternError(
+            f"rule {rule!r}: {check.kind} answered {answer!r} about "
+            f"{', '.join(map(repr, given))}; a condition must return True or False"
+        )
+    return bool(answer)
+
+
+def _computed(rule: Rule, nodes: Nodes, bound: Bound) -> int | None:
+    given = [_leave(nodes, value(part, nodes, bound)) for part in rule.rhs.args]
+    made = rule.rhs.function(*given)
+    if made is None:
+        return None
+    if isinstance(made, Term) and not isinstance(nodes, Foreign):
+        node = join(nodes, made).id
+    elif isinstance(made, _NUMBERS):
+        node = nodes.constant(as_constant(made))
+    elif isinstance(nodes, Foreign) and _is_foreign(nodes, made, given):
+        node = nodes.enter(made)
+    else:
+        raise PatternError(
+            f"rule {rule!r}: {rule.rhs.function.__name__} made {made!r} of "
+            f"{', '.join(map(repr, given))}; it must return a term, a number or None"
+        )
+    if (nodes.sort(node) == BOOL) != (rule.lhs.sort == BOOL) and not isinstance(nodes, Foreign):
+        kinds = ("a truth value", "a number")
+        raise PatternError(
+            f"rule {rule!r}: {rule.rhs.function.__name__} made {made!r}, "
+            f"{kinds[nodes.sort(node) != BOOL]}, where {kinds[rule.lhs.sort != BOOL]} is wanted"
+        )
+    return node
+
+
+_NUMBERS: Final = (bool, int, float, Fraction, np.number, np.bool_, Named)
+
+
+def _is_foreign(nodes: Foreign, made: Any, given: list[Any]) -> bool:
+    """Tell whether something may be a term of another type: a call, or a leaf as others are."""
+    leaves = [part for one in given for part in (one if isinstance(one, tuple) else (one,))]
+    kinds = (type(nodes.like), *map(type, leaves))
+    return interface.is_call(made) or isinstance(made, kinds)
+
+
+def build(pattern: Term, nodes: Nodes, bound: Bound) -> int:
+    """Intern a pattern with its variables bound to nodes."""
+    made = value(pattern, nodes, bound)
+    assert isinstance(made, int), f"{pattern!r} is a sequence"
+    return made
+
+
+def value(pattern: Term, nodes: Nodes, bound: Bound) -> Value:
+    """Return what a pattern stands for: a node, or of a bare sequence variable its nodes."""
+    made: list[Value] = []
+    for code, args, leaf in pattern_rows(join(RULES, pattern).id):
+        if args:
+            made.append(_call(nodes, code, [made[a] for a in args]))
+        elif isinstance(leaf, Symbol):
+            made.append(_bound(leaf, bound) if code == ops.PVAR.code else nodes.symbol(leaf))
+        elif leaf is not None:
+            made.append(nodes.constant(leaf))
+    return made[-1]
+
+
+def _call(nodes: Nodes, code: int, parts: list[Value]) -> int:
+    """Make a call; sequences among the arguments are spliced in."""
+    flat: list[int] = []
+    for part in parts:
+        flat += part if isinstance(part, tuple) else (part,)
+    if len(flat) == len(parts) and not any(isinstance(part, tuple) for part in parts):
+        return nodes.make((code, *flat))
+    return joined(nodes, code, flat) if flat else nodes.constant(IDENTITY[code])
+
+
+def _bound(variable: Symbol, bound: Bound) -> Value:
+    try:
+        return bound[variable.name]
+    except KeyError:
+        given = ", ".join(sorted(bound)) or "none"
+        raise PatternError(f"no term for the variable ?{variable.name}; given: {given}") from None
+
+
+# -- in and out ------------------------------------------------------------------------------
 
 
 def _enter(term: Any) -> tuple[Nodes, int]:
@@ -174,110 +354,15 @@ def _enter(term: Any) -> tuple[Nodes, int]:
     return foreign, foreign.enter(term)
 
 
-def _leave(nodes: Nodes, node: int) -> Any:
-    return nodes.leave(node) if isinstance(nodes, Foreign) else Term(nodes, node)
+def _leave(nodes: Nodes, found: Value) -> Any:
+    if isinstance(found, tuple):
+        return tuple([_leave(nodes, node) for node in found])
+    return nodes.leave(found) if isinstance(nodes, Foreign) else Term(nodes, found)
+
+
+def _short(nodes: Nodes, node: int) -> str:
+    return str(_leave(nodes, node))[:80]
 
 
 def _equal(nodes: Nodes, one: int, other: int) -> bool:
     return one == other or (isinstance(nodes, Foreign) and nodes.equal(one, other))
-
-
-# -- matching --------------------------------------------------------------------------------
-
-
-def _match(shape: Shape, nodes: Nodes, node: int, bound: Bound) -> Iterator[Bound]:
-    if isinstance(shape, Hole):
-        known = bound.get(shape.name)
-        if known is not None:
-            if _equal(nodes, known, node):
-                yield bound
-        elif _fits(shape, nodes.sort(node)):
-            yield {**bound, shape.name: node}
-    elif isinstance(shape, Leaf):
-        if _same_leaf(shape, nodes, node):
-            yield bound
-    else:
-        for children in _views(shape, nodes, node):
-            yield from _match_all(shape.children, nodes, children, bound)
-
-
-def _match_all(
-    shapes: Sequence[Shape], nodes: Nodes, subjects: Sequence[int], bound: Bound
-) -> Iterator[Bound]:
-    first, rest = shapes[0], shapes[1:]
-    if not rest:
-        yield from _match(first, nodes, subjects[0], bound)
-        return
-    for one in _match(first, nodes, subjects[0], bound):
-        yield from _match_all(rest, nodes, subjects[1:], one)
-
-
-def _fits(hole: Hole, sort: int) -> bool:
-    """A term goes into a hole of its sort, or of one whose place it takes: integers are reals."""
-    return sort == hole.sort or SORTS[sort].fits(hole.sort)
-
-
-def _same_leaf(shape: Leaf, nodes: Nodes, node: int) -> bool:
-    if nodes.code(node) != shape.code:
-        return False
-    value = _value(nodes, node)
-    if isinstance(value, Symbol) or isinstance(shape.value, Symbol) or value is None:
-        return value == shape.value
-    return same_value(shape.value, value)
-
-
-def _views(shape: Node, nodes: Nodes, node: int) -> Iterator[tuple[int, ...]]:
-    """Yield the children of a node with this op, in each order in which they may be matched."""
-    if nodes.code(node) != shape.code:
-        return
-    children = nodes.children(node)
-    if shape.many and len(children) > 2:
-        children = (nodes.make((shape.code, *children[:-1])), children[-1])
-    yield children
-    if shape.commutative and children[0] != children[1]:
-        if ops.swaps(shape.code, nodes.sort(children[0]), nodes.sort(children[1])):
-            yield children[::-1]
-
-
-def head_ops(store: Store, node: int) -> tuple[int, ...]:
-    """Return the op codes of a node and its children, of a sum of many as it is evaluated."""
-    code, children = store.code(node), store.children(node)
-    if len(children) > 2 and ops.OPS[code].arity < 0:
-        return (code, code, store.code(children[-1]))
-    return (code, *map(store.code, children))
-
-
-def plausible(rule: Rule, seen: tuple[int, ...]) -> bool:
-    """Tell from the `head_ops` of a term whether a rule may match it: a cheap sieve."""
-    shape = _shape(join(RULES, rule.lhs).id)
-    if not isinstance(shape, Node) or shape.code != seen[0]:
-        return False
-    below = seen[1:]
-    return any(
-        all(isinstance(p, Hole) or p.code == c for p, c in zip(shape.children, order, strict=True))
-        for order in ((below, below[::-1]) if shape.commutative else (below,))
-    )
-
-
-# -- building --------------------------------------------------------------------------------
-
-
-def build(pattern: Term, nodes: Nodes, bound: Mapping[str, int]) -> int:
-    """Intern a pattern with its variables bound to nodes."""
-    made: list[int] = []
-    for code, args, value in pattern_rows(join(RULES, pattern).id):
-        if args:
-            made.append(nodes.make((code, *[made[a] for a in args])))
-        elif isinstance(value, Symbol):
-            made.append(_bound(value, bound) if code == ops.PVAR.code else nodes.symbol(value))
-        elif value is not None:
-            made.append(nodes.constant(value))
-    return made[-1]
-
-
-def _bound(variable: Symbol, bound: Mapping[str, int]) -> int:
-    try:
-        return bound[variable.name]
-    except KeyError:
-        given = ", ".join(sorted(bound)) or "none"
-        raise PatternError(f"no term for the variable ?{variable.name}; given: {given}") from None

@@ -53,7 +53,7 @@ class Do(IntEnum):
     ALL = 8
     """Give a variable what is left of a group, at least one."""
     REST = 9
-    """Give a sequence variable any number of what is left; all of it if it is the last to choose."""
+    """Give a sequence variable any number of what is left; the last to choose gets all of it."""
     CLOSE = 10
     """Nothing is left of the group."""
 
@@ -119,7 +119,7 @@ def free(code: int, sort: int) -> bool:
     >>> free(ops.ADD.code, 0), free(ops.SUB.code, 0)
     (True, False)
     """
-    return ops.OPS[code].commutative
+    return ops.swaps(code, sort, sort)
 
 
 @dataclass(slots=True)
@@ -281,8 +281,8 @@ class _Planner:
             self.bound.add(hole)
             self.steps.append(Step(do, variable=hole, group=group.slot))
         for group in groups:
-            for rest in group.rests:
-                last = rest == group.rests[-1]
+            for place, rest in enumerate(group.rests):
+                last = place == len(group.rests) - 1
                 self.bound.add(rest)
                 self.steps.append(Step(Do.REST, variable=rest, group=group.slot, last=last))
             if not group.open_end:

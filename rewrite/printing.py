@@ -95,11 +95,15 @@ def _enclose(items: list[Item], power: int, needed: int) -> list[Item]:
     return ["(", *items, ")"] if power < needed else items
 
 
+def _name(leaf: Symbol, row: ops.Op) -> str:
+    return f"?{leaf.name}{'...' * leaf.many}" if row is ops.PVAR else leaf.name
+
+
 def _infix(store: Store, node: int, needed: int) -> list[Item]:
     leaf = _leaf(store, node)
     row = ops.OPS[store.code(node)]
     if isinstance(leaf, Symbol):
-        return ["?" + leaf.name if row is ops.PVAR else leaf.name]
+        return [_name(leaf, row)]
     if leaf is not None:
         return _enclose([number(leaf)], _number_power(leaf), needed)
     children = store.children(node)
@@ -126,7 +130,7 @@ def _sexpr(store: Store, node: int, needed: int) -> list[Item]:
     leaf = _leaf(store, node)
     row = ops.OPS[store.code(node)]
     if isinstance(leaf, Symbol):
-        return ["?" + leaf.name if row is ops.PVAR else leaf.name]
+        return [_name(leaf, row)]
     if leaf is not None:
         return [number(leaf)]
     items: list[Item] = ["(", row.name]

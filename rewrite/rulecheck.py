@@ -17,6 +17,7 @@ import numpy.typing as npt
 from rewrite import ops, rulesample
 from rewrite.constants import Constant, Named
 from rewrite.dag import Dag
+from rewrite.errors import PatternError
 from rewrite.evaluate import evaluate
 from rewrite.fastmath import FastMath
 from rewrite.oracle import working_precision
@@ -96,6 +97,7 @@ def real(rule: Rule, wanted: int = 10_000, seed: int = 0) -> Verdict:
 
     They must be defined at the same points, where the variables have values, and equal there.
     """
+    _law(rule)
     sides, names = _Sides(rule), rulesample.variables(rule)
     met = undecided = tried = 0
     with working_precision(PRECISIONS[0]):
@@ -115,6 +117,14 @@ def real(rule: Rule, wanted: int = 10_000, seed: int = 0) -> Verdict:
         rule, met, undecided,
         f"to be tried: {met} of {tried} points meet its conditions, {wanted} are wanted",
     )  # fmt: skip
+
+
+def _law(rule: Rule) -> None:
+    if not rule.symbolic:
+        raise PatternError(
+            f"rule {rule!r} is no law between two terms; of one with sequence variables, "
+            "rewrite.sequences.instances are"
+        )
 
 
 class _Sides:
@@ -307,6 +317,7 @@ def bits(rule: Rule, seed: int = 0) -> Verdict:
     NaN payloads and signs of NaNs aside. A condition counts as met where its term is NaN: facts
     are about numbers.
     """
+    _law(rule)
     tried = 0
     for dtype in (np.float64, np.float32):
         env, left, right = _floats(rule, dtype, seed)
@@ -328,6 +339,7 @@ def unlicensed(rule: Rule, seed: int = 0) -> dict[FastMath, str]:
     One of `REASSOC`, `CONTRACT` and `ARCP` covers every other rounding, overflow included; which
     of them is the right one is for the reader to judge.
     """
+    _law(rule)
     dtype = np.float64
     exact = not rule.licence & _ROUNDING
     env, left, right = _floats(rule, dtype, seed, more=exact)

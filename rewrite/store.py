@@ -60,6 +60,8 @@ class Symbol:
     low: float | None = None
     high: float | None = None
     sort_name: str = ""
+    many: bool = False
+    """Of a pattern variable: it stands for any number of arguments."""
 
     @property
     def sort(self) -> Sort:

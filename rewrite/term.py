@@ -29,6 +29,7 @@ __all__ = [
     "lift",
     "pattern_vars",
     "pi",
+    "rest",
     "scope",
     "symbol",
     "symbols",
@@ -577,6 +578,17 @@ def pattern_vars(names: str, *, sort: Sort = REAL) -> tuple[Term, ...]:
         Term(RULES, RULES.symbol(_of_sort(Symbol(name), sort), ops.PVAR.code))
         for name in names.replace(",", " ").split()
     )
+
+
+def rest(name: str, *, sort: Sort = REAL) -> Term:
+    """Make a sequence variable: it stands for any number of arguments of an associative op.
+
+    >>> import rewrite as rw
+    >>> (a,) = rw.pattern_vars("a")
+    >>> a + rw.rest("xs")
+    ?a + ?xs...
+    """
+    return Term(RULES, RULES.symbol(_of_sort(Symbol(name, many=True), sort), ops.PVAR.code))
 
 
 def pi() -> Term:

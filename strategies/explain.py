@@ -37,6 +37,7 @@ def _prove(
     scratch = Store()
     parts = [Dag.of(scratch, join_all(scratch, terms)) for terms in (source, target)]
     present = [code for part in parts for code in part.code.tolist()]
+    rules = [rule for rule in rules if rule.symbolic]
     grows = {rule.name for rule in EXPAND}
     graph = EGraph(
         [r for r in rules if r.name not in grows], [r for r in rules if r.name in grows],
@@ -73,7 +74,7 @@ def sufficient(
         [r for r in group if r.licence in licence and r.name not in own]
         for group in (SIMPLIFY, EXPAND)
     ]
-    simplify, expand = relevant([*groups[0], *extra], groups[1], dag)
+    simplify, expand = relevant([*groups[0], *(r for r in extra if r.symbolic)], groups[1], dag)
     rules = [*expand, *simplify]  # what is left out first is what is read least easily
 
     # as few iterations as will do, since a short derivation is the one to show

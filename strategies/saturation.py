@@ -109,7 +109,10 @@ class Saturate(Strategy):
     def _rules(self, dag: Dag) -> tuple[list[Rule], list[Rule]]:
         """Keep the rules that the licence allows and the ops present can ever need."""
         growing = self.expand if len(dag) <= GROWTH_PAYS else ()
-        groups = [[r for r in g if r.licence in self.licence] for g in (self.simplify, growing)]
+        groups = [
+            [r for r in g if r.symbolic and r.licence in self.licence]
+            for g in (self.simplify, growing)
+        ]
         return relevant(groups[0], groups[1], dag)
 
     def _search(self, dag: Dag, terms: list[Term]) -> tuple[list[Term], Report, int]:
@@ -122,6 +125,7 @@ class Saturate(Strategy):
         defined = FastMath.NNAN | FastMath.NINF in self.licence and len(set(dag.roots)) == 1
         places = graph.load(dag, assume=dag.roots if defined else ())
         report = graph.run()
+        report.notes += classical([*self.simplify, *self.expand])
         if len(dag) > GROWTH_PAYS:
             report.notes.append(f"{len(dag)} nodes: growing rules were left out")
         if report.stop is StopReason.CONTRADICTION:
@@ -144,6 +148,17 @@ class Saturate(Strategy):
         if best is not None:
             terms = [join(terms[0].store, term) for term in best]
         return terms, report, search.refused
+
+
+def classical(rules: Iterable[Rule]) -> list[str]:
+    """Say which rules an e-graph leaves to the classical engine."""
+    names = [rule.name for rule in rules if not rule.symbolic]
+    if not names:
+        return []
+    return [
+        f"left out, as the classical engine alone can compute, ask functions or match sequences: "
+        f"{', '.join(names)}"
+    ]
 
 
 class _Search:

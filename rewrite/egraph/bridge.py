@@ -114,7 +114,7 @@ class EGraph:
 
     `simplify` rules run every iteration, `expand` rules under back-off. With `fold`, exact
     arithmetic on constants is done and known values prune their classes. `present` are the op codes
-    of the program that will be loaded.
+    of the program that will be loaded. Rules that are no laws between two terms are left out.
     """
 
     def __init__(
@@ -129,7 +129,10 @@ class EGraph:
         self._originals: dict[Fraction, Constant] = {}
         self._nodes: list[bool] = []
         self._inputs = 0
-        phases = (("simplify", tuple(simplify)), ("expand", tuple(expand)))
+        phases = tuple([
+            (phase, tuple([rule for rule in rules if rule.symbolic]))
+            for phase, rules in (("simplify", simplify), ("expand", expand))
+        ])  # fmt: skip
         self._names = {rule.name for _, rules in phases for rule in rules}
         commands = [_command(rule, phase) for phase, rules in phases for rule in rules]
         rulesets = _parsed("(ruleset simplify)(ruleset expand)")
