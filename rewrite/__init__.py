@@ -42,11 +42,15 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
         "strategies.core":
-            "Firing Strategy choice fail identity not_ repeat seq strategy traced try_",
+            "Firing Strategy choice count fail identity if_ named not_ repeat repeat1 seq strategy "
+            "traced try_",
         "strategies.traversal":
-            "all_ alltd bottomup downup innermost oncebu oncetd one outermost some topdown",
+            "all_ alltd bottomup downup innermost on oncebu oncetd one outermost some topdown",
+        "strategies.recursion": "fix",
+        "strategies.timing": "timed",
         "strategies.normal": "cleanup fold",
         "strategies.saturation": "saturate",
+        "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize",
         "codegen.jit": "jit",
         "codegen.kernel": "Kernel",
@@ -133,5 +137,7 @@ if TYPE_CHECKING:
     from rewrite.term import symbol as symbol
     from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
+    from strategies.check import CheckReport as CheckReport
+    from strategies.check import check as check
     from strategies.core import Firing as Firing
     from strategies.core import Strategy as Strategy
