@@ -213,9 +213,10 @@ def _spec(name: str, value: Any, whole: bool) -> Any:
         return None
     array = value if isinstance(value, np.ndarray) else np.asarray(value)
     if array.dtype.kind not in "fiub":
+        hint = "; complex numbers are not supported, split them" if array.dtype.kind == "c" else ""
         raise ArgumentError(
-            f"argument {name!r} is {value!r} of type {type(value).__name__}; pass real numbers or "
-            f"arrays of them, or mark it: jit(static=[{name!r}])"
+            f"argument {name!r} is {value!r} of type {type(value).__name__}{hint}; pass real "
+            f"numbers or arrays of them, or mark it: jit(static=[{name!r}])"
         )
     if whole:
         return array.shape

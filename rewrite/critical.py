@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rewrite import ops
-from rewrite.sorts import INT, REAL
+from rewrite.sorts import SORTS
 from rewrite.tree import Node, Place, Sides, Tree, Var, equations, places, read
 
 __all__ = ["Overlap", "narrowings", "overlaps", "substituted", "unify"]
@@ -52,7 +52,8 @@ def unify(one: Tree, other: Tree, known: Binding) -> Iterator[Binding]:
     elif one.head == other.head:
         yield from _unify_all(one.args, other.args, known)
         args = other.args
-        if len(args) == 2 and ops.OPS[one.head.code].commutative and args[0] != args[1]:
+        swapped = len(args) == 2 and ops.swaps(one.head.code, args[0].sort, args[1].sort)
+        if swapped and args[0] != args[1]:
             yield from _unify_all(one.args, args[::-1], known)
 
 
@@ -74,7 +75,7 @@ def _bind(variable: Var, value: Tree, known: Binding) -> Iterator[Binding]:
 
 
 def _fits(sort: int, wanted: int) -> bool:
-    return sort == wanted or (sort == INT and wanted == REAL)
+    return SORTS[sort].fits(wanted)
 
 
 def _resolve(tree: Tree, known: Binding) -> Tree:

@@ -17,6 +17,7 @@ from rewrite.signatures import (
     Signature,
     associate_table,
     associates,
+    commutes,
     resolve,
     swap_table,
     swaps,
@@ -24,8 +25,8 @@ from rewrite.signatures import (
 from rewrite.sorts import BOOL, INT, MATRIX, REAL, Sort
 
 __all__ = [
-    "BUILTIN", "BY_NAME", "BY_NUMPY", "OPS", "Op", "associate_table", "associates", "op",
-    "resolve", "signature_text", "swap_table", "swaps",
+    "BUILTIN", "BY_NAME", "BY_NUMPY", "OPS", "Op", "associate_table", "associates", "commutes",
+    "op", "resolve", "signature_text", "swap_table", "swaps",
 ]  # fmt: skip
 
 LEAF: Final = 0

@@ -19,8 +19,8 @@ from rewrite import matrices
 from rewrite.sorts import BOOL, MATRIX, SORTS, Sort
 
 __all__ = [
-    "Automaton", "Signature", "add", "associate_table", "associates", "automaton", "declare",
-    "find", "resolve", "rows", "swap_table", "swaps",
+    "Automaton", "Signature", "add", "associate_table", "associates", "automaton", "commutes",
+    "declare", "find", "resolve", "rows", "swap_table", "swaps",
 ]  # fmt: skip
 
 type Bools = npt.NDArray[np.bool_]
@@ -177,16 +177,22 @@ def swaps(code: int, one: int, other: int) -> bool:
     return there.commutative and back.commutative and there.makes == back.makes
 
 
+def commutes(code: int, sorts: Sequence[int]) -> bool:
+    """Tell whether a call with arguments of these sorts may have them in any order."""
+    pairs = itertools.product(dict.fromkeys(sorts), repeat=2)
+    free = all(swaps(code, *pair) for pair in pairs if _follows(pair, sorts))
+    return free and (len(sorts) <= 2 or associates(code, sorts))
+
+
 def associates(code: int, sorts: Sequence[int]) -> bool:
     """Tell whether a call with arguments of these sorts, in their order, may be regrouped."""
     if _KNOWN.arity[code] not in (-1, 2):
         return False
-    kinds = list(dict.fromkeys(sorts))
-    pairs = [(one, other) for one in kinds for other in kinds]
+    pairs = itertools.product(dict.fromkeys(sorts), repeat=2)
     return all(_regroups(code, *pair) for pair in pairs if _follows(pair, sorts))
 
 
-def _follows(pair: tuple[int, int], sorts: Sequence[int]) -> bool:
+def _follows(pair: tuple[int, ...], sorts: Sequence[int]) -> bool:
     """Tell whether an argument of the second sort stands somewhere after one of the first."""
     first = sorts.index(pair[0])
     return pair[1] in sorts[first + 1 :]

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rewrite import matrices
 from rewrite.errors import SortError
 
-__all__ = ["BOOL", "INT", "MATRIX", "REAL", "SORTS", "Sort", "by_name", "define"]
+__all__ = ["BOOL", "INT", "MATRIX", "REAL", "SORTS", "Sort", "by_name", "define", "fit_table"]
 
 type Sample = Callable[[np.random.Generator], Any]
 type Equal = Callable[[Any, Any], bool]
@@ -114,6 +115,19 @@ SORTS: Final[list[Sort]] = [REAL, INT, BOOL, MATRIX]
 """By code; it only grows."""
 _NAMED: Final[dict[str, Sort]] = {each.name: each for each in SORTS}
 _LOCK: Final = threading.Lock()
+
+
+def fit_table() -> npt.NDArray[np.bool_]:
+    """Return `Sort.fits` as a table [sort, wanted], as of now, for compiled loops.
+
+    >>> fit_table()[INT, REAL], fit_table()[REAL, INT]
+    (np.True_, np.False_)
+    """
+    count = len(SORTS)
+    table = np.zeros((count, count), np.bool_)
+    for sort in SORTS[:count]:
+        table[sort, list(map(int, sort.line))] = True
+    return table
 
 
 def by_name(name: str) -> Sort:

@@ -103,7 +103,8 @@ def _dtype(name: str, spec: Any) -> str:
             f"argument {name!r}: {spec!r} is no symbol, array of symbols, shape, dtype or None"
         ) from None
     if dtype.kind not in "fiub":
-        raise SortError(f"argument {name!r} cannot have dtype {dtype.name}")
+        hint = ": complex numbers are not supported, split it" if dtype.kind == "c" else ""
+        raise SortError(f"argument {name!r} cannot have dtype {dtype.name}{hint}")
     return str(dtype.name)
 
 

@@ -9,7 +9,6 @@ from rewrite.concrete import every_step, instances, results
 from rewrite.critical import Overlap
 from rewrite.errors import StrategyError
 from rewrite.rule import RuleSet
-from rewrite.sorts import BOOL, INT, REAL
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.base import strategy
@@ -115,11 +114,13 @@ class Joiner:
         if not children:
             return node
         row = ops.OPS[code]
-        commutes = row.commutative and all(store.sort(child) in _SWAPPED for child in children)
+        commutes = _commutes(store, code, children)
         if row.arity >= 0 and code not in self.grouped:
             return store.make((code, *(sorted(children) if commutes else children)))
         if code in self.grouped and commutes:
-            return self._nested(store, code, sorted(self._flat(store, code, children)))
+            parts = sorted(self._flat(store, code, children))
+            if _commutes(store, code, parts):
+                return self._nested(store, code, parts)
         made = children[0]
         for child in children[1:]:  # a + b + c is (a + b) + c
             pair = sorted((made, child)) if commutes else (made, child)
@@ -143,4 +144,5 @@ class Joiner:
         return made
 
 
-_SWAPPED = (REAL, INT, BOOL)
+def _commutes(store: Store, code: int, children: list[int]) -> bool:
+    return ops.commutes(code, [store.sort(child) for child in children])

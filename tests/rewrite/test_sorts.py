@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import rewrite as rw
 from rewrite import lawcheck, ops, signatures
+from rewrite.critical import unify
 from rewrite.dag import Dag
 from rewrite.errors import (
     ArgumentError,
@@ -30,6 +31,7 @@ from rewrite.rules import ALL, OTHER_SORTS
 from rewrite.sorts import BOOL, INT, MATRIX, REAL, SORTS, Sort
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
+from rewrite.tree import canonical, read
 from strategies import alltd, bottomup, innermost, oncebu, oncetd, outermost, topdown, try_
 from strategies.base import Rules
 
@@ -105,6 +107,17 @@ def test_which_arguments_may_be_exchanged() -> None:
     assert not ops.swaps(ops.neg.code, REAL, REAL) and not ops.swaps(ops.fma.code, REAL, REAL)
     assert ops.associates(mul, (MATRIX, REAL, MATRIX)) and ops.associates(add, [MATRIX] * 3)
     assert not ops.associates(ops.sub.code, (REAL, REAL)) and not ops.associates(mul, (BOOL, REAL))
+    assert ops.commutes(mul, (REAL, MATRIX)) and ops.commutes(add, [MATRIX] * 3)
+    assert not ops.commutes(mul, (REAL, MATRIX, MATRIX)) and not ops.commutes(mul, (Q8, Q8))
+    assert ops.commutes(ops.hypot.code, (REAL, INT)) and not ops.commutes(ops.neg.code, (REAL, INT))
+
+
+def test_what_is_known_of_rules_does_not_exchange_matrices() -> None:
+    assert canonical(read(P * Q)) != canonical(read(Q * P))
+    assert canonical(read(P + Q)) == canonical(read(Q + P))
+    assert canonical(read(a * P)) == canonical(read(P * a))
+    assert len(list(unify(read(-P * Q), read(P * -Q, "'"), {}))) == 1
+    assert len(list(unify(read(-P + Q), read(P + -Q, "'"), {}))) == 2
 
 
 def test_tables_say_what_functions_say() -> None:
