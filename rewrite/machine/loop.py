@@ -170,7 +170,7 @@ def _beside(
         elif not done:
             done = True
             if op[made] == code:
-                last = arguments(made, True, op, start, pool, elems, end)
+                last = arguments(made, False, op, start, pool, elems, end)
                 for k in range(end, last):
                     buffer[count] = elems[k]
                     count += 1

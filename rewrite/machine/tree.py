@@ -17,11 +17,10 @@ import numpy.typing as npt
 
 from rewrite import ops
 from rewrite.constants import Constant
-from rewrite.fastmath import FastMath
 from rewrite.machine import layout as at
-from rewrite.matching import same_value
-from rewrite.pattern import Do, Plan, plan
-from rewrite.rule import Rule
+from rewrite.matching import _LEAVES, _plan, same_value
+from rewrite.pattern import Do, Plan
+from rewrite.rule import Check, Compute, Rule
 from rewrite.sorts import BOOL
 from rewrite.store import Symbol
 from rewrite.term import RULES, join
@@ -82,11 +81,6 @@ def _alike(wanted: Symbol | Constant, found: Symbol | Constant) -> bool:
     return same_value(wanted, found)
 
 
-def is_flat(rule: Rule) -> bool:
-    """Tell whether a rule is matched whatever the grouping of its arguments."""
-    return FastMath.REASSOC in rule.licence
-
-
 class _Builder:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.data = Data(tuple(entries))
@@ -120,9 +114,8 @@ class _Builder:
             self.words.append([[("star", 0)]])
             self.data.names.append(())
             return
-        flat = is_flat(entry)
-        pattern = join(RULES, entry.lhs).id
-        steps = plan(pattern, flat=flat, extended=extends(entry))
+        pattern, steps = join(RULES, entry.lhs).id, _plan(entry).plan
+        flat = steps.flat
         native = self._runs(steps, entry)
         self.rules.append([*begin, int(flat), int(steps.extended), native])
         self.words.append(list(self._strings(pattern, flat)))
@@ -137,7 +130,10 @@ class _Builder:
         """Tell how much of a rule the loop can do: see `layout.NATIVE`."""
         hard = any(s.do is Do.REST or s.ordered or len(s.below) > 8 for s in steps.steps)
         sorts = any(v.many or v.sort > BOOL for v in steps.variables)
-        if hard or sorts or not getattr(rule, "symbolic", True):
+        computes = isinstance(rule.rhs, Compute) or any(
+            isinstance(c, Check) or c.kind in _LEAVES for c in rule.where
+        )
+        if hard or sorts or computes:
             return 0
         return 2 if rule.where else 1
 
@@ -305,15 +301,6 @@ def _has_many(children: Sequence[int]) -> bool:
         RULES.code(c) == ops.PVAR.code
         and getattr(RULES.symbols[RULES.payload(c)], "many", False)
         for c in children
-    )  # fmt: skip
-
-
-def extends(rule: Rule) -> bool:
-    """Tell whether a rule may leave arguments of its root beside its result."""
-    pattern = join(RULES, rule.lhs)
-    row = pattern.op
-    return row.associative and (is_flat(rule) or row.makes == "b") and not _has_many(
-        RULES.children(pattern.id)
     )  # fmt: skip
 
 
