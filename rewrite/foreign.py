@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from rewrite import interface, ops
+from rewrite import interface, ops, signatures
 from rewrite.constants import Constant, Named, as_constant
 from rewrite.errors import SortError, UnsupportedOp
 from rewrite.sorts import BOOL, REAL, SORTS, Sort
@@ -18,6 +18,12 @@ from rewrite.store import Symbol
 __all__ = ["Foreign"]
 
 _OTHER: Final = -1
+MOST_SORTS: Final = 200_000
+_SORTS: Final[dict[int, tuple[Any, Sort]]] = {}
+"""The sorts of calls by identity, or every rule tried at a node would walk all that is below it.
+
+The entry keeps the call alive, so that its identity stays its own; terms do not change.
+"""
 _TRUTHS: Final = {
     **dict.fromkeys((ops.AND.code, ops.OR.code, ops.NOT.code), slice(None)),
     ops.WHERE.code: slice(1),
@@ -33,6 +39,7 @@ class Foreign:
         self.objects: list[Any] = []
         self._ids: dict[int, int] = {}
         self._firsts: dict[Any, int] = {}
+        self._children: dict[int, tuple[int, ...]] = {}  # a type may make them anew at each call
         self._sorts: dict[int, Sort] = {}
         self._truths: set[int] = set()
 
@@ -79,11 +86,27 @@ class Foreign:
         stack, known = [root], self._sorts
         while stack:
             node = stack[-1]
+            if (found := self._at_once(node)) is not None:
+                known[stack.pop()] = found
+                continue
             children = self.children(node)
             missing = [child for child in children if child not in known]
             stack += missing
             if not missing:
-                known[stack.pop()] = self._told(node, [known[child] for child in children])
+                known[stack.pop()] = made = self._told(node, [known[child] for child in children])
+                if children:
+                    if len(_SORTS) > MOST_SORTS:
+                        _SORTS.clear()
+                    _SORTS[id(self.objects[node])] = (self.objects[node], made)
+
+    def _at_once(self, node: int) -> Sort | None:
+        """Return a sort for which the arguments need not be seen: known, or the only one."""
+        kept = _SORTS.get(id(self.objects[node]))
+        if kept is not None:
+            return kept[1]
+        code = self.code(node)
+        made = {row.makes for row in signatures.rows(code)} if code > ops.PVAR.code else set()
+        return made.pop() if len(made) == 1 else None
 
     def _told(self, node: int, sorts: list[Sort]) -> Sort:
         code, item = self.code(node), self.objects[node]
@@ -104,7 +127,11 @@ class Foreign:
 
     def children(self, node: int) -> tuple[int, ...]:
         """Return the nodes of the children."""
+        found = self._children.get(node)
+        if found is not None:
+            return found
         found = tuple([self.enter(child) for child in interface.children(self.objects[node])])
+        self._children[node] = found
         place = _TRUTHS.get(self.code(node)) if found else None
         if place is not None:
             self._truths.update(found[place])
