@@ -23,7 +23,8 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.term": "Term apply const pattern_vars scope symbol symbols",
         "rewrite.array": "TermArray asarray numpy_functions",
         "rewrite.store": "Store Symbol",
-        "rewrite.sorts": "BOOL INT REAL Sort",
+        "rewrite.overloads": "overload",
+        "rewrite.sorts": "BOOL INT MATRIX REAL Sort",
         "rewrite.functions": "eq logical_and logical_not logical_or ne",
         "rewrite.tracing": "trace",
         "rewrite.errors": "RewriteError",
@@ -49,6 +50,7 @@ _HOME: Final[dict[str, str]] = {
         "strategies.timing": "timed",
         "strategies.normal": "cleanup fold",
         "strategies.saturation": "saturate",
+        "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize",
         "codegen.jit": "jit",
         "codegen.kernel": "Kernel",
@@ -58,7 +60,11 @@ _HOME: Final[dict[str, str]] = {
 }
 """Public name -> the module that defines it. `rw.where` is the op; the strategy of that name is in
 `strategies`."""
-_RENAMED: Final[dict[str, tuple[str, str]]] = {"compile": ("codegen.pipeline", "compile_kernel")}
+_RENAMED: Final[dict[str, tuple[str, str]]] = {
+    "compile": ("codegen.pipeline", "compile_kernel"),
+    "op": ("rewrite.overloads", "define"),
+    "sort": ("rewrite.sorts", "define"),
+}
 _CALLED: Final = ("pi", "e")
 """Functions of `rewrite.term` that are called on each use: constants of the current store."""
 _MODULES: Final = ("errors", "interface", "ops", "testing", "io")
@@ -119,6 +125,7 @@ if TYPE_CHECKING:
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
+    from rewrite.overloads import overload as overload
     from rewrite.rule import Condition as Condition
     from rewrite.rule import Rule as Rule
     from rewrite.rule import RuleSet as RuleSet
@@ -130,5 +137,7 @@ if TYPE_CHECKING:
     from rewrite.term import symbol as symbol
     from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
+    from strategies.check import CheckReport as CheckReport
+    from strategies.check import check as check
     from strategies.core import Firing as Firing
     from strategies.core import Strategy as Strategy

@@ -4,36 +4,18 @@ Few and monomorphic, because each costs a load from Numba's cache in every proce
 Imported on the first bulk operation only.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from rewrite import ops
+from rewrite.signatures import automaton
 
 if TYPE_CHECKING:
     from rewrite.store import Ints, Store
 
-__all__ = ["Table", "postorder"]
-
-_KINDS: Final = {"": 0, "r": 0, "b": 1, "x": 2}
-_MAKES: Final = {"r": 0, "b": 1, "i": 2, "w": 3}
-TRAITS: Final = np.array(
-    [
-        (
-            row.arity,
-            _KINDS[row.takes[:1]],
-            _KINDS[row.takes[1:2] or row.takes[:1]],
-            _MAKES[row.makes],
-        )
-        for row in ops.OPS
-    ],
-    np.int32,
-)
-"""Per op: arity, kind of the first child, kind of the others, kind made (see `rewrite.ops.Op`)."""
-
-_REAL, _INT, _BOOL = 0, 1, 2
+__all__ = ["Table", "find_or_make", "postorder"]
 
 
 @nb.njit(cache=True, inline="always")
@@ -77,33 +59,54 @@ def _probe(
 
 
 @nb.njit(cache=True, inline="always")
-def _made(traits: Any, op: int, args: Any, low: int, high: int, sort: Any) -> int:
+def _made(
+    first: Any, step: Any, made: Any, op: int, args: Any, low: int, high: int, sort: Any
+) -> int:
     """Return the sort of a node, or -1 if its arity or a child's sort does not fit."""
-    arity, first, rest, makes = traits[op, 0], traits[op, 1], traits[op, 2], traits[op, 3]
-    count = high - low
-    if count != arity and not (arity < 0 and count >= 2):
+    state = first[op]
+    for k in range(low, high):
+        state = step[state, sort[args[k]]]
+        if state < 0:
+            return -1
+    return made[state]  # type: ignore[no-any-return]
+
+
+@nb.njit(cache=True, nogil=True, _nrt=False)
+def find_or_make(
+    code: int, args: Any, low: int, high: int,
+    op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any, types: Any,
+) -> int:  # fmt: skip
+    """Intern one inner node whose children are `args[low:high]`; there must be room for it.
+
+    Return its id: `used`, which the caller counts up, if it is new; -1 if it does not type-check.
+    `types` is a packed `Automaton`.
+    """
+    slot = _probe(table, code, args, low, high, op, start, pool)
+    node = table[slot]
+    if node >= 0:
+        return int(node)
+    state = types[3 + code]
+    for k in range(low, high):
+        state = types[types[0] + state * types[2] + sort[args[k]]]
+        if state < 0:
+            return -1
+    made = types[types[1] + state]
+    if made < 0:
         return -1
-    integer = True
-    for k in range(count):
-        kind = first if k == 0 else rest
-        s = sort[args[low + k]]
-        if kind != 2 and (s == _BOOL) != (kind == 1):
-            return -1
-        integer = integer and s == _INT
-    if makes == 1:
-        return _BOOL
-    if makes == 3:
-        a, b = sort[args[low + 1]], sort[args[low + 2]]
-        if (a == _BOOL) != (b == _BOOL):
-            return -1
-        return a if a == b else _REAL
-    return _INT if makes == 2 and integer else _REAL
+    base = start[used]
+    for k in range(high - low):
+        pool[base + k] = args[low + k]
+    op[used], payload[used], sort[used] = code, -1, made
+    start[used + 1] = base + high - low
+    table[slot] = used
+    return used
 
 
 @nb.njit(cache=True, nogil=True)
 def _intern(
     ops_in: Any, start_in: Any, args: Any, local: bool, out: Any,
-    op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any, traits: Any,
+    op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any,
+    first: Any, step: Any, sorts_made: Any,
 ) -> int:  # fmt: skip
     """Intern rows; with `local`, children index earlier rows of the same batch.
 
@@ -120,7 +123,7 @@ def _intern(
         slot = _probe(table, ops_in[i], args, low, high, op, start, pool)
         node = table[slot]
         if node < 0:
-            made = _made(traits, ops_in[i], args, low, high, sort)
+            made = _made(first, step, sorts_made, ops_in[i], args, low, high, sort)
             if made < 0:
                 return -(i + 1)
             node = used
@@ -137,12 +140,23 @@ def _intern(
 
 @nb.njit(cache=True, nogil=True)
 def _enter(table: Any, op: Any, start: Any, pool: Any, first: int, last: int) -> None:
-    """Put nodes that already have rows into the table."""
-    for node in range(first, last):
-        low, high = start[node], start[node + 1]
-        if high > low:
-            slot = _probe(table, op[node], pool, low, high, op, start, pool)
-            if table[slot] < 0:
+    """Put nodes that already have rows into the table; they differ from each other.
+
+    Slots are computed ahead of their use, so that the memory works on many at a time.
+    """
+    mask = np.uint64(len(table) - 1)
+    slots = np.empty(32, np.uint64)
+    for base in range(first, last, 32):
+        end = min(base + 32, last)
+        for node in range(base, end):
+            low, high = start[node], start[node + 1]
+            if high > low:
+                slots[node - base] = _hash(op[node], pool, low, high) & mask
+        for node in range(base, end):
+            if start[node + 1] > start[node]:
+                slot = slots[node - base]
+                while table[slot] >= 0:
+                    slot = (slot + np.uint64(9)) & mask
                 table[slot] = node
 
 
@@ -214,10 +228,11 @@ class Table:
             store.flush()
             store.reserve(len(codes), len(args))
             self.catch_up(store, len(codes))
-            before = len(store)
+            before, types = len(store), automaton()
             used = _intern(
                 codes, start, args, local, out, store._op, store._start, store._pool,
-                store._payload, store._sort, before, self.slots, TRAITS,
+                store._payload, store._sort, before, self.slots,
+                types.first, types.step, types.made,
             )  # fmt: skip
             if used < 0:
                 row = -used - 1

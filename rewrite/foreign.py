@@ -11,13 +11,18 @@ import numpy as np
 
 from rewrite import interface, ops
 from rewrite.constants import Constant, Named, as_constant
-from rewrite.errors import UnsupportedOp
-from rewrite.sorts import BOOL, REAL, Sort
+from rewrite.errors import SortError, UnsupportedOp
+from rewrite.sorts import BOOL, REAL, SORTS, Sort
 from rewrite.store import Symbol
 
 __all__ = ["Foreign"]
 
 _OTHER: Final = -1
+_TRUTHS: Final = {
+    **dict.fromkeys((ops.AND.code, ops.OR.code, ops.NOT.code), slice(None)),
+    ops.WHERE.code: slice(1),
+}
+"""Op -> which arguments are truth values, should their type not tell: names, for example."""
 
 
 class Foreign:
@@ -27,6 +32,8 @@ class Foreign:
         self.like = like
         self.objects: list[Any] = []
         self._ids: dict[int, int] = {}
+        self._sorts: dict[int, Sort] = {}
+        self._truths: set[int] = set()
 
     def enter(self, item: Any) -> int:
         """Return the node of an object."""
@@ -49,14 +56,34 @@ class Foreign:
         item = self.objects[node]
         if interface.is_call(item):
             row = ops.BY_NAME.get(interface.head(item))
-            return _OTHER if row is None else row.code
+            return _OTHER if row is None or row.arity == ops.LEAF else row.code
         return ops.SYMBOL.code if self.value(node) is None else ops.CONST.code
 
     def sort(self, node: int) -> int:
-        """Return what can be told of the sort."""
-        code = self.code(node)
-        truth = isinstance(self.value(node), bool) or (code > 0 and ops.OPS[code].makes == "b")
-        return Sort(BOOL if truth else REAL)
+        """Return the sort: of an op of ours from its arguments, else what its type says."""
+        if node not in self._sorts:
+            self._learn(node)
+        return self._sorts[node]
+
+    def _learn(self, root: int) -> None:
+        stack, known = [root], self._sorts
+        while stack:
+            node = stack[-1]
+            children = self.children(node)
+            missing = [child for child in children if child not in known]
+            stack += missing
+            if not missing:
+                known[stack.pop()] = self._told(node, [known[child] for child in children])
+
+    def _told(self, node: int, sorts: list[Sort]) -> Sort:
+        code, item = self.code(node), self.objects[node]
+        made = ops.resolve(code, sorts) if sorts and code != _OTHER else _OTHER
+        if made >= 0:
+            return SORTS[made]
+        told = interface.sort(item)
+        if not isinstance(told, Sort):
+            raise SortError(f"interface.sort of {item!r} is {told!r}, which is no sort")
+        return BOOL if told is REAL and node in self._truths else told
 
     def value(self, node: int) -> Constant | None:
         """Return the value of a number."""
@@ -67,7 +94,11 @@ class Foreign:
 
     def children(self, node: int) -> tuple[int, ...]:
         """Return the nodes of the children."""
-        return tuple([self.enter(child) for child in interface.children(self.objects[node])])
+        found = tuple([self.enter(child) for child in interface.children(self.objects[node])])
+        place = _TRUTHS.get(self.code(node)) if found else None
+        if place is not None:
+            self._truths.update(found[place])
+        return found
 
     def make(self, key: tuple[int, ...]) -> int:
         """Make a call given as (op code, child, child, ...)."""

@@ -43,7 +43,7 @@ def _function(name: str, row: ops.Op) -> Callable[..., Any]:
 
 
 ROWS: Final[dict[str, ops.Op]] = {
-    **{row.name: row for row in ops.OPS if row.name not in _OPERATORS},
+    **{row.name: row for row in ops.BUILTIN if row.name not in _OPERATORS},
     **{name: ops.BY_NAME[row] for name, row in _ALIASES.items()},
 }
 """Public name to row of the op table."""

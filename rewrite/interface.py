@@ -3,7 +3,8 @@
 `is_call, head, children, make` are `functools.singledispatch` functions. A head is the name of an
 op (`"add"`), the same for every type, so that one rule matches all of them. Terms of this library,
 nested tuples such as `("add", x, y)` and SymPy expressions are known. To add a type, register the
-four for it; nothing else needs to change:
+four for it; nothing else needs to change. A type whose leaves are not all real numbers registers a
+fifth, `sort`, so that no law of numbers is applied to them:
 
 >>> class Node:
 ...     def __init__(self, name, *parts):
@@ -15,19 +16,23 @@ four for it; nothing else needs to change:
 >>> head(Node("add", 1, 2)), children(Node("add", 1, 2))
 ('add', (1, 2))
 
-What is registered nowhere is a leaf: numbers, text, any other object.
+What is registered nowhere is a leaf, and a real number: numbers, text, any other object.
 """
 
 import functools
 import importlib
+import numbers
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from rewrite import ops
-from rewrite.errors import UnsupportedOp
+from rewrite.errors import SortError, UnsupportedOp
+from rewrite.sorts import BOOL, INT, REAL, Sort
 from rewrite.term import Term, apply
 
-__all__ = ["children", "head", "is_call", "make"]
+__all__ = ["children", "head", "is_call", "make", "sort"]
 
 _LATE: Final = {"sympy": "rewrite.io.sympy"}
 """Top package of a type -> the module that registers it, imported when such a value is met."""
@@ -89,6 +94,24 @@ def make(like: Any, head: str, children: Sequence[Any]) -> Any:
     )
 
 
+@functools.singledispatch
+def sort(term: Any) -> Sort:
+    """Return the sort of a leaf, or of a call whose head is no op of ours; real by default.
+
+    That of any other call follows from its arguments. Raise `SortError` for complex numbers.
+
+    >>> sort(True), sort(2), sort("x")
+    (bool, int, real)
+    """
+    if _registered_late(term):
+        return sort(term)
+    if isinstance(term, (bool, np.bool_)):
+        return BOOL
+    if isinstance(term, numbers.Complex) and not isinstance(term, numbers.Real):
+        raise SortError(f"complex numbers are not supported: {term!r}; split it into its parts")
+    return INT if isinstance(term, numbers.Integral) else REAL
+
+
 @is_call.register
 def _(term: Term) -> bool:
     return term.op.arity != ops.LEAF
@@ -109,6 +132,11 @@ def _(term: Term) -> tuple[Any, ...]:
 @make.register
 def _(like: Term, head: str, children: Sequence[Any]) -> Term:
     return apply(head, *children)
+
+
+@sort.register
+def _(term: Term) -> Sort:
+    return term.sort
 
 
 @is_call.register

@@ -19,7 +19,7 @@ from rewrite.constants import Constant, Named, constant_key
 from rewrite.errors import PatternError
 from rewrite.foreign import Foreign
 from rewrite.rule import Rule
-from rewrite.sorts import BOOL, REAL
+from rewrite.sorts import BOOL, SORTS
 from rewrite.store import Store, Symbol
 from rewrite.term import RULES, Term, join
 
@@ -213,8 +213,8 @@ def _match_all(
 
 
 def _fits(hole: Hole, sort: int) -> bool:
-    """A number goes into a hole for reals; only integers go into one for integers."""
-    return sort == hole.sort or (hole.sort == REAL and sort != BOOL)
+    """A term goes into a hole of its sort, or of one whose place it takes: integers are reals."""
+    return sort == hole.sort or SORTS[sort].fits(hole.sort)
 
 
 def _same_leaf(shape: Leaf, nodes: Nodes, node: int) -> bool:
@@ -235,7 +235,8 @@ def _views(shape: Node, nodes: Nodes, node: int) -> Iterator[tuple[int, ...]]:
         children = (nodes.make((shape.code, *children[:-1])), children[-1])
     yield children
     if shape.commutative and children[0] != children[1]:
-        yield children[::-1]
+        if ops.swaps(shape.code, nodes.sort(children[0]), nodes.sort(children[1])):
+            yield children[::-1]
 
 
 def head_ops(store: Store, node: int) -> tuple[int, ...]:

@@ -3,16 +3,30 @@
 
 A row gives the name, the arity, the sorts taken and made, algebraic properties, the NumPy function
 that defines its meaning on floating-point numbers, the ball function that defines it on real
-numbers (`rewrite.balls`), and how it is written. Nothing here computes.
+numbers (`rewrite.balls`), and how it is written. Nothing here computes. What ops mean on matrices
+is a table of its own at the end; `rewrite.overloads` adds ops and meanings of a user's.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rewrite import balls
+from rewrite import balls, matrices, signatures
+from rewrite.errors import UnsupportedOp
+from rewrite.signatures import (
+    Signature,
+    associate_table,
+    associates,
+    resolve,
+    swap_table,
+    swaps,
+)  # fmt: skip
+from rewrite.sorts import BOOL, INT, MATRIX, REAL, Sort
 
-__all__ = ["BY_NAME", "BY_NUMPY", "OPS", "Op", "op"]
+__all__ = [
+    "BUILTIN", "BY_NAME", "BY_NUMPY", "OPS", "Op", "associate_table", "associates", "op",
+    "resolve", "signature_text", "swap_table", "swaps",
+]  # fmt: skip
 
 LEAF: Final = 0
 PREFIX: Final = 100
@@ -46,6 +60,10 @@ class Op:
     def __repr__(self) -> str:
         """Show the name alone."""
         return f"<op {self.name}>"
+
+    def __reduce__(self) -> Any:
+        """Pickle the name: codes of a user's ops differ between processes."""
+        return op, (self.name,)
 
 
 _ROWS: Final[list[Op]] = []
@@ -127,7 +145,10 @@ NOT       = _row("not",        1, "b",   "b", "logical_not",   infix="~",  power
 WHERE     = _row("where",      3, "bxx", "w", "where")
 # fmt: on
 
-OPS: Final[tuple[Op, ...]] = tuple(_ROWS)
+OPS: Final[list[Op]] = _ROWS
+"""By code; it only grows, by a user's ops."""
+BUILTIN: Final[tuple[Op, ...]] = tuple(_ROWS)
+"""Ours: what tables that are made on import are made of."""
 BY_NAME: Final[dict[str, Op]] = {row.name: row for row in OPS}
 BY_NUMPY: Final[dict[str, Op]] = {row.numpy: row for row in OPS if row.numpy}
 
@@ -138,10 +159,66 @@ def op(name: str) -> Op:
     >>> op("mul").commutative
     True
     """
-    from rewrite.errors import UnsupportedOp
-
     try:
         return BY_NAME[name]
     except KeyError:
         known = ", ".join(row.name for row in OPS)
         raise UnsupportedOp(f"no op is called {name!r}; ops: {known}") from None
+
+
+def __getattr__(name: str) -> Op:
+    """Offer the rows by name, with an underscore after Python's words: `ops.mul`, `ops.and_`."""
+    row = None if name.startswith("_") else BY_NAME.get(name.removesuffix("_"))
+    if row is None or row.arity == LEAF:
+        raise AttributeError(f"module 'rewrite.ops' has no op or attribute {name!r}")
+    return row
+
+
+def signature_text(row: Op) -> str:
+    """List what an op takes and makes, for messages."""
+    if row is WHERE:
+        return "(bool, any sort, the same) -> that sort"
+    return ", ".join(map(repr, signatures.rows(row.code))) or "nothing"
+
+
+# -- what ops take and make ------------------------------------------------------------------
+
+
+def _numbers(row: Op) -> list[Signature]:
+    """Return the signatures of a row: on reals, and on integers where they make integers."""
+    count = 2 if row.arity < 0 else row.arity
+    letters = [row.takes[min(place, len(row.takes) - 1)] for place in range(count)]
+    takes = tuple(BOOL if letter == "b" else REAL for letter in letters)
+    flags = (row.commutative, row.associative)
+    found = [Signature(takes, BOOL if row.makes == "b" else REAL, *flags)]
+    if row.makes == "i":
+        found.append(Signature((INT,) * count, INT, *flags))
+    return found
+
+
+def _declare() -> None:
+    for row in BUILTIN:
+        signatures.declare(row.code, row.arity, choice=row.makes == "w")
+        for each in _numbers(row) if row.arity and row.makes != "w" else ():
+            signatures.add(row.code, each)
+
+
+_declare()
+
+_M: Final = MATRIX
+# fmt: off
+MATRICES: Final[tuple[tuple[Op, tuple[Sort, ...], Sort, bool, bool, Callable[..., Any]], ...]] = (
+    # op, takes,    makes, commutative, associative, on values
+    (ADD, (_M, _M),   _M,  True,        True,        lambda a, b: a + b),
+    (SUB, (_M, _M),   _M,  False,       False,       lambda a, b: a - b),
+    (NEG, (_M,),      _M,  False,       False,       lambda a: -a),
+    (MUL, (_M, _M),   _M,  False,       True,        matrices.multiplied),
+    (MUL, (REAL, _M), _M,  True,        True,        matrices.scaled),
+    (DIV, (_M, REAL), _M,  False,       False,       matrices.divided),
+    (POW, (_M, INT),  _M,  False,       False,       matrices.power),
+)
+# fmt: on
+"""What ops mean on matrices. Of a commutative row of two sorts the mirror is one too."""
+
+for _op, _takes, _makes, _commutes, _regroups, _on_values in MATRICES:
+    signatures.add(_op.code, Signature(_takes, _makes, _commutes, _regroups, _on_values))

@@ -6,15 +6,19 @@ its laws need. The same rule drives the classical rewriter and the e-graph.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rewrite import ops
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
-from rewrite.sorts import BOOL
+from rewrite.sorts import BOOL, REAL, Sort
+from rewrite.store import Symbol
 from rewrite.term import RULES, Term, lift
 
 __all__ = ["Condition", "Rule", "RuleSet", "ruleset"]
+
+
+_KINDS: Final = {REAL: "a number", BOOL: "a truth value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +60,34 @@ class Rule:
                     f"rule {self.name!r}: the {what} has the variable {', '.join(free)}, which "
                     f"the left side {self.lhs!r} lacks"
                 )
-        truths = (self.lhs.sort == BOOL, self.rhs.sort == BOOL)
-        if truths[0] != truths[1]:
-            kinds = ["a truth value" if truth else "a number" for truth in truths]
-            raise PatternError(
-                f"rule {self.name!r}: the left side is {kinds[0]}, the right side {kinds[1]}"
-            )
+        self._check_sorts()
         if not isinstance(self.licence, FastMath):
             raise PatternError(f"rule {self.name!r}: the licence {self.licence!r} is no FastMath")
         if self.lhs.op in (ops.PVAR, ops.CONST):
             raise PatternError(f"rule {self.name!r}: the left side {self.lhs!r} matches anything")
+
+    def _check_sorts(self) -> None:
+        left, right = self.lhs.sort.family, self.rhs.sort.family
+        if left is not right:
+            kinds = [_KINDS.get(kind, f"a {kind}") for kind in (left, right)]
+            raise PatternError(
+                f"rule {self.name!r}: the left side is {kinds[0]}, the right side {kinds[1]}"
+            )
+        for condition in self.where:
+            if not condition.term.sort.fits(REAL):
+                raise PatternError(
+                    f"rule {self.name!r}: the condition {condition!r} is about a "
+                    f"{condition.term.sort}; conditions are about numbers"
+                )
+        found: dict[str, Sort] = {}
+        for side in (self.lhs, self.rhs, *(c.term for c in self.where)):
+            for variable in symbols_of(side):
+                known = found.setdefault(variable.name, variable.sort)
+                if known is not variable.sort:
+                    raise PatternError(
+                        f"rule {self.name!r}: ?{variable.name} is a {known} in one place and a "
+                        f"{variable.sort} in another; rename one"
+                    )
 
     def __repr__(self) -> str:
         """Write as the law: name: lhs -> rhs if conditions."""
@@ -111,13 +133,19 @@ class RuleSet:
 
 def variables(pattern: Term) -> tuple[str, ...]:
     """Return the names of a pattern's variables."""
-    store, names, stack = pattern.store, set(), [pattern.id]
+    return tuple(sorted({symbol.name for symbol in symbols_of(pattern)}))
+
+
+def symbols_of(pattern: Term) -> list[Symbol]:
+    """Return what the variables of a pattern are, by name."""
+    store, stack = pattern.store, [pattern.id]
+    found: set[Symbol] = set()
     while stack:
         node = stack.pop()
         if store.code(node) == ops.PVAR.code:
-            names.add(store.symbols[store.payload(node)].name)
+            found.add(store.symbols[store.payload(node)])
         stack += store.children(node)
-    return tuple(sorted(names))
+    return sorted(found, key=lambda symbol: (symbol.name, symbol.sort.name))
 
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.constants import Constant, constant_key, sort_of
 from rewrite.errors import SortError
-from rewrite.sorts import BOOL, INT, REAL, Sort
+from rewrite.signatures import resolve
+from rewrite.sorts import BOOL, INT, REAL, SORTS, Sort, by_name
 
 if TYPE_CHECKING:
     from rewrite.bulk import Table
@@ -38,10 +39,10 @@ DICT_LIMIT: Final = 1 << 20
 _CONST: Final = ops.CONST.code
 _LAST_LEAF: Final = ops.PVAR.code
 _UNKNOWN: Final = -1
-_REAL, _BOOL = int(REAL), int(BOOL)  # plain ones: comparing enumerations or NumPy's numbers costs
+_REAL, _INT = int(REAL), int(INT)  # plain ones: comparing sorts or NumPy's numbers costs
 _PLAIN: Final = {
     row.code: 3 if row.arity < 0 else row.arity + 1
-    for row in ops.OPS
+    for row in ops.BUILTIN
     if set(row.takes) == {"r"} and row.makes in "ri"
 }
 """Length of the key of an op that takes and makes numbers, with two children if it is n-ary."""
@@ -49,16 +50,22 @@ _PLAIN: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """What a symbol node stands for: its name, dtype and closed domain (None: unbounded)."""
+    """What a symbol node stands for: its name, dtype and closed domain (None: unbounded).
+
+    `sort_name` is given for a sort that no dtype implies.
+    """
 
     name: str
     dtype: str | None = None
     low: float | None = None
     high: float | None = None
+    sort_name: str = ""
 
     @property
     def sort(self) -> Sort:
-        """The sort that its dtype implies."""
+        """The sort of that name, or the one that its dtype implies."""
+        if self.sort_name:
+            return by_name(self.sort_name)
         kind = np.dtype(self.dtype).kind if self.dtype else "f"
         return BOOL if kind == "b" else INT if kind in "iu" else REAL
 
@@ -144,7 +151,7 @@ class Store:
                     s = sorts[child - flushed] if child >= flushed else self._sort.item(child)
                     if s == _REAL:
                         sort = _REAL
-                    elif s == _BOOL:
+                    elif s != _INT:
                         sort = _UNKNOWN
                         break
             if sort == _UNKNOWN:
@@ -164,37 +171,11 @@ class Store:
         return flushed + len(pending) - 1
 
     def _infer(self, key: tuple[int, ...]) -> int:
-        row = ops.OPS[key[0]]
-        count = len(key) - 1
-        if count != row.arity and not (row.arity < 0 and count >= 2):
-            wanted = "two or more" if row.arity < 0 else str(row.arity)
-            raise SortError(f"{row.name} takes {wanted} arguments, not {count}")
-        sorts = [self.sort(child) for child in key[1:]]
-        self._check(row, sorts)
-        if row.makes == "b":
-            return BOOL
-        if row.makes == "w":
-            return sorts[1] if sorts[1] == sorts[2] else REAL
-        if row.makes == "i" and all(s == INT for s in sorts):
-            return INT
-        return REAL
-
-    @staticmethod
-    def _check(row: ops.Op, sorts: Sequence[int]) -> None:
-        for place, sort in enumerate(sorts):
-            letter = row.takes[min(place, len(row.takes) - 1)]
-            if letter == "b" and sort != BOOL:
-                raise SortError(
-                    f"{row.name} takes a truth value as argument {place + 1}, not a number; "
-                    "compare it first, as in x != 0"
-                )
-            if letter == "r" and sort == BOOL:
-                raise SortError(
-                    f"{row.name} takes a number as argument {place + 1}, not a truth value; "
-                    "use rw.where(condition, 1, 0)"
-                )
-        if row.makes == "w" and (sorts[1] == BOOL) != (sorts[2] == BOOL):
-            raise SortError("where needs two numbers or two truth values as its branches")
+        sorts = tuple([self.sort(child) for child in key[1:]])
+        made = resolve(key[0], sorts)
+        if made < 0:
+            raise SortError(_misfit(ops.OPS[key[0]], sorts))
+        return made
 
     # -- reading one node --------------------------------------------------------------------
 
@@ -291,6 +272,34 @@ class Store:
         self._tail = (self._tail[0] + nodes, [], bytearray())
         if nodes:
             self._bulk_end = self._tail[0]
+
+
+def _misfit(row: ops.Op, sorts: Sequence[int]) -> str:
+    """Say why an op does not take arguments of these sorts."""
+    count = len(sorts)
+    if count != row.arity and not (row.arity < 0 and count >= 2):
+        wanted = "two or more" if row.arity < 0 else str(row.arity)
+        return f"{row.name} takes {wanted} arguments, not {count}"
+    if row in ops.BUILTIN and max(sorts) <= BOOL:
+        return _misfit_of_numbers(row, sorts)
+    given = ", ".join(SORTS[sort].name for sort in sorts)
+    return f"{row.name} does not take ({given}); it takes {ops.signature_text(row)}"
+
+
+def _misfit_of_numbers(row: ops.Op, sorts: Sequence[int]) -> str:
+    for place, sort in enumerate(sorts):
+        letter = row.takes[min(place, len(row.takes) - 1)]
+        if letter == "b" and sort != BOOL:
+            return (
+                f"{row.name} takes a truth value as argument {place + 1}, not a number; "
+                "compare it first, as in x != 0"
+            )
+        if letter == "r" and sort == BOOL:
+            return (
+                f"{row.name} takes a number as argument {place + 1}, not a truth value; "
+                "use rw.where(condition, 1, 0)"
+            )
+    return "where needs two numbers or two truth values as its branches"
 
 
 def _longer[T: np.generic](column: npt.NDArray[T], size: int) -> npt.NDArray[T]:

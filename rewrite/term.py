@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NoReturn, SupportsFloat
 
 import numpy as np
@@ -16,7 +17,7 @@ from rewrite.constants import PI, Constant, E, as_constant
 from rewrite.dag import Dag, rebuild
 from rewrite.errors import DomainError, SortError, TraceError, UnsupportedOp
 from rewrite.hashing import term_hash
-from rewrite.sorts import BOOL, Sort
+from rewrite.sorts import BOOL, INT, REAL, SORTS, Sort
 from rewrite.store import Store, Symbol
 
 __all__ = [
@@ -72,8 +73,8 @@ class Term:
 
     @property
     def sort(self) -> Sort:
-        """The sort: real, integer or truth value."""
-        return Sort(self.store.sort(self.id))
+        """The sort: real, integer, truth value, matrix, or one of a user's."""
+        return SORTS[self.store.sort(self.id)]
 
     @property
     def value(self) -> Constant | None:
@@ -340,7 +341,9 @@ class Term:
     def __reduce__(self) -> Any:
         """Pickle as the columns of this term alone."""
         dag = Dag.of(self.store, [self.id])
-        return _unpickle, (dag.code, dag.start, dag.args, dag.sort, dag.value, dag.roots, dag.ids)
+        names = {code: ops.OPS[code].name for code in set(dag.code.tolist()) - _FIXED}
+        columns = (dag.code, dag.start, dag.args, dag.sort, dag.value, dag.roots, dag.ids)
+        return _unpickle, (*columns, names) if names else columns
 
     def __copy__(self) -> "Term":
         """Terms are immutable."""
@@ -351,8 +354,16 @@ class Term:
         return self
 
 
-def _unpickle(*columns: Any) -> Term:
-    dag, store = Dag(*columns), current_store()
+_FIXED: Final = frozenset(row.code for row in ops.BUILTIN)
+"""Codes that are the same in every process; a user's ops are pickled by name."""
+
+
+def _unpickle(code: Any, *rest: Any) -> Term:
+    columns, names = rest[:6], rest[6] if len(rest) > 6 else {}
+    here = {old: ops.op(name).code for old, name in names.items()}
+    if here:
+        code = np.array([here.get(old, old) for old in code.tolist()], np.uint8)
+    dag, store = Dag(code, *columns), current_store()
     return Term(store, rebuild(dag, store)[dag.roots[0]])
 
 
@@ -461,8 +472,11 @@ def symbol(
     low: SupportsFloat | None = None,
     high: SupportsFloat | None = None,
     dtype: Any = None,
+    sort: Sort | None = None,
 ) -> Term:
     """Make a symbol, with an optional closed domain [low, high] in which its values lie.
+
+    `sort` says what it stands for if that is no real number, e.g. `rw.MATRIX`.
 
     Rules may use the domain, and accuracy is measured on it. The domain and an integer `dtype` are
     promises: kernels compute in floating point, and do not check that the values they are given
@@ -479,8 +493,32 @@ def symbol(
     if least is not None and most is not None and least > most:
         raise DomainError(f"the domain [{low}, {high}] of symbol {name!r} is empty")
     text = None if dtype is None else _dtype_name(name, dtype)
+    made = Symbol(name, text, least, most)
+    if sort is not None:
+        made = _of_sort(made, sort)
     store = current_store()
-    return Term(store, store.symbol(Symbol(name, text, least, most)))
+    return Term(store, store.symbol(made))
+
+
+_DTYPES: Final = {REAL: None, INT: "int64", BOOL: "bool"}
+
+
+def _of_sort(symbol: Symbol, sort: Sort) -> Symbol:
+    """Return the symbol with a sort, which is written as a dtype where there is one."""
+    if not isinstance(sort, Sort):
+        raise SortError(
+            f"symbol {symbol.name!r}: sort={sort!r} is no sort; give rw.MATRIX, or make one with "
+            "rw.sort"
+        )
+    if symbol.dtype is not None and symbol.sort != sort:
+        raise SortError(f"symbol {symbol.name!r} of dtype {symbol.dtype} cannot be a {sort}")
+    if symbol.dtype is not None or sort is REAL:
+        return symbol
+    if sort in _DTYPES:
+        return replace(symbol, dtype=_DTYPES[sort])
+    if not sort.fits(REAL) and (symbol.low, symbol.high) != (None, None):
+        raise SortError(f"symbol {symbol.name!r} is a {sort}; only numbers have a domain")
+    return replace(symbol, sort_name=sort.name)
 
 
 def _bound(name: str, which: str, bound: SupportsFloat | None) -> float | None:
@@ -500,6 +538,11 @@ def _dtype_name(name: str, dtype: Any) -> str:
         found = np.dtype(dtype)
     except TypeError:
         raise SortError(f"symbol {name!r} cannot have dtype {dtype!r}, which is none") from None
+    if found.kind == "c":
+        raise SortError(
+            f"symbol {name!r} cannot have dtype {found.name}: complex numbers are not supported; "
+            "split it into a real and an imaginary part"
+        )
     if found.kind not in "fiub":
         raise SortError(
             f"symbol {name!r} cannot have dtype {found.name}; use a real, integer or bool one"
@@ -522,7 +565,7 @@ RULES: Final = Store()
 """Patterns live in a store of their own, so that rule tables never grow a user's store."""
 
 
-def pattern_vars(names: str, *, sort: Sort = Sort.REAL) -> tuple[Term, ...]:
+def pattern_vars(names: str, *, sort: Sort = REAL) -> tuple[Term, ...]:
     """Make pattern variables: holes in a rule that match any term of the sort.
 
     >>> import rewrite as rw
@@ -530,9 +573,8 @@ def pattern_vars(names: str, *, sort: Sort = Sort.REAL) -> tuple[Term, ...]:
     >>> a * b
     ?a*?b
     """
-    dtype = "bool" if sort == BOOL else None
     return tuple(
-        Term(RULES, RULES.symbol(Symbol(name, dtype), ops.PVAR.code))
+        Term(RULES, RULES.symbol(_of_sort(Symbol(name), sort), ops.PVAR.code))
         for name in names.replace(",", " ").split()
     )
 

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Report
 from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule, RuleSet
-from rewrite.sorts import BOOL
+from rewrite.sorts import BOOL, REAL
 from rewrite.store import Symbol
 from rewrite.term import Term, join
 from strategies.base import Control, Rules, Strategy, cut, inside, strategy
 from strategies.saturation import Judge, Saturate
 
 __all__ = ["follow", "leaves", "rules_of"]
+
+_KINDS: Final = {REAL: "a number", BOOL: "a truth value"}
 
 
 def follow(
@@ -105,9 +107,10 @@ def _result(plan: Strategy, term: Term) -> Term:
             f"the strategy {plan} made {cut(made)} of {cut(term)}; it must return a Term or None"
         )
     made = join(term.store, made)
-    if (made.sort == BOOL) != (term.sort == BOOL):
+    if made.sort.family is not term.sort.family:
+        kinds = " and ".join(_KINDS.get(t.sort.family, f"a {t.sort}") for t in (term, made))
         raise StrategyError(
-            f"the strategy {plan} made {cut(made)} of {cut(term)}: a number and a truth value "
+            f"the strategy {plan} made {cut(made)} of {cut(term)}: {kinds} "
             "cannot stand for each other"
         )
     for symbol in _symbols(made) - _symbols(term):

@@ -35,6 +35,7 @@ from rewrite.egraph.language import (
 )
 from rewrite.egraph.limits import IterationStats, Limits, Report, StopReason
 from rewrite.egraph.relevance import heads
+from rewrite.numeric import require_numbers
 from rewrite.rule import Rule
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Symbol
@@ -86,7 +87,7 @@ def _parsed(text: str) -> tuple[Any, ...]:
 @lru_cache(maxsize=256)
 def _library(codes: frozenset[int], fold: bool) -> tuple[Any, ...]:
     """Return declarations, and the analyses of those ops that can occur: declaring costs time."""
-    absent = [constructor(row.code) + " " for row in ops.OPS[3:] if row.code not in codes]
+    absent = [constructor(row.code) + " " for row in ops.BUILTIN[3:] if row.code not in codes]
     rules = (*ANALYSES, *FOLD, *PRUNE) if fold else ANALYSES
     kept = [rule for rule in rules if not any(name in rule for name in absent)]
     return (*_parsed(DECLARATIONS), *(command for rule in kept for command in _parsed(rule)))
@@ -145,6 +146,7 @@ class EGraph:
         `assume` are positions that may be assumed to have a value (licence `nnan ninf`): what is
         divided by there is not zero, what a root is taken of is not negative, and so on.
         """
+        require_numbers(dag, "the e-graph")
         first = len(self._nodes)
         rows, place = _binary(dag, first)
         self._inputs += len(rows)
@@ -406,7 +408,7 @@ def _tables() -> dict[str, tuple[int, tuple[bool, ...] | None, bool]]:
         "Leaf": (ops.SYMBOL.code, None, False),
         "LeafB": (ops.SYMBOL.code, None, True),
     }
-    for row in ops.OPS[3:]:
+    for row in ops.BUILTIN[3:]:
         arity = 2 if row.arity < 0 else row.arity
         letters = [row.takes[min(k, len(row.takes) - 1)] for k in range(arity)]
         for truth in (False, True) if row is ops.WHERE else (False,):

@@ -14,8 +14,9 @@ from typing import Final
 from rewrite import ops
 from rewrite.constants import Constant, Named
 from rewrite.egraph.facts import DECLARED, number
-from rewrite.errors import PatternError
-from rewrite.rule import Condition, Rule
+from rewrite.errors import PatternError, UnsupportedOp
+from rewrite.rule import Condition, Rule, symbols_of
+from rewrite.sorts import BOOL, INT
 from rewrite.term import Term
 
 __all__ = ["DECLARATIONS", "FOLD", "PRUNE", "constructor", "exact", "rule_text"]
@@ -26,6 +27,8 @@ _SORT: Final = {"r": "M", "b": "B"}
 @cache
 def constructor(code: int, truth: bool = False) -> str:
     """Name the egglog constructor of an op; `where` of truth values has one of its own."""
+    if code >= len(ops.BUILTIN):
+        raise UnsupportedOp(f"the e-graph does not have the op {ops.OPS[code].name!r}")
     name = ops.OPS[code].name
     return "Op" + name.capitalize() + ("B" if truth and name == "where" else "")
 
@@ -64,7 +67,7 @@ def _declarations() -> str:
         "(relation power (M BigRat BigRat))",
         "(ruleset load)(ruleset fold)(ruleset prune)",
     ]
-    for row in ops.OPS[3:]:
+    for row in ops.BUILTIN[3:]:
         arity = 2 if row.arity < 0 else row.arity
         for truth in (False, True) if row is ops.WHERE else (False,):
             letters = [row.takes[min(k, len(row.takes) - 1)] for k in range(arity)]
@@ -124,7 +127,7 @@ FOLD: Final = _fold()
 PRUNE: Final = tuple(
     f"(rule ((= e ({constructor(row.code)} {args})) (= e (Num v)))"
     f" ((subsume ({constructor(row.code)} {args}))) :ruleset prune)"
-    for row in ops.OPS[3:]
+    for row in ops.BUILTIN[3:]
     if row.makes in "ri"
     for args in [" ".join("abc"[: 2 if row.arity < 0 else row.arity])]
 )
@@ -188,7 +191,15 @@ def condition_text(condition: Condition, fresh: str) -> str:
 
 def rule_text(rule: Rule, ruleset: str) -> str:
     """Write a rule as an egglog rule of the given ruleset, under its own name."""
+    for symbol in symbols_of(rule.lhs):
+        if symbol.sort > BOOL:
+            raise PatternError(
+                f"rule {rule.name!r}: the e-graph takes numbers and truth values; "
+                f"?{symbol.name} is a {symbol.sort}"
+            )
     given = " ".join(condition_text(c, f"bound{k}") for k, c in enumerate(rule.where))
+    whole = [f"v_{s.name}" for s in symbols_of(rule.lhs) if s.sort == INT]
+    given += "".join(f" (int {name})" for name in whole)
     return (
         f"(rule ((= e {pattern_text(rule.lhs)}) {given}) ((union e {pattern_text(rule.rhs)}))"
         f' :ruleset {ruleset} :name "{rule.name}")'
