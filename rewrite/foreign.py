@@ -32,6 +32,7 @@ class Foreign:
         self.like = like
         self.objects: list[Any] = []
         self._ids: dict[int, int] = {}
+        self._below: dict[int, tuple[int, ...]] = {}
         self._sorts: dict[int, Sort] = {}
         self._truths: set[int] = set()
 
@@ -94,7 +95,11 @@ class Foreign:
 
     def children(self, node: int) -> tuple[int, ...]:
         """Return the nodes of the children."""
+        known = self._below.get(node)
+        if known is not None:  # asked for once, as a type may make its children anew each time
+            return known
         found = tuple([self.enter(child) for child in interface.children(self.objects[node])])
+        self._below[node] = found
         place = _TRUTHS.get(self.code(node)) if found else None
         if place is not None:
             self._truths.update(found[place])
