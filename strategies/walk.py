@@ -47,23 +47,9 @@ class Terms:
         return self.store.make((self.store.code(node), *children))
 
 
-class Objects(Foreign):
-    """Nodes of another type; its children are asked for once, as it may make new ones each time."""
-
-    def __init__(self, like: Any) -> None:
-        super().__init__(like)
-        self._below: dict[int, tuple[int, ...]] = {}
-
-    def children(self, node: int) -> tuple[int, ...]:
-        below = self._below.get(node)
-        if below is None:
-            below = self._below[node] = super().children(node)
-        return below
-
-
 def nodes_of(term: Any) -> Nodes:
     """Return the nodes that a term is one of."""
-    return Terms(term.store) if isinstance(term, Term) else Objects(term)
+    return Terms(term.store) if isinstance(term, Term) else Foreign(term)
 
 
 def allowance(nodes: Nodes, root: int) -> int:

@@ -24,8 +24,13 @@ MODEL = cycle_cost("intel-avx512")
 
 
 @pytest.mark.parametrize(
-    "plan", [MINE, MINE["squares"], strategies.bottomup(strategies.try_(MINE))]
-)
+    "plan",
+    [
+        MINE, MINE["squares"], strategies.bottomup(strategies.try_(MINE)),
+        strategies.fix(lambda s: strategies.choice(MINE, strategies.some(s))),
+        strategies.named("factor", strategies.if_(strategies.where(MINE), MINE)),
+    ],
+)  # fmt: skip
 def test_whatever_is_a_strategy_will_do(plan: Any) -> None:
     best = rw.optimize([SQUARES, z], strategy=plan)
     assert best.terms.tolist() == [(x - y) * (x + y), z]
@@ -57,7 +62,10 @@ def test_a_result_that_is_less_accurate_is_replaced_by_the_source() -> None:
     [
         MINE, MINE["squares"], strategies.innermost(MINE), strategies.traced(MINE),
         strategies.seq(strategies.identity, strategies.try_(MINE)),
-        Fold(), strategies.saturate(MINE, MODEL),
+        Fold(), strategies.saturate(MINE, MODEL), strategies.named("mine", MINE),
+        strategies.fix(lambda s: strategies.choice(MINE, strategies.all_(s))),
+        strategies.on("sub", rest=strategies.try_(MINE)), strategies.count(MINE),
+        strategies.timed(MINE), strategies.if_(strategies.identity, strategies.fail, MINE),
     ],
 )  # fmt: skip
 def test_laws_that_are_not_granted_are_refused(plan: Any) -> None:
