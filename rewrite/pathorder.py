@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rewrite import ops
-from rewrite.tree import Head, Node, Sides, Tree, Var, canonical, occurrences
+from rewrite.tree import Head, Node, Sides, Tree, Var, canonical, commutes, occurrences
 
 __all__ = ["PathOrder", "path_order"]
 
@@ -104,12 +103,14 @@ class _Search:
                 yield from self.all_greater([(one, arg) for arg in other.args], 0, more)
 
     def _arguments(self, one: Node, other: Node, known: Precedence) -> Iterator[Precedence]:
-        if ops.OPS[one.head.code].commutative or self.status == STATUSES[2]:
+        if commutes(one.head.code) or self.status == STATUSES[2]:
             yield from self._multiset(list(one.args), list(other.args), known)
             return
         backwards = self.status == STATUSES[1]
         mine, theirs = (t.args[::-1] if backwards else t.args for t in (one, other))
-        differ = [at for at, pair in enumerate(zip(mine, theirs, strict=True)) if pair[0] != pair[1]]
+        differ = [
+            at for at, pair in enumerate(zip(mine, theirs, strict=True)) if pair[0] != pair[1]
+        ]
         first = differ[0]  # as the two are not equal
         rest = [(one, arg) for arg in theirs[first + 1 :]]
         yield from self.all_greater([(mine[first], theirs[first]), *rest], 0, known)

@@ -102,7 +102,7 @@ def check(
     >>> check(rw.ruleset("roots", rw.FastMath.NNAN, ("root", rw.sqrt(rw.sqrt(a)), rw.cbrt(a))))
     roots: 1 rule
     terminates, by
-      1. weights, sqrt = 1, cbrt = 1; variables >= 0: smaller by root
+      1. weights, sqrt = 1, cbrt = 0; variables >= 0: smaller by root
     1 critical pair does not join:
       sqrt(sqrt(sqrt(x)))
           -> cbrt(sqrt(x)) (root)
@@ -147,9 +147,7 @@ def _group(rules: RuleSet | Rule | Iterable[Rule]) -> RuleSet:
 class _Pairs:
     """Goes through the overlaps and sorts them by how they end."""
 
-    def __init__(
-        self, group: RuleSet, read: Sequence[Sides], firings: int, width: int
-    ) -> None:
+    def __init__(self, group: RuleSet, read: Sequence[Sides], firings: int, width: int) -> None:
         self.read = read
         self.store = Store()
         self.joiner = Joiner(group, equations(read), firings, width)
@@ -192,7 +190,9 @@ class _Pairs:
                 if meeting.joins:
                     continue
                 bad.add(label)
-                pair = Pair(label[:2], label[2], top.term, (one, other), meeting.ends, meeting.final)
+                pair = Pair(
+                    label[:2], label[2], top.term, (one, other), meeting.ends, meeting.final
+                )
                 (self.pairs if meeting.final else self.undecided).append(pair)
                 return
         self.joined += differ
@@ -268,5 +268,3 @@ def _domains(term: Term) -> str:
         if low or high or whole:
             parts.append(f"{low}{symbol.name}{high}{whole}")
     return ", ".join(parts)
-
-
