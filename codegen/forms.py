@@ -11,6 +11,7 @@ from codegen.lower import Parameter, Result
 from rewrite.array import TermArray, asarray
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError
+from rewrite.numeric import require_numbers
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, current_store, join, lift
 
@@ -150,8 +151,9 @@ def check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) ->
 
 
 def symbols_of(terms: Sequence[Term]) -> list[Symbol]:
-    """Return the symbols below some terms."""
+    """Return the symbols below some terms, which must be made of numbers."""
     dag = Dag.of(terms[0].store, [t.id for t in terms])
+    require_numbers(dag, "the compiler")
     return [value for value in dag.value if isinstance(value, Symbol)]
 
 

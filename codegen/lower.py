@@ -18,6 +18,7 @@ from rewrite import constants, ops
 from rewrite.cost import constant_positions
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError, UnsupportedOp
+from rewrite.numeric import require_numbers
 from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
@@ -54,6 +55,7 @@ def lower(
     roots = [term for result in results for term in result.terms]
     store = roots[0].store if roots else Store()
     dag = Dag.of(store, [root.id for root in roots])
+    require_numbers(dag, "the compiler")
     lowering = _Lowering(dag, store, ProgramBuilder(name), strict)
     lowering.declare(parameters)
     lowering.run()

@@ -61,7 +61,7 @@ def numpy_function(term: rw.Term, names: list[str]) -> Callable[..., Any]:
     last = [f"({part!r})" for part in term.args]
     source = f"lambda {', '.join(names)}, out: np.{term.op.numpy}({', '.join(last)}, out=out)"
     functions = {
-        op.name: getattr(np, op.numpy) for op in rw.ops.OPS if hasattr(np, op.numpy or "_")
+        op.name: getattr(np, op.numpy) for op in rw.ops.BUILTIN if hasattr(np, op.numpy or "_")
     }
     return eval(source, {**functions, "np": np, "pi": math.pi})  # type: ignore[no-any-return]
 

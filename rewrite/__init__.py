@@ -42,9 +42,12 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
         "strategies.core":
-            "Firing Strategy choice fail identity not_ repeat seq strategy traced try_",
+            "Firing Strategy choice count fail identity if_ named not_ repeat repeat1 seq strategy "
+            "traced try_",
         "strategies.traversal":
-            "all_ alltd bottomup downup innermost oncebu oncetd one outermost some topdown",
+            "all_ alltd bottomup downup innermost on oncebu oncetd one outermost some topdown",
+        "strategies.recursion": "fix",
+        "strategies.timing": "timed",
         "strategies.normal": "cleanup fold",
         "strategies.saturation": "saturate",
         "strategies.check": "CheckReport check",
@@ -122,10 +125,10 @@ if TYPE_CHECKING:
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
+    from rewrite.overloads import overload as overload
     from rewrite.rule import Condition as Condition
     from rewrite.rule import Rule as Rule
     from rewrite.rule import RuleSet as RuleSet
-    from rewrite.overloads import overload as overload
     from rewrite.sorts import Sort as Sort
     from rewrite.store import Store as Store
     from rewrite.store import Symbol as Symbol

@@ -66,11 +66,15 @@ def facts(of: Term | Dag) -> Facts:
     """
     dag = Dag.of(of.store, [of.id]) if isinstance(of, Term) else of
     known: list[Fact] = []
+    odd = set(np.flatnonzero(dag.sort > BOOL).tolist())
     for at, (code, args) in enumerate(dag.rows()):
         value = dag.value[at]
-        known.append(
-            transfer(code, args, [known[a] for a in args]) if value is None else _leaf(value)
-        )
+        if value is not None:
+            known.append(_leaf(value))
+        elif odd and not odd.isdisjoint(args):  # of what is no number nothing is known
+            known.append(TOP)
+        else:
+            known.append(transfer(code, args, [known[a] for a in args]))
     table = np.array(known, np.float64).reshape(len(known), 4)
     flags = table[:, 2:] != 0.0
     return Facts(table[:, 0].copy(), table[:, 1].copy(), flags[:, 0].copy(), flags[:, 1].copy())
@@ -112,13 +116,20 @@ def holds(condition: Condition, store: Store | Foreign, bound: Mapping[str, int]
     pattern = join(RULES, condition.term)
     keys: list[tuple[object, ...]] = []
     known: list[Fact] = []
+    odd: set[int] = set()  # positions that are made of something that is no number
     for code, args, value in pattern_rows(pattern.id):
         if code == ops.PVAR.code and isinstance(value, Symbol):
             keys.append(("node", bound[value.name]))
             known.append(fact_of(store, bound[value.name]))
+            if value.sort > BOOL:
+                odd.add(len(keys) - 1)
         elif value is not None:
             keys.append(("leaf", len(keys)))
             known.append(_leaf(value))
+        elif not odd.isdisjoint(args):
+            odd.add(len(keys))
+            keys.append((code, *[keys[a] for a in args]))
+            known.append(TOP)
         else:
             keys.append((code, *[keys[a] for a in args]))
             same = [keys.index(keys[a]) for a in args]  # equal operands, though matched apart
@@ -157,7 +168,8 @@ def _learn(store: Store, known: dict[int, Fact], root: int) -> None:
             known[node] = _leaf(pool[store.payload(node)])
         else:
             args = store.children(node)
-            known[node] = transfer(code, args, [known[a] for a in args])
+            numbers = all(store.sort(a) <= BOOL for a in args)
+            known[node] = transfer(code, args, [known[a] for a in args]) if numbers else TOP
 
 
 def _leaf(value: Symbol | Constant) -> Fact:

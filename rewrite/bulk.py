@@ -71,7 +71,7 @@ def _made(
     return made[state]  # type: ignore[no-any-return]
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def find_or_make(
     code: int, args: Any, low: int, high: int,
     op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any, types: Any,
@@ -79,12 +79,18 @@ def find_or_make(
     """Intern one inner node whose children are `args[low:high]`; there must be room for it.
 
     Return its id: `used`, which the caller counts up, if it is new; -1 if it does not type-check.
+    `types` is a packed `Automaton`.
     """
     slot = _probe(table, code, args, low, high, op, start, pool)
     node = table[slot]
     if node >= 0:
         return int(node)
-    made = _made(types[0], types[1], types[2], code, args, low, high, sort)
+    state = types[3 + code]
+    for k in range(low, high):
+        state = types[types[0] + state * types[2] + sort[args[k]]]
+        if state < 0:
+            return -1
+    made = types[types[1] + state]
     if made < 0:
         return -1
     base = start[used]
@@ -134,12 +140,23 @@ def _intern(
 
 @nb.njit(cache=True, nogil=True)
 def _enter(table: Any, op: Any, start: Any, pool: Any, first: int, last: int) -> None:
-    """Put nodes that already have rows into the table."""
-    for node in range(first, last):
-        low, high = start[node], start[node + 1]
-        if high > low:
-            slot = _probe(table, op[node], pool, low, high, op, start, pool)
-            if table[slot] < 0:
+    """Put nodes that already have rows into the table; they differ from each other.
+
+    Slots are computed ahead of their use, so that the memory works on many at a time.
+    """
+    mask = np.uint64(len(table) - 1)
+    slots = np.empty(32, np.uint64)
+    for base in range(first, last, 32):
+        end = min(base + 32, last)
+        for node in range(base, end):
+            low, high = start[node], start[node + 1]
+            if high > low:
+                slots[node - base] = _hash(op[node], pool, low, high) & mask
+        for node in range(base, end):
+            if start[node + 1] > start[node]:
+                slot = slots[node - base]
+                while table[slot] >= 0:
+                    slot = (slot + np.uint64(9)) & mask
                 table[slot] = node
 
 

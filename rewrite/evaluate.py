@@ -13,12 +13,12 @@ from typing import Any, Final, overload
 import numpy as np
 import numpy.typing as npt
 
-from rewrite import ops
+from rewrite import matrices, ops, signatures
 from rewrite.array import TermArray, asarray
 from rewrite.constants import Constant, to_float
 from rewrite.dag import Dag
-from rewrite.errors import ArgumentError, TargetError
-from rewrite.sorts import BOOL
+from rewrite.errors import ArgumentError, SortError, TargetError, UnsupportedOp
+from rewrite.sorts import BOOL, MATRIX, REAL, SORTS, Sort
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
 
@@ -54,6 +54,9 @@ def evaluate(
         return evaluate_dag(Dag.of(terms.store, [terms.id]), env, dtype)[0]
     if isinstance(terms, TermArray):
         dag = Dag.of(terms.store, terms.ids.ravel().tolist())
+        odd = [SORTS[dag.sort[root]] for root in dag.roots if dag.sort[root] > BOOL]
+        if odd:
+            raise SortError(f"an array of terms of sort {odd[0]} has no value; evaluate a list")
         values = np.broadcast_arrays(*evaluate_dag(dag, env, dtype)) if terms.size else ()
         shape = values[0].shape if values else ()
         stacked = np.stack(values, -1) if values else np.empty(0, float_dtype(dtype))
@@ -91,7 +94,12 @@ def evaluate_dag(
             values[at] = kind.type(value)
         _run(dag, values, keep)
     wanted = range(len(dag)) if keep else dag.roots
-    return [np.asarray(values[at]) for at in wanted]
+    return [_as_array(SORTS[dag.sort[at]], values[at]) for at in wanted]
+
+
+def _as_array(sort: Sort, value: Any) -> Any:
+    """Return numbers and matrices as arrays, and values of a user's sort as they are."""
+    return np.asarray(value) if sort.family in (REAL, BOOL, MATRIX) else value
 
 
 def _run(dag: Dag, values: list[Any], keep: bool) -> None:
@@ -100,12 +108,13 @@ def _run(dag: Dag, values: list[Any], keep: bool) -> None:
     uses[dag.roots] += 1
     left: list[int] = uses.tolist()
     start, pool = dag.start.tolist(), dag.args.tolist()
+    meaning = _meaning(dag)
     for at, code in enumerate(dag.code.tolist()):
         if code <= _LAST_LEAF:
             continue
         args = pool[start[at] : start[at + 1]]
         if values[at] is None:
-            values[at] = function_of(dag, at, code)(*[values[a] for a in args])
+            values[at] = meaning(dag, at, code)(*[values[a] for a in args])
         if not keep:
             for a in args:
                 left[a] -= 1
@@ -120,10 +129,12 @@ def _fold_constants(dag: Dag, values: list[Any]) -> None:
         for at, value in enumerate(dag.value)
         if value is not None and not isinstance(value, Symbol)
     }
+    meaning = _meaning(dag)
     for at, (code, args) in enumerate(dag.rows() if wide else ()):
         if args and all(a in wide for a in args):
-            wide[at] = function_of(dag, at, code)(*[wide[a] for a in args])
-            values[at] = wide[at] if dag.sort[at] == BOOL else np.float32(wide[at])
+            wide[at] = meaning(dag, at, code)(*[wide[a] for a in args])
+            single = SORTS[dag.sort[at]].fits(REAL)
+            values[at] = np.float32(wide[at]) if single else wide[at]
 
 
 # -- values going in -------------------------------------------------------------------------
@@ -167,10 +178,11 @@ def bind(dag: Dag, env: Env, dtype: np.dtype[Any]) -> dict[int, Array]:
                     f"no value for the symbol {value.name!r}; given: {', '.join(named) or 'none'}"
                 )
             bound[at] = _converted(value, named[value.name], dtype)
+    flat = {at: array for at, array in bound.items() if dag.sort[at] <= BOOL}
     try:
-        np.broadcast_shapes(*[array.shape for array in bound.values()])
+        np.broadcast_shapes(*[array.shape for array in flat.values()])
     except ValueError:
-        shapes = {dag.value[at].name: a.shape for at, a in bound.items()}  # type: ignore[union-attr]
+        shapes = {dag.value[at].name: a.shape for at, a in flat.items()}  # type: ignore[union-attr]
         raise ArgumentError(f"the values of the symbols do not broadcast: {shapes}") from None
     return bound
 
@@ -185,11 +197,17 @@ def _name(key: str | Term) -> str:
 
 
 def _converted(symbol: Symbol, value: Any, dtype: np.dtype[Any]) -> Array:
+    sort = symbol.sort
+    if sort.fits(MATRIX):
+        return matrices.checked(symbol.name, value, dtype)
+    if sort.family not in (REAL, BOOL):
+        return value  # type: ignore[no-any-return]
     array = np.asarray(value)
-    boolean = symbol.sort == BOOL
+    boolean = sort.fits(BOOL)
     if array.dtype.kind not in ("b" if boolean else "fiub"):
         wanted = "truth values" if boolean else "real numbers"
-        raise ArgumentError(f"symbol {symbol.name!r} takes {wanted}, not {array.dtype.name}")
+        hint = "; split complex numbers into their parts" if array.dtype.kind == "c" else ""
+        raise ArgumentError(f"symbol {symbol.name!r} takes {wanted}, not {array.dtype.name}{hint}")
     return array if boolean else array.astype(dtype, copy=False)
 
 
@@ -203,6 +221,49 @@ def function_of(dag: Dag, at: int, code: int) -> Callable[..., Any]:
         if exponent == 2 and not isinstance(exponent, Symbol):
             return _squared
     return FUNCTIONS[code]
+
+
+def _meaning(dag: Dag) -> Callable[[Dag, int, int], Callable[..., Any]]:
+    """Return what tells the functions of a program's nodes: of numbers by our ops, or of any."""
+    plain = (dag.sort <= BOOL).all() and (dag.code < len(FUNCTIONS)).all()
+    return function_of if plain else _on_sorts
+
+
+def _on_sorts(dag: Dag, at: int, code: int) -> Callable[..., Any]:
+    """Return the function of a node on values of any sorts, from its op's signatures.
+
+    Raise `UnsupportedOp` where a signature has none.
+    """
+    sorts: list[int] = dag.sort[dag.args[dag.start[at] : dag.start[at + 1]]].tolist()
+    if code < len(FUNCTIONS) and max(sorts) <= BOOL:
+        return function_of(dag, at, code)
+    if ops.OPS[code].arity >= 0:
+        return _of_signature(code, tuple(sorts))[0]
+    steps, made = [], sorts[0]
+    for sort in sorts[1:]:
+        function, made = _of_signature(code, (made, sort))
+        steps.append(function)
+
+    def folded(first: Any, *rest: Any) -> Any:
+        for step, value in zip(steps, rest, strict=True):
+            first = step(first, value)
+        return first
+
+    return folded
+
+
+def _of_signature(code: int, sorts: tuple[int, ...]) -> tuple[Callable[..., Any], int]:
+    row, found = ops.OPS[code], signatures.find(code, sorts)
+    assert found is not None, f"{row.name} was made of sorts {sorts} that it does not take"
+    if found.function is not None:
+        return found.function, found.makes
+    if code < len(FUNCTIONS) and all(sort <= BOOL for sort in found.takes):
+        return FUNCTIONS[code], found.makes
+    given = ", ".join(SORTS[sort].name for sort in sorts)
+    raise UnsupportedOp(
+        f"{row.name} of ({given}) has no function on values; give one where it is registered, "
+        "as function="
+    )
 
 
 def _squared(x: Any, _exponent: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rewrite.errors import ArgumentError
 
-__all__ = ["divided", "equal", "multiplied", "power", "sample", "scaled"]
+__all__ = ["checked", "chosen", "divided", "equal", "multiplied", "power", "sample", "scaled"]
 
 type Array = npt.NDArray[Any]
 
@@ -26,7 +26,9 @@ def sample(random: np.random.Generator) -> Array:
 
 def equal(one: Array, other: Array) -> bool:
     """Compare up to rounding."""
-    return np.shape(one) == np.shape(other) and bool(np.allclose(one, other, 1e-9, 1e-9))
+    return np.shape(one) == np.shape(other) and bool(
+        np.allclose(one, other, 1e-9, 1e-9, equal_nan=True)
+    )
 
 
 def _spread(factor: Any) -> Array:
@@ -47,6 +49,25 @@ def divided(matrix: Array, divisor: Any) -> Array:
 def multiplied(one: Array, other: Array) -> Array:
     """Multiply two matrices."""
     return np.asarray(one @ other)
+
+
+def chosen(condition: Any, one: Array, other: Array) -> Array:
+    """Choose between two matrices."""
+    return np.where(_spread(condition), one, other)
+
+
+def checked(name: str, value: Any, dtype: Any) -> Array:
+    """Return the value of a matrix symbol as an array of a dtype; refuse what is no matrix."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        kind = " (complex numbers are not supported)" if array.dtype.kind == "c" else ""
+        raise ArgumentError(f"symbol {name!r} takes real numbers, not {array.dtype.name}{kind}")
+    if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
+        raise ArgumentError(
+            f"symbol {name!r} is a square matrix, in the last two axes; its value has the shape "
+            f"{array.shape}"
+        )
+    return array.astype(dtype, copy=False)
 
 
 def power(matrix: Array, exponent: Any) -> Array:

@@ -14,7 +14,12 @@ from typing import Any, Final
 from rewrite import balls, matrices, signatures
 from rewrite.errors import UnsupportedOp
 from rewrite.signatures import (
-    Signature, associate_table, associates, resolve, swap_table, swaps,
+    Signature,
+    associate_table,
+    associates,
+    resolve,
+    swap_table,
+    swaps,
 )  # fmt: skip
 from rewrite.sorts import BOOL, INT, MATRIX, REAL, Sort
 
@@ -215,5 +220,5 @@ MATRICES: Final[tuple[tuple[Op, tuple[Sort, ...], Sort, bool, bool, Callable[...
 # fmt: on
 """What ops mean on matrices. Of a commutative row of two sorts the mirror is one too."""
 
-for _op, *_rest in MATRICES:
-    signatures.add(_op.code, Signature(*_rest))
+for _op, _takes, _makes, _commutes, _regroups, _on_values in MATRICES:
+    signatures.add(_op.code, Signature(_takes, _makes, _commutes, _regroups, _on_values))

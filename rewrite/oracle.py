@@ -20,6 +20,7 @@ from rewrite import ops
 from rewrite.constants import PI, Constant, Named
 from rewrite.dag import Dag
 from rewrite.evaluate import bind
+from rewrite.numeric import require_numbers
 from rewrite.sorts import BOOL
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
@@ -96,6 +97,7 @@ def exact_dag(
 
     A shared subterm is computed once a point. Points where an input is not finite are masked.
     """
+    require_numbers(dag, "the oracle")
     wanted = dag.roots if wanted is None else wanted
     bound = bind(dag, points, np.dtype(np.float64))
     shape = np.broadcast_shapes((1,), *[a.shape for a in bound.values()])

@@ -25,7 +25,7 @@ from rewrite.term import RULES, Term
 
 __all__ = ["WIDEST", "Do", "Plan", "Step", "Variable", "plan"]
 
-WIDEST: Final = 1000
+WIDEST: Final = 100
 """Nested nodes of an op are seen as one group of up to so many arguments; beyond, as they stand."""
 
 

@@ -222,4 +222,5 @@ def transfer(code: int, keys: Sequence[int], args: Sequence[Fact]) -> Fact:
             return intervals.add(intervals.integer_power(args[0], 2.0), args[2])
         if code in (ops.SUB.code, ops.DIV.code):
             return intervals.ZERO if code == ops.SUB.code else intervals.ONE
-    return TRANSFER[code](*args)
+    meaning = TRANSFER.get(code)
+    return intervals.TOP if meaning is None else meaning(*args)  # of a user's op nothing is known

@@ -81,7 +81,7 @@ class Rule:
                 )
         found: dict[str, Sort] = {}
         for side in (self.lhs, self.rhs, *(c.term for c in self.where)):
-            for variable in _symbols(side):
+            for variable in symbols_of(side):
                 known = found.setdefault(variable.name, variable.sort)
                 if known is not variable.sort:
                     raise PatternError(
@@ -133,18 +133,19 @@ class RuleSet:
 
 def variables(pattern: Term) -> tuple[str, ...]:
     """Return the names of a pattern's variables."""
-    return tuple(sorted({symbol.name for symbol in _symbols(pattern)}))
+    return tuple(sorted({symbol.name for symbol in symbols_of(pattern)}))
 
 
-def _symbols(pattern: Term) -> set[Symbol]:
-    """Return what the variables of a pattern are."""
-    store, found, stack = pattern.store, set(), [pattern.id]
+def symbols_of(pattern: Term) -> list[Symbol]:
+    """Return what the variables of a pattern are, by name."""
+    store, stack = pattern.store, [pattern.id]
+    found: set[Symbol] = set()
     while stack:
         node = stack.pop()
         if store.code(node) == ops.PVAR.code:
             found.add(store.symbols[store.payload(node)])
         stack += store.children(node)
-    return found
+    return sorted(found, key=lambda symbol: (symbol.name, symbol.sort.name))
 
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:

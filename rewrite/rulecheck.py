@@ -24,7 +24,7 @@ from rewrite.rule import Condition, Rule
 from rewrite.store import Symbol
 from rewrite.term import Term
 
-__all__ = ["Verdict", "bits", "enclosed", "real", "superfluous", "unlicensed", "weight"]
+__all__ = ["Verdict", "bits", "enclosed", "meets", "real", "superfluous", "unlicensed", "weight"]
 
 type Value = Any
 """A ball, or for a truth value a bool or None where it is undecided."""
@@ -379,6 +379,11 @@ def _met(rule: Rule, env: dict[str, npt.NDArray[Any]], dtype: Any) -> npt.NDArra
         with np.errstate(all="ignore"):
             met &= np.isnan(x) | _FLOAT_TESTS[condition.kind](x)
     return met
+
+
+def meets(kind: str, value: Any) -> bool:
+    """Tell whether one number, as evaluated, meets a kind of condition."""
+    return not isinstance(value, Exception) and bool(np.all(_FLOAT_TESTS[kind](value)))
 
 
 _FLOAT_TESTS: Final[dict[str, Callable[[Any], npt.NDArray[np.bool_]]]] = {

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.dag import Dag
 from rewrite.rule import Rule
+from rewrite.sorts import BOOL, INT
 from rewrite.store import Symbol
 
 __all__ = ["grid", "points", "variables"]
@@ -61,11 +62,12 @@ def points(rule: Rule, wanted: int, seed: int = 0) -> Iterator[Row]:
 
 
 def _shapes(rule: Rule, symbol: Symbol) -> set[str]:
-    return {
+    kinds = {
         given.kind
         for given in rule.where
         if given.term.op is ops.PVAR and given.term.symbol == symbol
     }
+    return kinds | {"integer"} if symbol.sort == INT else kinds
 
 
 def _shaped(x: Floats, kinds: set[str]) -> Floats:
@@ -130,7 +132,9 @@ def grid(
     """
     random, names = _generator(rule, seed), variables(rule)
     truth = np.array([False, True])
-    choices = [truth if v.dtype == "bool" else specials(dtype) for v in names]
+    whole = np.arange(-LARGEST_INTEGER, LARGEST_INTEGER + 1).astype(dtype)
+    kinds = {BOOL: truth, INT: whole}
+    choices = [kinds[v.sort] if v.sort in kinds else specials(dtype) for v in names]
     columns = _product(choices, random)
     if more:
         extra = [_random(random, symbol, dtype) for symbol in names]
@@ -153,6 +157,8 @@ def _random(random: np.random.Generator, symbol: Symbol, dtype: Any) -> npt.NDAr
     """Random bits, then numbers of ordinary size, which round in more ways."""
     if symbol.dtype == "bool":
         return random.random(GRID_LIMIT) < 0.5
+    if symbol.sort == INT:
+        return random.integers(-99, 100, GRID_LIMIT).astype(dtype)
     unsigned = np.uint64 if dtype == np.float64 else np.uint32
     half = GRID_LIMIT // 2
     bits = random.integers(0, np.iinfo(unsigned).max, half, unsigned, endpoint=True).view(dtype)

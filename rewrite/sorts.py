@@ -67,8 +67,15 @@ class Sort(int):
         return self == other or any(each == other for each in self.line)
 
     def same(self, one: Any, other: Any) -> bool:
-        """Compare two values of the sort."""
-        return bool(self.equal(one, other) if self.equal is not None else one == other)
+        """Compare two values, as the nearest sort of its line does that says how."""
+        equal = next((each.equal for each in self.line if each.equal is not None), None)
+        return bool(one == other if equal is None else equal(one, other))
+
+    def drawn(self, random: np.random.Generator) -> Any:
+        """Draw a value; raise `SortError` where the sort does not say how."""
+        if self.sample is None:
+            raise SortError(f"the sort {self} draws no values; register it with sample=")
+        return self.sample(random)
 
     def __repr__(self) -> str:
         """Show the name."""

@@ -16,6 +16,7 @@ from rewrite.constants import PI
 from rewrite.errors import ArgumentError
 from rewrite.evaluate import FUNCTIONS, evaluate
 from rewrite.oracle import exact
+from rewrite.rule import Rule, RuleSet
 from rewrite.sampling import sample_points
 from rewrite.sorts import BOOL, INT, REAL, Sort
 from rewrite.term import Term, apply, const, symbol
@@ -23,7 +24,7 @@ from rewrite.term import Term, apply, const, symbol
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-__all__ = ["assert_equivalent", "points_for", "symbols_with_domains", "terms"]
+__all__ = ["assert_equivalent", "check_laws", "points_for", "symbols_with_domains", "terms"]
 
 type Array = npt.NDArray[Any]
 type Draw = Callable[[Any], Any]
@@ -215,6 +216,37 @@ def points_for(
         lambda seed: sample_points(term.free_symbols, n, seed=seed, dtype=dtype)
     )
     return drawn
+
+
+# -- laws ------------------------------------------------------------------------------------
+
+
+def check_laws(rules: RuleSet | Iterable[Rule], points: int = 200, *, seed: int = 0) -> None:
+    """Fail unless every rule holds at so many points, with those that do not and where.
+
+    Laws of numbers are compared in ball arithmetic, and bit by bit if their licence is `NONE`; laws
+    of other sorts on values that the sorts draw, by the functions of their ops.
+
+    >>> import rewrite as rw
+    >>> a, b = rw.pattern_vars("a b", sort=rw.MATRIX)
+    >>> check_laws([Rule("wrong", a * b, b * a)])
+    Traceback (most recent call last):
+        ...
+    AssertionError: wrong: ?a*?b -> ?b*?a
+    ...
+    """
+    from rewrite import lawcheck, rulecheck
+
+    failed = []
+    for rule in rules:
+        if not lawcheck.of_numbers(rule):
+            verdicts = [lawcheck.sampled(rule, points, seed)]
+        else:
+            verdicts = [rulecheck.real(rule, points, seed)]
+            verdicts += [rulecheck.bits(rule, seed)] if not rule.licence else []
+        failed += [str(verdict) for verdict in verdicts if not verdict.holds]
+    if failed:
+        raise AssertionError("\n".join(failed))
 
 
 # -- the assertion ---------------------------------------------------------------------------

@@ -12,23 +12,30 @@ from strategies.core import (
     Firing,
     Strategy,
     choice,
+    count,
     fail,
     identity,
+    if_,
+    named,
     not_,
     repeat,
+    repeat1,
     seq,
     strategy,
     traced,
     try_,
     where,
 )
+from strategies.recursion import fix
 from strategies.saturation import saturate
+from strategies.timing import timed
 from strategies.traversal import (
     all_,
     alltd,
     bottomup,
     downup,
     innermost,
+    on,
     oncebu,
     oncetd,
     one,
@@ -38,7 +45,8 @@ from strategies.traversal import (
 )
 
 __all__ = [
-    "Firing", "Strategy", "all_", "alltd", "bottomup", "choice", "downup", "fail", "identity",
-    "innermost", "not_", "oncebu", "oncetd", "one", "outermost", "repeat", "saturate", "seq",
-    "some", "strategy", "topdown", "traced", "try_", "where",
+    "Firing", "Strategy", "all_", "alltd", "bottomup", "choice", "count", "downup", "fail", "fix",
+    "identity", "if_", "innermost", "named", "not_", "on", "oncebu", "oncetd", "one", "outermost",
+    "repeat", "repeat1", "saturate", "seq", "some", "strategy", "timed", "topdown", "traced",
+    "try_", "where",
 ]  # fmt: skip

@@ -1,18 +1,28 @@
-"""What a strategy is, its leaves, and the two ways of joining strategies: then, or else."""
+"""What a strategy is, how it is performed, its leaves, and the two ways of joining strategies.
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+A combinator is a generator: it yields what it wants applied to what, and is sent the result.
+`perform` keeps the open generators on a stack of its own, so that neither deep terms nor deep
+recursion of strategies meet the recursion limit of Python.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, ClassVar, Final
 
 from rewrite.errors import StrategyError
+from rewrite.interface import children, head, is_call
 from rewrite.matching import apply_rule, head_ops, plausible
 from rewrite.rule import Rule, RuleSet
 from rewrite.term import Term
 
 __all__ = [
-    "Apply", "Choice", "Fail", "Identity", "Rules", "Seq", "Strategy", "choice", "fail", "identity",
-    "same", "seq", "strategy",
+    "Apply", "Choice", "Control", "Fail", "Identity", "Rules", "Script", "Seq", "Strategy",
+    "bounded", "choice", "cut", "fail", "identity", "inside", "mapped", "perform", "same", "seq",
+    "strategy", "written",
 ]  # fmt: skip
+
+ATOM, THEN, ELSE, OPEN = 3, 2, 1, 0
+"""How tightly a strategy's text binds: a name or call, `;`, `<+`, and what extends to the right."""
 
 
 class Strategy:
@@ -20,6 +30,8 @@ class Strategy:
 
     `s >> t` is `seq(s, t)`, `s | t` is `choice(s, t)`.
     """
+
+    power: ClassVar[int] = ATOM
 
     def __call__(self, term: Any) -> Any:
         """Apply to a term."""
@@ -44,6 +56,122 @@ class Strategy:
     def __repr__(self) -> str:
         """Write as the textbook does."""
         return str(self)
+
+
+type Script = Generator[tuple[Strategy, Any], Any, Any]
+"""Yields a strategy and a term, is sent what the one makes of the other; returns its result."""
+
+
+class Control(Strategy):
+    """A strategy made of strategies: its equation is its script."""
+
+    def script(self, term: Any) -> Script:
+        """Ask for what is needed of the strategies inside, and return the result."""
+        raise NotImplementedError
+
+    def __call__(self, term: Any) -> Any:
+        """Apply to a term."""
+        return perform(self, term)
+
+
+def perform(whole: Control, term: Any) -> Any:
+    """Run a script and those that it asks for; raise `StrategyError` for what is no term."""
+    script, made = whole.script(term), None
+    stack: list[Script] = []
+    while True:
+        try:
+            wanted, subject = script.send(made)
+        except StopIteration as end:
+            if not stack:
+                return end.value
+            made, script = end.value, stack.pop()
+            continue
+        if isinstance(wanted, Control):
+            stack.append(script)
+            script, made = wanted.script(subject), None
+        else:
+            made = wanted(subject)
+            if made is not None and isinstance(subject, Term) and not isinstance(made, Term):
+                raise no_term(wanted, subject, made)
+
+
+def no_term(whole: Strategy, term: Any, made: Any) -> StrategyError:
+    """Say that a strategy made something else of a term of ours; of other types all is a term."""
+    return StrategyError(
+        f"the strategy {whole} made {cut(made)} of {cut(term)}; it must return a Term or None, "
+        "and a number as rw.const(number)"
+    )
+
+
+def cut(value: Any) -> str:
+    """Write a value in at most 80 characters; what is not asked for of a large one is not made."""
+    if isinstance(value, Term) or not is_call(value):
+        text = repr(value)
+        return text if len(text) <= 80 else text[:79] + "…"
+    text = ""
+    stack: list[tuple[Any, str]] = [(value, "")]
+    while stack and len(text) <= 80:
+        item, before = stack.pop()
+        text += before
+        if isinstance(item, Term) or not is_call(item):
+            text += repr(item) if item is not _CLOSE else ")"
+            continue
+        text += f"{head(item)}("
+        below = [(child, ", " * (place > 0)) for place, child in enumerate(children(item))]
+        stack += [(_CLOSE, ""), *reversed(below)]
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+_CLOSE: Final = object()
+
+
+def bounded[T: int | None](limit: T) -> T:
+    """Return a bound on steps, or None; raise `StrategyError` if it is neither."""
+    if limit is not None and (not isinstance(limit, int) or limit is True or limit < 1):
+        raise StrategyError(f"limit={limit!r} is no number of steps; give an integer above 0")
+    return limit
+
+
+# -- strategies as trees ---------------------------------------------------------------------
+
+
+def written(part: Strategy, least: int) -> str:
+    """Write a part of a strategy, in parentheses if it binds less than its place needs."""
+    return str(part) if part.power >= least else f"({part})"
+
+
+def inside(whole: Strategy) -> Iterator[Strategy]:
+    """Yield the strategies directly inside a strategy.
+
+    >>> list(inside(seq(identity, fail)))
+    [identity, fail]
+    """
+    for _, part in _parts(whole):
+        yield from part if isinstance(part, tuple) else (part,)
+
+
+def mapped(whole: Strategy, change: Callable[[Strategy], Strategy]) -> Strategy:
+    """Return the strategy with those directly inside changed.
+
+    >>> mapped(seq(identity, fail), lambda part: fail)
+    fail ; fail
+    """
+    new = {
+        name: tuple(map(change, part)) if isinstance(part, tuple) else change(part)
+        for name, part in _parts(whole)
+    }
+    return replace(whole, **new) if new else whole  # type: ignore[type-var]
+
+
+def _parts(whole: Strategy) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that hold a strategy or a tuple of them; computed ones are none."""
+    if not is_dataclass(whole):
+        return
+    for entry in fields(whole):
+        part = getattr(whole, entry.name) if entry.init else None
+        many = isinstance(part, tuple) and part and all(isinstance(p, Strategy) for p in part)
+        if many or isinstance(part, Strategy):
+            yield entry.name, part
 
 
 def strategy(what: Any) -> Strategy:
@@ -107,8 +235,10 @@ class Rules(Strategy):
     )
     """Op codes of a term and its children -> the rules that may match; filled as they are met."""
 
-    def candidates(self, term: Term) -> Sequence[Rule]:
-        """Return the rules whose ops fit the head of a term."""
+    def candidates(self, term: Any) -> Sequence[Rule]:
+        """Return the rules that may match the head of a term, in order."""
+        if not isinstance(term, Term):
+            return self.rules
         seen = head_ops(term.store, term.id)
         found = self.sieve.get(seen)
         if found is None:
@@ -117,8 +247,7 @@ class Rules(Strategy):
 
     def fire(self, term: Any) -> tuple[str, Any] | None:
         """Return the name of the first rule that applies, and what it makes of the term."""
-        rules = self.rules if not isinstance(term, Term) else self.candidates(term)
-        for rule in rules:
+        for rule in self.candidates(term):
             for made in apply_rule(rule, term):
                 return rule.name, made
         return None
@@ -138,7 +267,10 @@ class Apply(Strategy):
     function: Callable[[Any], Any]
 
     def __call__(self, term: Any) -> Any:
-        return self.function(term)
+        made = self.function(term)
+        if made is not None and isinstance(term, Term) and not isinstance(made, Term):
+            raise no_term(self, term, made)
+        return made
 
     def __str__(self) -> str:
         return str(getattr(self.function, "__name__", self.function))
@@ -148,33 +280,37 @@ class Apply(Strategy):
 
 
 @dataclass(frozen=True, repr=False)
-class Seq(Strategy):
+class Seq(Control):
     """(s ; t)(x) = t(s(x)), if both apply."""
 
     steps: tuple[Strategy, ...]
+    power: ClassVar[int] = THEN
 
-    def __call__(self, term: Any) -> Any:
+    def script(self, term: Any) -> Script:
         for step in self.steps:
-            if (term := step(term)) is None:
+            if (term := (yield step, term)) is None:
                 return None
         return term
 
     def __str__(self) -> str:
-        return " ; ".join(f"({s})" if isinstance(s, Choice) else str(s) for s in self.steps)
+        return " ; ".join(written(step, ATOM) for step in self.steps)
 
 
 @dataclass(frozen=True, repr=False)
-class Choice(Strategy):
+class Choice(Control):
     """(s <+ t)(x) = s(x) if s applies, else t(x)."""
 
     options: tuple[Strategy, ...]
+    power: ClassVar[int] = ELSE
 
-    def __call__(self, term: Any) -> Any:
-        made = (option(term) for option in self.options)
-        return next((result for result in made if result is not None), None)
+    def script(self, term: Any) -> Script:
+        for option in self.options:
+            if (made := (yield option, term)) is not None:
+                return made
+        return None
 
     def __str__(self) -> str:
-        return " <+ ".join(map(str, self.options))
+        return " <+ ".join(written(option, THEN) for option in self.options)
 
 
 def seq(*steps: Any) -> Strategy:
@@ -203,5 +339,23 @@ def _flat(kind: type[Strategy], parts: str, given: tuple[Any, ...]) -> Iterator[
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether a step changed nothing; a node of a store is one term, so ids decide."""
-    return one is other or bool(one == other)
+    """Tell whether a step changed nothing; a node of a store is one term, so ids decide.
+
+    Terms of other types are compared without recursion, and a shared pair once.
+    """
+    seen: dict[tuple[int, int], Any] = {}
+    stack = [(one, other)]
+    while stack:
+        pair = old, new = stack.pop()
+        if old is new or (id(old), id(new)) in seen:
+            continue
+        if isinstance(old, Term) or not (is_call(old) and is_call(new)):
+            if not bool(old == new):
+                return False
+            continue
+        parts = children(old), children(new)
+        if type(old) is not type(new) or head(old) != head(new) or len(parts[0]) != len(parts[1]):
+            return False
+        seen[id(old), id(new)] = pair  # keeps them alive, so that their identities stay their own
+        stack += zip(*parts, strict=True)
+    return True

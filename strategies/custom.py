@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Report
 from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule, RuleSet
-from rewrite.sorts import BOOL
+from rewrite.sorts import BOOL, REAL
 from rewrite.store import Symbol
 from rewrite.term import Term, join
-from strategies.base import Rules, Strategy, strategy
+from strategies.base import Control, Rules, Strategy, cut, inside, strategy
 from strategies.saturation import Judge, Saturate
 
 __all__ = ["follow", "leaves", "rules_of"]
+
+_KINDS: Final = {REAL: "a number", BOOL: "a truth value"}
 
 
 def follow(
@@ -46,14 +48,11 @@ def follow(
 
 
 def leaves(whole: Strategy) -> Iterator[Strategy]:
-    """Yield the strategies inside that have no strategy inside."""
-    found = False
-    for part in _parts(whole):
-        for one in part if isinstance(part, tuple) else (part,):
-            if isinstance(one, Strategy):
-                found = True
-                yield from leaves(one)
-    if not found:
+    """Yield the strategies inside that have no strategy inside; a variable of `fix` is none."""
+    parts = tuple(inside(whole))
+    for part in parts:
+        yield from leaves(part)
+    if not parts and not isinstance(whole, Control):
         yield whole
 
 
@@ -105,17 +104,18 @@ def _result(plan: Strategy, term: Term) -> Term:
         return term
     if not isinstance(made, Term):
         raise StrategyError(
-            f"the strategy {plan} made {_cut(made)} of {_cut(term)}; it must return a Term or None"
+            f"the strategy {plan} made {cut(made)} of {cut(term)}; it must return a Term or None"
         )
     made = join(term.store, made)
-    if (made.sort == BOOL) != (term.sort == BOOL):
+    if made.sort.family is not term.sort.family:
+        kinds = " and ".join(_KINDS.get(t.sort.family, f"a {t.sort}") for t in (term, made))
         raise StrategyError(
-            f"the strategy {plan} made {_cut(made)} of {_cut(term)}: a number and a truth value "
+            f"the strategy {plan} made {cut(made)} of {cut(term)}: {kinds} "
             "cannot stand for each other"
         )
     for symbol in _symbols(made) - _symbols(term):
         raise StrategyError(
-            f"the strategy {plan} made {_cut(made)} of {_cut(term)}, which lacks the symbol "
+            f"the strategy {plan} made {cut(made)} of {cut(term)}, which lacks the symbol "
             f"{symbol.name!r}"
         )
     return made
@@ -132,11 +132,6 @@ def _accepted(terms: Sequence[Term], best: list[Term], judge: Judge, report: Rep
     for old, new in dict.fromkeys(zip(terms, best, strict=True)):
         refusal = judge([old])([new]) if old != new else None
         if refusal is not None:
-            report.notes.append(f"{_cut(new)} was less accurate and dropped: {refusal.reason}")
+            report.notes.append(f"{cut(new)} was less accurate and dropped: {refusal.reason}")
             best = [old if term == old else kept for term, kept in zip(terms, best, strict=True)]
     return best
-
-
-def _cut(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"

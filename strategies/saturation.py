@@ -19,6 +19,7 @@ from rewrite.egraph.relevance import relevant
 from rewrite.errors import StrategyError
 from rewrite.extract import Extractor
 from rewrite.fastmath import FastMath
+from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
 from rewrite.store import Store
 from rewrite.term import Term, join
@@ -91,6 +92,7 @@ class Saturate(Strategy):
         store = terms[0].store
         terms = [join(store, term) for term in terms]
         dag = Dag.of(store, [t.id for t in terms])
+        require_numbers(dag, "the e-graph")
         if len(dag) > LOADABLE:
             report = Report(stop=StopReason.NODES)
             report.notes.append(f"{len(dag)} nodes are too many for one e-graph; left as written")

@@ -7,14 +7,26 @@ its result is shared. No traversal recurses over the term: chains of 10^6 nodes 
 from dataclasses import dataclass
 from typing import Any
 
-from strategies.base import strategy
+from rewrite.errors import StrategyError
+from rewrite.interface import head, is_call
+from rewrite.ops import Op
+from strategies.base import (
+    ATOM,
+    Control,
+    Script,
+    Strategy,
+    bounded,
+    identity,
+    strategy,
+    written,
+)
 from strategies.core import Unary
 from strategies.walk import Run, Search, walk
 
 __all__ = [
-    "All", "AllTd", "BottomUp", "DownUp", "Innermost", "OnceBu", "OnceTd", "One", "Outermost",
-    "Some", "TopDown", "all_", "alltd", "bottomup", "downup", "innermost", "oncebu", "oncetd",
-    "one", "outermost", "some", "topdown",
+    "All", "AllTd", "BottomUp", "DownUp", "Innermost", "On", "OnceBu", "OnceTd", "One",
+    "Outermost", "Some", "TopDown", "all_", "alltd", "bottomup", "downup", "innermost", "on",
+    "oncebu", "oncetd", "one", "outermost", "some", "topdown",
 ]  # fmt: skip
 
 
@@ -25,12 +37,12 @@ __all__ = [
 class All(Unary):
     """all(s)(f(x, y)) = f(s(x), s(y)), if s applies to every child."""
 
-    def __call__(self, term: Any) -> Any:
+    def script(self, term: Any) -> Script:
         run = Run(self, self.body, term)
         done: dict[int, int] = {}
         for child in run.nodes.children(run.root):
             if child not in done:
-                if (made := run.fire(child)) is None:
+                if (made := (yield from run.fire(child))) is None:
                     return None
                 done[child] = made
         return run.nodes.leave(run.rebuild(run.root, done))
@@ -40,14 +52,14 @@ class All(Unary):
 class One(Unary):
     """one(s)(f(x, y)) = f(s(x), y) if s applies to x, else f(x, s(y)) if s applies to y."""
 
-    def __call__(self, term: Any) -> Any:
+    def script(self, term: Any) -> Script:
         run = Run(self, self.body, term)
         children = run.nodes.children(run.root)
         for place, child in enumerate(children):
-            if (made := run.fire(child)) is not None:
+            if (made := (yield from run.fire(child))) is not None:
                 new = (*children[:place], made, *children[place + 1 :])
-                return (
-                    term if new == children else run.nodes.leave(run.nodes.rebuild(run.root, new))
+                return run.nodes.leave(
+                    run.root if new == children else run.nodes.rebuild(run.root, new)
                 )
         return None
 
@@ -56,13 +68,48 @@ class One(Unary):
 class Some(Unary):
     """some(s) = all(try(s)), if s applies to at least one child."""
 
-    def __call__(self, term: Any) -> Any:
+    def script(self, term: Any) -> Script:
         run = Run(self, self.body, term)
-        made = {child: run.fire(child) for child in dict.fromkeys(run.nodes.children(run.root))}
-        if not any(result is not None for result in made.values()):
+        done: dict[int, int] = {}
+        applied = False
+        for child in dict.fromkeys(run.nodes.children(run.root)):
+            made = yield from run.fire(child)
+            applied = applied or made is not None
+            done[child] = child if made is None else made
+        if not applied:
             return None
-        done = {child: child if result is None else result for child, result in made.items()}
         return run.nodes.leave(run.rebuild(run.root, done))
+
+
+@dataclass(frozen=True, repr=False)
+class On(Control):
+    """on(f, s, t)(f(x, y)) = f(s(x), t(y)); *t stands for all children that are left."""
+
+    head: str
+    bodies: tuple[Strategy, ...] = ()
+    rest: Strategy | None = None
+
+    def script(self, term: Any) -> Script:
+        if not is_call(term) or head(term) != self.head:
+            return None
+        run = Run(self, identity, term)
+        below = run.nodes.children(run.root)
+        left = len(below) - len(self.bodies)
+        if left < 0 or (left and self.rest is None):
+            return None
+        pairs = list(zip(below, (*self.bodies, *[self.rest] * left), strict=True))
+        made: dict[tuple[int, int], int] = {}
+        for child, body in pairs:
+            if (child, id(body)) not in made:
+                if (result := (yield from run.fire(child, body))) is None:
+                    return None
+                made[child, id(body)] = result
+        new = tuple([made[child, id(body)] for child, body in pairs])
+        return run.nodes.leave(run.root if new == below else run.nodes.rebuild(run.root, new))
+
+    def __str__(self) -> str:
+        rest = [] if self.rest is None else [f"*{written(self.rest, ATOM)}"]
+        return f"on({', '.join([self.head, *map(str, self.bodies), *rest])})"
 
 
 # -- everywhere ------------------------------------------------------------------------------
@@ -74,16 +121,16 @@ class TopDown(Unary):
 
     limit: int | None = None
 
-    def __call__(self, term: Any) -> Any:
-        return walk(Run(self, self.body, term, self.limit), before=Run.fire)
+    def script(self, term: Any) -> Script:
+        return (yield from walk(Run(self, self.body, term, self.limit), before=True))
 
 
 @dataclass(frozen=True, repr=False)
 class BottomUp(Unary):
     """bottomup(s) = all(bottomup(s)) ; s."""
 
-    def __call__(self, term: Any) -> Any:
-        return walk(Run(self, self.body, term), after=Run.fire)
+    def script(self, term: Any) -> Script:
+        return (yield from walk(Run(self, self.body, term), after=True))
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,25 +139,25 @@ class DownUp(Unary):
 
     limit: int | None = None
 
-    def __call__(self, term: Any) -> Any:
-        return walk(Run(self, self.body, term, self.limit), before=Run.fire, after=Run.fire)
+    def script(self, term: Any) -> Script:
+        return (yield from walk(Run(self, self.body, term, self.limit), before=True, after=True))
 
 
 @dataclass(frozen=True, repr=False)
 class AllTd(Unary):
     """alltd(s) = s <+ all(alltd(s))."""
 
-    def __call__(self, term: Any) -> Any:
-        return walk(Run(self, self.body, term), stop=Run.fire)
+    def script(self, term: Any) -> Script:
+        return (yield from walk(Run(self, self.body, term), stop=True))
 
 
 @dataclass(frozen=True, repr=False)
 class OnceTd(Unary):
     """oncetd(s) = s <+ one(oncetd(s))."""
 
-    def __call__(self, term: Any) -> Any:
+    def script(self, term: Any) -> Script:
         run = Run(self, self.body, term)
-        made = Search(run).once(run.root)
+        made = yield from Search(run).once(run.root)
         return None if made is None else run.nodes.leave(made)
 
 
@@ -118,9 +165,9 @@ class OnceTd(Unary):
 class OnceBu(Unary):
     """oncebu(s) = one(oncebu(s)) <+ s."""
 
-    def __call__(self, term: Any) -> Any:
+    def script(self, term: Any) -> Script:
         run = Run(self, self.body, term)
-        made = Search(run, upwards=True).once(run.root)
+        made = yield from Search(run, upwards=True).once(run.root)
         return None if made is None else run.nodes.leave(made)
 
 
@@ -130,8 +177,8 @@ class Innermost(Unary):
 
     limit: int | None = None
 
-    def __call__(self, term: Any) -> Any:
-        return walk(Run(self, self.body, term, self.limit), after=Run.fire, again=True)
+    def script(self, term: Any) -> Script:
+        return (yield from walk(Run(self, self.body, term, self.limit), after=True, again=True))
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,10 +187,10 @@ class Outermost(Unary):
 
     limit: int | None = None
 
-    def __call__(self, term: Any) -> Any:
+    def script(self, term: Any) -> Script:
         run = Run(self, self.body, term, self.limit)
         search, node = Search(run, changing=True), run.root
-        while (made := search.once(node)) is not None:
+        while (made := (yield from search.once(node))) is not None:
             node = made
         return run.nodes.leave(node)
 
@@ -178,13 +225,45 @@ def some(body: Any) -> Some:
     return Some(strategy(body))
 
 
+def on(op: Op | str, *bodies: Any, rest: Any = None) -> On:
+    """Apply strategies to the children of a node with this op, one each, in their order.
+
+    It fails on any other node, where the counts differ, and where one of them fails. `rest` goes to
+    the children that are left. A name may be any that the term interface gives.
+
+    >>> on("add", lambda term: term + 1, identity)(("add", 1, 2))
+    ('add', 2, 2)
+    >>> on("add", identity, rest=lambda term: -term)(("add", 1, 2, 3))
+    ('add', 1, -2, -3)
+    """
+    name = op.name if isinstance(op, Op) else op
+    if not isinstance(name, str) or not name:
+        raise StrategyError(f"{op!r} is no op; give a row of rw.ops, or the name of a head")
+    if isinstance(op, Op):
+        _check_arity(op, len(bodies), rest is not None)
+    return On(name, tuple(map(strategy, bodies)), None if rest is None else strategy(rest))
+
+
+def _check_arity(op: Op, count: int, more: bool) -> None:
+    """Refuse what can never apply."""
+    fits = (
+        (count >= 2 or more) if op.arity < 0 else count <= op.arity if more else count == op.arity
+    )
+    if not fits:
+        wanted = "two or more" if op.arity < 0 else str(op.arity)
+        raise StrategyError(
+            f"children of {op.name}: {wanted}; strategies for them: {count}; give one for each, or "
+            "rest="
+        )
+
+
 def topdown(body: Any, *, limit: int | None = None) -> TopDown:
     """Apply a strategy to every node, parents first; it must apply to each.
 
     Raise `StrategyError` where it makes terms without end, after 10,000 firings and ten a node
     unless `limit` says otherwise.
     """
-    return TopDown(strategy(body), limit)
+    return TopDown(strategy(body), bounded(limit))
 
 
 def bottomup(body: Any) -> BottomUp:
@@ -194,7 +273,7 @@ def bottomup(body: Any) -> BottomUp:
 
 def downup(body: Any, *, limit: int | None = None) -> DownUp:
     """Apply a strategy to every node on the way down and on the way up."""
-    return DownUp(strategy(body), limit)
+    return DownUp(strategy(body), bounded(limit))
 
 
 def alltd(body: Any) -> AllTd:
@@ -225,7 +304,7 @@ def innermost(body: Any, *, limit: int | None = None) -> Innermost:
     >>> innermost(Rule("neg-neg", -(-a), a))(rw.sin(-(-(-(-x)))))
     sin(x)
     """
-    return Innermost(strategy(body), limit)
+    return Innermost(strategy(body), bounded(limit))
 
 
 def outermost(body: Any, *, limit: int | None = None) -> Outermost:
@@ -233,4 +312,4 @@ def outermost(body: Any, *, limit: int | None = None) -> Outermost:
 
     Each firing looks from the root again, so `innermost` is faster on deep terms.
     """
-    return Outermost(strategy(body), limit)
+    return Outermost(strategy(body), bounded(limit))

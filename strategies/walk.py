@@ -4,17 +4,19 @@
 applies.
 """
 
-from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from rewrite.errors import StrategyError
 from rewrite.foreign import Foreign
 from rewrite.store import Store
 from rewrite.term import Term, join
-from strategies.base import Strategy
+from strategies.base import Script, Strategy, cut
 from strategies.tracing import runaway
 
-__all__ = ["Nodes", "Run", "Search", "nodes_of", "walk"]
+__all__ = ["Nodes", "Run", "Search", "allowance", "nodes_of", "walk"]
+
+STEPS: Final = 10_000
+"""Fewer steps than these are never too many, so that nothing has to be counted for them."""
 
 
 class Nodes(Protocol):
@@ -32,10 +34,8 @@ class Terms:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def enter(self, term: Any) -> int:
-        if isinstance(term, Term):
-            return join(self.store, term).id
-        raise StrategyError(f"a strategy made {term!r} of a term; it must return a Term or None")
+    def enter(self, term: Term) -> int:
+        return join(self.store, term).id
 
     def leave(self, node: int) -> Term:
         return Term(self.store, node)
@@ -47,16 +47,38 @@ class Terms:
         return self.store.make((self.store.code(node), *children))
 
 
+class Objects(Foreign):
+    """Nodes of another type; its children are asked for once, as it may make new ones each time."""
+
+    def __init__(self, like: Any) -> None:
+        super().__init__(like)
+        self._below: dict[int, tuple[int, ...]] = {}
+
+    def children(self, node: int) -> tuple[int, ...]:
+        below = self._below.get(node)
+        if below is None:
+            below = self._below[node] = super().children(node)
+        return below
+
+
 def nodes_of(term: Any) -> Nodes:
     """Return the nodes that a term is one of."""
-    return Terms(term.store) if isinstance(term, Term) else Foreign(term)
+    return Terms(term.store) if isinstance(term, Term) else Objects(term)
+
+
+def allowance(nodes: Nodes, root: int) -> int:
+    """Return how many steps a term may take unless it is said: 10,000, and ten a node."""
+    seen, stack = {root}, [root]
+    while stack:
+        for child in nodes.children(stack.pop()):
+            if child not in seen:
+                seen.add(child)
+                stack.append(child)
+    return STEPS + 10 * len(seen)
 
 
 class Run:
-    """One run of a strategy over the nodes of a term, with a bound on how often it may fire.
-
-    Without `limit`, a term of n nodes may take 10,000 + 10 n firings.
-    """
+    """One run of a strategy over the nodes of a term, with a bound on how often it may fire."""
 
     def __init__(
         self, whole: Strategy, body: Strategy, term: Any, limit: int | None = None
@@ -68,29 +90,23 @@ class Run:
         self.fired = 0
         self.last = self.root
 
-    def fire(self, node: int) -> int | None:
-        """Apply the strategy to a node."""
-        made = self.body(self.nodes.leave(node))
+    def fire(self, node: int, body: Strategy | None = None) -> Script:
+        """Apply the strategy, or another one, to a node."""
+        made = yield body or self.body, self.nodes.leave(node)
         if made is None:
             return None
         result = self.nodes.enter(made)
         if result != node:
             self.fired += 1
             self.last = node
-            if self.fired > (self.limit or 10_000) and self.fired > self.bound():
+            if self.fired > (self.limit or STEPS) and self.fired > self.bound():
                 raise self.runaway(f"after {self.fired - 1} steps")
         return result
 
     def bound(self) -> int:
         """Return the limit, counting the nodes of the term when it is first needed."""
         if self.limit is None:
-            seen, stack = {self.root}, [self.root]
-            while stack:
-                for child in self.nodes.children(stack.pop()):
-                    if child not in seen:
-                        seen.add(child)
-                        stack.append(child)
-            self.limit = 10_000 + 10 * len(seen)
+            self.limit = allowance(self.nodes, self.root)
         return self.limit
 
     def runaway(self, when: str) -> StrategyError:
@@ -104,22 +120,19 @@ class Run:
         return node if new == old else self.nodes.rebuild(node, new)
 
 
-type Step = Callable[[Run, int], int | None]
-"""What is done to a node before or after its children; None where the strategy does not apply."""
-
 _OPEN: Final = -1
 _ENTER, _LEAVE, _ALIAS = range(3)
 
 
 def walk(
-    run: Run, before: Step | None = None, after: Step | None = None, *,
-    stop: Step | None = None, again: bool = False,
-) -> Any:  # fmt: skip
-    """Rewrite every distinct node: `before` on the way down, `after` on the way up.
+    run: Run, *, before: bool = False, after: bool = False, stop: bool = False, again: bool = False
+) -> Script:
+    """Rewrite every distinct node: `before` its children, `after` them, or both.
 
-    A node to which one of them does not apply ends the walk: it returns None. Where `stop` applies,
-    nothing below is visited. With `again`, a node that `after` rewrote is walked anew, and one to
-    which it does not apply is finished.
+    A node to which the strategy does not apply ends the walk: it returns None. With `stop` it is
+    applied on the way down, and nothing below is visited where it applies. With `again`, a node
+    that was rewritten `after` its children is walked anew, and one to which it does not apply is
+    finished.
     """
     done: dict[int, int] = {}
     stack = [(_ENTER, run.root, run.root)]
@@ -129,7 +142,7 @@ def walk(
             done[node] = done[now]
         elif phase == _LEAVE:
             built = run.rebuild(now, done)
-            result = after(run, built) if after else built
+            result = (yield from run.fire(built)) if after else built
             if again and result not in (None, built):
                 stack += [(_ALIAS, node, result), (_ENTER, result, result)]
             elif result is None and not again:
@@ -139,10 +152,11 @@ def walk(
                 if again:  # a normal form, should it be met later
                     done.setdefault(built, built)
         elif not _seen(run, done, node):
-            if stop and (result := stop(run, node)) is not None:
-                done[node] = result
+            fresh = (yield from run.fire(node)) if before or stop else node
+            if stop and fresh is not None:
+                done[node] = fresh
                 continue
-            fresh = before(run, node) if before else node
+            fresh = node if stop else fresh
             if fresh is None:
                 return None
             children = run.nodes.children(fresh)
@@ -154,8 +168,7 @@ def walk(
 def _seen(run: Run, done: dict[int, int], node: int) -> bool:
     known = done.get(node)
     if known == _OPEN:
-        where = str(run.nodes.leave(node))[:80]
-        raise run.runaway(f"it came back to {where}")
+        raise run.runaway(f"it came back to {cut(run.nodes.leave(node))}")
     if known is None:
         done[node] = _OPEN
     return known is not None
@@ -172,13 +185,13 @@ class Search:
         self.run, self.upwards, self.changing = run, upwards, changing
         self.failed: set[int] = set()
 
-    def once(self, root: int) -> int | None:
+    def once(self, root: int) -> Script:
         """Return the root with its first such place rewritten, None if there is none."""
         path: list[tuple[int, tuple[int, ...], int]] = []  # node, its children, the place in them
         node: int | None = root
         while True:
             if node is not None and node not in self.failed:
-                made = None if self.upwards else self._try(node)
+                made = None if self.upwards else (yield from self._try(node))
                 if made is not None:
                     return self._climb(path, made)
                 path.append((node, self.run.nodes.children(node), -1))
@@ -189,14 +202,14 @@ class Search:
                 path.append((node, children, place + 1))
                 node = children[place + 1]
                 continue
-            made = self._try(node) if self.upwards else None
+            made = (yield from self._try(node)) if self.upwards else None
             if made is not None:
                 return self._climb(path, made)
             self.failed.add(node)
             node = None
 
-    def _try(self, node: int) -> int | None:
-        made = self.run.fire(node)
+    def _try(self, node: int) -> Script:
+        made = yield from self.run.fire(node)
         return None if self.changing and made == node else made
 
     def _climb(self, path: list[tuple[int, tuple[int, ...], int]], made: int) -> int:

@@ -35,6 +35,7 @@ from rewrite.egraph.language import (
 )
 from rewrite.egraph.limits import IterationStats, Limits, Report, StopReason
 from rewrite.egraph.relevance import heads
+from rewrite.numeric import require_numbers
 from rewrite.rule import Rule
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Symbol
@@ -145,6 +146,7 @@ class EGraph:
         `assume` are positions that may be assumed to have a value (licence `nnan ninf`): what is
         divided by there is not zero, what a root is taken of is not negative, and so on.
         """
+        require_numbers(dag, "the e-graph")
         first = len(self._nodes)
         rows, place = _binary(dag, first)
         self._inputs += len(rows)

@@ -14,8 +14,9 @@ from typing import Final
 from rewrite import ops
 from rewrite.constants import Constant, Named
 from rewrite.egraph.facts import DECLARED, number
-from rewrite.errors import PatternError
-from rewrite.rule import Condition, Rule
+from rewrite.errors import PatternError, UnsupportedOp
+from rewrite.rule import Condition, Rule, symbols_of
+from rewrite.sorts import BOOL, INT
 from rewrite.term import Term
 
 __all__ = ["DECLARATIONS", "FOLD", "PRUNE", "constructor", "exact", "rule_text"]
@@ -26,6 +27,8 @@ _SORT: Final = {"r": "M", "b": "B"}
 @cache
 def constructor(code: int, truth: bool = False) -> str:
     """Name the egglog constructor of an op; `where` of truth values has one of its own."""
+    if code >= len(ops.BUILTIN):
+        raise UnsupportedOp(f"the e-graph does not have the op {ops.OPS[code].name!r}")
     name = ops.OPS[code].name
     return "Op" + name.capitalize() + ("B" if truth and name == "where" else "")
 
@@ -188,7 +191,15 @@ def condition_text(condition: Condition, fresh: str) -> str:
 
 def rule_text(rule: Rule, ruleset: str) -> str:
     """Write a rule as an egglog rule of the given ruleset, under its own name."""
+    for symbol in symbols_of(rule.lhs):
+        if symbol.sort > BOOL:
+            raise PatternError(
+                f"rule {rule.name!r}: the e-graph takes numbers and truth values; "
+                f"?{symbol.name} is a {symbol.sort}"
+            )
     given = " ".join(condition_text(c, f"bound{k}") for k, c in enumerate(rule.where))
+    whole = [f"v_{s.name}" for s in symbols_of(rule.lhs) if s.sort == INT]
+    given += "".join(f" (int {name})" for name in whole)
     return (
         f"(rule ((= e {pattern_text(rule.lhs)}) {given}) ((union e {pattern_text(rule.rhs)}))"
         f' :ruleset {ruleset} :name "{rule.name}")'

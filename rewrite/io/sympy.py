@@ -10,15 +10,16 @@ from fractions import Fraction
 from typing import Any, Final
 
 import sympy as sp
+from sympy.logic.boolalg import Boolean
 
 from rewrite import interface
 from rewrite.array import TermArray
 from rewrite.constants import PI, Constant, Named
 from rewrite.dag import Dag
-from rewrite.errors import UnsupportedOp
+from rewrite.errors import SortError, UnsupportedOp
 from rewrite.io.sympy_reader import CLASSES, NAMES, from_sympy
 from rewrite.ops import BY_NAME, OPS
-from rewrite.sorts import BOOL, INT
+from rewrite.sorts import BOOL, INT, MATRIX, REAL, Sort
 from rewrite.store import Symbol
 from rewrite.term import Term
 
@@ -57,17 +58,8 @@ def to_sympy(term: Any) -> Any:
 
 def build(name: str, args: Sequence[Any]) -> Any:
     """Apply an op to SymPy expressions, without simplifying."""
-    if name in ("add", "mul"):
-        return (sp.Add if name == "add" else sp.Mul)(*args, evaluate=False)
-    if name == "sub":
-        return sp.Add(args[0], sp.Mul(-1, args[1], evaluate=False), evaluate=False)
-    if name == "neg":
-        return sp.Mul(-1, args[0], evaluate=False)
-    if name == "div":
-        below = sp.Pow(args[1], -1, evaluate=False)
-        return below if args[0] is sp.S.One else sp.Mul(args[0], below, evaluate=False)
-    if name in ("pow", "sqrt"):
-        return sp.Pow(args[0], args[1] if name == "pow" else sp.S.Half, evaluate=False)
+    if name in _ARITHMETIC:
+        return _arithmetic(name, args)
     if name == "where":
         return sp.Piecewise((args[1], args[0]), (args[2], True), evaluate=False)
     if name in CLASSES:
@@ -75,9 +67,33 @@ def build(name: str, args: Sequence[Any]) -> Any:
     return sp.Function(name)(*args)
 
 
+_ARITHMETIC: Final = ("add", "mul", "sub", "neg", "div", "pow", "sqrt")
+
+
+def _arithmetic(name: str, args: Sequence[Any]) -> Any:
+    """Apply what SymPy writes as sums, products and powers: of matrices if one of them is."""
+    matrix = any(isinstance(arg, sp.MatrixExpr) for arg in args)
+    total, product = (sp.MatAdd, sp.MatMul) if matrix else (sp.Add, sp.Mul)
+    power = sp.MatPow if isinstance(args[0], sp.MatrixExpr) else sp.Pow
+    if name in ("add", "mul"):
+        return (total if name == "add" else product)(*args, evaluate=False)
+    if name == "sub":
+        return total(args[0], product(-1, args[1], evaluate=False), evaluate=False)
+    if name == "neg":
+        return product(-1, args[0], evaluate=False)
+    if name == "div":
+        below = sp.Pow(args[1], -1, evaluate=False)
+        return below if args[0] is sp.S.One else product(args[0], below, evaluate=False)
+    return power(args[0], args[1] if name == "pow" else sp.S.Half, evaluate=False)
+
+
 def _symbol(symbol: Symbol) -> Any:
     if symbol.sort == BOOL:
         return sp.Symbol(symbol.name)
+    if symbol.sort.fits(MATRIX):
+        return sp.Symbol(symbol.name, commutative=False)
+    if not symbol.sort.fits(REAL):
+        raise UnsupportedOp(f"SymPy has no sort {symbol.sort}, of the symbol {symbol.name!r}")
     facts = {}
     if symbol.low is not None and symbol.low >= 0:
         facts["positive" if symbol.low > 0 else "nonnegative"] = True
@@ -109,12 +125,12 @@ def _number(value: Constant) -> Any:
 
 @interface.is_call.register
 def _(term: sp.Basic) -> bool:
-    return bool(term.args)
+    return bool(term.args) and not isinstance(term, sp.MatrixSymbol)
 
 
 @interface.head.register
 def _(term: sp.Basic) -> str:
-    if not term.args:
+    if not interface.is_call(term):
         raise UnsupportedOp(f"{term} is a leaf; it has no head")
     if isinstance(term, sp.Piecewise):
         return "where"
@@ -128,7 +144,20 @@ def _(term: sp.Basic) -> tuple[Any, ...]:
         if condition == sp.true:
             return sp.true, value, value
         return condition, value, sp.Piecewise(*rest, evaluate=False) if rest else sp.nan
-    return tuple(term.args)
+    return tuple(term.args) if interface.is_call(term) else ()
+
+
+@interface.sort.register
+def _(term: sp.Basic) -> Sort:
+    if isinstance(term, sp.MatrixExpr) or not term.is_commutative:
+        return BOOL if isinstance(term, Boolean) and not isinstance(term, sp.Symbol) else MATRIX
+    if isinstance(term, Boolean) and not isinstance(term, sp.Symbol):
+        return BOOL
+    if interface.is_call(term):
+        return REAL
+    if term.is_extended_real is False:
+        raise SortError(f"{term} is not real; complex numbers are not supported: split it")
+    return INT if term.is_integer else REAL
 
 
 @interface.make.register

@@ -17,6 +17,7 @@ from rewrite import ops
 from rewrite.array import TermArray, asarray
 from rewrite.constants import PI, Constant, E
 from rewrite.errors import UnsupportedOp
+from rewrite.sorts import MATRIX
 from rewrite.store import Store
 from rewrite.term import Term, current_store, symbol
 
@@ -38,7 +39,8 @@ CLASSES: Final[dict[str, Any]] = {
 }  # fmt: skip
 """Op -> the class of SymPy with the same meaning."""
 _ONE_WAY: Final = {sp.Add: "add", sp.Mul: "mul", sp.Pow: "pow", cfunctions.Sqrt: "sqrt",
-                   sp.ITE: "where"}  # fmt: skip
+                   sp.ITE: "where", sp.MatAdd: "add", sp.MatMul: "mul", sp.MatPow: "pow",
+                   sp.Inverse: "pow"}  # fmt: skip
 NAMES: Final[dict[Any, str]] = {**{cls: name for name, cls in CLASSES.items()}, **_ONE_WAY}
 _RECIPROCAL: Final = {
     sp.sec: ops.COS, sp.csc: ops.SIN, sp.cot: ops.TAN,
@@ -56,7 +58,9 @@ def from_sympy(expr: Any) -> Any:
     """Return the term of a SymPy expression, or the `TermArray` of a matrix.
 
     Assumptions become domains: positive and nonnegative low=0, negative and nonpositive high=0,
-    integer dtype int64. Raise `UnsupportedOp` that names what terms do not have.
+    integer dtype int64. Symbols that do not commute and `MatrixSymbol`s become matrices.
+
+    Raise `UnsupportedOp` that names what terms do not have.
 
     >>> import sympy
     >>> x, y = sympy.symbols("x y")
@@ -122,7 +126,7 @@ class _Reader:
 
     def plan(self, expr: Any) -> Plan:
         """Say how to convert one expression."""
-        if not expr.args:
+        if not expr.args or isinstance(expr, sp.MatrixSymbol):
             return (), lambda reader, _: reader.leaf(expr)
         cls = type(expr)
         special = _SPECIAL.get(cls)
@@ -149,15 +153,16 @@ class _Reader:
 
     def admit(self, expr: Any) -> None:
         """Refuse symbols that would lose what makes them different."""
-        if not expr.is_commutative:
-            raise UnsupportedOp(f"the symbol {expr} does not commute; terms are numbers that do")
-        if expr.is_real is False:
-            raise UnsupportedOp(f"the symbol {expr} is not real; split it into its parts")
+        if expr.is_commutative and expr.is_real is False:
+            raise UnsupportedOp(
+                f"the symbol {expr} is not real, and complex numbers are not supported; split it "
+                "into its parts"
+            )
         other = self.names.setdefault(str(expr) if not hasattr(expr, "dummy_index") else expr, expr)
         if other != expr:
             raise UnsupportedOp(
                 f"two symbols are called {expr}, with different assumptions "
-                f"({other.assumptions0} and {expr.assumptions0}); rename one"
+                f"({_assumed(other)} and {_assumed(expr)}); rename one"
             )
 
     def over(self, above: list[int], below: list[int]) -> int:
@@ -176,6 +181,9 @@ class _Reader:
 
     def leaf(self, expr: Any) -> int:
         """Build the node of a symbol or number."""
+        if isinstance(expr, sp.MatrixSymbol):
+            self.admit(expr)
+            return symbol(expr.name, sort=MATRIX).id
         if isinstance(expr, sp.Symbol):
             self.admit(expr)
             low = 0.0 if expr.is_nonnegative else None
@@ -184,6 +192,8 @@ class _Reader:
             if expr in self.truths:
                 low, high, dtype = None, None, "bool"
             name = f"{expr.name}_{expr.dummy_index}" if isinstance(expr, sp.Dummy) else expr.name
+            if not expr.is_commutative:
+                return symbol(name, sort=MATRIX).id
             return symbol(name, low=low, high=high, dtype=dtype).id
         return self.number(_number(expr))
 
@@ -208,6 +218,11 @@ def _number(expr: Any) -> Constant:
             return value if (value := float(exact)) == exact else exact
         except OverflowError:
             return exact
+    if expr.has(sp.I):
+        raise UnsupportedOp(
+            f"SymPy's {_called(expr)} has no counterpart here: complex numbers are not supported; "
+            "split it into its parts"
+        )
     if expr not in known:
         raise UnsupportedOp(f"SymPy's {_called(expr)} has no counterpart here: {_short(expr)}")
     return known[expr]
@@ -256,7 +271,8 @@ def _mul(reader: _Reader, expr: Any) -> Plan:
 
 def _below(expr: Any) -> Fraction | None:
     """Return the exponent of a factor that belongs under a fraction bar."""
-    if isinstance(expr, sp.Pow) and isinstance(expr.exp, sp.Rational) and expr.exp < 0:
+    power = isinstance(expr, sp.Pow) and expr.is_commutative
+    if power and isinstance(expr.exp, sp.Rational) and expr.exp < 0:
         return -Fraction(int(expr.exp.p), int(expr.exp.q))
     return None
 
@@ -297,6 +313,10 @@ def _mod(reader: _Reader, expr: Any) -> Plan:
 
 _SPECIAL: Final = {sp.Add: _add, sp.Mul: _mul, sp.Pow: _pow, sp.Piecewise: _piecewise,
                    sp.Mod: _mod}  # fmt: skip
+
+
+def _assumed(expr: Any) -> str:
+    return str(getattr(expr, "assumptions0", f"a matrix of shape {getattr(expr, 'shape', '?')}"))
 
 
 def _called(expr: Any) -> str:

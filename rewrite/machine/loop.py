@@ -1,5 +1,6 @@
 """The compiled loop: it normalises terms of a store by the rules of a table.
 
+No array is sliced here: each view would be counted atomically, which took half of the time.
 It stops where it needs its driver (`rewrite.machine.run`): for room, or for a rule that only
 Python can run. Its whole state is in arrays, so that it goes on where it stopped.
 """
@@ -22,7 +23,7 @@ _ROOM: Final = 64
 """Nodes, and twice as many children, that must be free before a node is taken in hand."""
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _key(node: int, op: Any, payload: Any, classes: Any, codes: int) -> int:
     """Return the edge of the tree for a node: its op, or the class of its value if it has one."""
     code = op[node]
@@ -32,15 +33,21 @@ def _key(node: int, op: Any, payload: Any, classes: Any, codes: int) -> int:
     return codes + known if known >= 0 else int(code)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
+def _join(found: Any, bits: Any, row: int) -> None:
+    for word in range(len(found)):
+        found[word] |= bits[row, word]
+
+
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _candidates(
-    node: int, into: Any, over: Any, star: Any, here: Any, under: Any, many: Any, work: Any,
-    found: Any, op: Any, start: Any, pool: Any, payload: Any, classes: Any, codes: int,
+    node: int, into: Any, over: Any, star: Any, here: Any, under: Any, many: Any,
+    states: Any, cells: Any, found: Any, op: Any, start: Any, pool: Any, payload: Any, classes: Any, codes: int,
 ) -> None:  # fmt: skip
     """Walk the discrimination tree; set the bits of the rules that may match."""
-    found[:] = 0
-    # work: states (tree node, list of pending subjects), then cells (subject, next)
-    states, cells = work[0], work[1]
+    for word in range(len(found)):
+        found[word] = np.uint64(0)
+    # states: a node of the tree and a list of pending subjects; cells of lists: subject, next
     cells[0, 0], cells[0, 1] = node, -1
     states[0, 0], states[0, 1] = 0, 0
     top, used = 1, 1
@@ -48,10 +55,10 @@ def _candidates(
         top -= 1
         tree, cell = states[top, 0], states[top, 1]
         if cell < 0:
-            found |= here[tree]
+            _join(found, here, tree)
             continue
         if top + 3 >= len(states) or used + 64 >= len(cells):
-            found |= under[tree]  # too large a pattern to tell: all that are left may match
+            _join(found, under, tree)  # too large a pattern to tell: all that are left may match
             continue
         subject, rest = cells[cell, 0], cells[cell, 1]
         if star[tree] >= 0:
@@ -65,7 +72,7 @@ def _candidates(
         if below >= 0:
             low, high = start[subject], start[subject + 1]
             if high - low > 60 or (many[op[subject]] and high - low > 2):
-                found |= under[below]
+                _join(found, under, below)
                 continue
             for k in range(high - 1, low - 1, -1):
                 cells[used, 0], cells[used, 1] = pool[k], rest
@@ -75,7 +82,7 @@ def _candidates(
             top += 1
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _look(node: int, op: Any, start: Any, pool: Any, payload: Any, classes: Any, seen: Any) -> None:
     """Note which ops and values are among the arguments of a node, nested ones counted in."""
     ops_seen, values = np.uint64(0), np.uint64(0)
@@ -94,7 +101,7 @@ def _look(node: int, op: Any, start: Any, pool: Any, payload: Any, classes: Any,
     seen[node, 0], seen[node, 1] = ops_seen, values
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _foldable(node: int, op: Any, start: Any, pool: Any, partly: Any) -> bool:
     """Tell whether a node has only constants below it, or one that may decide it."""
     low, high = start[node], start[node + 1]
@@ -108,7 +115,7 @@ def _foldable(node: int, op: Any, start: Any, pool: Any, partly: Any) -> bool:
     return some if partly[op[node]] == 2 else every and high > low
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _build(
     rule: int, rules: Any, builds: Any, leaves: Any, bind: Any, values: Any,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
@@ -116,7 +123,7 @@ def _build(
     """Make the right side of a rule; -1 where its arguments have the wrong sorts."""
     top = 0
     for k in range(rules[rule, at.BUILDS], rules[rule + 1, at.BUILDS]):
-        kind, what, count = builds[k, 0], builds[k, 1], builds[k, 2]
+        kind, what, count = builds[k, 0], np.int64(builds[k, 1]), np.int64(builds[k, 2])
         if kind == at.PUT_VARIABLE:
             values[top] = bind[what]
             top += 1
@@ -141,20 +148,20 @@ def _build(
     return int(values[0])
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _beside(
     made: int, node: int, groups: Any, elems: Any, owner: Any, buffer: Any,
     arity: int, op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any,
     st: Any,
 ) -> int:  # fmt: skip
     """Put what a rule left of the arguments of a node beside its result."""
-    base, end = groups[0, 0], groups[0, 1]
+    base, end = np.int64(groups[0, 0]), np.int64(groups[0, 1])
     left = 0
     for i in range(base, end):
         left += owner[i] < 0
     if left == 0:
         return made
-    code = op[node]
+    code = np.int64(op[node])
     count, done = 0, False
     for i in range(base, end):
         if owner[i] < 0:
@@ -182,17 +189,16 @@ def _beside(
     if st[at.USED] + count >= len(op) or start[st[at.USED]] + 2 * count >= len(pool):
         return -2
     result = int(buffer[0])
-    pair = buffer[count : count + 2]
     for i in range(1, count):
-        pair[0], pair[1] = result, buffer[i]
+        buffer[count], buffer[count + 1] = result, buffer[i]
         result = find_or_make(
-            code, pair, 0, 2, op, start, pool, payload, sorts, st[at.USED], table, traits
+            code, buffer, count, count + 2, op, start, pool, payload, sorts, st[at.USED], table, traits
         )
         st[at.USED] += result == st[at.USED]
     return result
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its registers
     st: Any, tasks: Any, forms: Any, seen: Any, store: Any, data: Any, work: Any
 ) -> int:
@@ -206,7 +212,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
         top = st[at.TOP]
         if top < 0:
             return at.DONE
-        kind, node, now = tasks[top, 0], tasks[top, 1], tasks[top, 2]
+        kind, node, now = np.int64(tasks[top, 0]), np.int64(tasks[top, 1]), np.int64(tasks[top, 2])
 
         if kind == at.VISIT:
             if forms[node] >= 0:
@@ -255,7 +261,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
             now = node
             if not same:
                 now = find_or_make(
-                    op[node], buffer, 0, high - low,
+                    np.int64(op[node]), buffer, 0, high - low,
                     op, start, pool, payload, sorts, used, table, traits,
                 )  # fmt: skip
                 if now < 0:
@@ -277,11 +283,11 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
             kind = at.REDUCE
 
         # REDUCE: the children of `now` are in normal form
-        code = op[now]
+        code = np.int64(op[now])
         made = -1
         if direct[code] != 0:
             _candidates(
-                now, into, over, star, here, under, many, (states, cells), found,
+                now, into, over, star, here, under, many, states, cells, found,
                 op, start, pool, payload, classes, codes,
             )  # fmt: skip
             rule = st[at.RULE]
@@ -335,7 +341,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
                     return at.ILL_SORTED
                 if rules[rule, at.EXTENDED]:
                     made = _beside(
-                        made, now, groups, elems, owner, buffer, arities[code],
+                        made, now, groups, elems, owner, buffer, np.int64(arities[code]),
                         op, start, pool, payload, sorts, table, traits, st,
                     )  # fmt: skip
                     if made == -2:

@@ -30,7 +30,7 @@ _SOME, _ALL, _CLOSE = int(Do.SOME), int(Do.ALL), int(Do.CLOSE)
 _BOOL: Final = 2
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def arguments(node: int, flat: bool, op: Any, start: Any, pool: Any, out: Any, base: int) -> int:
     """Write the arguments of a group to `out` from `base` on; return where they end.
 
@@ -72,12 +72,12 @@ def arguments(node: int, flat: bool, op: Any, start: Any, pool: Any, out: Any, b
     return end
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _fits(wanted: int, sort: int) -> bool:
     return sort == wanted or (wanted == 0 and sort == 1)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _held_back(elems: Any, owner: Any, base: int, i: int) -> bool:
     """Tell whether an equal argument before this one is left: then that one comes first."""
     for j in range(base, i):
@@ -86,14 +86,14 @@ def _held_back(elems: Any, owner: Any, base: int, i: int) -> bool:
     return False
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _release(owner: Any, base: int, end: int, k: int) -> None:
     for i in range(base, end):
         if owner[i] == k:
             owner[i] = -1
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _take_value(
     value: int, code: int, k: int, base: int, end: int, top: int,
     op: Any, start: Any, pool: Any, elems: Any, owner: Any,
@@ -117,7 +117,7 @@ def _take_value(
     return True
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _take_mask(
     mask: int, k: int, sort: int, base: int, end: int, elems: Any, owner: Any, sorts: Any
 ) -> int:
@@ -147,7 +147,7 @@ def _take_mask(
     return taken
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _gather(
     code: int, k: int, arity: int, base: int, end: int, elems: Any, owner: Any, buffer: Any,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
@@ -173,11 +173,10 @@ def _gather(
     if used + count >= len(op) or start[used] + 2 * count >= len(pool) or 2 * used >= len(table):
         return -1
     node = int(buffer[0])
-    pair = buffer[count : count + 2]
     for i in range(1, count):
-        pair[0], pair[1] = node, buffer[i]
+        buffer[count], buffer[count + 1] = node, buffer[i]
         node = find_or_make(
-            code, pair, 0, 2, op, start, pool, payload, sorts, st[at.USED], table, traits
+            code, buffer, count, count + 2, op, start, pool, payload, sorts, st[at.USED], table, traits
         )
         if node == st[at.USED]:
             st[at.USED] += 1
@@ -187,17 +186,17 @@ def _gather(
 # -- one step: with `fresh` its first choice, else the next one; NO where none is left ---------
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _children(
-    step: Any, fresh: bool, k: int, below: Any, subject: Any, choice: Any,
+    steps: Any, fresh: bool, k: int, below: Any, subject: Any, choice: Any,
     op: Any, start: Any, pool: Any,
 ) -> int:  # fmt: skip
     """FIXED and EITHER: look at the op, and hand out the children."""
-    node = subject[step[at.SLOT]]
-    low, count = start[node], step[at.ARITY]
-    first = step[at.BELOW]
+    node = subject[steps[k, at.SLOT]]
+    low, count = start[node], steps[k, at.ARITY]
+    first = steps[k, at.BELOW]
     if fresh:
-        if op[node] != step[at.CODE]:
+        if op[node] != steps[k, at.CODE]:
             return NO
         if start[node + 1] - low != count:
             return WIDE
@@ -205,115 +204,119 @@ def _children(
         for i in range(count):
             subject[below[first + i]] = pool[low + i]
         return YES
-    if step[at.DO] == _FIXED or choice[k] == 1 or pool[low] == pool[low + 1]:
+    if steps[k, at.DO] == _FIXED or choice[k] == 1 or pool[low] == pool[low + 1]:
         return NO
     choice[k] = 1
     subject[below[first]], subject[below[first + 1]] = pool[low + 1], pool[low]
     return YES
 
 
-@nb.njit(cache=True, nogil=True)
-def _hole(step: Any, fresh: bool, k: int, subject: Any, bind: Any, by: Any, sorts: Any) -> int:
-    variable = step[at.VARIABLE]
+@nb.njit(cache=True, nogil=True, _nrt=False)
+def _hole(steps: Any, fresh: bool, k: int, subject: Any, bind: Any, by: Any, sorts: Any) -> int:
+    variable = steps[k, at.VARIABLE]
     if not fresh:
         if by[variable] == k:
             by[variable] = -1
         return NO
-    node = subject[step[at.SLOT]]
+    node = subject[steps[k, at.SLOT]]
     if by[variable] >= 0:
         return YES if bind[variable] == node else NO
-    if not _fits(step[at.SORT], sorts[node]):
+    if not _fits(steps[k, at.SORT], sorts[node]):
         return NO
     bind[variable], by[variable] = node, k
     return YES
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _open(
-    step: Any, flat: bool, subject: Any, groups: Any, elems: Any, owner: Any, top: int,
+    steps: Any, k: int, flat: bool, subject: Any, groups: Any, elems: Any, owner: Any, top: int,
     op: Any, start: Any, pool: Any,
 ) -> int:  # fmt: skip
-    slot = step[at.SLOT]
-    node = subject[slot]
-    if op[node] != step[at.CODE]:
+    slot = steps[k, at.SLOT]
+    node = np.int64(subject[slot])
+    if op[node] != steps[k, at.CODE]:
         return NO
     if top + (start[node + 1] - start[node]) + 4 * WIDEST > len(elems):
         return WIDE
     end = arguments(node, flat, op, start, pool, elems, top)
     groups[slot, 0], groups[slot, 1] = top, end
-    owner[top:end] = -1
+    for i in range(top, end):
+        owner[i] = -1
     return YES
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _pick(
-    step: Any, fresh: bool, k: int, subject: Any, choice: Any, groups: Any, elems: Any, owner: Any,
+    steps: Any, fresh: bool, k: int, subject: Any, choice: Any, groups: Any, elems: Any, owner: Any,
     op: Any,
 ) -> int:  # fmt: skip
-    base, end = groups[step[at.GROUP], 0], groups[step[at.GROUP], 1]
+    base = np.int64(groups[steps[k, at.GROUP], 0])
+    end = np.int64(groups[steps[k, at.GROUP], 1])
     first = base
     if not fresh:
         owner[choice[k]] = -1
         first = choice[k] + 1
     for i in range(first, end):
-        if owner[i] < 0 and op[elems[i]] == step[at.CODE]:
+        if owner[i] < 0 and op[elems[i]] == steps[k, at.CODE]:
             if not _held_back(elems, owner, base, i):
                 owner[i] = k
                 choice[k] = i
-                subject[step[at.SLOT]] = elems[i]
+                subject[steps[k, at.SLOT]] = elems[i]
                 return YES
     return NO
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _bound(
-    step: Any, fresh: bool, k: int, bind: Any, groups: Any, elems: Any, owner: Any, top: int,
+    steps: Any, fresh: bool, k: int, bind: Any, groups: Any, elems: Any, owner: Any, top: int,
     op: Any, start: Any, pool: Any, code: int,
 ) -> int:  # fmt: skip
-    base, end = groups[step[at.GROUP], 0], groups[step[at.GROUP], 1]
+    base = np.int64(groups[steps[k, at.GROUP], 0])
+    end = np.int64(groups[steps[k, at.GROUP], 1])
     if not fresh:
         _release(owner, base, end, k)
         return NO
-    value = bind[step[at.VARIABLE]]
+    value = np.int64(bind[steps[k, at.VARIABLE]])
     if top + (start[value + 1] - start[value]) + 4 * WIDEST > len(elems):
         return WIDE
     taken = _take_value(value, code, k, base, end, top, op, start, pool, elems, owner)
     return YES if taken else NO
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def _some(
-    step: Any, fresh: bool, k: int, bind: Any, by: Any, choice: Any, groups: Any, elems: Any,
+    steps: Any, fresh: bool, k: int, bind: Any, by: Any, choice: Any, groups: Any, elems: Any,
     owner: Any, buffer: Any, arity: int, code: int,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
 ) -> int:  # fmt: skip
     """SOME and ALL: choice 0 takes all that is left, choice m what the bits of m say."""
-    base, end = groups[step[at.GROUP], 0], groups[step[at.GROUP], 1]
-    variable = step[at.VARIABLE]
+    base = np.int64(groups[steps[k, at.GROUP], 0])
+    end = np.int64(groups[steps[k, at.GROUP], 1])
+    variable = steps[k, at.VARIABLE]
     if not fresh:
         _release(owner, base, end, k)
         by[variable] = -1
-        if step[at.DO] == _ALL:
+        if steps[k, at.DO] == _ALL:
             return NO
     left = 0
     for i in range(base, end):
         left += owner[i] < 0
     if left == 0:
         return NO
-    if left > MASKED and step[at.DO] == _SOME:
+    if left > MASKED and steps[k, at.DO] == _SOME:
         return WIDE
     mask = 0 if fresh else choice[k] + 1
-    last = (1 << left) - 2 if step[at.DO] == _SOME else 0
+    last = (1 << left) - 2 if steps[k, at.DO] == _SOME else 0
     while mask <= last:
         wanted = mask if mask > 0 else -1
-        if _take_mask(wanted, k, step[at.SORT], base, end, elems, owner, sorts) > 0:
+        if _take_mask(wanted, k, steps[k, at.SORT], base, end, elems, owner, sorts) > 0:
             node = _gather(
                 code, k, arity, base, end, elems, owner, buffer,
                 op, start, pool, payload, sorts, table, traits, st,
             )  # fmt: skip
             if node < 0:
                 return TIGHT
-            if _fits(step[at.SORT], sorts[node]):
+            if _fits(steps[k, at.SORT], sorts[node]):
                 bind[variable], by[variable] = node, k
                 choice[k] = mask
                 return YES
@@ -322,9 +325,9 @@ def _some(
     return NO
 
 
-@nb.njit(cache=True, nogil=True)
-def _close(step: Any, groups: Any, owner: Any) -> int:
-    for i in range(groups[step[at.GROUP], 0], groups[step[at.GROUP], 1]):
+@nb.njit(cache=True, nogil=True, _nrt=False)
+def _close(steps: Any, k: int, groups: Any, owner: Any) -> int:
+    for i in range(groups[steps[k, at.GROUP], 0], groups[steps[k, at.GROUP], 1]):
         if owner[i] < 0:
             return NO
     return YES
@@ -334,7 +337,7 @@ TRIES: Final = 1_000_000
 """Then the driver takes over, and says what is wrong."""
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, _nrt=False)
 def match(  # noqa: C901 - one loop over all kinds of steps
     rule: int, node: int, skip: int, rules: Any, steps: Any, below: Any, arities: Any,
     subject: Any, bind: Any, by: Any, choice: Any, groups: Any, elems: Any, owner: Any,
@@ -342,9 +345,10 @@ def match(  # noqa: C901 - one loop over all kinds of steps
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
 ) -> int:  # fmt: skip
     """Match a rule at a node, leaving out so many matches; the bindings are left in `bind`."""
-    begin, stop = rules[rule, at.STEPS], rules[rule + 1, at.STEPS]
+    begin, stop = np.int64(rules[rule, at.STEPS]), np.int64(rules[rule + 1, at.STEPS])
     flat = rules[rule, at.FLAT] != 0
-    by[:] = -1
+    for i in range(len(by)):
+        by[i] = -1
     subject[0] = node
     k, fresh, top = begin, True, 0
     for _ in range(TRIES):
@@ -355,40 +359,40 @@ def match(  # noqa: C901 - one loop over all kinds of steps
             k, fresh = k - 1, False
         if k < begin:
             return NO
-        step = steps[k]
-        do = step[at.DO]
+        do = np.int64(steps[k, at.DO])
         if do <= _EITHER:
-            found = _children(step, fresh, k, below, subject, choice, op, start, pool)
+            found = _children(steps, fresh, k, below, subject, choice, op, start, pool)
         elif do == _HOLE:
-            found = _hole(step, fresh, k, subject, bind, by, sorts)
+            found = _hole(steps, fresh, k, subject, bind, by, sorts)
         elif do == _LEAF:
-            one = subject[step[at.SLOT]]
+            one = subject[steps[k, at.SLOT]]
             found = NO
-            if fresh and op[one] == step[at.CODE]:
-                found = YES if classes[payload[one], op[one]] == step[at.LEAF] else NO
+            if fresh and op[one] == steps[k, at.CODE]:
+                found = YES if classes[payload[one], op[one]] == steps[k, at.LEAF] else NO
         elif do == _OPEN:
             if fresh:
                 found = _open(
-                    step, flat or step[at.SORT] == _BOOL, subject, groups, elems, owner, top,
+                    steps, k, flat or steps[k, at.SORT] == _BOOL, subject, groups, elems, owner, top,
                     op, start, pool,
                 )  # fmt: skip
                 if found == YES:
-                    top = groups[step[at.SLOT], 1]
+                    top = np.int64(groups[steps[k, at.SLOT], 1])
             else:
-                top = groups[step[at.SLOT], 0]
+                top = np.int64(groups[steps[k, at.SLOT], 0])
                 found = NO
         elif do == _PICK:
-            found = _pick(step, fresh, k, subject, choice, groups, elems, owner, op)
+            found = _pick(steps, fresh, k, subject, choice, groups, elems, owner, op)
         elif do == _BOUND:
             found = _bound(
-                step, fresh, k, bind, groups, elems, owner, top, op, start, pool, step[at.CODE]
+                steps, fresh, k, bind, groups, elems, owner, top, op, start, pool,
+                    np.int64(steps[k, at.CODE]),
             )
         elif do == _CLOSE:
-            found = _close(step, groups, owner) if fresh else NO
+            found = _close(steps, k, groups, owner) if fresh else NO
         else:
             found = _some(
-                step, fresh, k, bind, by, choice, groups, elems, owner, buffer,
-                arities[step[at.CODE]], step[at.CODE],
+                steps, fresh, k, bind, by, choice, groups, elems, owner, buffer,
+                np.int64(arities[steps[k, at.CODE]]), np.int64(steps[k, at.CODE]),
                 op, start, pool, payload, sorts, table, traits, st,
             )  # fmt: skip
         if found == YES:

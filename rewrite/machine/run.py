@@ -145,7 +145,6 @@ class _Session:
         state = self.state
         while True:
             store, table = self.store, self.store.indexed()
-            types = automaton()
             self._classify()
             if len(self.forms) < len(store._op):
                 self._make_room()
@@ -153,7 +152,7 @@ class _Session:
             outcome = run(
                 state, self.tasks, self.forms, self.seen,
                 (store._op, store._start, store._pool, store._payload, store._sort, table.slots,
-                 (types.first, types.step, types.made), self.classes),
+                 automaton().packed(), self.classes),
                 data, tuple(self.work),
             )  # fmt: skip
             store.grown(int(state[at.USED]) - before)

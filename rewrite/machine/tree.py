@@ -170,13 +170,18 @@ class _Builder:
             self.builds.append([at.PUT_OP, code, len(children)])
 
     def _needs(self, steps: Plan) -> tuple[int, int]:
-        """Return which ops and which values must be among the arguments of the root's group."""
+        """Return which ops and which values must be among the arguments of the root."""
         codes, values = 0, 0
-        picked = {s.slot for s in steps.steps if s.do is Do.PICK and s.group == 0}
+        root = steps.steps[0]
+        if root.do is Do.OPEN:
+            wanted = {s.slot for s in steps.steps if s.do is Do.PICK and s.group == 0}
+        else:  # an argument may be the sum of those before it
+            wanted = set(root.below) if root.do is Do.EITHER else set()
         for step in steps.steps:
-            if step.slot in picked and step.do is Do.PICK:
-                codes |= 1 << (step.code & 63)
-            elif step.slot in picked and step.do is Do.LEAF and step.value is not None:
+            if step.slot not in wanted or step.do is Do.PICK or step.code in (-1, root.code):
+                continue
+            codes |= 1 << (step.code & 63)
+            if step.do is Do.LEAF and step.value is not None:
                 values |= 1 << (self._class(step.code, step.value) & 63)
         return codes, values
 

@@ -12,13 +12,14 @@ from rewrite.rules import (
     contraction,
     exponential,
     hyperbolic,
+    matrices,
     powers,
     reciprocal,
     selection,
     trigonometric,
 )
 
-__all__ = ["ALL", "EXPAND", "FAMILIES", "SIMPLIFY"]
+__all__ = ["ALL", "EXPAND", "FAMILIES", "OTHER_SORTS", "SIMPLIFY"]
 
 
 def _union(name: str, groups: tuple[RuleSet, ...]) -> RuleSet:
@@ -41,8 +42,11 @@ FAMILIES: Final[dict[str, tuple[RuleSet, ...]]] = {
 }
 """Family, which is the name of a file, -> its groups."""
 
+OTHER_SORTS: Final[dict[str, tuple[RuleSet, ...]]] = {"matrices": _groups(matrices)}
+"""Families of laws that are not about numbers: classical strategies run them, no e-graph."""
+
 ALL: Final[tuple[RuleSet, ...]] = tuple(g for groups in FAMILIES.values() for g in groups)
-"""Every group."""
+"""Every group of laws of numbers."""
 
 _GROWING: Final = (
     arithmetic.COMMUTATIVITY,

@@ -143,7 +143,7 @@ def test_equal_prices_and_code_of_divisions() -> None:
 @pytest.mark.parametrize("name", list(TABLES))
 def test_every_table_prices_every_op(name: str) -> None:
     model = cycle_cost(name)
-    for row in rw.ops.OPS[3:]:
+    for row in rw.ops.BUILTIN[3:]:
         for dtype in ("f64", "f32"):
             assert CycleCost(TABLES[name], float_name(dtype)).cycles(row.name) > 0, row
     assert model.price(rw.ops.op("pow"), (None, 2)) == model.cycles("mul")

@@ -29,7 +29,7 @@ DOMAINS: dict[str, dict[str, Any]] = {
     "n": {"dtype": "int8"},
     "u": {"dtype": "uint8", "low": 1},
 }
-NUMERIC = [row for row in ops.OPS if row.arity and set(row.takes) == {"r"}]
+NUMERIC = [row for row in ops.BUILTIN if row.arity and set(row.takes) == {"r"}]
 CONSTANTS = [0, 1, 2, -1, 3, 0.5, -0.0, 1e300, 5e-324, Fraction(1, 3), 2**70, PI]
 
 

@@ -22,7 +22,7 @@ SPECIAL = np.array([
     0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 0.1, -7.0, math.pi, 2.0**53 + 2, 1e300, -1e300,
     1.7976931348623157e308, 1e-310, 5e-324, 2.0**-1022, np.inf, -np.inf, np.nan,
 ])  # fmt: skip
-INNER = [row for row in ops.OPS if row.code > ops.PVAR.code]
+INNER = [row for row in ops.BUILTIN if row.code > ops.PVAR.code]
 OWN: dict[str, Callable[..., Any]] = {
     "erf": np.vectorize(math.erf, otypes=[float]),
     "erfc": np.vectorize(math.erfc, otypes=[float]),

@@ -10,8 +10,13 @@ import pytest
 import sympy as sp
 
 import rewrite as rw
-from rewrite.errors import UnsupportedOp
-from rewrite.interface import children, head, is_call, make
+from rewrite.errors import SortError, UnsupportedOp
+from rewrite.fastmath import FastMath
+from rewrite.foreign import Foreign
+from rewrite.interface import children, head, is_call, make, sort
+from rewrite.matching import match
+from rewrite.rule import ruleset
+from strategies import bottomup, innermost, try_
 
 x, y = rw.symbols("x y")
 a, b = sp.symbols("x y")
@@ -116,3 +121,112 @@ def test_sympy_is_registered_when_it_is_met_and_not_imported_before() -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "add False\n"
+
+
+# -- sorts -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A leaf of a type from outside that does not commute."""
+
+    name: str
+
+
+sort.register(Grid, lambda term: rw.MATRIX)
+
+SORTED: list[tuple[Any, rw.Sort]] = [
+    (x, rw.REAL), (x < y, rw.BOOL), (rw.symbol("A", sort=rw.MATRIX), rw.MATRIX),
+    (1, rw.INT), (True, rw.BOOL), (0.5, rw.REAL), ("x", rw.REAL), (Grid("A"), rw.MATRIX),
+    (a, rw.REAL), (sp.Integer(2), rw.INT), (sp.Symbol("n", integer=True), rw.INT), (sp.pi, rw.REAL),
+    (sp.true, rw.BOOL), (sp.oo, rw.REAL), (sp.Symbol("A", commutative=False), rw.MATRIX),
+    (sp.MatrixSymbol("A", 2, 2), rw.MATRIX), (a < b, rw.BOOL), (sp.Rational(1, 2), rw.REAL),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("term", "wanted"), SORTED, ids=lambda each: str(each))
+def test_sorts(term: Any, wanted: rw.Sort) -> None:
+    assert sort(term) is wanted
+
+
+def test_the_sort_of_a_call_follows_from_its_arguments() -> None:
+    nc, ms = sp.Symbol("A", commutative=False), sp.MatrixSymbol("M", 2, 2)
+    grid = Grid("A")
+    cases: list[tuple[Any, rw.Sort]] = [
+        (("mul", 2, ("add", grid, grid)), rw.MATRIX), (("lt", "x", 1), rw.BOOL),
+        (("add", 1, 2), rw.INT), (("div", 1, 2), rw.REAL), (("unknown", grid), rw.REAL),
+        (("where", "p", grid, grid), rw.MATRIX), (("and", "p", "q"), rw.BOOL),
+        (Node("mul", (grid, 2.0)), rw.MATRIX), (2 * nc + nc**2, rw.MATRIX), (2 * ms, rw.MATRIX),
+        (sp.And(a, b), rw.BOOL), (a * 2, rw.REAL), (sp.gamma(a), rw.REAL),
+    ]  # fmt: skip
+    for term, wanted in cases:
+        nodes = Foreign(term)
+        assert nodes.sort(nodes.enter(term)) == wanted, term
+    chain: Any = grid
+    for _ in range(50_000):  # no recursion
+        chain = ("neg", chain)
+    nodes = Foreign(chain)
+    assert nodes.sort(nodes.enter(chain)) == rw.MATRIX
+
+
+def test_a_sort_that_is_none_is_refused() -> None:
+    class Odd:
+        pass
+
+    wrong: Any = "no sort"
+    sort.register(Odd, lambda term: wrong)
+    nodes = Foreign(())
+    with pytest.raises(SortError, match="is 'no sort', which is no sort"):
+        nodes.sort(nodes.enter(Odd()))
+
+
+@pytest.mark.parametrize(
+    "term", [1j, sp.I, sp.Symbol("z", imaginary=True), sp.Symbol("z", real=False, complex=True)]
+)
+def test_complex_numbers_are_refused_by_name(term: Any) -> None:
+    with pytest.raises(SortError, match="complex numbers are not supported"):
+        sort(term)
+
+
+p, q, r = rw.pattern_vars("p q r")
+P, Q, R = rw.pattern_vars("P Q R", sort=rw.MATRIX)
+(t,) = rw.pattern_vars("t", sort=rw.BOOL)
+# fmt: off
+MIXED = ruleset("mixed", FastMath.FAST,
+    ("factor",      p * q + p * r,      p * (q + r)),
+    ("matrices",    P * Q + P * R,      P * (Q + R)),
+    ("one",         1 * p,              p),
+    ("idempotent",  t & t,              t),
+)
+# fmt: on
+
+
+def kinds() -> dict[str, tuple[Any, Any, Any, Any, Any]]:
+    """Two numbers and two matrices of each type, and what makes its calls like."""
+    A, B = rw.symbols("A B", sort=rw.MATRIX)
+    return {
+        "terms": (x, x, y, A, B),
+        "tuples": ((), "x", "y", Grid("A"), Grid("B")),
+        "symbols of SymPy": (a, a, b, *sp.symbols("A B", commutative=False)),
+        "matrices of SymPy": (a, a, b, sp.MatrixSymbol("A", 3, 3), sp.MatrixSymbol("B", 3, 3)),
+    }
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("plan", [innermost, lambda rules: bottomup(try_(rules))])
+def test_no_type_commutes_matrices(kind: str, plan: Any) -> None:
+    like, u, v, A, B = kinds()[kind]
+
+    def f(name: str, *parts: Any) -> Any:
+        return make(like, name, parts)
+
+    run = plan(MIXED)
+    kept = f("add", f("mul", A, B), f("mul", B, A))
+    assert run(kept) == kept
+    assert run(f("add", f("mul", A, B), f("mul", A, A))) == f("mul", A, f("add", B, A))
+    assert run(f("add", f("mul", v, u), f("mul", u, u))) == f("mul", u, f("add", v, u))
+    assert run(f("mul", 1, f("mul", A, B))) == f("mul", 1, f("mul", A, B))
+    assert not list(match(p * q, f("mul", A, B))) and not list(match(P * Q, f("mul", u, v)))
+    assert len(list(match(P * Q, f("mul", A, B)))) == 1
+    assert len(list(match(p * P, f("mul", A, u)))) == 1
+    assert len(list(match(p * q, f("mul", u, v)))) == 2

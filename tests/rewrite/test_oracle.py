@@ -16,7 +16,7 @@ from rewrite.oracle import exact, exact_dag, surely_undefined, ulp_distance, wor
 from rewrite.store import Store
 from rewrite.term import Term, apply
 
-INNER = [row for row in ops.OPS if row.code > ops.PVAR.code]
+INNER = [row for row in ops.BUILTIN if row.code > ops.PVAR.code]
 TRUTH = (np.array([0, 0, 1, 1], np.bool_), np.array([0, 1, 0, 1], np.bool_))
 
 

@@ -50,7 +50,7 @@ def test_terms_share_subterms_and_use_every_op() -> None:
         shared += any(uses[i] > 1 for i, (_, args) in enumerate(dag.rows()) if args)
 
     collect()
-    assert seen == {row.name for row in ops.OPS if row.code > ops.PVAR.code}
+    assert seen == {row.name for row in ops.BUILTIN if row.code > ops.PVAR.code}
     assert shared > 50
 
 

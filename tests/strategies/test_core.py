@@ -1,5 +1,7 @@
 # ruff: noqa: B002 (a double negation of terms is meant)
 import copy
+import re
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,26 +12,46 @@ from rewrite.fastmath import FastMath
 from rewrite.rule import Rule, ruleset
 from rewrite.term import Term
 from strategies import (
-    Firing,
+    all_,
+    alltd,
     bottomup,
     choice,
+    count,
+    downup,
     fail,
+    fix,
     identity,
+    if_,
     innermost,
+    named,
     not_,
+    on,
+    oncebu,
+    oncetd,
+    one,
+    outermost,
     repeat,
+    repeat1,
     seq,
+    some,
     strategy,
+    timed,
+    topdown,
     traced,
     try_,
     where,
 )
-from strategies.core import Choice, Rules, Seq, Try
+from strategies.base import same
+from strategies.core import Choice, Repeat, Rules, Seq, Strategy, Try
+from strategies.custom import leaves, rules_of
 
 a, b = rw.pattern_vars("a b")
 x, y = rw.symbols("x y")
 NEG = Rule("neg-neg", -(-a), a)
 ONE = Rule("mul-one", a * 1, a)
+GROW = Rule("grow", rw.sin(a), rw.sin(rw.cos(a)))
+DEEPER = Rule("deeper", rw.sin(a), rw.cos(rw.sin(a + 1)))
+COSINE = Rule("back", rw.sin(a), rw.sin(a + 1))
 COMM = Rule("add-comm", a + b, b + a)
 UNITS = ruleset("units", FastMath.NONE, ("neg-neg", -(-a), a), ("mul-one", a * 1, a))
 
@@ -99,26 +121,139 @@ def test_repeat_names_the_rule_at_its_limit() -> None:
         repeat(choice(NEG, UNITS, COMM))(x + y)
 
 
-def test_traced_reports_every_firing_by_rule() -> None:
-    seen: list[Firing] = []
-    plan = traced(bottomup(try_(UNITS)), seen)
-    assert plan(-(-(x * 1)) * y) == x * y
-    assert [(f.rule, f.after) for f in seen] == [("mul-one", x), ("neg-neg", x)]
-    assert str(seen[0]) == "mul-one: x*1 => x" and str(plan) == "traced(bottomup(try(units)))"
+@pytest.mark.parametrize(
+    ("plan", "names"),
+    [
+        (repeat(seq(try_(NEG), GROW)), "grow"),
+        (repeat(all_(try_(choice(NEG, GROW)))), "grow"),
+        (repeat(bottomup(try_(choice(ONE, GROW)))), "grow"),
+        (repeat(if_(where(GROW), seq(GROW, named("turn", COSINE)), fail)), "grow, back"),
+        (repeat(choice(ONE, fix(lambda s: choice(GROW, one(s))))), "grow"),
+        (innermost(choice(NEG, seq(GROW, identity))), "grow"),
+        (outermost(seq(GROW, try_(NEG))), "grow"),
+        (topdown(try_(DEEPER)), "deeper"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_rule_that_keeps_firing_is_named_wherever_it_is(plan: Strategy, names: str) -> None:
+    if isinstance(plan, Repeat):
+        plan = repeat(plan.body, limit=15)
+    term = rw.cos(rw.sin(x)) if "all" in str(plan) or "mu" in str(plan) else rw.sin(x)
+    words = f"{plan} does not end: after [0-9]+ steps, {names} still fires on "
+    with pytest.raises(StrategyError, match=f"^{re.escape(words).replace(NUMBER, '[0-9]+')}"):
+        plan(term)
 
 
-def test_traced_prints_and_nests(capsys: pytest.CaptureFixture[str]) -> None:
-    outer: list[Firing] = []
-
-    def twice(term: Term) -> Any:
-        return term * 2
-
-    assert traced(traced(seq(NEG, twice)), outer)(-(-x)) == x * 2
-    assert capsys.readouterr().out == "neg-neg: --x => x\ntwice: x => x*2\n"
-    assert [f.rule for f in outer] == ["neg-neg", "twice"]
+NUMBER = re.escape("[0-9]+")
 
 
-def test_traced_tells_of_branches_given_up_and_not_of_what_changed_nothing() -> None:
-    seen: list[Any] = []
-    assert traced(choice(seq(NEG, fail), identity), seen.append)(-(-x)) == -(-x)
-    assert [f.rule for f in seen] == ["neg-neg"]
+@pytest.mark.parametrize("limit", [0, -1, 1.5, True, "many"])
+def test_a_bound_is_a_number_of_steps(limit: Any) -> None:
+    for make in (repeat, repeat1, innermost, outermost, topdown):
+        with pytest.raises(StrategyError, match=r"limit=.* is no number of steps"):
+            make(NEG, limit=limit)
+    with pytest.raises(StrategyError, match="is no number of steps"):
+        fix(lambda s: s, limit=limit)
+
+
+def test_guarded_choice_goes_on_in_what_the_condition_made() -> None:
+    plan = if_(NEG, ONE, COMM)
+    assert plan(-(-(x * 1))) == x and plan(-(-x)) is None and plan(x + y) == y + x
+    assert if_(NEG, COSINE)(y) == y and str(if_(NEG, COSINE)) == "neg-neg < back + identity"
+    assert str(if_(choice(NEG, ONE), seq(NEG, ONE), if_(NEG, ONE))) == (
+        "(neg-neg <+ mul-one) < neg-neg ; mul-one + (neg-neg < mul-one + identity)"
+    )
+    assert str(if_(NEG, ONE) >> COMM) == "(neg-neg < mul-one + identity) ; add-comm"
+    assert str(if_(NEG, ONE) | COMM) == "(neg-neg < mul-one + identity) <+ add-comm"
+
+
+def test_at_least_once() -> None:
+    assert repeat1(NEG)(-(-(-(-x)))) == x and repeat1(NEG)(x) is None
+    assert str(repeat1(choice(NEG, ONE))) == "(neg-neg <+ mul-one) ; repeat(neg-neg <+ mul-one)"
+
+
+def test_names() -> None:
+    tidy = named("tidy", innermost(UNITS))
+    assert tidy(-(-x) * 1) == x
+    assert str(tidy >> COMM) == "tidy ; add-comm" and repr(tidy) == "tidy = innermost(units)"
+    assert rules_of(tidy >> try_(tidy)) == UNITS.rules and [*map(str, leaves(tidy))] == ["units"]
+    for wrong in ("", 3, None):
+        with pytest.raises(StrategyError, match="is no name for neg-neg; give a text"):
+            named(wrong, NEG)  # type: ignore[arg-type]
+
+
+def number(term: Any) -> Any:
+    return 3
+
+
+def text(term: Any) -> Any:
+    return "x"
+
+
+@dataclass(frozen=True)
+class Own(Strategy):
+    """A leaf of the user's own, which checks nothing."""
+
+    made: Any
+
+    def __call__(self, term: Any) -> Any:
+        return self.made
+
+    def __str__(self) -> str:
+        return "own"
+
+
+WRAPPERS: list[Any] = [
+    try_, where, not_, repeat, repeat1, all_, one, some, topdown, bottomup, downup, alltd, oncetd,
+    oncebu, innermost, outermost, traced, count, timed,
+    lambda s: seq(identity, s), lambda s: seq(s, identity), lambda s: choice(fail, s),
+    lambda s: if_(s, identity), lambda s: if_(identity, s), lambda s: if_(fail, fail, s),
+    lambda s: on("add", identity, s), lambda s: on("add", rest=s), lambda s: named("n", s),
+    lambda s: fix(lambda x: choice(s, all_(x))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS, ids=lambda wrap: str(wrap(fail)))
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [(number, "number made 3"), (text, "text made 'x'"), (Own(3), "own made 3"),
+     (Own(()), r"own made \(\)")],
+)  # fmt: skip
+def test_what_is_no_term_is_refused_everywhere(wrap: Any, inner: Any, words: str) -> None:
+    said = f"the strategy {words} of (x|y|x \\+ y); it must return a Term or None"
+    with pytest.raises(StrategyError, match=said):
+        wrap(inner)(x + y)
+
+
+def test_a_function_by_itself_must_make_terms() -> None:
+    with pytest.raises(StrategyError, match="the strategy number made 3 of x; it must"):
+        strategy(number)(x)
+    assert seq(number)("any") == 3  # of other types, all may be a leaf
+
+
+def test_large_terms_of_other_types_are_cut_in_messages() -> None:
+    deep: Any = "u"
+    for _ in range(100_000):
+        deep = ("neg", deep, deep)
+    with pytest.raises(StrategyError, match=r"still fires on neg\(neg\(.*…$"):
+        repeat(lambda term: ("neg", term, term), limit=3)(deep)
+
+
+def test_other_types_are_compared_without_recursion() -> None:
+    def copied(term: Any) -> Any:
+        made: Any = "u"
+        for _ in range(100_000):
+            made = ("neg", made, made)
+        return made
+
+    term = copied(None)
+    assert repeat(copied)(term) is term
+    assert repeat(lambda t: ("neg", 2) if t == ("neg", 1) else None)(("neg", 1)) == ("neg", 2)
+    assert not same(("f", 1), ("f", 1, 2)) and not same(("f", 1), ("g", 1)) and same("a", "a")
+
+
+def test_nothing_overflows_the_stack() -> None:
+    plan: Strategy = strategy(NEG)
+    for _ in range(500):
+        plan = try_(seq(identity, choice(fail, plan)))
+    assert plan(-(-x)) == x

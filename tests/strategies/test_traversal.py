@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import rewrite as rw
+from rewrite import ops
 from rewrite.errors import StrategyError
 from rewrite.evaluate import evaluate
 from rewrite.fastmath import FastMath
@@ -19,6 +20,7 @@ from strategies import (
     fail,
     identity,
     innermost,
+    on,
     oncebu,
     oncetd,
     one,
@@ -124,7 +126,7 @@ def test_runaways_are_named() -> None:
 
 def test_a_strategy_must_make_terms() -> None:
     for traversal in (bottomup, topdown, oncetd, all_):
-        with pytest.raises(StrategyError, match=r"made 'no' of a term; it must return a Term"):
+        with pytest.raises(StrategyError, match=r"made 'no' of x.*; it must return a Term"):
             traversal(lambda term: "no")(x + y)
     with rw.scope():
         elsewhere = rw.symbol("w")
@@ -199,3 +201,61 @@ def test_sympy_expressions() -> None:
     u = sp.Symbol("u")
     made = bottomup(try_(SIN))(sp.sin(u) + sp.exp(sp.sin(u)))
     assert made.doit() == sp.cos(u) + sp.exp(sp.cos(u))
+
+
+def test_congruences() -> None:
+    both = on(ops.MUL, SIN, NEG)
+    assert both(rw.sin(x) * -(-y)) == rw.cos(x) * y and both == on("mul", SIN, NEG)
+    assert both(rw.sin(x) + -(-y)) is None and both(x) is None
+    assert both(x * -(-y)) is None and both(rw.sin(x) * y) is None
+    three = apply("mul", rw.sin(x), y, rw.sin(z))
+    assert both(three) is None and on("mul", SIN, rest=try_(SIN))(three) == apply(
+        "mul", rw.cos(x), y, rw.cos(z)
+    )
+    assert on("mul", SIN, rest=SIN)(three) is None and on("mul", rest=try_(SIN))(x + y) is None
+    assert on("mul", identity, identity, identity, rest=fail)(three) == three
+    assert on("mul", *[identity] * 4, rest=identity)(three) is None
+    assert on("sin", identity)(rw.sin(x)) == rw.sin(x) and on("x")(x) is None
+    assert on("gamma", lambda t: t + 1)(("gamma", 1)) == ("gamma", 2)
+    assert on("nil")(("nil",)) == ("nil",)
+
+
+def test_congruences_are_written_as_calls() -> None:
+    plan = on(ops.MUL, choice(SIN, NEG), rest=choice(SIN, NEG))
+    assert str(plan) == "on(mul, sin-to-cos <+ neg-neg, *(sin-to-cos <+ neg-neg))"
+    assert str(on("mul", SIN, NEG) >> fail) == "on(mul, sin-to-cos, neg-neg) ; fail"
+    assert str(on("nil")) == "on(nil)"
+
+
+def test_a_shared_child_of_a_congruence_is_visited_once() -> None:
+    log = Log()
+    assert on("add", rest=log)(apply("add", x, y, x)) == apply("add", x, y, x)
+    assert log.seen == [x, y]
+    other = Rule("other", rw.sin(a), a)
+    assert on("add", SIN, other)(rw.sin(x) + rw.sin(x)) == rw.cos(x) + x
+
+
+@pytest.mark.parametrize(
+    ("op", "count", "more"),
+    [(ops.SIN, 2, False), (ops.SIN, 0, False), (ops.SIN, 2, True), (ops.MUL, 1, False)],
+)
+def test_a_congruence_that_cannot_apply_is_refused(op: Any, count: int, more: bool) -> None:
+    with pytest.raises(StrategyError, match=f"children of {op.name}: .*; strategies for them: "):
+        on(op, *[identity] * count, rest=identity if more else None)
+
+
+@pytest.mark.parametrize("wrong", [3, "", None, rw.sin])
+def test_an_op_is_a_row_or_a_name(wrong: Any) -> None:
+    with pytest.raises(StrategyError, match=r"is no op; give a row of rw\.ops, or the name"):
+        on(wrong, identity)
+
+
+def test_types_that_make_their_children_anew() -> None:
+    import sympy as sp
+
+    u = sp.Symbol("u")
+    term = sp.Piecewise((sp.sin(u), u > 0), (sp.sin(u) + 1, u > -1), (sp.sin(2 * u), True))
+    made = bottomup(try_(SIN))(term)
+    branches = {1.0: sp.cos(1.0), -0.5: sp.cos(-0.5) + 1, -2.0: sp.cos(-4.0)}
+    assert {value: made.subs(u, value) for value in branches} == branches
+    assert all_(identity)(term) == term == innermost(NEG)(term)
