@@ -133,6 +133,8 @@ def sides(rule: Rule) -> Sides:
 
 def unreadable(rule: Rule) -> str | None:
     """Say why a rule cannot be analysed; None if it can."""
+    if not getattr(rule, "symbolic", True):
+        return "its right side is computed"
     for what, side in (("left", rule.lhs), ("right", rule.rhs)):
         if not isinstance(side, Term):
             return f"its {what} side is computed"
