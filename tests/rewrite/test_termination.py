@@ -118,6 +118,7 @@ def test_regrouping_is_seen() -> None:
          {"start", "middle", "end"}),
         ([("narrow", f(pair(a, b)), pair(f(b), g(b))), ("unpack", g(a), f(pair(a, a)))],
          {"narrow", "unpack"}),
+        ([("double", f(a), pair(a, a)), ("second", pair(k(a), b), f(b))], {"double", "second"}),
         ([("where", f(a), g(a), rw.positive(a)), ("back", g(a), f(a), rw.nonzero(a))],
          {"where", "back"}),
     ],
@@ -134,6 +135,8 @@ def test_conditions_hold_along_a_loop() -> None:
     there = ("there", f(a), g(a), rw.positive(a))
     assert not find_loops(rules(there, ("back", g(a), f(a), rw.negative(a))))
     assert not find_loops(rules(("grow", f(a), f(-a), rw.positive(a))))  # -a is not positive
+    # it fires twice from x >= 1, and not for ever
+    assert not find_loops(rules(("down", f(a), f(a - Fraction(1, 2)), rw.positive(a))))
     (loop,) = find_loops(rules(there, ("back", g(a), f(a))))
     (x,) = loop.start.free_symbols
     assert x.symbol is not None and x.symbol.low is not None and x.symbol.low > 0
@@ -179,6 +182,8 @@ def _weighed(tree: Tree, meaning: Mapping[str, str], env: Mapping[str, int]) -> 
 
 def _check_stage(order: Interpretation, smaller: tuple[str, ...], left: list[Sides]) -> None:
     meaning, seen = dict(order.meaning), random.Random(7)
+    if order.what != "weights":
+        _check_properties(meaning, equations(left))
     worth = _weighed if order.what == "weights" else _worth
     for each in left:
         names = sorted(set(_names(each.left)))
@@ -187,6 +192,21 @@ def _check_stage(order: Interpretation, smaller: tuple[str, ...], left: list[Sid
             one, two = worth(each.left, meaning, env), worth(each.right, meaning, env)
             assert one >= two, (each.rule, env, order)
             assert one > two or each.name not in smaller, (each.rule, env, order)
+
+
+def _check_properties(meaning: Mapping[str, str], grouped: frozenset[int]) -> None:
+    """See that what commutes or is regrouped does so in numbers."""
+    for row in ops.OPS:
+        text = meaning.get(row.name)
+        if text is None or row.arity not in (-1, 2):
+            continue
+
+        def value(x: int, y: int, text: str = text) -> int:
+            return int(eval(text, {}, {"x": x, "y": y}))
+
+        assert not row.commutative or value(2, 5) == value(5, 2)
+        if row.code in grouped:
+            assert value(value(2, 5), 7) == value(2, value(5, 7))
 
 
 def _names(tree: Tree) -> list[str]:

@@ -166,6 +166,9 @@ def test_matrices_do_not_commute() -> None:
     report = check(rules(("double", (m + m) * n, m * n + m * n)))
     assert report.ok, str(report)
     assert check(rules(("left", m * n, m), ("right", m * n, n))).pairs
+    exchanged = rules(("as-is", -(m * n), m * n), ("swapped", -(m * n), n * m))
+    assert _names(check(exchanged)) == [(("as-is", "swapped"), ())]
+    assert check(rules(("as-is", -(a * b), a * b), ("swapped", -(a * b), b * a))).ok
 
 
 def test_bounds_are_said() -> None:
