@@ -10,16 +10,16 @@ M. Stickel, "Complete sets of reductions for some equational theories", 1981.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from rewrite import ops
 from rewrite.sorts import SORTS
-from rewrite.tree import Node, Place, Sides, Tree, Var, equations, places, read
+from rewrite.tree import Node, Place, Sides, Tree, Var, commutes, equations, places, read
 
 __all__ = ["Overlap", "narrowings", "overlaps", "substituted", "unify"]
 
 type Binding = Mapping[str, Tree]
 
-WIDEST = 4
+WIDEST: Final = 4
 """Shared arguments are looked for in sums of at most so many."""
 
 
@@ -52,8 +52,7 @@ def unify(one: Tree, other: Tree, known: Binding) -> Iterator[Binding]:
     elif one.head == other.head:
         yield from _unify_all(one.args, other.args, known)
         args = other.args
-        swapped = len(args) == 2 and ops.swaps(one.head.code, args[0].sort, args[1].sort)
-        if swapped and args[0] != args[1]:
+        if len(args) == 2 and commutes(one.head.code) and args[0] != args[1]:
             yield from _unify_all(one.args, args[::-1], known)
 
 
@@ -66,16 +65,12 @@ def _unify_all(mine: Sequence[Tree], theirs: Sequence[Tree], known: Binding) -> 
 
 
 def _bind(variable: Var, value: Tree, known: Binding) -> Iterator[Binding]:
-    if not _fits(value.sort, variable.sort):
-        if not (isinstance(value, Var) and _fits(variable.sort, value.sort)):
+    if not SORTS[value.sort].fits(variable.sort):
+        if not (isinstance(value, Var) and SORTS[variable.sort].fits(value.sort)):
             return
         variable, value = value, variable
     if not _occurs(variable.name, value, known):
         yield {**known, variable.name: value}
-
-
-def _fits(sort: int, wanted: int) -> bool:
-    return SORTS[sort].fits(wanted)
 
 
 def _resolve(tree: Tree, known: Binding) -> Tree:

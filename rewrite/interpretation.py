@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from math import comb, lcm
 from typing import Final
 
-from rewrite import ops
 from rewrite.simplex import maximum
-from rewrite.tree import Head, Node, Sides, Tree, Var
+from rewrite.tree import Head, Node, Sides, Tree, Var, commutes
 
 __all__ = ["Interpretation", "linear", "polynomial"]
 
@@ -110,7 +109,7 @@ def _factors(arity: Mapping[Head, int], grouped: frozenset[int]) -> Iterator[Fac
 
 
 def _doubled(head: Head, count: int) -> Iterator[tuple[int, ...]]:
-    if count == 2 and not ops.OPS[head.code].commutative:
+    if count == 2 and not commutes(head.code):
         yield (2, 1)
         yield (1, 2)
     yield (2,) * count
@@ -168,7 +167,7 @@ def _stage(
 def _line(factors: Sequence[int], weight: int) -> str:
     parts = [
         f"{factor}*{name}" if factor != 1 else name
-        for factor, name in zip(factors, "xyzuvw", strict=False)
+        for factor, name in zip(factors, _letters(len(factors)), strict=True)
     ]
     return " + ".join([*parts, str(weight)] if weight or not parts else parts)
 
@@ -239,20 +238,31 @@ _TWO: Final[tuple[Meaning, ...]] = (
     ("x*x + y",     lambda x, y: _plus(_times(x, x), y)),
     ("x*x*y",       lambda x, y: _times(_times(x, x), y)),
 )
-_MANY: Final[tuple[Meaning, ...]] = (
-    ("the sum + 1",  lambda *xs: _plus(*xs, _number(1))),
-    ("the sum",      lambda *xs: _plus(*xs)),
-    ("x*(y + z + ...)", lambda x, *xs: _times(x, _plus(*xs))),
-)
 # fmt: on
 """What ops may stand for, by their arguments; all grow in each argument from 2 on."""
 
 
+def _many(count: int) -> tuple[Meaning, ...]:
+    first, second, *rest = _letters(count)
+    total = " + ".join((first, second, *rest))
+    return (
+        (f"{total} + 1", lambda *xs: _plus(*xs, _number(1))),
+        (total, lambda *xs: _plus(*xs)),
+        (" + ".join((f"{first}*{second}", *rest)), lambda x, y, *xs: _plus(_times(x, y), *xs)),
+    )
+
+
+def _letters(count: int) -> list[str]:
+    """Return the names of arguments in texts."""
+    return list("xyzuvw"[:count]) if count <= 6 else [f"x{at}" for at in range(count)]
+
+
 def polynomial(
-    rules: Sequence[Sides], grouped: frozenset[int], budget: int = 4_000
+    rules: Sequence[Sides], grouped: frozenset[int], budget: int = 20_000
 ) -> Interpretation | None:
     """Find polynomials from a short list that make no rule larger and one smaller, by trying.
 
+    >>> from rewrite import ops
     >>> from rewrite.rule import Rule
     >>> from rewrite.term import pattern_vars
     >>> from rewrite.tree import sides
@@ -261,7 +271,7 @@ def polynomial(
     >>> str(polynomial([law], frozenset((ops.ADD.code, ops.MUL.code))))
     'polynomials, mul = x*y, add = x + y + 1; variables >= 2'
     """
-    share = max(200, budget // max(1, len(rules)))
+    share = max(1, budget // max(1, len(rules)))
     for target in rules:
         search = _Trial([target, *(each for each in rules if each is not target)], grouped, share)
         found = search.assign(0, {})
@@ -301,9 +311,11 @@ class _Trial:
         return None
 
     def _menu(self, head: Head, count: int) -> tuple[Meaning, ...]:
-        if count == 2 and ops.OPS[head.code].commutative:
-            return _ANY_GROUPING if head.code in self.grouped else _ANY_ORDER
-        return {0: _NONE, 1: _ONE, 2: _TWO}.get(count, _MANY)
+        if count == 2 and head.code in self.grouped:
+            return _ANY_GROUPING
+        if count == 2 and commutes(head.code):
+            return _ANY_ORDER
+        return {0: _NONE, 1: _ONE, 2: _TWO}.get(count) or _many(count)
 
 
 _LARGER, _ALIKE, _SMALLER = range(3)

@@ -7,7 +7,7 @@ from rewrite import ops
 from rewrite.concrete import At, at, every_step, instances, results, subterms
 from rewrite.critical import narrowings
 from rewrite.rule import Rule
-from rewrite.sorts import INT, REAL
+from rewrite.sorts import INT
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 from rewrite.tree import Place, Sides, Tree
@@ -161,7 +161,7 @@ def _may_be(symbol: Symbol, pattern: Term, term: Term) -> bool:
     if symbol.low is not None or symbol.high is not None or symbol.sort == INT:
         domain = (symbol.dtype, symbol.low, symbol.high)
         return other is not None and domain == (other.dtype, other.low, other.high)
-    return pattern.sort == term.sort or (term.sort == INT and pattern.sort == REAL)
+    return term.sort.fits(pattern.sort)
 
 
 def _fires_again(

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rewrite import ops
-from rewrite.tree import Head, Node, Sides, Tree, Var, canonical, occurrences
+from rewrite.tree import Head, Node, Sides, Tree, Var, canonical, commutes, occurrences
 
 __all__ = ["PathOrder", "path_order"]
 
@@ -104,7 +103,7 @@ class _Search:
                 yield from self.all_greater([(one, arg) for arg in other.args], 0, more)
 
     def _arguments(self, one: Node, other: Node, known: Precedence) -> Iterator[Precedence]:
-        if ops.OPS[one.head.code].commutative or self.status == STATUSES[2]:
+        if commutes(one.head.code) or self.status == STATUSES[2]:
             yield from self._multiset(list(one.args), list(other.args), known)
             return
         backwards = self.status == STATUSES[1]

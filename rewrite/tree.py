@@ -18,8 +18,8 @@ from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
 __all__ = [
-    "Head", "Node", "Place", "Sides", "Tree", "Var", "canonical", "equations", "occurrences", "places",
-    "read", "replaced", "sides", "unreadable", "write",
+    "Head", "Node", "Place", "Sides", "Tree", "Var", "canonical", "commutes", "equations",
+    "occurrences", "places", "read", "replaced", "sides", "unreadable", "write",
 ]  # fmt: skip
 
 
@@ -133,6 +133,8 @@ def sides(rule: Rule) -> Sides:
 
 def unreadable(rule: Rule) -> str | None:
     """Say why a rule cannot be analysed; None if it can."""
+    if not getattr(rule, "symbolic", True):
+        return "its right side is computed"
     for what, side in (("left", rule.lhs), ("right", rule.rhs)):
         if not isinstance(side, Term):
             return f"its {what} side is computed"
@@ -182,7 +184,7 @@ def canonical(tree: Tree) -> Tree:
     if isinstance(tree, Var):
         return tree
     args = tuple(canonical(arg) for arg in tree.args)
-    if len(args) == 2 and ops.swaps(tree.head.code, args[0].sort, args[1].sort):
+    if len(args) == 2 and commutes(tree.head.code):
         args = tuple(sorted(args, key=_key))
     return Node(tree.head, args, tree.sort)
 
@@ -193,17 +195,26 @@ def _key(tree: Tree) -> str:
     return f"{tree.head.code}:{tree.head.text}({','.join(map(_key, tree.args))})"
 
 
+def commutes(code: int) -> bool:
+    """Tell whether arguments of an op may be exchanged, for some sorts at least.
+
+    >>> commutes(ops.ADD.code), commutes(ops.SUB.code)
+    (True, False)
+    """
+    return bool(ops.swap_table()[code].any())
+
+
 def equations(rules: Iterable[Sides]) -> frozenset[int]:
     """Return the ops whose arguments some of these rules match in any grouping.
 
-    Those are associative and commutative ops on a left side, where the licence allows to
-    reassociate or no rounding is at stake. Every commutative op is matched in both orders.
+    Those are associative ops on a left side, where the licence allows to reassociate or no
+    rounding is at stake. Every commutative op is matched in both orders.
     """
     found: set[int] = set()
     for each in rules:
         for _, part in places(each.left):
-            row = ops.OPS[part.head.code]
+            code = part.head.code
             loose = FastMath.REASSOC in each.rule.licence or part.sort == BOOL
-            if row.associative and row.commutative and loose:
-                found.add(row.code)
+            if loose and ops.associate_table()[code].any():
+                found.add(code)
     return frozenset(found)

@@ -102,7 +102,7 @@ def check(
     >>> check(rw.ruleset("roots", rw.FastMath.NNAN, ("root", rw.sqrt(rw.sqrt(a)), rw.cbrt(a))))
     roots: 1 rule
     terminates, by
-      1. weights, sqrt = 1, cbrt = 1; variables >= 0: smaller by root
+      1. weights, sqrt = 1, cbrt = 0; variables >= 0: smaller by root
     1 critical pair does not join:
       sqrt(sqrt(sqrt(x)))
           -> cbrt(sqrt(x)) (root)

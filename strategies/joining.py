@@ -49,8 +49,8 @@ class Meeting(NamedTuple):
 class Joiner:
     """Rewrites terms of one store by a group, and compares them as its rules see them.
 
-    Terms are the same if they differ in the order of the arguments of commutative ops on numbers
-    and truth values, or in the grouping of ops in `grouped`.
+    Terms are the same if they differ only in the order of arguments that commute, or in the
+    grouping of ops in `grouped`.
     """
 
     def __init__(self, group: RuleSet, grouped: frozenset[int], firings: int, width: int) -> None:
@@ -113,19 +113,22 @@ class Joiner:
         children = [self.forms[child] for child in store.children(node)]
         if not children:
             return node
-        row = ops.OPS[code]
-        commutes = _commutes(store, code, children)
-        if row.arity >= 0 and code not in self.grouped:
-            return store.make((code, *(sorted(children) if commutes else children)))
-        if code in self.grouped and commutes:
-            parts = sorted(self._flat(store, code, children))
-            if _commutes(store, code, parts):
-                return self._nested(store, code, parts)
+        if ops.OPS[code].arity >= 0 and len(children) != 2:
+            return store.make((code, *children))
+        if code in self.grouped:
+            parts = list(self._flat(store, code, children))
+            if ops.associates(code, [store.sort(part) for part in parts]):
+                return self._nested(store, code, self._ordered(store, code, parts))
         made = children[0]
         for child in children[1:]:  # a + b + c is (a + b) + c
-            pair = sorted((made, child)) if commutes else (made, child)
-            made = store.make((code, *pair))
+            made = store.make((code, *self._ordered(store, code, [made, child])))
         return made
+
+    def _ordered(self, store: Store, code: int, parts: list[int]) -> list[int]:
+        """Sort arguments if each may be exchanged with each."""
+        kinds = {store.sort(part) for part in parts}
+        free = all(ops.swaps(code, one, other) for one in kinds for other in kinds)
+        return sorted(parts) if free else parts
 
     def _flat(self, store: Store, code: int, children: list[int]) -> Iterator[int]:
         """Yield the arguments of nested nodes with an op."""
@@ -142,7 +145,3 @@ class Joiner:
         for part in parts[1:]:
             made = store.make((code, made, part))
         return made
-
-
-def _commutes(store: Store, code: int, children: list[int]) -> bool:
-    return ops.commutes(code, [store.sort(child) for child in children])
