@@ -34,6 +34,8 @@ type Places = tuple[int, ...]
 
 MOST_TRIES: Final = 1_000_000
 """So many steps may be tried for one match."""
+MOST_GROUPS: Final = 1000
+"""So many groups of a store are remembered at a time."""
 
 
 # -- leaves and sorts ------------------------------------------------------------------------
@@ -102,7 +104,7 @@ class _Known:
 
     def __init__(self) -> None:
         self.summaries: dict[int, tuple[int, int]] = {}
-        self.last: tuple[int, _Group] | None = None
+        self.groups: dict[int, _Group] = {}
 
 
 _KNOWN: Final[weakref.WeakKeyDictionary[Store, _Known]] = weakref.WeakKeyDictionary()
@@ -157,11 +159,13 @@ def _group(nodes: Nodes, node: int, code: int, *, flat: bool) -> _Group:
     known = _KNOWN.get(nodes)
     if known is None:
         known = _KNOWN.setdefault(nodes, _Known())
-    last = known.last
-    if last is None or last[0] != node:  # the rules of a set ask for one node after the other
+    found = known.groups.get(node)
+    if found is None:  # the rules of a set ask for one node after the other
         args, nested = _arguments(nodes, node, code)
-        last = known.last = (node, _divided(nodes, args, code, nested=nested))
-    return last[1]
+        if len(known.groups) >= MOST_GROUPS:
+            known.groups = {}
+        found = known.groups[node] = _divided(nodes, args, code, nested=nested)
+    return found
 
 
 def _divided(nodes: Nodes, args: tuple[int, ...], code: int, *, nested: bool) -> _Group:
@@ -359,7 +363,9 @@ class Machine:
                 yield
             while pending:
                 place, options = pending[-1]
-                self.count()
+                self.tries += 1
+                if self.tries > MOST_TRIES:
+                    self.count()
                 if next(options, self) is None:
                     at = place + 1
                     break
@@ -430,8 +436,9 @@ class Machine:
         step, node = row.step, self.slots[row.step.slot]
         if row.known:
             known = self.values[step.variable]
-            return isinstance(known, int) and self.same(known, node)
-        return self.give(row, (node,))
+            return known == node or (isinstance(known, int) and self.same(known, node))
+        self.values[step.variable] = node
+        return _fits(self.plan.variables[step.variable].sort, self.nodes.sort(node))
 
     def give(self, row: Row, taken: Sequence[int]) -> bool:
         """Let the variable of a step stand for what was taken, if that fits its sort."""

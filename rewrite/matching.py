@@ -208,8 +208,8 @@ def head_ops(store: Store, node: int) -> tuple[int, ...]:
 
 def plausible(rule: Rule, seen: tuple[int, ...]) -> bool:
     """Tell from the `head_ops` of a term whether a rule may match it: a cheap sieve."""
-    code = seen[0]
-    if rule.lhs.op.code != code:
+    code, lhs = seen[0], rule.lhs
+    if lhs.store.code(lhs.id) != code:
         return False
     todo = _plan(rule).plan
     if todo.steps[0].do is Do.OPEN:

@@ -13,15 +13,16 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from rewrite import ops
-from rewrite.constants import Constant, Named, to_float
+from rewrite.conditions import literal
+from rewrite.constants import Constant, Named, as_constant, to_float
 from rewrite.fastmath import FastMath, licence
-from rewrite.rule import RuleSet
+from rewrite.rule import RuleSet, compute, ruleset
 from rewrite.rules.arithmetic import CANCELLATION, IDENTITIES, NEGATION, ZEROS
-from rewrite.term import Term, const
+from rewrite.term import Term, const, pattern_vars
 from strategies.base import Strategy, choice, strategy
 from strategies.traversal import innermost
 
-__all__ = ["SHRINKING", "Fold", "cleanup", "fold"]
+__all__ = ["FOLDING", "SHRINKING", "Fold", "cleanup", "fold"]
 
 type Rational = bool | int | Fraction
 
@@ -179,6 +180,31 @@ fold: Final = Fold()
 Division by zero stays, and so do floats whose result would be rounded. Use it under a traversal:
 `bottomup(try_(fold))`.
 """
+
+
+def _computed(code: int, *operands: Any) -> Constant | None:
+    values = [x.value if isinstance(x, Term) else as_constant(x) for x in operands]
+    return folded(code, values, FastMath.REASSOC)
+
+
+def constant_sum(x: Any, y: Any) -> Constant | None:
+    """Add two constants."""
+    return _computed(ops.ADD.code, x, y)
+
+
+def constant_product(x: Any, y: Any) -> Constant | None:
+    """Multiply two constants."""
+    return _computed(ops.MUL.code, x, y)
+
+
+a, b = pattern_vars("a b")
+# fmt: off
+FOLDING: Final = ruleset("folding", FastMath.REASSOC,
+    ("fold-sum",      a + b,  compute(constant_sum, a, b),      (literal(a), literal(b))),
+    ("fold-product",  a * b,  compute(constant_product, a, b),  (literal(a), literal(b))),
+)
+# fmt: on
+"""Constants of a sum or a product are folded wherever they stand: 2 + x + 3 becomes 5 + x."""
 
 SHRINKING: Final = RuleSet("shrinking", (*IDENTITIES, *NEGATION, *ZEROS, *CANCELLATION))
 """Laws that never make a term larger and never undo each other."""

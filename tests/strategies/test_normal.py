@@ -13,7 +13,7 @@ from rewrite.evaluate import evaluate
 from rewrite.fastmath import FastMath
 from rewrite.term import Term, apply, const
 from strategies import bottomup, innermost, try_
-from strategies.normal import EXACT, SHRINKING, Fold, cleanup, fold
+from strategies.normal import EXACT, FOLDING, SHRINKING, Fold, cleanup, fold
 
 x, y = rw.symbols("x y")
 STRICT = Fold(FastMath.NONE)
@@ -110,6 +110,16 @@ def test_a_term_is_folded_bottom_up() -> None:
     term = (const(2) * 3 - 6) * x + rw.where(const(1) < 2, y, x / (const(1) - 1))
     assert bottomup(try_(fold))(term) == 0 * x + y
     assert str(fold) == "fold" and fold == Fold() != STRICT
+
+
+def test_constants_are_folded_wherever_they_stand() -> None:
+    fold_all = innermost(FOLDING)
+    assert fold_all((2 + x) + (3 + y)) == apply("add", 5, x, y)
+    assert fold_all(2 * (x * Fraction(1, 2))) == 1 * x
+    assert fold_all(apply("mul", 2, x, 3, y, 5)) == apply("mul", 30, x, y)
+    assert fold_all(0.1 + (x + 0.2)) is None or fold_all(0.1 + (x + 0.2)) == 0.1 + (x + 0.2)
+    assert fold_all(("add", 2, ("add", "u", 3))) == ("add", 5, "u")
+    assert fold_all(rw.pi + (x + 1)) == rw.pi + (x + 1)
 
 
 def test_cleanup() -> None:
