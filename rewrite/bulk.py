@@ -10,6 +10,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from rewrite.native import native
 from rewrite.signatures import automaton
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _made(
     return made[state]  # type: ignore[no-any-return]
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def find_or_make(
     code: int, args: Any, low: int, high: int,
     op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any, types: Any,

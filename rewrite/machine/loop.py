@@ -7,23 +7,24 @@ Python can run. Its whole state is in arrays, so that it goes on where it stoppe
 
 from typing import Any, Final
 
-import numba as nb
 import numpy as np
 
 from rewrite import ops
 from rewrite.bulk import find_or_make
 from rewrite.machine import layout as at
-from rewrite.machine.match import NO, TIGHT, WIDE, arguments, match
+from rewrite.machine.match import NO, TIGHT, WIDE, joined, match
+from rewrite.native import native
 
 __all__ = ["run"]
 
+_int: Final[Any] = np.int64
 _CONST: Final = ops.CONST.code
 _LAST_LEAF: Final = ops.PVAR.code
 _ROOM: Final = 64
 """Nodes, and twice as many children, that must be free before a node is taken in hand."""
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _key(node: int, op: Any, payload: Any, classes: Any, codes: int) -> int:
     """Return the edge of the tree for a node: its op, or the class of its value if it has one."""
     code = op[node]
@@ -33,16 +34,17 @@ def _key(node: int, op: Any, payload: Any, classes: Any, codes: int) -> int:
     return codes + known if known >= 0 else int(code)
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _join(found: Any, bits: Any, row: int) -> None:
     for word in range(len(found)):
         found[word] |= bits[row, word]
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _candidates(
     node: int, into: Any, over: Any, star: Any, here: Any, under: Any, many: Any,
-    states: Any, cells: Any, found: Any, op: Any, start: Any, pool: Any, payload: Any, classes: Any, codes: int,
+    states: Any, cells: Any, found: Any,
+    op: Any, start: Any, pool: Any, payload: Any, classes: Any, codes: int,
 ) -> None:  # fmt: skip
     """Walk the discrimination tree; set the bits of the rules that may match."""
     for word in range(len(found)):
@@ -82,7 +84,7 @@ def _candidates(
             top += 1
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _look(node: int, op: Any, start: Any, pool: Any, payload: Any, classes: Any, seen: Any) -> None:
     """Note which ops and values are among the arguments of a node, nested ones counted in."""
     ops_seen, values = np.uint64(0), np.uint64(0)
@@ -101,7 +103,7 @@ def _look(node: int, op: Any, start: Any, pool: Any, payload: Any, classes: Any,
     seen[node, 0], seen[node, 1] = ops_seen, values
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _foldable(node: int, op: Any, start: Any, pool: Any, partly: Any) -> bool:
     """Tell whether a node has only constants below it, or one that may decide it."""
     low, high = start[node], start[node + 1]
@@ -112,10 +114,10 @@ def _foldable(node: int, op: Any, start: Any, pool: Any, partly: Any) -> bool:
         constant = op[pool[k]] == _CONST
         every = every and constant
         some = some or constant
-    return some if partly[op[node]] == 2 else every and high > low
+    return some if partly[op[node]] == 2 else (every and high > low)  # type: ignore[no-any-return]
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _build(
     rule: int, rules: Any, builds: Any, leaves: Any, bind: Any, values: Any,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
@@ -123,7 +125,7 @@ def _build(
     """Make the right side of a rule; -1 where its arguments have the wrong sorts."""
     top = 0
     for k in range(rules[rule, at.BUILDS], rules[rule + 1, at.BUILDS]):
-        kind, what, count = builds[k, 0], np.int64(builds[k, 1]), np.int64(builds[k, 2])
+        kind, what, count = builds[k, 0], _int(builds[k, 1]), _int(builds[k, 2])
         if kind == at.PUT_VARIABLE:
             values[top] = bind[what]
             top += 1
@@ -148,68 +150,42 @@ def _build(
     return int(values[0])
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _beside(
-    made: int, node: int, groups: Any, elems: Any, owner: Any, buffer: Any,
-    arity: int, op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any,
-    st: Any,
+    made: int, code: int, groups: Any, elems: Any, owner: Any, buffer: Any,
+    op: Any, start: Any, pool: Any,
 ) -> int:  # fmt: skip
-    """Put what a rule left of the arguments of a node beside its result."""
-    base, end = np.int64(groups[0, 0]), np.int64(groups[0, 1])
-    left = 0
-    for i in range(base, end):
-        left += owner[i] < 0
-    if left == 0:
-        return made
-    code = np.int64(op[node])
+    """Write what a rule left of the arguments at the root, and its result, to the buffer.
+
+    The result stands where the first argument stood that was taken. Return how many there are.
+    """
     count, done = 0, False
-    for i in range(base, end):
+    for i in range(groups[0, 0], groups[0, 1]):
         if owner[i] < 0:
             buffer[count] = elems[i]
             count += 1
         elif not done:
             done = True
-            if op[made] == code:
-                last = arguments(made, False, op, start, pool, elems, end)
-                for k in range(end, last):
-                    buffer[count] = elems[k]
-                    count += 1
-            else:
+            low, high = start[made], start[made + 1]
+            if op[made] != code:
                 buffer[count] = made
                 count += 1
-    if arity < 0:
-        if st[at.USED] + 2 >= len(op) or start[st[at.USED]] + count >= len(pool):
-            return -2
-        result = find_or_make(
-            code, buffer, 0, count,
-            op, start, pool, payload, sorts, st[at.USED], table, traits,
-        )  # fmt: skip
-        st[at.USED] += result == st[at.USED]
-        return result
-    if st[at.USED] + count >= len(op) or start[st[at.USED]] + 2 * count >= len(pool):
-        return -2
-    result = int(buffer[0])
-    for i in range(1, count):
-        buffer[count], buffer[count + 1] = result, buffer[i]
-        result = find_or_make(
-            code,
-            buffer,
-            count,
-            count + 2,
-            op,
-            start,
-            pool,
-            payload,
-            sorts,
-            st[at.USED],
-            table,
-            traits,
-        )
-        st[at.USED] += result == st[at.USED]
-    return result
+                continue
+            for k in range(low, high):
+                buffer[count] = pool[k]
+                count += 1
+    return count
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
+def _left(groups: Any, owner: Any) -> bool:
+    for i in range(groups[0, 0], groups[0, 1]):
+        if owner[i] < 0:
+            return True
+    return False
+
+
+@native
 def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its registers
     st: Any, tasks: Any, forms: Any, seen: Any, store: Any, data: Any, work: Any
 ) -> int:
@@ -223,7 +199,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
         top = st[at.TOP]
         if top < 0:
             return at.DONE
-        kind, node, now = np.int64(tasks[top, 0]), np.int64(tasks[top, 1]), np.int64(tasks[top, 2])
+        kind, node, now = _int(tasks[top, 0]), _int(tasks[top, 1]), _int(tasks[top, 2])
 
         if kind == at.VISIT:
             if forms[node] >= 0:
@@ -274,7 +250,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
             now = node
             if not same:
                 now = find_or_make(
-                    np.int64(op[node]), buffer, 0, high - low,
+                    _int(op[node]), buffer, 0, high - low,
                     op, start, pool, payload, sorts, used, table, traits,
                 )  # fmt: skip
                 if now < 0:
@@ -296,7 +272,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
             kind = at.REDUCE
 
         # REDUCE: the children of `now` are in normal form
-        code = np.int64(op[now])
+        code = _int(op[now])
         made = -1
         if direct[code] != 0:
             _candidates(
@@ -351,12 +327,13 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
                 )  # fmt: skip
                 if made == -1:
                     return at.ILL_SORTED
-                if rules[rule, at.EXTENDED]:
-                    made = _beside(
-                        made, now, groups, elems, owner, buffer, np.int64(arities[code]),
+                if rules[rule, at.EXTENDED] and _left(groups, owner):
+                    count = _beside(made, code, groups, elems, owner, buffer, op, start, pool)
+                    made = joined(
+                        code, _int(arities[code]), count, buffer,
                         op, start, pool, payload, sorts, table, traits, st,
                     )  # fmt: skip
-                    if made == -2:
+                    if made < 0:
                         return at.GROW
                 if made != now:
                     break

@@ -5,14 +5,14 @@
 
 from typing import Any, Final
 
-import numba as nb
 import numpy as np
 
 from rewrite.bulk import find_or_make
 from rewrite.machine import layout as at
+from rewrite.native import native
 from rewrite.pattern import WIDEST, Do
 
-__all__ = ["NO", "TIGHT", "WIDE", "YES", "arguments", "match"]
+__all__ = ["NO", "TIGHT", "WIDE", "YES", "arguments", "joined", "match"]
 
 NO: Final = 0
 YES: Final = 1
@@ -28,9 +28,11 @@ _FIXED, _EITHER, _LEAF, _HOLE = int(Do.FIXED), int(Do.EITHER), int(Do.LEAF), int
 _OPEN, _PICK, _BOUND = int(Do.OPEN), int(Do.PICK), int(Do.BOUND)
 _SOME, _ALL, _CLOSE = int(Do.SOME), int(Do.ALL), int(Do.CLOSE)
 _BOOL: Final = 2
+_int: Final[Any] = np.int64
+"""Of one width, so that each loop is compiled once."""
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def arguments(node: int, flat: bool, op: Any, start: Any, pool: Any, out: Any, base: int) -> int:
     """Write the arguments of a group to `out` from `base` on; return where they end.
 
@@ -72,12 +74,12 @@ def arguments(node: int, flat: bool, op: Any, start: Any, pool: Any, out: Any, b
     return end
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _fits(wanted: int, sort: int) -> bool:
     return sort == wanted or (wanted == 0 and sort == 1)
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _held_back(elems: Any, owner: Any, base: int, i: int) -> bool:
     """Tell whether an equal argument before this one is left: then that one comes first."""
     for j in range(base, i):
@@ -86,14 +88,14 @@ def _held_back(elems: Any, owner: Any, base: int, i: int) -> bool:
     return False
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _release(owner: Any, base: int, end: int, k: int) -> None:
     for i in range(base, end):
         if owner[i] == k:
             owner[i] = -1
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _take_value(
     value: int, code: int, k: int, base: int, end: int, top: int,
     op: Any, start: Any, pool: Any, elems: Any, owner: Any,
@@ -117,87 +119,73 @@ def _take_value(
     return True
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
-def _take_mask(
-    mask: int, k: int, sort: int, base: int, end: int, elems: Any, owner: Any, sorts: Any
-) -> int:
-    """Take the arguments left whose bits are set; return how many, 0 if they do not do."""
+@native
+def _take_mask(mask: int, k: int, base: int, end: int, elems: Any, owner: Any) -> bool:
+    """Take the arguments left whose bits are set, all of them for -1; tell whether it will do.
+
+    It will not if one is taken and an equal one before it is not.
+    """
     bit = 0
-    taken = 0
     for i in range(base, end):
         if owner[i] >= 0:
             continue
-        if mask < 0 or (mask >> bit) & 1:
-            if mask >= 0:
-                for j in range(base, i):
-                    if elems[j] == elems[i] and owner[j] < 0:
-                        taken = -1  # an equal one before it was not taken
-                if taken < 0:
-                    break
+        if mask < 0:
             owner[i] = k
-            taken += 1
+        elif (mask >> bit) & 1:
+            if _held_back(elems, owner, base, i):
+                return False
+            owner[i] = k
         bit += 1
-    if taken == 1:
-        for i in range(base, end):
-            if owner[i] == k and not _fits(sort, sorts[elems[i]]):
-                taken = -1
-    if taken <= 0:
-        _release(owner, base, end, k)
-        return 0
-    return taken
+    return True
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
-def _gather(
-    code: int, k: int, arity: int, base: int, end: int, elems: Any, owner: Any, buffer: Any,
+@native
+def joined(
+    code: int, arity: int, count: int, buffer: Any,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
 ) -> int:  # fmt: skip
-    """Return the node of what a step took out of a group; -1 where there is no room to make it."""
+    """Make one node of the arguments of an associative op in a buffer; -1 if there is no room."""
+    if count == 1:
+        return _int(buffer[0])  # type: ignore[no-any-return]
+    used, width = st[at.USED], 2 * count
+    if (
+        used + count >= len(op)
+        or start[used] + width >= len(pool)
+        or 2 * (used + count) > len(table)
+    ):
+        return -1
+    if arity < 0:
+        node = find_or_make(
+            code, buffer, 0, count, op, start, pool, payload, sorts, used, table, traits
+        )
+        st[at.USED] += node == used
+        return node
+    node = _int(buffer[0])
+    for i in range(1, count):
+        buffer[count], buffer[count + 1] = node, buffer[i]
+        node = find_or_make(
+            code, buffer, count, count + 2,
+            op, start, pool, payload, sorts, st[at.USED], table, traits,
+        )  # fmt: skip
+        st[at.USED] += node == st[at.USED]
+    return node
+
+
+@native
+def _gather(k: int, base: int, end: int, elems: Any, owner: Any, buffer: Any) -> int:
+    """Write what a step took out of a group to the buffer; return how many."""
     count = 0
     for i in range(base, end):
         if owner[i] == k:
             buffer[count] = elems[i]
             count += 1
-    if count == 1:
-        return int(buffer[0])
-    used = st[at.USED]
-    if arity < 0:
-        if used + 2 >= len(op) or start[used] + count >= len(pool) or 2 * used >= len(table):
-            return -1
-        node = find_or_make(
-            code, buffer, 0, count, op, start, pool, payload, sorts, used, table, traits
-        )
-        if node == used:
-            st[at.USED] = used + 1
-        return node
-    if used + count >= len(op) or start[used] + 2 * count >= len(pool) or 2 * used >= len(table):
-        return -1
-    node = int(buffer[0])
-    for i in range(1, count):
-        buffer[count], buffer[count + 1] = node, buffer[i]
-        node = find_or_make(
-            code,
-            buffer,
-            count,
-            count + 2,
-            op,
-            start,
-            pool,
-            payload,
-            sorts,
-            st[at.USED],
-            table,
-            traits,
-        )
-        if node == st[at.USED]:
-            st[at.USED] += 1
-    return node
+    return count
 
 
 # -- one step: with `fresh` its first choice, else the next one; NO where none is left ---------
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _children(
     steps: Any, fresh: bool, k: int, below: Any, subject: Any, choice: Any,
     op: Any, start: Any, pool: Any,
@@ -222,7 +210,7 @@ def _children(
     return YES
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _hole(steps: Any, fresh: bool, k: int, subject: Any, bind: Any, by: Any, sorts: Any) -> int:
     variable = steps[k, at.VARIABLE]
     if not fresh:
@@ -238,13 +226,13 @@ def _hole(steps: Any, fresh: bool, k: int, subject: Any, bind: Any, by: Any, sor
     return YES
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _open(
     steps: Any, k: int, flat: bool, subject: Any, groups: Any, elems: Any, owner: Any, top: int,
     op: Any, start: Any, pool: Any,
 ) -> int:  # fmt: skip
     slot = steps[k, at.SLOT]
-    node = np.int64(subject[slot])
+    node = _int(subject[slot])
     if op[node] != steps[k, at.CODE]:
         return NO
     if top + (start[node + 1] - start[node]) + 4 * WIDEST > len(elems):
@@ -256,13 +244,13 @@ def _open(
     return YES
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _pick(
     steps: Any, fresh: bool, k: int, subject: Any, choice: Any, groups: Any, elems: Any, owner: Any,
     op: Any,
 ) -> int:  # fmt: skip
-    base = np.int64(groups[steps[k, at.GROUP], 0])
-    end = np.int64(groups[steps[k, at.GROUP], 1])
+    base = _int(groups[steps[k, at.GROUP], 0])
+    end = _int(groups[steps[k, at.GROUP], 1])
     first = base
     if not fresh:
         owner[choice[k]] = -1
@@ -277,32 +265,32 @@ def _pick(
     return NO
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _bound(
     steps: Any, fresh: bool, k: int, bind: Any, groups: Any, elems: Any, owner: Any, top: int,
     op: Any, start: Any, pool: Any, code: int,
 ) -> int:  # fmt: skip
-    base = np.int64(groups[steps[k, at.GROUP], 0])
-    end = np.int64(groups[steps[k, at.GROUP], 1])
+    base = _int(groups[steps[k, at.GROUP], 0])
+    end = _int(groups[steps[k, at.GROUP], 1])
     if not fresh:
         _release(owner, base, end, k)
         return NO
-    value = np.int64(bind[steps[k, at.VARIABLE]])
+    value = _int(bind[steps[k, at.VARIABLE]])
     if top + (start[value + 1] - start[value]) + 4 * WIDEST > len(elems):
         return WIDE
     taken = _take_value(value, code, k, base, end, top, op, start, pool, elems, owner)
     return YES if taken else NO
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _some(
     steps: Any, fresh: bool, k: int, bind: Any, by: Any, choice: Any, groups: Any, elems: Any,
     owner: Any, buffer: Any, arity: int, code: int,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
 ) -> int:  # fmt: skip
     """SOME and ALL: choice 0 takes all that is left, choice m what the bits of m say."""
-    base = np.int64(groups[steps[k, at.GROUP], 0])
-    end = np.int64(groups[steps[k, at.GROUP], 1])
+    base = _int(groups[steps[k, at.GROUP], 0])
+    end = _int(groups[steps[k, at.GROUP], 1])
     variable = steps[k, at.VARIABLE]
     if not fresh:
         _release(owner, base, end, k)
@@ -320,9 +308,10 @@ def _some(
     last = (1 << left) - 2 if steps[k, at.DO] == _SOME else 0
     while mask <= last:
         wanted = mask if mask > 0 else -1
-        if _take_mask(wanted, k, steps[k, at.SORT], base, end, elems, owner, sorts) > 0:
-            node = _gather(
-                code, k, arity, base, end, elems, owner, buffer,
+        if _take_mask(wanted, k, base, end, elems, owner):
+            count = _gather(k, base, end, elems, owner, buffer)
+            node = joined(
+                code, arity, count, buffer,
                 op, start, pool, payload, sorts, table, traits, st,
             )  # fmt: skip
             if node < 0:
@@ -331,12 +320,12 @@ def _some(
                 bind[variable], by[variable] = node, k
                 choice[k] = mask
                 return YES
-            _release(owner, base, end, k)
+        _release(owner, base, end, k)
         mask += 1
     return NO
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def _close(steps: Any, k: int, groups: Any, owner: Any) -> int:
     for i in range(groups[steps[k, at.GROUP], 0], groups[steps[k, at.GROUP], 1]):
         if owner[i] < 0:
@@ -348,7 +337,7 @@ TRIES: Final = 1_000_000
 """Then the driver takes over, and says what is wrong."""
 
 
-@nb.njit(cache=True, nogil=True, _nrt=False)
+@native
 def match(  # noqa: C901 - one loop over all kinds of steps
     rule: int, node: int, skip: int, rules: Any, steps: Any, below: Any, arities: Any,
     subject: Any, bind: Any, by: Any, choice: Any, groups: Any, elems: Any, owner: Any,
@@ -356,7 +345,7 @@ def match(  # noqa: C901 - one loop over all kinds of steps
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
 ) -> int:  # fmt: skip
     """Match a rule at a node, leaving out so many matches; the bindings are left in `bind`."""
-    begin, stop = np.int64(rules[rule, at.STEPS]), np.int64(rules[rule + 1, at.STEPS])
+    begin, stop = _int(rules[rule, at.STEPS]), _int(rules[rule + 1, at.STEPS])
     flat = rules[rule, at.FLAT] != 0
     for i in range(len(by)):
         by[i] = -1
@@ -370,7 +359,7 @@ def match(  # noqa: C901 - one loop over all kinds of steps
             k, fresh = k - 1, False
         if k < begin:
             return NO
-        do = np.int64(steps[k, at.DO])
+        do = _int(steps[k, at.DO])
         if do <= _EITHER:
             found = _children(steps, fresh, k, below, subject, choice, op, start, pool)
         elif do == _HOLE:
@@ -382,14 +371,14 @@ def match(  # noqa: C901 - one loop over all kinds of steps
                 found = YES if classes[payload[one], op[one]] == steps[k, at.LEAF] else NO
         elif do == _OPEN:
             if fresh:
+                counted_in = flat or steps[k, at.SORT] == _BOOL
                 found = _open(
-                    steps, k, flat or steps[k, at.SORT] == _BOOL, subject, groups, elems, owner, top,
-                    op, start, pool,
-                )  # fmt: skip
+                    steps, k, counted_in, subject, groups, elems, owner, top, op, start, pool
+                )
                 if found == YES:
-                    top = np.int64(groups[steps[k, at.SLOT], 1])
+                    top = _int(groups[steps[k, at.SLOT], 1])
             else:
-                top = np.int64(groups[steps[k, at.SLOT], 0])
+                top = _int(groups[steps[k, at.SLOT], 0])
                 found = NO
         elif do == _PICK:
             found = _pick(steps, fresh, k, subject, choice, groups, elems, owner, op)
@@ -406,14 +395,14 @@ def match(  # noqa: C901 - one loop over all kinds of steps
                 op,
                 start,
                 pool,
-                np.int64(steps[k, at.CODE]),
+                _int(steps[k, at.CODE]),
             )
         elif do == _CLOSE:
             found = _close(steps, k, groups, owner) if fresh else NO
         else:
             found = _some(
                 steps, fresh, k, bind, by, choice, groups, elems, owner, buffer,
-                np.int64(arities[steps[k, at.CODE]]), np.int64(steps[k, at.CODE]),
+                _int(arities[steps[k, at.CODE]]), _int(steps[k, at.CODE]),
                 op, start, pool, payload, sorts, table, traits, st,
             )  # fmt: skip
         if found == YES:

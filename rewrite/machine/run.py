@@ -115,7 +115,7 @@ class _Session:
     def _classify(self) -> None:
         """Give the constants and symbols that are new to the store their classes."""
         pools = (self.store.symbols, self.store.constants)
-        longest = max(map(len, pools))
+        longest = max(len(pool) for pool in pools)
         if longest > len(self.classes):
             classes = np.full((2 * longest, 3), -1, np.int32)
             classes[: len(self.classes)] = self.classes
