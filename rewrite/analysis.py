@@ -8,7 +8,7 @@ underflow make of it (exp(x) is never 0, though as a double it may be).
 
 import functools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.conditions import KINDS
 from rewrite.constants import Constant
-from rewrite.dag import Dag
+from rewrite.dag import SMALL, Dag
 from rewrite.errors import PatternError
 from rewrite.foreign import Foreign
 from rewrite.intervals import INF, TOP, TRUTH, Fact, fact, fact_of_constant
@@ -178,23 +178,42 @@ def pattern_rows(pattern: int) -> list[tuple[int, tuple[int, ...], Symbol | Cons
 def _learn(store: Store, known: dict[int, Fact], root: int) -> None:
     """Add what is missing below a node; no recursion, as ids increase from children to parents."""
     missing: set[int] = set()
+    marks = _marks(store)
     stack = [root]
     while stack:
         node = stack.pop()
-        if node not in known and node not in missing:
+        if node < len(marks) and marks[node] == NOTHING:
+            known[node] = TOP
+        elif node not in known and node not in missing:
             missing.add(node)
             stack.extend(store.children(node))
     for node in sorted(missing):
         code = store.code(node)
         if code <= ops.PVAR.code:
-            pool: list[Constant] | list[Symbol] = (
-                store.constants if code == ops.CONST.code else store.symbols
-            )
-            known[node] = _leaf(pool[store.payload(node)])
+            known[node] = _leaf_of(store, node)
         else:
             args = store.children(node)
             numbers = all(store.sort(a) <= BOOL for a in args)
             known[node] = transfer(code, args, [known[a] for a in args]) if numbers else TOP
+
+
+NOTHING: Final = 1
+"""The mark of `rewrite.unknowns` on nodes whose fact is `TOP`."""
+
+
+def _marks(store: Store) -> Sequence[int] | npt.NDArray[np.uint8]:
+    """Return which nodes of a large store nothing is known about; of a small one, none."""
+    if store.table is None or len(store) <= SMALL:
+        return ()
+    from rewrite.unknowns import unknown
+
+    return unknown(store, functools.partial(_leaf_of, store))
+
+
+def _leaf_of(store: Store, node: int) -> Fact:
+    """Return the fact of a symbol or constant of a store."""
+    at = store.payload(node)
+    return _leaf(store.constants[at] if store.code(node) == ops.CONST.code else store.symbols[at])
 
 
 def _leaf(value: Symbol | Constant) -> Fact:
