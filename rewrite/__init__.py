@@ -131,6 +131,8 @@ if TYPE_CHECKING:
     from rewrite.rule import Condition as Condition
     from rewrite.rule import Rule as Rule
     from rewrite.rule import RuleSet as RuleSet
+    from rewrite.rule import compute as compute
+    from rewrite.rule import predicate as predicate
     from rewrite.sorts import Sort as Sort
     from rewrite.store import Store as Store
     from rewrite.store import Symbol as Symbol
