@@ -1,11 +1,33 @@
-"""How loops that share the store's columns are compiled."""
+"""How loops that share the store's columns are compiled, and when they are compiled again."""
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numba as nb
+from numba.core.caching import FunctionCache
 
 __all__ = ["native"]
+
+_HERE: Final = Path(__file__).parent
+_SOURCES: Final = ("native.py", "bulk.py", "ops.py", "pattern.py", "unknowns.py", "machine/*.py")
+"""Files whose code or constants end up in each other's machine code."""
+
+
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    files = sorted(path for pattern in _SOURCES for path in _HERE.glob(pattern))
+    stats = [(path.name, path.stat()) for path in files]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+_STAMP: Final = _stamp()
+
+
+class _LinkedCache(FunctionCache):  # type: ignore[misc, no-any-unimported]
+    """Numba looks at the file of a function alone, not at those of the functions that it calls."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), _STAMP)
 
 
 def native[F: Callable[..., Any]](function: F) -> F:
@@ -14,5 +36,7 @@ def native[F: Callable[..., Any]](function: F) -> F:
     Arrays are not counted: each view and many a call would do so atomically, which took half of
     the time. So such a function must not make, slice or return an array. Without the global lock.
     """
-    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-    return nb.njit(**options)(function)  # type: ignore[no-any-return]
+    options: dict[str, Any] = {"nogil": True, "_nrt": False}
+    compiled: Any = nb.njit(**options)(function)
+    compiled._cache = _LinkedCache(function)
+    return compiled  # type: ignore[no-any-return]

@@ -96,16 +96,10 @@ def _release(owner: Any, base: int, end: int, k: int) -> None:
 
 
 @native
-def _take_value(
-    value: int, code: int, k: int, base: int, end: int, top: int,
-    op: Any, start: Any, pool: Any, elems: Any, owner: Any,
-) -> bool:  # fmt: skip
-    """Take the value of a variable out of a group; the part of `elems` above `top` is free."""
-    if op[value] == code:
-        last = arguments(value, True, op, start, pool, elems, top)
-    else:
-        elems[top] = value
-        last = top + 1
+def _take_all(
+    k: int, base: int, end: int, top: int, last: int, elems: Any, owner: Any
+) -> bool:
+    """Take what stands in `elems` from `top` on out of a group; all of it or nothing."""
     for wanted in range(top, last):
         found = False
         for i in range(base, end):
@@ -117,6 +111,28 @@ def _take_value(
             _release(owner, base, end, k)
             return False
     return True
+
+
+@native
+def _take_value(
+    value: int, code: int, k: int, base: int, end: int, top: int,
+    op: Any, start: Any, pool: Any, elems: Any, owner: Any,
+) -> bool:  # fmt: skip
+    """Take the value of a variable out of a group; the part of `elems` above `top` is free.
+
+    Where nested arguments were too many to be counted in, a nested value may stand as it is.
+    """
+    nested = end - base <= WIDEST
+    for i in range(base, end):
+        nested = nested and op[elems[i]] != code
+    if not nested or op[value] != code:
+        elems[top] = value
+        if _take_all(k, base, end, top, top + 1, elems, owner):
+            return True
+        if op[value] != code:
+            return False
+    last = arguments(value, nested, op, start, pool, elems, top)
+    return _take_all(k, base, end, top, last, elems, owner)
 
 
 @native
