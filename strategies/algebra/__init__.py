@@ -1,0 +1,1 @@
+"""Canonical algebra: sums, products, polynomials and rational functions as strategies."""
