@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final
 
-__all__ = ["LONGEST", "STEEPEST", "Form", "Monomial", "Product", "Rational", "Sum", "Terms", "content",
-           "exact", "fits", "inverse", "width"]  # fmt: skip
+__all__ = [
+    "LONGEST", "STEEPEST", "Form", "Monomial", "Product", "Rational", "Sum", "Terms", "content",
+    "exact", "fits", "inverse", "width",
+]  # fmt: skip
 
 type Rational = int | Fraction
 type Monomial = tuple[tuple[int, int], ...]

@@ -173,7 +173,7 @@ def _join_base(
     for form, times in taken:
         whole = form if isinstance(form, Sum) else Sum({form.monomial(): form.coef})
         scribe.plus(terms, whole, times)
-    number = terms.terms.get((), 0)
+    number = Fraction(terms.terms.get((), 0))
     if abs(number) >= STEEPEST:
         return
     for g in members:
@@ -186,7 +186,8 @@ def _join_base(
     above = math.trunc(number)
     if above:
         scribe.times(product, scribe.read(base), above)
-    if part := abs(number - above):
+    part = abs(number - above)
+    if part:
         root = (_SQRT, base) if part == _HALF else (_POW, base, scribe.constant(part))
         g = scribe.store.make(root)
         product.raise_(g, 1 if number > 0 else -1)

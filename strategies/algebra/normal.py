@@ -150,7 +150,7 @@ class Pass:
     # -- sums --------------------------------------------------------------------------------
 
     def total(self, parts: list[tuple[Rational, Form, bool]]) -> Form:
-        """Add forms, each times a number; the last entry of each tells whether it may be changed."""
+        """Add forms, each times a number; its last entry tells whether it may be changed."""
         target = Sum({})
         for factor, form, own in sorted(parts, key=lambda part: -width(part[1])):
             if isinstance(form, Product):

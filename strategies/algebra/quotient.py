@@ -9,12 +9,11 @@ C. Hearn, "REDUCE User's Manual", switch `lcm`).
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-
-from typing import Final
+from typing import ClassVar, Final
 
 from flint.utils.flint_exceptions import DomainError
 
-from strategies.algebra.forms import Rational
+from strategies.algebra.forms import Product, Rational
 from strategies.algebra.ring import Poly, Ring
 
 __all__ = ["Field", "Fractions", "Inverses", "Quotient"]
@@ -35,6 +34,9 @@ class Quotient:
 
 class Field:
     """Arithmetic of quotients over one ring."""
+
+    apart: ClassVar[bool]
+    """Do different denominators stay apart?"""
 
     def __init__(self, ring: Ring) -> None:
         self.ring = ring
@@ -82,7 +84,7 @@ class Field:
         if factors:
             above, factors = self.divided(above, factors)
         if below != 1:
-            common = math.gcd(int(above.content()), below)
+            common = math.gcd(int(above.primitive()[0]), below)
             if common != 1:
                 above, below = above / common, below // common
         return Quotient(above, below, factors)
@@ -126,8 +128,8 @@ class Field:
         factors = {f: k * n for f, k in base.factors.items()} if n else _NONE
         return Quotient(base.above**n, base.below**n, factors)
 
-    def div(self, one: Quotient, other: Quotient) -> Quotient:
-        """Divide by what is not zero."""
+    def div(self, one: Quotient, other: Quotient, k: int) -> Quotient:
+        """Divide by the k-th power of what is not zero; k is at least 1."""
         raise NotImplementedError
 
     # -- factors -----------------------------------------------------------------------------
@@ -163,16 +165,22 @@ def joined(one: Factors, other: Factors) -> Factors:
 class Fractions(Field):
     """Quotients that are brought to one denominator."""
 
-    def div(self, one: Quotient, other: Quotient) -> Quotient:
+    apart = False
+
+    def div(self, one: Quotient, other: Quotient, k: int) -> Quotient:
         """Divide: the numerator below becomes factors of the denominator."""
-        shared = {f: min(k, one.factors.get(f, 0)) for f, k in other.factors.items()}
-        above_left = {f: k - shared[f] for f, k in other.factors.items()}
-        below_left = {f: k - shared.get(f, 0) for f, k in one.factors.items()}
+        below = {f: e * k for f, e in other.factors.items()}
+        above_left = {f: max(e - one.factors.get(f, 0), 0) for f, e in below.items()}
+        below_left = {f: e - min(e, below.get(f, 0)) for f, e in one.factors.items()}
         content, poly = self.primitive(other.above)
-        above, new = self.divided(one.above, self.split(poly))
-        above = self.raised(above, above_left) * (other.below if content > 0 else -other.below)
-        factors = joined({f: k for f, k in below_left.items() if k}, new)
-        return self.reduced_number(above, one.below * abs(content), factors)
+        new = {f: e * k for f, e in self.split(poly).items()}
+        above, new = self.divided(one.above, new)
+        scale = other.below**k if content > 0 or k % 2 == 0 else -(other.below**k)
+        above = self.raised(above, above_left)
+        factors = joined({f: e for f, e in below_left.items() if e}, new)
+        return self.reduced_number(
+            above if scale == 1 else above * scale, one.below * abs(content) ** k, factors
+        )
 
     def split(self, poly: Poly) -> Factors:
         """Return a primitive polynomial as a product of factors: powers of generators, the rest."""
@@ -186,6 +194,14 @@ class Fractions(Field):
         if not poly.is_constant():
             factors[self.numbered(poly)] = 1
         return factors
+
+    def product(self, poly: Poly) -> Product:
+        """Return a polynomial as a product of a number and generators, a sum being one."""
+        if len(poly) > 1:
+            content, rest = self.primitive(poly)
+            return Product(content, {self.ring.node(rest): 1})
+        ((monomial, coef),) = self.ring.terms(poly).items()
+        return Product(coef, dict(monomial))
 
     def lowest(self, q: Quotient) -> Quotient:
         """Cancel everything that the numerator and the denominator have in common."""
@@ -208,13 +224,15 @@ class Fractions(Field):
 class Inverses(Field):
     """Quotients whose denominators are generators: sums over them stay apart."""
 
-    def div(self, one: Quotient, other: Quotient) -> Quotient:
+    apart = True
+
+    def div(self, one: Quotient, other: Quotient, k: int) -> Quotient:
         """Multiply by the inverse of each generator, or by that of the sum as a whole."""
+        if k > 1:
+            other = self.power(other, k)
         content, poly = self.primitive(other.above)
         scale = other.below if content > 0 else -other.below
-        return self.reduced(
-            one.above * self.inverse(poly) * scale, one.below * abs(content), _NONE
-        )
+        return self.reduced(one.above * self.inverse(poly) * scale, one.below * abs(content), _NONE)
 
     def inverse(self, poly: Poly) -> Poly:
         """Return 1 / poly."""
@@ -236,5 +254,3 @@ class Inverses(Field):
     def _sum(self, at: int, e: int) -> Poly:
         """Return a power of the sum whose inverse a variable is."""
         return self.factors[at - 2 * len(self.ring.generators)] ** e
-
-

@@ -13,7 +13,16 @@ from strategies.algebra.ring import Poly
 from strategies.algebra.writing import Scribe
 from strategies.base import Strategy
 
-__all__ = ["Cancel", "Expand", "Together", "cancel", "expand", "together"]
+__all__ = [
+    "Cancel",
+    "Expand",
+    "Rational",
+    "Together",
+    "cancel",
+    "expand",
+    "over_factors",
+    "together",
+]  # fmt: skip
 
 
 def _expanded(scribe: Scribe, field: Field, value: Quotient) -> int:
@@ -28,7 +37,7 @@ def _over_one(scribe: Scribe, field: Field, value: Quotient) -> int:
     return _fraction(scribe, field, low, [(field.raised(field.ring.constant(1), low.factors), 1)])
 
 
-def _over_factors(scribe: Scribe, field: Field, value: Quotient) -> int:
+def over_factors(scribe: Scribe, field: Field, value: Quotient) -> int:
     """Write one fraction in lowest terms, the denominator as the factors that it is made of."""
     assert isinstance(field, Fractions), "cancelling needs fractions"
     low = field.lowest(value)
@@ -43,17 +52,8 @@ def _fraction(
         return field.ring.node(low.above, low.below)
     product = Product(inverse(low.below))
     for poly, k in [(low.above, 1), *((poly, -k) for poly, k in below)]:
-        scribe.times(product, _factor(field, poly), k)
+        scribe.times(product, field.product(poly), k)
     return scribe.product(product.coef, product.monomial())
-
-
-def _factor(field: Fractions, poly: Poly) -> Product:
-    """Return a polynomial as a product of a number and generators, a sum being one."""
-    if len(poly) > 1:
-        content, rest = field.primitive(poly)
-        return Product(content, {field.ring.node(rest): 1})
-    ((monomial, coef),) = field.ring.terms(poly).items()
-    return Product(coef, dict(monomial))
 
 
 # -- strategies ------------------------------------------------------------------------------
@@ -66,13 +66,16 @@ class Rational(Strategy):
     licence: FastMath = FastMath.GUARDED
     needs: ClassVar[FastMath] = COLLECT
     kind: ClassVar[type[Field]]
-    finish: ClassVar[Finish]
 
     def __call__(self, term: Any) -> Any:
         if not isinstance(term, Term) or self.needs not in self.licence:
             return None
-        regions = Regions(term.store, self.licence, self.kind, type(self).finish)
+        regions = Regions(term.store, self.licence, self.kind, self.finisher(term))
         return Term(term.store, regions.run(term.id))
+
+    def finisher(self, term: Term) -> Finish:
+        """Return the function that writes a result."""
+        raise NotImplementedError
 
     def __str__(self) -> str:
         return type(self).__name__.lower()
@@ -83,7 +86,9 @@ class Expand(Rational):
     """expand(t) = the sum of monomials that is equal to t."""
 
     kind = Inverses
-    finish = staticmethod(_expanded)
+
+    def finisher(self, term: Term) -> Finish:
+        return _expanded
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,7 +97,9 @@ class Cancel(Rational):
 
     needs = QUOTIENTS
     kind = Fractions
-    finish = staticmethod(_over_one)
+
+    def finisher(self, term: Term) -> Finish:
+        return _over_one
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +108,9 @@ class Together(Rational):
 
     needs = QUOTIENTS
     kind = Fractions
-    finish = staticmethod(_over_factors)
+
+    def finisher(self, term: Term) -> Finish:
+        return over_factors
 
 
 def expand(math: str | FastMath = "guarded") -> Expand:

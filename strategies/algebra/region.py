@@ -42,9 +42,7 @@ MOST_ROUNDS: Final = 4
 class Regions:
     """Rewrites every region of a term: `kind` makes the field, `finish` writes the result."""
 
-    def __init__(
-        self, store: Store, allowed: FastMath, kind: type[Field], finish: Finish
-    ) -> None:
+    def __init__(self, store: Store, allowed: FastMath, kind: type[Field], finish: Finish) -> None:
         self.store, self.allowed = store, allowed
         self.scribe = Scribe(store)
         self.kind, self.finish = kind, finish
@@ -176,14 +174,12 @@ class Regions:
         numbers = {at: self.number(at) for at in leaves}
         generators = {self.ids[at] for at in leaves if numbers[at] is None}
         self.special |= any(self.scribe.is_special(g) for g in generators)
-        divisions = sum([self._divides(at) for at in inside])
+        divisions = sum([self._divides(at) for at in inside]) if self.kind.apart else 0
         ring = Ring(self.scribe, self.scribe.order.ranked(generators), divisions)
         field = self.kind(ring)
         values: dict[int, Quotient] = {}
         for at, number in numbers.items():
-            values[at] = (
-                field.generator(self.ids[at]) if number is None else field.number(number)
-            )
+            values[at] = field.generator(self.ids[at]) if number is None else field.number(number)
         inlined = self._inlined(inside)
         for at in inside:
             if at not in inlined:
@@ -215,12 +211,13 @@ class Regions:
             return field.add(self._summands(values, at))
         parts = [values[a] for a in self.operands(at)]
         if code == _DIV:
-            return field.div(parts[0], self._nonzero(parts[1], at))
+            return self._divided(field, values, parts[0], self.operands(at)[1], at)
         if code == _POW:
             n = self.exponent(args[1])
             assert n is not None, "an exponent that was an integer"
-            made = field.power(parts[0], abs(n))
-            return made if n >= 0 else field.div(field.number(1), self._nonzero(made, at))
+            if n >= 0:
+                return field.power(parts[0], n)
+            return self._divided(field, values, field.number(1), at, at)
         if code == _FMA:
             return field.add([(1, field.mul(parts[0], parts[1])), (1, parts[2])])
         made = parts[0]
@@ -228,10 +225,30 @@ class Regions:
             made = field.mul(made, part)
         return made
 
-    def _nonzero(self, value: Quotient, at: int) -> Quotient:
-        if value.above.is_zero():
-            raise _DivisionByZero(self.old[at])
-        return value
+    def _divided(
+        self, field: Field, values: dict[int, Quotient], made: Quotient, below: int, at: int
+    ) -> Quotient:
+        """Divide by an operand; by the factors of a product one by one, where they stay factors."""
+        stack = [(below, 1)]
+        while stack:
+            part, k = stack.pop()
+            code, args = self.rows[part]
+            inside = self.inner[part]
+            if inside and code == _POW and (part == at or not field.apart):
+                n = self.exponent(args[1])
+                assert n is not None, "an exponent that was an integer"
+                stack.append((self.operands(part)[0], k * (-n if part == at else n)))
+            elif inside and code == _MUL and not field.apart:
+                stack += [(a, k) for a in self.operands(part)]
+            elif k == 0:
+                continue
+            elif k < 0:
+                made = field.mul(made, field.power(values[part], -k))
+            elif values[part].above.is_zero():
+                raise _DivisionByZero(self.old[at])
+            else:
+                made = field.div(made, values[part], k)
+        return made
 
     def _summands(self, values: dict[int, Quotient], top: int) -> list[tuple[int, Quotient]]:
         found: list[tuple[int, Quotient]] = []

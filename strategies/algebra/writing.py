@@ -37,10 +37,13 @@ ROOTS: Final = frozenset({_POW, ops.SQRT.code})
 
 
 class Scribe:
-    """Writes forms into one store and reads back what it wrote."""
+    """Writes forms into one store and reads back what was written.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    Without `quotients`, divisions and negative powers are generators when read.
+    """
+
+    def __init__(self, store: Store, *, quotients: bool = True) -> None:
+        self.store, self.quotients = store, quotients
         self.order = Order(store)
         self.sums: dict[int, Terms] = {}
         """What canonical sums stand for, by node."""
@@ -145,6 +148,36 @@ class Scribe:
         if out != 1:
             terms = {m: exact(Fraction(c) / out) for m, c in terms.items()}
         return exact(out * whole.scale), self.sum(terms)
+
+    # -- reading what another scribe wrote ------------------------------------------------------
+
+    def parsed(self, node: int) -> Terms:
+        """Return a canonical node as monomials with coefficients."""
+        store = self.store
+        parts = store.children(node) if store.code(node) == _ADD else (node,)
+        terms: Terms = {}
+        for part in parts:
+            made = self.factors(part)
+            terms[made.monomial()] = made.coef
+        return terms
+
+    def factors(self, node: int) -> Product:
+        """Return a canonical product as generators and a coefficient."""
+        store, made = self.store, Product(1)
+        stack = [(node, 1)]
+        while stack:
+            at, sign = stack.pop()
+            code, children = store.code(at), store.children(at)
+            n = store.value(children[1]) if code == _POW else None
+            if code == _MUL:
+                stack += [(child, sign) for child in children]
+            elif code == _DIV and self.quotients and store.value(children[1]) != 0:
+                stack += [(children[0], sign), (children[1], -sign)]
+            elif type(n) is int and (n > 0 or self.quotients) and abs(n) < STEEPEST:
+                self.times(made, self.leaf(children[0]), sign * n)
+            else:
+                self.times(made, self.leaf(at), sign)
+        return made
 
     # -- arithmetic that may need new generators ----------------------------------------------
 
