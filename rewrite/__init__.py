@@ -45,6 +45,8 @@ _HOME: Final[dict[str, str]] = {
         "strategies.traversal":
             "all_ alltd bottomup downup innermost oncebu oncetd one outermost some topdown",
         "strategies.normal": "cleanup fold",
+        "strategies.algebra":
+            "apart cancel collect expand factor factor_terms horner normalize substitute together",
         "strategies.saturation": "saturate",
         "codegen.pipeline": "Optimized optimize",
         "codegen.jit": "jit",

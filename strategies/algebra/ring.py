@@ -132,13 +132,20 @@ class Ring:
     def _powers(self, column: Ints, exponent: Ints) -> npt.NDArray[np.int32]:
         """Write the powers of generators that occur."""
         store, most = self.scribe.store, int(exponent.max()) + 1
-        keys, inverse = np.unique(column * most + exponent, return_inverse=True)
+        keys = column * most + exponent
+        if len(self.generators) * most > 4 * len(keys) + 1000:  # too sparse for a table
+            used, keys = np.unique(keys, return_inverse=True)
+        else:
+            used = np.flatnonzero(np.bincount(keys))
+            places = np.empty(int(used[-1]) + 1, np.int64)
+            places[used] = np.arange(len(used))
+            keys = places[keys]
         nodes = []
-        for key in keys.tolist():
+        for key in used.tolist():
             at, e = divmod(key, most)
             g = self.generators[at]
             nodes.append(g if e == 1 else store.make((_POW, g, store.constant(e))))
-        return np.array(nodes, np.int32)[inverse]
+        return np.array(nodes, np.int32)[keys]
 
 
 _CONST: Final = ops.CONST.code
