@@ -134,7 +134,7 @@ def replaced(dag: Dag, store: Store, wanted: Mapping[int, int]) -> list[int]:
     out = np.where(dag.start[1:] == dag.start[:-1], dag.ids, -1).astype(np.int32)
     old = np.fromiter(wanted.keys(), np.int64, len(wanted))
     new = np.fromiter(wanted.values(), np.int32, len(wanted))
-    position = np.full(max(dag.ids.max(initial=0), old.max(initial=0)) + 1, -1, np.int32)
+    position = np.full(len(store), -1, np.int32)
     position[dag.ids] = np.arange(len(dag), dtype=np.int32)
     found = position[old] >= 0
     out[position[old[found]]] = new[found]

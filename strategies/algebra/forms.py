@@ -13,7 +13,7 @@ from typing import Final
 
 __all__ = [
     "LONGEST", "STEEPEST", "Form", "Monomial", "Product", "Rational", "Sum", "Terms", "content",
-    "exact", "fits", "inverse", "width",
+    "exact", "fits", "inverse", "ratio", "width",
 ]  # fmt: skip
 
 type Rational = int | Fraction
@@ -112,7 +112,7 @@ class Sum:
     def put(self, monomial: Monomial, coef: Rational) -> None:
         """Add coef * monomial."""
         if self.scale != 1:
-            coef = exact(Fraction(coef) / self.scale) if self.scale != -1 else -coef
+            coef = ratio(coef, self.scale)
         made = self.terms.get(monomial, 0) + coef
         if made:
             self.terms[monomial] = exact(made)
@@ -150,6 +150,17 @@ def exact(value: Rational) -> Rational:
     if isinstance(value, Fraction) and value.denominator == 1:
         return value.numerator
     return value
+
+
+def ratio(above: Rational, below: Rational) -> Rational:
+    """Return above / below.
+
+    >>> ratio(6, -3), ratio(1, 2)
+    (-2, Fraction(1, 2))
+    """
+    if isinstance(above, int) and isinstance(below, int) and above % below == 0:
+        return above // below
+    return exact(Fraction(above) / below)
 
 
 def inverse(value: Rational) -> Rational:

@@ -7,6 +7,7 @@ first. So `x**2 + x*y + y**2 + x + 1` is in order, as in flint's "deglex".
 """
 
 import functools
+import operator
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ __all__ = ["Order"]
 
 type Key = tuple[Any, ...]
 
+_first = operator.itemgetter(0)
 _LAST_LEAF: Final = ops.PVAR.code
 _CONST: Final = ops.CONST.code
 
@@ -32,11 +34,14 @@ class Order:
 
     def ranked(self, nodes: Iterable[int]) -> list[int]:
         """Return distinct nodes in order."""
-        found = sorted(nodes, key=self.key)
-        at = 0
-        while at < len(found):  # runs of nodes that look alike from above
-            key, end = self.key(found[at]), at + 1
-            while end < len(found) and self.key(found[end]) == key:
+        known, key = self._keys, self.key
+        pairs = [(known[node] if node in known else key(node), node) for node in nodes]
+        pairs.sort(key=_first)
+        found = [node for _, node in pairs]
+        at, count = 0, len(pairs)
+        while at + 1 < count:  # runs of nodes that look alike from above
+            end, look = at + 1, pairs[at][0]
+            while end < count and pairs[end][0] == look:
                 end += 1
             if end - at > 1:
                 found[at:end] = sorted(found[at:end], key=functools.cmp_to_key(self.compare))

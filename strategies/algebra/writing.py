@@ -8,7 +8,7 @@ is in the coefficient of the product. So 2*x - 2*y stays as it is, and (2*x - 2*
 2*(x - y)*z.
 """
 
-from fractions import Fraction
+import operator
 from typing import Final
 
 from rewrite import ops
@@ -25,6 +25,7 @@ from strategies.algebra.forms import (
     content,
     exact,
     fits,
+    ratio,
 )
 from strategies.algebra.order import Order
 
@@ -32,6 +33,7 @@ __all__ = ["Scribe"]
 
 _ADD, _MUL, _DIV, _POW = ops.ADD.code, ops.MUL.code, ops.DIV.code, ops.POW.code
 _CONST: Final = ops.CONST.code
+_first = operator.itemgetter(0)
 ROOTS: Final = frozenset({_POW, ops.SQRT.code})
 """A generator with one of these heads is a power, and may join with others of its base."""
 
@@ -129,13 +131,17 @@ class Scribe:
         rank = {g: r for r, g in enumerate(self.order.ranked(found))}
         code, store = self.store.code, self.store
         weightless = {g for g in found if code(g) == _CONST and store.value(g) is not None}
-        rows = []
+        rows: list[tuple[tuple[int, Monomial], Monomial, Rational]] = []
         for monomial, coef in terms.items():
+            if len(monomial) == 1:
+                ((g, e),) = monomial
+                rows.append(((0 if g in weightless else -e, ((rank[g], -e),)), monomial, coef))
+                continue
             places = sorted([(rank[g], -e, g) for g, e in monomial])
-            degree = sum([e for g, e in monomial if g not in weightless])
-            key = (-degree, [place[:2] for place in places])
+            degree = sum([e for _, e, g in places if g not in weightless])
+            key = (degree, tuple([(r, e) for r, e, _ in places]))
             rows.append((key, tuple([(g, -e) for _, e, g in places]), coef))
-        rows.sort(key=lambda row: row[0])
+        rows.sort(key=_first)
         return [(monomial, coef) for _, monomial, coef in rows]
 
     def base(self, whole: Sum) -> tuple[Rational, int]:
@@ -146,7 +152,7 @@ class Scribe:
         if first[1] < 0:
             out = -out
         if out != 1:
-            terms = {m: exact(Fraction(c) / out) for m, c in terms.items()}
+            terms = {m: ratio(c, out) for m, c in terms.items()}
         return exact(out * whole.scale), self.sum(terms)
 
     # -- reading what another scribe wrote ------------------------------------------------------
