@@ -140,6 +140,7 @@ def _factored(scribe: Scribe, field: Field, value: Quotient) -> int:
 class Factor(Rational):
     """factor(t) = a product of polynomials that are irreducible over the rational numbers."""
 
+    splits = False
     kind = Fractions
 
     def finisher(self, term: Term) -> Finish:

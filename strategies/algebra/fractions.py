@@ -137,6 +137,7 @@ class Apart(Rational):
 
     by: Term | None = None
     needs = QUOTIENTS
+    splits = False
     kind = Fractions
 
     def finisher(self, term: Term) -> Finish:

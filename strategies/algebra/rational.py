@@ -65,12 +65,14 @@ class Rational(Strategy):
 
     licence: FastMath = FastMath.GUARDED
     needs: ClassVar[FastMath] = COLLECT
+    splits: ClassVar[bool] = True
     kind: ClassVar[type[Field]]
 
     def __call__(self, term: Any) -> Any:
         if not isinstance(term, Term) or self.needs not in self.licence:
             return None
-        regions = Regions(term.store, self.licence, self.kind, self.finisher(term))
+        finish = self.finisher(term)
+        regions = Regions(term.store, self.licence, self.kind, finish, splits=self.splits)
         return Term(term.store, regions.run(term.id))
 
     def finisher(self, term: Term) -> Finish:

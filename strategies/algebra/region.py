@@ -5,6 +5,7 @@ functions, floats) are the generators of its ring; their arguments are regions t
 before. No recursion; a chain of sums is added up as one.
 """
 
+import heapq
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from rewrite.fastmath import FastMath
 from rewrite.sorts import INT, REAL
 from rewrite.store import Store
 from rewrite.term import Term
-from strategies.algebra.forms import Rational
+from strategies.algebra.forms import Product, Rational, Sum
 from strategies.algebra.normal import COLLECT, QUOTIENTS, Normalize
 from strategies.algebra.quotient import Field, Quotient
 from strategies.algebra.ring import Ring
@@ -31,19 +32,27 @@ type Finish = Callable[[Scribe, Field, Quotient], int]
 _ADD, _SUB, _NEG = ops.ADD.code, ops.SUB.code, ops.NEG.code
 _MUL, _DIV, _POW, _FMA = ops.MUL.code, ops.DIV.code, ops.POW.code, ops.FMA.code
 _SUMS: Final = frozenset({_ADD, _SUB, _NEG})
+_GROWING: Final = frozenset({*_SUMS, _FMA})
 _RING: Final = frozenset({*_SUMS, _MUL})
 _NUMBERS: Final = (int(REAL), int(INT))
 _CHOOSING: Final = frozenset({ops.WHERE.code, ops.AND.code, ops.OR.code})
 STEEP: Final = 4096
 """Higher powers are not multiplied out."""
 MOST_ROUNDS: Final = 4
+MANY: Final = 200
+"""A sum of more generators is not computed in one ring."""
 
 
 class Regions:
-    """Rewrites every region of a term: `kind` makes the field, `finish` writes the result."""
+    """Rewrites every region of a term: `kind` makes the field, `finish` writes the result.
 
-    def __init__(self, store: Store, allowed: FastMath, kind: type[Field], finish: Finish) -> None:
-        self.store, self.allowed = store, allowed
+    `splits` tells that a polynomial is written as the sum of its terms, however it is computed.
+    """
+
+    def __init__(
+        self, store: Store, allowed: FastMath, kind: type[Field], finish: Finish, *, splits: bool
+    ) -> None:
+        self.store, self.allowed, self.splits = store, allowed, splits
         self.scribe = Scribe(store)
         self.kind, self.finish = kind, finish
         self.fold = Fold(allowed)
@@ -143,8 +152,16 @@ class Regions:
     def node(self, at: int) -> int:
         """Return the finished node at a position, evaluating its region if it is in one."""
         if self.ids[at] < 0:
-            self.ids[at] = self.finish(self.scribe, *self.evaluate(at))
+            inside, leaves = self.region(at)
+            if len(leaves) > MANY and self.splits and not self._mixed(inside):
+                self.ids[at] = self.summed(at)
+            else:
+                self.ids[at] = self.finish(self.scribe, *self.evaluate(at, inside, leaves))
         return self.ids[at]
+
+    def _mixed(self, inside: Sequence[int]) -> bool:
+        """Tell whether summands must be brought to one denominator."""
+        return not self.kind.apart and any(self._divides(at) for at in inside)
 
     def operands(self, at: int) -> list[int]:
         """Return the positions that an arithmetic position is computed from."""
@@ -168,9 +185,10 @@ class Regions:
                     stack.append(a)
         return sorted(inside), sorted(leaves)
 
-    def evaluate(self, top: int) -> tuple[Field, Quotient]:
+    def evaluate(
+        self, top: int, inside: Sequence[int], leaves: Sequence[int]
+    ) -> tuple[Field, Quotient]:
         """Evaluate a region in its own ring."""
-        inside, leaves = self.region(top)
         numbers = {at: self.number(at) for at in leaves}
         generators = {self.ids[at] for at in leaves if numbers[at] is None}
         self.special |= any(self.scribe.is_special(g) for g in generators)
@@ -264,6 +282,59 @@ class Regions:
                 first = place == 0 and code == _SUB
                 stack.append((sign if first else turned, self.same.get(a, a)))
         return found
+
+    # -- sums of many generators: a ring for each summand, as rings are dense in generators ------
+
+    def summed(self, top: int) -> int:
+        """Write a sum whose summands are evaluated one by one."""
+        total = Sum({})
+        for at, times in self._multiples(top).items():
+            inside, leaves = self.region(at)
+            sums = any(self.rows[a][0] in _GROWING for a in inside)
+            if sums or any(self.number(a) == 0 for a in leaves):
+                field, value = self.evaluate(at, inside, leaves)
+                terms = field.ring.terms(value.above, value.below)
+            else:
+                product = self._product(at, inside, leaves)
+                terms = {product.monomial(): product.coef}
+            self.scribe.plus(total, Sum(terms), times)
+        return self.scribe.sum(total.scaled())
+
+    def _multiples(self, top: int) -> dict[int, int]:
+        """Return how often each summand occurs, each sum being visited once, users first."""
+        times, found = {top: 1}, dict[int, int]()
+        heap = [-top]
+        while heap:
+            at = -heapq.heappop(heap)
+            count = times.pop(at)
+            code, args = self.rows[at]
+            if not (self.inner[at] and code in _SUMS):
+                found[at] = count
+                continue
+            for place, arg in enumerate(args):
+                a = self.same.get(arg, arg)
+                turned = code == _NEG or (code == _SUB and place == 1)
+                if a not in times:
+                    heapq.heappush(heap, -a)
+                times[a] = times.get(a, 0) + (-count if turned else count)
+        return {at: count for at, count in found.items() if count}
+
+    def _product(self, top: int, inside: Sequence[int], leaves: Sequence[int]) -> Product:
+        """Evaluate a region without sums and without zeros, users first."""
+        powers: dict[int, int] = dict.fromkeys((*inside, *leaves), 0)
+        powers[top] = 1
+        for at in reversed(inside):
+            code, args = self.rows[at]
+            times = powers[at] * ((self.exponent(args[1]) or 0) if code == _POW else 1)
+            for place, a in enumerate(self.operands(at)):
+                powers[a] += -times if code == _DIV and place else times
+        made = Product()
+        for at in leaves:
+            leaf = self.scribe.leaf(self.ids[at])
+            self.special |= bool(leaf.special)
+            if powers[at]:
+                self.scribe.times(made, leaf, powers[at])
+        return made
 
 
 class _DivisionByZero(Exception):

@@ -445,3 +445,15 @@ def test_long_chains() -> None:
     for _ in range(300):
         deep = deep * (x + 1) + 1
     assert len(expand()(deep).args) == 302
+
+
+@pytest.mark.parametrize("strategy", [expand(), cancel(), together()], ids=str)
+def test_sums_of_many_generators(strategy: Strategy) -> None:
+    many = rw.symbols([f"m{i}" for i in range(1_000)])
+    total = apply("add", *many)
+    shared = total + total - apply("add", *[-(symbol**2) for symbol in many])
+    made = strategy(shared + (many[0] + 1) ** 2)
+    wanted = normalize()(apply("add", *[2 * m + m**2 for m in many], many[0] ** 2 + 2 * many[0], 1))
+    assert made == wanted
+    assert strategy(shared - total - total - many[3] ** 2 + x / (y - y)).op is ops.ADD
+    assert expand()(total - total) == const(0)
