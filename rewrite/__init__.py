@@ -50,6 +50,8 @@ _HOME: Final[dict[str, str]] = {
         "strategies.recursion": "fix",
         "strategies.timing": "timed",
         "strategies.normal": "cleanup fold",
+        "strategies.algebra":
+            "apart cancel collect expand factor factor_terms horner normalize substitute together",
         "strategies.saturation": "saturate",
         "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize",

@@ -16,7 +16,7 @@ from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.store import Ints, Store, Symbol
 
-__all__ = ["Dag", "reachable", "rebuild"]
+__all__ = ["Dag", "reachable", "rebuild", "replaced"]
 
 SMALL: Final = 4000
 """Up to so many nodes a walk in Python beats loading the compiled loops."""
@@ -123,3 +123,20 @@ def rebuild(dag: Dag, store: Store, preset: Mapping[int, int] | None = None) -> 
     table = store.indexed()
     table.intern(store, dag.code, dag.start, dag.args.copy(), out, local=True)
     return out.tolist()
+
+
+def replaced(dag: Dag, store: Store, wanted: Mapping[int, int]) -> list[int]:
+    """Replace nodes of a program by others, both of the store that it is in; return the roots."""
+    if len(dag) <= SMALL and store.table is None:
+        preset = {at: wanted[i] for at, i in enumerate(dag.ids.tolist()) if i in wanted}
+        ids = rebuild(dag, store, preset)
+        return [ids[root] for root in dag.roots]
+    out = np.where(dag.start[1:] == dag.start[:-1], dag.ids, -1).astype(np.int32)
+    old = np.fromiter(wanted.keys(), np.int64, len(wanted))
+    new = np.fromiter(wanted.values(), np.int32, len(wanted))
+    position = np.full(len(store), -1, np.int32)
+    position[dag.ids] = np.arange(len(dag), dtype=np.int32)
+    found = position[old] >= 0
+    out[position[old[found]]] = new[found]
+    store.indexed().intern(store, dag.code, dag.start, dag.args.copy(), out, local=True)
+    return [int(out[root]) for root in dag.roots]

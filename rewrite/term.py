@@ -14,7 +14,7 @@ import numpy as np
 
 from rewrite import ops
 from rewrite.constants import PI, Constant, E, as_constant
-from rewrite.dag import Dag, rebuild
+from rewrite.dag import Dag, rebuild, replaced
 from rewrite.errors import DomainError, SortError, TraceError, UnsupportedOp
 from rewrite.hashing import term_hash
 from rewrite.sorts import BOOL, INT, REAL, SORTS, Sort
@@ -113,10 +113,13 @@ class Term:
         (y + 1)*y + (y + 1)
         """
         store = self.store
-        dag = Dag.of(store, [self.id])
-        wanted = {join(store, old).id: lift(new, store).id for old, new in mapping.items()}
-        preset = {at: wanted[i] for at, i in enumerate(dag.ids.tolist()) if i in wanted}
-        return Term(store, rebuild(dag, store, preset)[dag.roots[0]])
+        wanted = {
+            (old.id if old.store is store else join(store, old).id): (
+                new.id if type(new) is Term and new.store is store else lift(new, store).id
+            )
+            for old, new in mapping.items()
+        }
+        return Term(store, replaced(Dag.of(store, [self.id]), store, wanted)[0])
 
     # -- comparison --------------------------------------------------------------------------
 
