@@ -21,8 +21,8 @@ from rewrite.sorts import SORTS
 from rewrite.store import Store, Symbol
 
 __all__ = [
-    "MOST_TRIES", "Machine", "Nodes", "Prepared", "Value", "joined", "prepared", "same_value",
-    "summary",
+    "MOST_TRIES", "Machine", "Nodes", "Prepared", "TooManyWays", "Value", "joined", "prepared",
+    "same_value", "summary",
 ]  # fmt: skip
 
 type Nodes = Store | Foreign
@@ -31,6 +31,11 @@ type Value = int | tuple[int, ...]
 """What a variable stands for: a node, or the nodes of a sequence."""
 type Places = tuple[int, ...]
 """Which arguments of a group are left."""
+
+
+class TooManyWays(PatternError):
+    """A match was given up: it would have taken too long."""
+
 
 MOST_TRIES: Final = 1_000_000
 """So many steps may be tried for one match."""
@@ -343,6 +348,7 @@ class Machine:
         self.nested: dict[int, bool] = {}
         self.before: Places = ()
         self.tries = 0
+        self.most = MOST_TRIES
 
     def run(self, node: int) -> Iterator[None]:
         """Yield at each match; the values and what is left can then be read."""
@@ -364,7 +370,7 @@ class Machine:
             while pending:
                 place, options = pending[-1]
                 self.tries += 1
-                if self.tries > MOST_TRIES:
+                if self.tries > self.most:
                     self.count()
                 if next(options, self) is None:
                     at = place + 1
@@ -376,9 +382,9 @@ class Machine:
     def count(self) -> None:
         """Count a try, and stop where there are too many."""
         self.tries += 1
-        if self.tries > MOST_TRIES:
-            raise PatternError(
-                f"more than {MOST_TRIES} ways were tried to match {self.describe()}: normalise the "
+        if self.tries > self.most:
+            raise TooManyWays(
+                f"more than {self.most} ways were tried to match {self.describe()}: normalise the "
                 "term first, or write the pattern with fewer variables under one op"
             )
 

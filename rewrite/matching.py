@@ -6,6 +6,7 @@ order, and what is left of a sum or product stays beside the result; without it 
 from the left: a + b + c is (a + b) + c.
 """
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -19,7 +20,17 @@ from rewrite.constants import Named, as_constant
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
 from rewrite.foreign import Foreign
-from rewrite.matcher import Machine, Nodes, Prepared, Value, joined, prepared, same_value, summary
+from rewrite.matcher import (
+    Machine,
+    Nodes,
+    Prepared,
+    TooManyWays,
+    Value,
+    joined,
+    prepared,
+    same_value,
+    summary,
+)
 from rewrite.pattern import WIDEST, Do, Plan
 from rewrite.rule import IDENTITY, Check, Compute, Rule
 from rewrite.sorts import BOOL
@@ -31,6 +42,10 @@ __all__ = ["Subst", "apply_rule", "head_ops", "instantiate", "match", "plausible
 type Subst = dict[str, Any]
 """What each pattern variable stands for, by name: a `Term` if the subject is one."""
 type Bound = Mapping[str, Value]
+
+
+RULE_TRIES: Final = 10_000
+"""So many ways a rule is tried at a term before it counts as one that does not apply."""
 
 
 def match(pattern: Term, term: Any, *, flat: bool = True) -> Iterator[Subst]:
@@ -79,7 +94,8 @@ def apply_rule(rule: Rule, term: Any) -> Iterator[Any]:
     """Yield what a rule makes of a term at its head, one result for each match.
 
     The conditions are known to hold for each. A result equal to the term is left out: a law that
-    changes nothing does not apply.
+    changes nothing does not apply. One that does not apply in `RULE_TRIES` tries is given up: a
+    sum of n has 2^n parts, and a strategy must come to its end.
 
     >>> import rewrite as rw
     >>> from rewrite.rule import Rule
@@ -96,19 +112,21 @@ def apply_rule(rule: Rule, term: Any) -> Iterator[Any]:
     machine = Machine(
         todo, nodes, _single(rule, todo.plan), lambda: f"rule {rule!r} with {_short(nodes, node)}"
     )
+    machine.most = RULE_TRIES
     views = [(node, ())] if _grouped(todo.plan) else _prefixes(rule, nodes, node)
     for part, beyond in views:
-        for bound in _once(machine, part):
-            made = _result(rule, nodes, bound)
-            if made is None:
-                continue
-            if todo.plan.extended:
-                made = _put(machine, code, made)
-            if beyond:
-                made = nodes.make((code, made, *beyond))
-            if not _equal(nodes, made, node):
-                yield _leave(nodes, made)
-                machine.tries = 0
+        with contextlib.suppress(TooManyWays):
+            for bound in _once(machine, part):
+                made = _result(rule, nodes, bound)
+                if made is None:
+                    continue
+                if todo.plan.extended:
+                    made = _put(machine, code, made)
+                if beyond:
+                    made = nodes.make((code, made, *beyond))
+                if not _equal(nodes, made, node):
+                    yield _leave(nodes, made)
+                    machine.tries = 0
 
 
 def _once(machine: Machine, node: int) -> Iterator[Bound]:

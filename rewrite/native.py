@@ -23,11 +23,11 @@ def _stamp() -> tuple[tuple[str, int, int], ...]:
 _STAMP: Final = _stamp()
 
 
-class _LinkedCache(FunctionCache):  # type: ignore[misc, no-any-unimported]
+class _LinkedCache(FunctionCache):
     """Numba looks at the file of a function alone, not at those of the functions that it calls."""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _STAMP)
+        return (*super()._index_key(sig, codegen), _STAMP)  # type: ignore[no-untyped-call]
 
 
 def native[F: Callable[..., Any]](function: F) -> F:
@@ -38,5 +38,5 @@ def native[F: Callable[..., Any]](function: F) -> F:
     """
     options: dict[str, Any] = {"nogil": True, "_nrt": False}
     compiled: Any = nb.njit(**options)(function)
-    compiled._cache = _LinkedCache(function)
+    compiled._cache = _LinkedCache(function)  # type: ignore[no-untyped-call]
     return compiled  # type: ignore[no-any-return]

@@ -108,13 +108,13 @@ def _foldable(node: int, op: Any, start: Any, pool: Any, partly: Any) -> bool:
     """Tell whether a node has only constants below it, or one that may decide it."""
     low, high = start[node], start[node + 1]
     if partly[op[node]] == 1:  # a condition that is known
-        return op[pool[low]] == _CONST
+        return bool(op[pool[low]] == _CONST)
     every, some = True, False
     for k in range(low, high):
         constant = op[pool[k]] == _CONST
         every = every and constant
         some = some or constant
-    return some if partly[op[node]] == 2 else (every and high > low)  # type: ignore[no-any-return]
+    return some if partly[op[node]] == 2 else (every and high > low)
 
 
 @native

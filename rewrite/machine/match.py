@@ -9,6 +9,7 @@ import numpy as np
 
 from rewrite.bulk import find_or_make
 from rewrite.machine import layout as at
+from rewrite.matching import RULE_TRIES
 from rewrite.native import native
 from rewrite.pattern import WIDEST, Do
 
@@ -96,9 +97,7 @@ def _release(owner: Any, base: int, end: int, k: int) -> None:
 
 
 @native
-def _take_all(
-    k: int, base: int, end: int, top: int, last: int, elems: Any, owner: Any
-) -> bool:
+def _take_all(k: int, base: int, end: int, top: int, last: int, elems: Any, owner: Any) -> bool:
     """Take what stands in `elems` from `top` on out of a group; all of it or nothing."""
     for wanted in range(top, last):
         found = False
@@ -349,8 +348,8 @@ def _close(steps: Any, k: int, groups: Any, owner: Any) -> int:
     return YES
 
 
-TRIES: Final = 1_000_000
-"""Then the driver takes over, and says what is wrong."""
+TRIES: Final = RULE_TRIES
+"""After so many steps the driver takes over: the generic matcher decides what is too long."""
 
 
 @native

@@ -166,9 +166,7 @@ def main() -> None:
         "symengine built and expanded / ours interned and normalised": at_least(
             (peer_built + peer_expanded) / (built + normal), 1.0
         ),
-        "symengine built / ours interned and normalised": {
-            "value": peer_built / (built + normal)
-        },
+        "symengine built / ours interned and normalised": {"value": peer_built / (built + normal)},
         "tuples / ours": at_least(tuples / (normal / nodes), 113.0),
     }
     finish(figures, given.json)

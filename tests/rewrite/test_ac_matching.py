@@ -275,13 +275,14 @@ def test_wide_sums_stand_as_they_are() -> None:
         assert next(match(a + 19_999, deep))["a"] == deep.args[0]
 
 
-def test_too_many_ways_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_ways_are_an_error_of_a_pattern_and_no_match_of_a_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(matcher, "MOST_TRIES", 1000)
     terms = rw.symbols(" ".join(f"w{k}" for k in range(20)))
     never = Rule("never", rw.exp(a * b), a, (nonzero(a - a),), REASSOC)
-    with pytest.raises(PatternError, match=r"1000 ways were tried to match rule never.*normalise"):
-        list(apply_rule(never, rw.exp(apply("mul", *terms))))
-    with pytest.raises(PatternError, match="more than 1000"):
+    assert list(apply_rule(never, rw.exp(apply("mul", *terms)))) == []
+    with pytest.raises(PatternError, match=r"more than 1000 ways were tried.*normalise"):
         list(match(a + b + a + c + c, apply("add", *terms)))
     assert next(match(a + b, apply("add", *terms)))["a"] == terms[0]
 
