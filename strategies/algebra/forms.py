@@ -179,6 +179,8 @@ def content(values: Iterable[Rational]) -> Rational:
     Fraction(3, 2)
     """
     numbers = list(values)
+    if 1 in numbers and all(isinstance(v, int) for v in numbers):
+        return 1
     above = math.gcd(*[v.numerator for v in numbers])
     below = math.lcm(*[v.denominator for v in numbers])
     return exact(Fraction(above, below))

@@ -120,7 +120,9 @@ class Scribe:
             return self.product(*next(((c, m) for m, c in terms.items()), (0, ())))
         if not all(map(fits, terms.values())):
             terms = dict(self._shortened(m, c) for m, c in terms.items())
-        rows = self.sorted(terms)
+        return self._sum(self.sorted(terms), terms)
+
+    def _sum(self, rows: list[tuple[Monomial, Rational]], terms: Terms) -> int:
         node = self.store.make((_ADD, *[self.monomial(c, m) for m, c in rows]))
         self.sums[node] = terms
         return node
@@ -147,13 +149,15 @@ class Scribe:
     def base(self, whole: Sum) -> tuple[Rational, int]:
         """Write a sum of two or more terms as a factor; return what was taken out, and the rest."""
         terms = whole.terms
+        rows = self.sorted(terms)
         out = content(terms.values())
-        first = self.sorted(terms)[0]
-        if first[1] < 0:
+        if rows[0][1] < 0:
             out = -out
         if out != 1:
             terms = {m: ratio(c, out) for m, c in terms.items()}
-        return exact(out * whole.scale), self.sum(terms)
+            rows = [(m, ratio(c, out)) for m, c in rows]
+        node = self._sum(rows, terms) if all(map(fits, terms.values())) else self.sum(terms)
+        return exact(out * whole.scale), node
 
     # -- reading what another scribe wrote ------------------------------------------------------
 
