@@ -53,6 +53,7 @@ _HOME: Final[dict[str, str]] = {
         "strategies.algebra":
             "apart cancel collect expand factor factor_terms horner normalize substitute together",
         "strategies.saturation": "saturate",
+        "strategies.simplify": "simplify",
         "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize",
         "codegen.jit": "jit",
