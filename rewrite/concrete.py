@@ -103,11 +103,17 @@ def at(term: Term, place: Place) -> Term:
     return term
 
 
-def results(rule: Rule, term: Term, place: Place) -> list[Term]:
-    """Return what a rule makes of a term at a place, each result once."""
-    store = term.store
-    made = (replaced(store, term.id, place, r.id) for r in apply_rule(rule, at(term, place)))
-    return [Term(store, node) for node in dict.fromkeys(made)]
+def results(rule: Rule, term: Term, place: Place) -> Iterator[Term]:
+    """Yield what a rule makes of a term at a place, each result once.
+
+    Of a sum of n there may be 2^n: take what is needed.
+    """
+    store, seen = term.store, set[int]()
+    for made in apply_rule(rule, at(term, place)):
+        node = replaced(store, term.id, place, made.id)
+        if node not in seen:
+            seen.add(node)
+            yield Term(store, node)
 
 
 def subterms(term: Term, limit: int = 200) -> Iterator[tuple[Place, Term]]:

@@ -6,6 +6,7 @@ __all__ = [
     "AccuracyError",
     "ArgumentError",
     "DomainError",
+    "MatchingWarning",
     "ParseError",
     "PatternError",
     "RewriteError",
@@ -55,6 +56,10 @@ class TraceError(RewriteError, TypeError):
 
 class AccuracyError(RewriteError, ValueError):
     """An accuracy that was asked for cannot be met or measured."""
+
+
+class MatchingWarning(UserWarning):
+    """A rule was given up at a term: matching it would have taken too long."""
 
 
 class ParseError(RewriteError, SyntaxError):

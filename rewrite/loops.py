@@ -95,7 +95,7 @@ def _start(rule: Rule, tree: Tree) -> Term | None:
 
     def accept(node: int) -> Term | None:
         term = Term(store, node)
-        return term if results(rule, term, ()) else None
+        return term if next(results(rule, term, ()), None) is not None else None
 
     return instances(tree, [rule], store, accept)
 

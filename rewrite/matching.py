@@ -6,8 +6,8 @@ order, and what is left of a sum or product stays beside the result; without it 
 from the left: a + b + c is (a + b) + c.
 """
 
-import contextlib
 import functools
+import warnings
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
@@ -17,7 +17,7 @@ import numpy as np
 from rewrite import interface, ops
 from rewrite.analysis import holds, pattern_rows
 from rewrite.constants import Named, as_constant
-from rewrite.errors import PatternError
+from rewrite.errors import MatchingWarning, PatternError
 from rewrite.fastmath import FastMath
 from rewrite.foreign import Foreign
 from rewrite.matcher import (
@@ -44,8 +44,8 @@ type Subst = dict[str, Any]
 type Bound = Mapping[str, Value]
 
 
-RULE_TRIES: Final = 10_000
-"""So many ways a rule is tried at a term before it counts as one that does not apply."""
+RULE_PARTS: Final = 10_000
+"""So many parts of sums are tried for the variables of a rule before it is given up at a term."""
 
 
 def match(pattern: Term, term: Any, *, flat: bool = True) -> Iterator[Subst]:
@@ -69,7 +69,7 @@ def match(pattern: Term, term: Any, *, flat: bool = True) -> Iterator[Subst]:
     )  # fmt: skip
     for bound in _once(machine, node):
         yield {name: _leave(nodes, found) for name, found in bound.items()}
-        machine.tries = 0
+        machine.tries = machine.parts = 0
 
 
 def instantiate(pattern: Term, subst: Mapping[str, Any], store: Store) -> Term:
@@ -94,8 +94,9 @@ def apply_rule(rule: Rule, term: Any) -> Iterator[Any]:
     """Yield what a rule makes of a term at its head, one result for each match.
 
     The conditions are known to hold for each. A result equal to the term is left out: a law that
-    changes nothing does not apply. One that does not apply in `RULE_TRIES` tries is given up: a
-    sum of n has 2^n parts, and a strategy must come to its end.
+    changes nothing does not apply. Variables of a rule may stand for parts of a sum, of which n
+    terms have 2^n: after `RULE_PARTS` of them, single terms first, the rule is given up with a
+    `MatchingWarning`, as a strategy must come to its end.
 
     >>> import rewrite as rw
     >>> from rewrite.rule import Rule
@@ -109,13 +110,11 @@ def apply_rule(rule: Rule, term: Any) -> Iterator[Any]:
     if nodes.code(node) != code:
         return
     todo = _plan(rule)
-    machine = Machine(
-        todo, nodes, _single(rule, todo.plan), lambda: f"rule {rule!r} with {_short(nodes, node)}"
-    )
-    machine.most = RULE_TRIES
+    machine = Machine(todo, nodes, _single(rule, todo.plan), lambda: f"rule {rule!r}")
+    machine.most = RULE_PARTS
     views = [(node, ())] if _grouped(todo.plan) else _prefixes(rule, nodes, node)
     for part, beyond in views:
-        with contextlib.suppress(TooManyWays):
+        try:
             for bound in _once(machine, part):
                 made = _result(rule, nodes, bound)
                 if made is None:
@@ -126,7 +125,10 @@ def apply_rule(rule: Rule, term: Any) -> Iterator[Any]:
                     made = nodes.make((code, made, *beyond))
                 if not _equal(nodes, made, node):
                     yield _leave(nodes, made)
-                    machine.tries = 0
+                    machine.tries = machine.parts = 0
+        except TooManyWays as given_up:
+            # without the term, so that it is shown once for each rule
+            warnings.warn(f"a rule was given up: {given_up}", MatchingWarning, stacklevel=2)
 
 
 def _once(machine: Machine, node: int) -> Iterator[Bound]:

@@ -13,6 +13,7 @@ sequence variable always opens a group.
 """
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -23,8 +24,10 @@ from rewrite.errors import PatternError
 from rewrite.store import Symbol
 from rewrite.term import RULES, Term
 
-__all__ = ["WIDEST", "Do", "Plan", "Step", "Variable", "plan"]
+__all__ = ["WIDEST", "Do", "Need", "Plan", "Step", "Variable", "plan"]
 
+DEEPEST: Final = 4
+"""Variables further down are not looked for before an argument is picked."""
 WIDEST: Final = 100
 """Nested nodes of an op are seen as one group of up to so many arguments; beyond, as they stand."""
 
@@ -47,9 +50,8 @@ class Do(IntEnum):
     BOUND = 6
     """Take the value of a variable, which is known, out of a group."""
     SOME = 7
-    """Give a variable some of what is left of a group, at least one; all of it first, then the
-    others in the order of the numbers whose binary digits say which are taken, first ones lowest.
-    In order: the next one, two, ..."""
+    """Give a variable some of what is left of a group, at least one: all of it first, then each
+    one, each two, ..., those that stand first before others. In order: the next one, two, ..."""
     ALL = 8
     """Give a variable what is left of a group, at least one."""
     REST = 9
@@ -65,6 +67,20 @@ class Variable:
     name: str
     sort: int
     many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What an argument that is picked must have, or it cannot match: tells most of them at once.
+
+    With a `path`, of op codes and places of children, that leads to the value of the variable.
+    Without one, the value among its own arguments; or, with a `slot` in place of a variable, an
+    argument that the subject of that slot has too.
+    """
+
+    path: tuple[tuple[int, int], ...] = ()
+    variable: int = -1
+    slot: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,8 @@ class Step:
     ordered: bool = False
     last: bool = False
     """Of REST: nothing chooses after it, so it takes all."""
+    needs: tuple[Need, ...] = ()
+    """Of PICK."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +158,7 @@ class _Planner:
         self.bound: set[int] = set()
         self.slots = 1
         self.later: list[tuple[int, int]] = []  # groups to be opened: slot, pattern node
+        self.picked: list[tuple[int, int]] = []  # those of them that were picked
         self.uses: dict[int, int] = {}
 
     def plan(self, pattern: int) -> Plan:
@@ -245,9 +264,49 @@ class _Planner:
 
     def _pick(self, group: int, node: int, *, ordered: bool) -> None:
         slot = self._new()
-        step = Step(Do.PICK, slot, RULES.code(node), group=group, ordered=ordered)
+        needs = () if ordered else tuple(self._needs(node))
+        step = Step(Do.PICK, slot, RULES.code(node), group=group, ordered=ordered, needs=needs)
         self.steps.append(step)
+        if not ordered and self._is_group(node):
+            self.picked.append((slot, node))
         self._at(slot, node)
+
+    def _needs(self, node: int) -> Iterator[Need]:
+        """Yield what is known of an argument before it is picked."""
+        code = RULES.code(node)
+        if not self._is_group(node):
+            yield from self._paths(node)
+        if not (self.flat and self._is_group(node)):
+            return
+        own = self._direct(node)
+        yield from (Need(variable=variable) for variable in sorted(own & self.bound))
+        for slot, other in self.picked:
+            if RULES.code(other) == code and own & self._direct(other):
+                yield Need(slot=slot)
+
+    def _direct(self, node: int) -> set[int]:
+        """Return the variables among the arguments of a group whose order is free."""
+        code = RULES.code(node)
+        return {
+            self._variable(part)
+            for part in _arguments(node, code)
+            if RULES.code(part) == ops.PVAR.code
+            and not _is_many(part)
+            and free(code, RULES.sort(part))
+        }
+
+    def _paths(self, root: int) -> Iterator[Need]:
+        """Yield where variables that are known by now stand, below ops that keep their order."""
+        stack: list[tuple[int, tuple[tuple[int, int], ...]]] = [(root, ())]
+        while stack:
+            node, path = stack.pop()
+            code, children = RULES.code(node), RULES.children(node)
+            if code == ops.PVAR.code and path and self._variable(node) in self.bound:
+                yield Need(path, self._variable(node))
+            moves = ops.OPS[code].commutative or ops.OPS[code].associative
+            if not moves and len(path) < DEEPEST:
+                pairs = [(child, (*path, (code, at))) for at, child in enumerate(children)]
+                stack += reversed(pairs)
 
     def _in_order(self, slot: int, parts: list[int]) -> None:
         """Plan the arguments that may not be swapped, as they stand."""

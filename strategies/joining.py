@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import islice, zip_longest
+from typing import Final, NamedTuple
 
 from rewrite import ops
 from rewrite.concrete import every_step, instances, results
@@ -15,6 +16,9 @@ from strategies.base import strategy
 from strategies.traversal import innermost
 
 __all__ = ["Joiner", "Meeting", "Peak", "peak"]
+
+WAYS: Final = 10
+"""So many results of a rule are looked at: a sum has many parts."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,10 @@ def peak(overlap: Overlap, store: Store) -> Peak | None:
 
     def accept(node: int) -> Peak | None:
         term = Term(store, node)
-        outer = results(overlap.outer.rule, term, ())
-        inner = results(overlap.inner.rule, term, overlap.place) if outer else []
-        return Peak(term, tuple(outer), tuple(inner)) if inner else None
+        outer = tuple(islice(results(overlap.outer.rule, term, ()), WAYS))
+        inner = results(overlap.inner.rule, term, overlap.place) if outer else ()
+        made = tuple(islice(inner, WAYS))
+        return Peak(term, outer, made) if made else None
 
     return instances(overlap.tree, [overlap.outer.rule, overlap.inner.rule], store, accept)
 
@@ -67,9 +72,19 @@ class Joiner:
         if self.same(*reached):
             return Meeting(True, reached, True)
         final = ends[0] is not None and ends[1] is not None
-        mine = {self.form(term) for term in self._reachable(one)}
-        meet = any(self.form(term) in mine for term in self._reachable(other))
-        return Meeting(meet, reached, final)
+        return Meeting(self._meet(one, other), reached, final)
+
+    def _meet(self, one: Term, other: Term) -> bool:
+        """Tell whether two terms reach a common one; both sides go on in turn, to meet early."""
+        seen: tuple[set[int], set[int]] = (set(), set())
+        for pair in zip_longest(self._reachable(one), self._reachable(other)):
+            for term, mine, theirs in zip(pair, seen, reversed(seen), strict=True):
+                if term is not None:
+                    form = self.form(term)
+                    if form in theirs:
+                        return True
+                    mine.add(form)
+        return False
 
     def _end(self, term: Term) -> Term | None:
         if term.id not in self.ends:

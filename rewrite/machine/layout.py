@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from rewrite.pattern import DEEPEST
+
 __all__: list[str] = []
 
 # -- what an exit of the loop asks of its driver ----------------------------------------------
@@ -41,7 +43,13 @@ KEY: Final = 9
 COUNT: Final = 10
 LAST: Final = 11
 """The node that was rewritten last."""
-CELLS: Final = 12
+STOOD: Final = 12
+"""1: the last match is in hand. 2: it was refused, and the next one is looked for from there."""
+ABOVE: Final = 13
+"""Where open groups ended then."""
+PARTS: Final = 14
+"""How many parts of sums had been tried for variables."""
+CELLS: Final = 15
 
 # -- kinds of tasks ---------------------------------------------------------------------------
 VISIT: Final = 0
@@ -62,7 +70,21 @@ SORT: Final = 6
 LEAF: Final = 7
 """Class of the constant or symbol."""
 GROUP: Final = 8
-STEP_COLUMNS: Final = 9
+NEEDS: Final = 9
+"""Where what it needs begins in the table of needs, or the groups that need the same value."""
+MANY: Final = 10
+"""How many of them there are."""
+STEP_COLUMNS: Final = 11
+
+# -- columns of a need ------------------------------------------------------------------------
+WANTED: Final = 0
+"""The variable whose value is wanted, else the slot with which an argument is shared."""
+SHARED: Final = 1
+DEPTH: Final = 2
+"""Of the path to it; 0 if it is among the arguments."""
+PATH: Final = 3
+"""Its ops and places, in turn."""
+NEED_COLUMNS: Final = PATH + 2 * DEEPEST
 
 # -- columns of a rule ------------------------------------------------------------------------
 STEPS: Final = 0

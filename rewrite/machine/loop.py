@@ -191,8 +191,8 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
 ) -> int:
     """Work off the tasks; return what is asked of the driver."""
     op, start, pool, payload, sorts, table, traits, classes = store
-    (rules, steps, below, arities, builds, leaves, needs, into, over, star, here, under, many,
-     partly, direct) = data  # fmt: skip
+    (rules, steps, below, wanted, arities, builds, leaves, needs, into, over, star, here, under,
+     many, partly, direct) = data  # fmt: skip
     states, cells, found, subject, bind, by, choice, groups, elems, owner, buffer = work
     codes = len(arities)
     while True:
@@ -267,7 +267,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
                         return at.LOOP
                     forms[now] = at.OPEN
             tasks[top, 0], tasks[top, 2] = at.REDUCE, now
-            st[at.RULE], st[at.SKIP], st[at.GRANTED] = 0, 0, 0
+            st[at.RULE], st[at.SKIP], st[at.GRANTED], st[at.STOOD] = 0, 0, 0, 0
             _look(now, op, start, pool, payload, classes, seen)
             kind = at.REDUCE
 
@@ -300,7 +300,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
                     st[at.GRANTED] = 0
                     return at.ASK
                 outcome = match(
-                    rule, now, st[at.SKIP], rules, steps, below, arities,
+                    rule, now, st[at.SKIP], rules, steps, below, wanted, arities,
                     subject, bind, by, choice, groups, elems, owner, buffer, classes,
                     op, start, pool, payload, sorts, table, traits, st,
                 )  # fmt: skip
@@ -339,12 +339,13 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
                     break
                 made = -1
                 st[at.SKIP] += 1
+                st[at.STOOD] = 2
         if made < 0:
             forms[now] = now
             forms[node] = now
             st[at.TOP] = top - 1
             continue
-        st[at.RULE], st[at.SKIP] = 0, 0
+        st[at.RULE], st[at.SKIP], st[at.STOOD] = 0, 0, 0
         st[at.FIRED] += 1
         st[at.LAST] = now
         if st[at.FIRED] > st[at.BOUND]:

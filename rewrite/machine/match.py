@@ -7,13 +7,26 @@ from typing import Any, Final
 
 import numpy as np
 
-from rewrite.bulk import find_or_make
 from rewrite.machine import layout as at
-from rewrite.matching import RULE_TRIES
+from rewrite.machine.groups import (
+    all_shares,
+    arguments,
+    counted,
+    gather,
+    held_back,
+    joined,
+    kinds,
+    needed,
+    next_shares,
+    release,
+    take_shares,
+    take_value,
+)
+from rewrite.matching import RULE_PARTS
 from rewrite.native import native
 from rewrite.pattern import WIDEST, Do
 
-__all__ = ["NO", "TIGHT", "WIDE", "YES", "arguments", "joined", "match"]
+__all__ = ["NO", "TIGHT", "WIDE", "YES", "joined", "match"]
 
 NO: Final = 0
 YES: Final = 1
@@ -21,9 +34,6 @@ WIDE: Final = 2
 """The subject is wider than the loop can handle: the driver matches it."""
 TIGHT: Final = 3
 """A node had to be made, and there was no room."""
-
-MASKED: Final = 62
-"""The choice of some arguments is kept as the bits of one integer."""
 
 _FIXED, _EITHER, _LEAF, _HOLE = int(Do.FIXED), int(Do.EITHER), int(Do.LEAF), int(Do.HOLE)
 _OPEN, _PICK, _BOUND = int(Do.OPEN), int(Do.PICK), int(Do.BOUND)
@@ -34,167 +44,8 @@ _int: Final[Any] = np.int64
 
 
 @native
-def arguments(node: int, flat: bool, op: Any, start: Any, pool: Any, out: Any, base: int) -> int:
-    """Write the arguments of a group to `out` from `base` on; return where they end.
-
-    With `flat`, those of nested nodes with the same op are counted in, up to `WIDEST`.
-    """
-    low, high = start[node], start[node + 1]
-    code = op[node]
-    end = base
-    if flat:
-        # the part after `end` is a stack: what is next on top
-        limit = base + WIDEST
-        top = limit + WIDEST
-        for k in range(high - 1, low - 1, -1):
-            if top <= limit:
-                break
-            top -= 1
-            out[top] = pool[k]
-        fits = high - low <= WIDEST
-        while fits and top < limit + WIDEST:
-            one = out[top]
-            top += 1
-            if op[one] == code:
-                first, last = start[one], start[one + 1]
-                if (end - base) + (limit + WIDEST - top) + (last - first) > WIDEST:
-                    fits = False
-                else:
-                    for k in range(last - 1, first - 1, -1):
-                        top -= 1
-                        out[top] = pool[k]
-            else:
-                out[end] = one
-                end += 1
-        if fits:
-            return end
-    end = base
-    for k in range(low, high):
-        out[end] = pool[k]
-        end += 1
-    return end
-
-
-@native
 def _fits(wanted: int, sort: int) -> bool:
     return sort == wanted or (wanted == 0 and sort == 1)
-
-
-@native
-def _held_back(elems: Any, owner: Any, base: int, i: int) -> bool:
-    """Tell whether an equal argument before this one is left: then that one comes first."""
-    for j in range(base, i):
-        if elems[j] == elems[i] and owner[j] < 0:
-            return True
-    return False
-
-
-@native
-def _release(owner: Any, base: int, end: int, k: int) -> None:
-    for i in range(base, end):
-        if owner[i] == k:
-            owner[i] = -1
-
-
-@native
-def _take_all(k: int, base: int, end: int, top: int, last: int, elems: Any, owner: Any) -> bool:
-    """Take what stands in `elems` from `top` on out of a group; all of it or nothing."""
-    for wanted in range(top, last):
-        found = False
-        for i in range(base, end):
-            if owner[i] < 0 and elems[i] == elems[wanted]:
-                owner[i] = k
-                found = True
-                break
-        if not found:
-            _release(owner, base, end, k)
-            return False
-    return True
-
-
-@native
-def _take_value(
-    value: int, code: int, k: int, base: int, end: int, top: int,
-    op: Any, start: Any, pool: Any, elems: Any, owner: Any,
-) -> bool:  # fmt: skip
-    """Take the value of a variable out of a group; the part of `elems` above `top` is free.
-
-    Where nested arguments were too many to be counted in, a nested value may stand as it is.
-    """
-    nested = end - base <= WIDEST
-    for i in range(base, end):
-        nested = nested and op[elems[i]] != code
-    if not nested or op[value] != code:
-        elems[top] = value
-        if _take_all(k, base, end, top, top + 1, elems, owner):
-            return True
-        if op[value] != code:
-            return False
-    last = arguments(value, nested, op, start, pool, elems, top)
-    return _take_all(k, base, end, top, last, elems, owner)
-
-
-@native
-def _take_mask(mask: int, k: int, base: int, end: int, elems: Any, owner: Any) -> bool:
-    """Take the arguments left whose bits are set, all of them for -1; tell whether it will do.
-
-    It will not if one is taken and an equal one before it is not.
-    """
-    bit = 0
-    for i in range(base, end):
-        if owner[i] >= 0:
-            continue
-        if mask < 0:
-            owner[i] = k
-        elif (mask >> bit) & 1:
-            if _held_back(elems, owner, base, i):
-                return False
-            owner[i] = k
-        bit += 1
-    return True
-
-
-@native
-def joined(
-    code: int, arity: int, count: int, buffer: Any,
-    op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
-) -> int:  # fmt: skip
-    """Make one node of the arguments of an associative op in a buffer; -1 if there is no room."""
-    if count == 1:
-        return _int(buffer[0])  # type: ignore[no-any-return]
-    used, width = st[at.USED], 2 * count
-    if (
-        used + count >= len(op)
-        or start[used] + width >= len(pool)
-        or 2 * (used + count) > len(table)
-    ):
-        return -1
-    if arity < 0:
-        node = find_or_make(
-            code, buffer, 0, count, op, start, pool, payload, sorts, used, table, traits
-        )
-        st[at.USED] += node == used
-        return node
-    node = _int(buffer[0])
-    for i in range(1, count):
-        buffer[count], buffer[count + 1] = node, buffer[i]
-        node = find_or_make(
-            code, buffer, count, count + 2,
-            op, start, pool, payload, sorts, st[at.USED], table, traits,
-        )  # fmt: skip
-        st[at.USED] += node == st[at.USED]
-    return node
-
-
-@native
-def _gather(k: int, base: int, end: int, elems: Any, owner: Any, buffer: Any) -> int:
-    """Write what a step took out of a group to the buffer; return how many."""
-    count = 0
-    for i in range(base, end):
-        if owner[i] == k:
-            buffer[count] = elems[i]
-            count += 1
-    return count
 
 
 # -- one step: with `fresh` its first choice, else the next one; NO where none is left ---------
@@ -261,8 +112,8 @@ def _open(
 
 @native
 def _pick(
-    steps: Any, fresh: bool, k: int, subject: Any, choice: Any, groups: Any, elems: Any, owner: Any,
-    op: Any,
+    steps: Any, fresh: bool, k: int, subject: Any, bind: Any, choice: Any, wanted: Any,
+    groups: Any, elems: Any, owner: Any, op: Any, start: Any, pool: Any,
 ) -> int:  # fmt: skip
     base = _int(groups[steps[k, at.GROUP], 0])
     end = _int(groups[steps[k, at.GROUP], 1])
@@ -272,7 +123,9 @@ def _pick(
         first = choice[k] + 1
     for i in range(first, end):
         if owner[i] < 0 and op[elems[i]] == steps[k, at.CODE]:
-            if not _held_back(elems, owner, base, i):
+            if not needed(k, elems[i], steps, wanted, bind, subject, op, start, pool):
+                continue
+            if not held_back(elems, owner, base, i):
                 owner[i] = k
                 choice[k] = i
                 subject[steps[k, at.SLOT]] = elems[i]
@@ -288,56 +141,108 @@ def _bound(
     base = _int(groups[steps[k, at.GROUP], 0])
     end = _int(groups[steps[k, at.GROUP], 1])
     if not fresh:
-        _release(owner, base, end, k)
+        release(owner, base, end, k)
         return NO
     value = _int(bind[steps[k, at.VARIABLE]])
     if top + (start[value + 1] - start[value]) + 4 * WIDEST > len(elems):
         return WIDE
-    taken = _take_value(value, code, k, base, end, top, op, start, pool, elems, owner)
+    taken = take_value(value, code, k, base, end, top, op, start, pool, elems, owner)
     return YES if taken else NO
 
 
 @native
-def _some(
-    steps: Any, fresh: bool, k: int, bind: Any, by: Any, choice: Any, groups: Any, elems: Any,
-    owner: Any, buffer: Any, arity: int, code: int,
+def _named(
+    k: int, base: int, end: int, steps: Any, bind: Any, by: Any, elems: Any, owner: Any,
+    buffer: Any, arity: int, code: int,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
 ) -> int:  # fmt: skip
-    """SOME and ALL: choice 0 takes all that is left, choice m what the bits of m say."""
+    """Let the variable of a step stand for what it has taken, if that fits its sort."""
+    variable = steps[k, at.VARIABLE]
+    count = gather(k, base, end, elems, owner, buffer)
+    node = joined(
+        code, arity, count, buffer, op, start, pool, payload, sorts, table, traits, st
+    )  # fmt: skip
+    if node < 0:
+        return TIGHT
+    if not _fits(steps[k, at.SORT], sorts[node]):
+        return NO
+    bind[variable], by[variable] = node, k
+    return YES
+
+
+@native
+def _all(
+    steps: Any, fresh: bool, k: int, bind: Any, by: Any, groups: Any, elems: Any, owner: Any,
+    buffer: Any, arity: int, code: int,
+    op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
+) -> int:  # fmt: skip
     base = _int(groups[steps[k, at.GROUP], 0])
     end = _int(groups[steps[k, at.GROUP], 1])
-    variable = steps[k, at.VARIABLE]
     if not fresh:
-        _release(owner, base, end, k)
-        by[variable] = -1
-        if steps[k, at.DO] == _ALL:
-            return NO
+        release(owner, base, end, k)
+        by[steps[k, at.VARIABLE]] = -1
+        return NO
     left = 0
     for i in range(base, end):
-        left += owner[i] < 0
+        if owner[i] < 0:
+            owner[i] = k
+            left += 1
     if left == 0:
         return NO
-    if left > MASKED and steps[k, at.DO] == _SOME:
+    found = _named(
+        k, base, end, steps, bind, by, elems, owner, buffer, arity, code,
+        op, start, pool, payload, sorts, table, traits, st,
+    )  # fmt: skip
+    if found != YES:
+        release(owner, base, end, k)
+    return found
+
+
+@native
+def _some(
+    steps: Any, fresh: bool, k: int, bind: Any, by: Any, choice: Any, wanted: Any, groups: Any,
+    elems: Any, owner: Any, buffer: Any, arity: int, code: int,
+    op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
+) -> int:  # fmt: skip
+    """Take some: choice 0 is all that is left, choice n is any n of it."""
+    base = _int(groups[steps[k, at.GROUP], 0])
+    end = _int(groups[steps[k, at.GROUP], 1])
+    here = len(buffer) >> 1
+    if 3 * (end - base) + 8 > here:
         return WIDE
-    mask = 0 if fresh else choice[k] + 1
-    last = (1 << left) - 2 if steps[k, at.DO] == _SOME else 0
-    while mask <= last:
-        wanted = mask if mask > 0 else -1
-        if _take_mask(wanted, k, base, end, elems, owner):
-            count = _gather(k, base, end, elems, owner, buffer)
-            node = joined(
-                code, arity, count, buffer,
-                op, start, pool, payload, sorts, table, traits, st,
-            )  # fmt: skip
-            if node < 0:
-                return TIGHT
-            if _fits(steps[k, at.SORT], sorts[node]):
-                bind[variable], by[variable] = node, k
-                choice[k] = mask
-                return YES
-        _release(owner, base, end, k)
-        mask += 1
-    return NO
+    rows = kinds(
+        k, base, end, steps, wanted, groups, elems, owner, code, buffer, here, op
+    )  # fmt: skip
+    count, whole = counted(k, base, end, rows, here, owner, buffer)
+    if not fresh:
+        release(owner, base, end, k)
+        by[steps[k, at.VARIABLE]] = -1
+    size = 0 if fresh else _int(choice[k])
+    go_on = size > 0
+    if size == 0 and (not fresh or count == 0 or not whole):
+        size = 1
+    for _ in range(RULE_PARTS):
+        if size > count or (size == count and whole and size > 0):
+            return NO
+        if size == 0:
+            all_shares(rows, here, buffer)
+        elif not next_shares(rows, here, size, not go_on, buffer):
+            size, go_on = size + 1, False
+            continue
+        take_shares(k, base, end, rows, here, elems, owner, buffer)
+        found = _named(
+            k, base, end, steps, bind, by, elems, owner, buffer, arity, code,
+            op, start, pool, payload, sorts, table, traits, st,
+        )  # fmt: skip
+        if found != NO:
+            choice[k] = size
+            if found == TIGHT:
+                release(owner, base, end, k)
+            return found
+        release(owner, base, end, k)
+        go_on = size > 0
+        size = max(size, 1)
+    return WIDE
 
 
 @native
@@ -348,27 +253,38 @@ def _close(steps: Any, k: int, groups: Any, owner: Any) -> int:
     return YES
 
 
-TRIES: Final = RULE_TRIES
+STEPS: Final = 1_000_000
 """After so many steps the driver takes over: the generic matcher decides what is too long."""
 
 
 @native
-def match(  # noqa: C901 - one loop over all kinds of steps
-    rule: int, node: int, skip: int, rules: Any, steps: Any, below: Any, arities: Any,
+def match(  # noqa: C901, PLR0915 - one loop over all kinds of steps
+    rule: int, node: int, skip: int, rules: Any, steps: Any, below: Any, wanted: Any, arities: Any,
     subject: Any, bind: Any, by: Any, choice: Any, groups: Any, elems: Any, owner: Any,
     buffer: Any, classes: Any,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
 ) -> int:  # fmt: skip
-    """Match a rule at a node, leaving out so many matches; the bindings are left in `bind`."""
+    """Match a rule at a node, leaving out so many matches; the bindings are left in `bind`.
+
+    What `STOOD` before is gone on from.
+    """
     begin, stop = _int(rules[rule, at.STEPS]), _int(rules[rule + 1, at.STEPS])
     flat = rules[rule, at.FLAT] != 0
-    for i in range(len(by)):
-        by[i] = -1
-    subject[0] = node
     k, fresh, top = begin, True, 0
-    for _ in range(TRIES):
+    if st[at.STOOD] == 1:
+        return YES
+    if st[at.STOOD] == 2:
+        k, fresh, top, skip = stop - 1, False, _int(st[at.ABOVE]), 0
+    else:
+        st[at.PARTS] = 0
+        for i in range(len(by)):
+            by[i] = -1
+    st[at.STOOD] = 0
+    subject[0] = node
+    for _ in range(STEPS):
         if k == stop:
             if skip == 0:
+                st[at.STOOD], st[at.ABOVE] = 1, top
                 return YES
             skip -= 1
             k, fresh = k - 1, False
@@ -396,27 +312,29 @@ def match(  # noqa: C901 - one loop over all kinds of steps
                 top = _int(groups[steps[k, at.SLOT], 0])
                 found = NO
         elif do == _PICK:
-            found = _pick(steps, fresh, k, subject, choice, groups, elems, owner, op)
+            found = _pick(
+                steps, fresh, k, subject, bind, choice, wanted, groups, elems, owner,
+                op, start, pool,
+            )  # fmt: skip
         elif do == _BOUND:
             found = _bound(
-                steps,
-                fresh,
-                k,
-                bind,
-                groups,
-                elems,
-                owner,
-                top,
-                op,
-                start,
-                pool,
-                _int(steps[k, at.CODE]),
-            )
+                steps, fresh, k, bind, groups, elems, owner, top,
+                op, start, pool, _int(steps[k, at.CODE]),
+            )  # fmt: skip
         elif do == _CLOSE:
             found = _close(steps, k, groups, owner) if fresh else NO
+        elif do == _ALL:
+            found = _all(
+                steps, fresh, k, bind, by, groups, elems, owner, buffer,
+                _int(arities[steps[k, at.CODE]]), _int(steps[k, at.CODE]),
+                op, start, pool, payload, sorts, table, traits, st,
+            )  # fmt: skip
         else:
+            st[at.PARTS] += 1
+            if st[at.PARTS] > RULE_PARTS:
+                return WIDE
             found = _some(
-                steps, fresh, k, bind, by, choice, groups, elems, owner, buffer,
+                steps, fresh, k, bind, by, choice, wanted, groups, elems, owner, buffer,
                 _int(arities[steps[k, at.CODE]]), _int(steps[k, at.CODE]),
                 op, start, pool, payload, sorts, table, traits, st,
             )  # fmt: skip

@@ -78,7 +78,7 @@ class _Session:
         self.classes = np.empty((0, 3), np.int32)
         self.known = [0, 0]
         slots, names, steps = data.widths
-        words = data.arrays[9].shape[1]
+        words = len(data.entries) // 64 + 1
         self.work: list[Any] = [
             np.empty((256, 2), np.int32), np.empty((4096, 2), np.int32), np.zeros(words, np.uint64),
             np.zeros(slots, np.int32), np.zeros(names, np.int32), np.zeros(names, np.int32),
@@ -140,8 +140,8 @@ class _Session:
         return found
 
     def _work(self) -> None:
-        rules, steps, below, arities, builds, needs, *rest = self.data.arrays
-        data = (rules, steps, below, arities, builds, self.leaves, needs, *rest)
+        rules, steps, below, wanted, arities, builds, needs, *rest = self.data.arrays
+        data = (rules, steps, below, wanted, arities, builds, self.leaves, needs, *rest)
         state = self.state
         while True:
             store, table = self.store, self.store.indexed()
@@ -200,11 +200,12 @@ class _Session:
                 state[at.GRANTED] = 1
             else:
                 state[at.SKIP] += 1
+                state[at.STOOD] = 2
             return
         state[at.GRANTED] = 0
         made = self._apply(entry, Term(store, node))
         if made is None or made == node:
-            state[at.RULE], state[at.SKIP] = rule + 1, 0
+            state[at.RULE], state[at.SKIP], state[at.STOOD] = rule + 1, 0, 0
             return
         self._fired(node, made)
 
@@ -233,7 +234,7 @@ class _Session:
         state, top = self.state, int(self.state[at.TOP])
         if made >= len(self.forms):
             self._make_room()
-        state[at.RULE], state[at.SKIP] = 0, 0
+        state[at.RULE], state[at.SKIP], state[at.STOOD] = 0, 0, 0
         state[at.FIRED] += 1
         state[at.LAST] = node
         if state[at.FIRED] > state[at.BOUND]:

@@ -19,7 +19,7 @@ from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.machine import layout as at
 from rewrite.matching import _LEAVES, _plan, same_value
-from rewrite.pattern import Do, Plan
+from rewrite.pattern import Do, Need, Plan, Step
 from rewrite.rule import Check, Compute, Rule
 from rewrite.sorts import BOOL
 from rewrite.store import Symbol
@@ -89,6 +89,7 @@ class _Builder:
         self.below: list[int] = []
         self.builds: list[list[int]] = []
         self.needs: list[list[int]] = []
+        self.wanted: list[list[int]] = []
         self.words: list[list[list[Word]]] = []
 
     # -- leaves ------------------------------------------------------------------------------
@@ -121,8 +122,8 @@ class _Builder:
         self.words.append(list(self._strings(pattern, flat)))
         self.data.names.append(tuple(v.name for v in steps.variables))
         if native:
-            for step in steps.steps:
-                self._step(step, steps)
+            for place, step in enumerate(steps.steps):
+                self._step(place, step, steps)
             self._build(join(RULES, entry.rhs).id, steps)
         self.needs.append([*self._needs(steps), 0])
 
@@ -137,17 +138,23 @@ class _Builder:
             return 0
         return 2 if rule.where else 1
 
-    def _step(self, step: Any, steps: Plan) -> None:
+    def _step(self, place: int, step: Step, steps: Plan) -> None:
         group = next((s.code for s in steps.steps if s.do is Do.OPEN and s.slot == step.group), -1)
         code = group if step.do in (Do.BOUND, Do.SOME, Do.ALL) else step.code
         sort = steps.variables[step.variable].sort if step.variable >= 0 else 0
         if step.do is Do.OPEN and ops.OPS[code].makes == "b":
             sort = int(BOOL)
-        leaf = self._class(code, step.value) if step.do is Do.LEAF else -1
+        leaf = -1
+        if step.do is Do.LEAF and step.value is not None:
+            leaf = self._class(code, step.value)
+        wanted = [_need(need) for need in step.needs]
+        if step.do is Do.SOME:
+            wanted = [_need(Need(slot=slot)) for slot in _sharing(place, code, steps)]
         self.steps.append(
             [int(step.do), step.slot, code, len(self.below), len(step.below), step.variable,
-             sort, leaf, step.group]
+             sort, leaf, step.group, len(self.wanted), len(wanted)]
         )  # fmt: skip
+        self.wanted += wanted
         self.below += step.below
 
     def _build(self, node: int, steps: Plan) -> None:
@@ -225,7 +232,7 @@ class _Builder:
         partly[ops.WHERE.code], partly[[ops.AND.code, ops.OR.code]] = 1, 2
         self.data.arrays = (
             _table(self.rules, at.RULE_COLUMNS), _table(self.steps, at.STEP_COLUMNS),
-            np.array([*self.below, 0], np.int32),
+            np.array([*self.below, 0], np.int32), _table(self.wanted, at.NEED_COLUMNS),
             np.array([row.arity for row in ops.OPS], np.int32),
             _table(self.builds, 3),
             np.array(self.needs, np.uint64).reshape(-1, 3),
@@ -240,6 +247,26 @@ class _Builder:
         names = max((len(n) for n in self.data.names), default=0)
         self.data.widths = (slots, names + 1, len(self.steps) + longest + 1)
         return self.data
+
+
+def _need(need: Need) -> list[int]:
+    path = [number for pair in need.path for number in pair]
+    row = [max(need.variable, need.slot), int(need.slot >= 0), len(need.path), *path]
+    return row + [0] * (at.NEED_COLUMNS - len(row))
+
+
+def _sharing(place: int, code: int, steps: Plan) -> list[int]:
+    """Return the slots of other open groups out of which the value of a step is taken later."""
+    one, opened = (
+        steps.steps[place],
+        {s.slot: s.code for s in steps.steps[:place] if s.do is Do.OPEN},
+    )
+    return [
+        s.group
+        for s in steps.steps[place + 1 :]
+        if s.do is Do.BOUND and not s.ordered and s.variable == one.variable
+        and s.group != one.group and opened.get(s.group) == code
+    ]  # fmt: skip
 
 
 def _joined(

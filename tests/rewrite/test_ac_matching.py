@@ -2,23 +2,25 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
+import rewrite.machine.run  # so that small terms run compiled too
 from rewrite import matcher, ops
 from rewrite.conditions import nonzero
-from rewrite.errors import PatternError
+from rewrite.errors import MatchingWarning, PatternError
 from rewrite.fastmath import FastMath
 from rewrite.matching import apply_rule, match
 from rewrite.pattern import WIDEST
 from rewrite.rule import Rule, variables
 from rewrite.sorts import BOOL, MATRIX
 from rewrite.term import Term, apply
+from strategies import innermost
 
 a, b, c = rw.pattern_vars("a b c")
 x, y, z, u, v = SYMBOLS = rw.symbols("x y z u v")
@@ -275,16 +277,76 @@ def test_wide_sums_stand_as_they_are() -> None:
         assert next(match(a + 19_999, deep))["a"] == deep.args[0]
 
 
-def test_too_many_ways_are_an_error_of_a_pattern_and_no_match_of_a_rule(
+def test_too_many_ways_are_an_error_of_a_pattern_and_a_warning_of_a_rule(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(matcher, "MOST_TRIES", 1000)
     terms = rw.symbols(" ".join(f"w{k}" for k in range(20)))
     never = Rule("never", rw.exp(a * b), a, (nonzero(a - a),), REASSOC)
-    assert list(apply_rule(never, rw.exp(apply("mul", *terms)))) == []
+    wide = rw.exp(apply("mul", *terms))
+    plans: list[Callable[[Term], Any]] = [
+        lambda term: next(apply_rule(never, term), None), innermost(never)
+    ]  # fmt: skip
+    for plan in plans:
+        with pytest.warns(MatchingWarning, match=r"1000 ways.*rule never: exp\(.*fewer"):
+            assert plan(wide) in (None, wide)
     with pytest.raises(PatternError, match=r"more than 1000 ways were tried.*normalise"):
         list(match(a + b + a + c + c, apply("add", *terms)))
     assert next(match(a + b, apply("add", *terms)))["a"] == terms[0]
+
+
+PYTHAGORAS = Rule("pythagoras", rw.sin(a) ** 2 + rw.cos(a) ** 2, rw.const(1), licence=REASSOC)
+FACTOR = Rule("factor", a * b + a * c, a * (b + c), licence=REASSOC)
+MEET = Rule("meet", rw.sin(a) + a * b, a, licence=REASSOC)
+
+
+@settings(max_examples=25, deadline=None)
+@given(count=st.integers(9, 300), data=st.data())
+def test_the_one_match_in_a_wide_sum_is_found_wherever_it_stands(
+    count: int, data: st.DataObject
+) -> None:
+    s = rw.symbols([f"w{k}" for k in range(2 * count)])
+    one, two = (data.draw(st.integers(0, count - 1)) for _ in range(2))
+    factors = [s[2 * k] * s[2 * k + 1] for k in range(count)]
+    sines = [rw.sin(w) for w in s[:count]]
+    rows = [
+        (PYTHAGORAS, [w**2 for w in sines], rw.cos(s[one]) ** 2),
+        (FACTOR, factors, s[2 * one] * s[2 * two + 1] if one != two else s[2 * one] * x),
+        (MEET, [*sines, *factors[count // 2 + 1 :]], s[one] * x),
+    ]
+    for rule, parts, last in rows:
+        at = data.draw(st.integers(0, len(parts)))
+        term = apply("add", *parts[:at], last, *parts[at:])
+        assert next(apply_rule(rule, term), None) is not None
+        assert innermost(rule)(term) != term
+        if rule is not FACTOR:  # a factor too few, and none is found, by either engine
+            assert list(apply_rule(rule, apply("add", *parts))) == []
+            assert innermost(rule)(apply("add", *parts)) == apply("add", *parts)
+    tuples = (
+        "add",
+        *[("mul", str(2 * k), str(2 * k + 1)) for k in range(count)],
+        ("mul", "0", "y"),
+    )
+    assert next(apply_rule(FACTOR, tuples))[1] == ("mul", "0", ("add", "1", "y"))
+
+
+def test_parts_are_tried_by_their_size_and_equal_ones_once() -> None:
+    def seen(m: Term) -> bool:
+        tried.append(len(m.args) or 1)
+        return False
+
+    for native in (False, True):
+        tried: list[int] = []
+        given: Any = rw.predicate(seen)(a) if not native else nonzero(a - a)
+        never = Rule("never", rw.exp(a + b), a, (given,), REASSOC)
+        terms = rw.symbols([f"w{k}" for k in range(5)])
+        assert innermost(never)(rw.exp(apply("add", *terms))) == rw.exp(apply("add", *terms))
+        if not native:
+            assert tried == sorted(tried) and len(tried) == 2**5 - 2
+        same = rw.exp(apply("add", *[x] * 60, *[y] * 60))
+        tried.clear()
+        assert innermost(never)(same) == same
+        assert native or len(tried) == 61 * 61 - 2
 
 
 def test_what_another_group_lacks_is_not_tried() -> None:
