@@ -47,7 +47,7 @@ from strategies.traversal import (
 
 __all__ = [
     "Firing", "Strategy", "all_", "alltd", "best", "bottomup", "choice", "count", "downup", "fail",
-    "fix", "identity", "if_", "innermost", "named", "not_", "on", "oncebu", "oncetd", "one", "outermost",
-    "repeat", "repeat1", "saturate", "seq", "some", "strategy", "timed", "topdown", "traced",
-    "try_", "where",
+    "fix", "identity", "if_", "innermost", "named", "not_", "on", "oncebu", "oncetd", "one",
+    "outermost", "repeat", "repeat1", "saturate", "seq", "some", "strategy", "timed", "topdown",
+    "traced", "try_", "where",
 ]  # fmt: skip

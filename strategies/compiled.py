@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rewrite.dag import reachable
+from rewrite.dag import count_nodes, reachable
 from rewrite.term import Term
 from strategies.base import Choice, Rules, Strategy
 from strategies.tracing import runaway
@@ -67,7 +67,7 @@ def runs(body: Strategy, term: Any) -> bool:
         return False
     if ENGINE in sys.modules:
         return True
-    count = len(reachable(term.store, [term.id]))
+    count = count_nodes(term.store, term.id)
     _walked.append(_walked.pop() + count)
     return count > PAYS or _walked[-1] > PATIENCE
 

@@ -69,10 +69,10 @@ from strategies.measures import Measure, Nodes, Relative, against
 from strategies.tracing import Count, Firing, Traced, count, runaway, traced
 
 __all__ = [
-    "Apply", "Best", "Choice", "Count", "Fail", "Firing", "Identity", "If", "Named", "Not", "Repeat",
-    "Rules", "Seq", "Strategy", "Traced", "Try", "Unary", "Where", "best", "choice", "count",
-    "fail", "identity", "if_", "named", "not_", "repeat", "repeat1", "seq", "strategy", "traced", "try_",
-    "where",
+    "Apply", "Best", "Choice", "Count", "Fail", "Firing", "Identity", "If", "Named", "Not",
+    "Repeat", "Rules", "Seq", "Strategy", "Traced", "Try", "Unary", "Where", "best", "choice",
+    "count", "fail", "identity", "if_", "named", "not_", "repeat", "repeat1", "seq", "strategy",
+    "traced", "try_", "where",
 ]  # fmt: skip
 
 

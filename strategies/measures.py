@@ -33,7 +33,7 @@ class Relative(Protocol):
 
 def against(by: Any, source: Any) -> Measure:
     """Return a measure for forms of one source."""
-    return by.against(source) if isinstance(by, Relative) else by  # type: ignore[no-any-return]
+    return by.against(source) if isinstance(by, Relative) else by
 
 
 @dataclass(frozen=True)

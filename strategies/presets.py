@@ -1,11 +1,11 @@
 """Named plans: compositions of strategies, with no mechanism of their own.
 
-=========  =========================================================================================
+=========  =====================================================================================
 cheapest   the fewest cycles: what `optimize` does unless it is told otherwise
 accurate   the fewest bits of error, measured; of equally accurate forms the cheapest
 smallest   the fewest instructions
-textbook   what a person would write: collected, in lowest terms, without `fma`, `log1p` and the like
-=========  =========================================================================================
+textbook   what a person would write: collected, in lowest terms, without `fma` and `log1p`
+=========  =====================================================================================
 """
 
 from collections.abc import Callable, Sequence
@@ -74,9 +74,7 @@ class Setting:
 
     def search(self, cost: CostModel, more: RuleSet | None = None) -> Saturate:
         """Saturate with the whole library, and more laws, and extract by a cost."""
-        plan = default_plan(
-            cost, self.licence, self.limits, guarded=self.guarded, dtype=self.dtype
-        )
+        plan = default_plan(cost, self.licence, self.limits, guarded=self.guarded, dtype=self.dtype)
         if more is None:
             return plan
         return replace(plan, expand=RuleSet(f"{EXPAND.name} + {more.name}", (*EXPAND, *more)))

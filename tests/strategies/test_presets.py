@@ -1,5 +1,6 @@
 """The named plans: what each is for, and that none is worse by its own measure."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
-from codegen.instructions import InstructionCount
+from codegen.instructions import INLINED, InstructionCount
 from rewrite import ops, testing
 from rewrite.dag import Dag
 from rewrite.errors import StrategyError
@@ -60,7 +61,7 @@ def assert_equal(source: Term, made: Term) -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(terms())
 def test_a_plan_keeps_the_value(name: str, term: Term) -> None:
     made = rw.plan(name)(term)
@@ -81,13 +82,12 @@ def test_a_plan_is_picked_by_its_name(name: str) -> None:
 
 def test_a_name_that_there_is_not() -> None:
     wanted = "no plan is called 'fastest'; choices: cheapest, accurate, smallest, textbook"
-    for call in (
-        lambda: rw.plan("fastest"),
-        lambda: rw.optimize(x, strategy="fastest"),
-        lambda: rw.compile([x], x + 1, strategy="fastest"),
-    ):
-        with pytest.raises(StrategyError, match=wanted):
-            call()
+    with pytest.raises(StrategyError, match=wanted):
+        rw.plan("fastest")
+    with pytest.raises(StrategyError, match=wanted):
+        rw.optimize(x, strategy="fastest")
+    with pytest.raises(StrategyError, match=wanted):
+        rw.compile([x], x + 1, strategy="fastest")
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -110,7 +110,7 @@ def test_plans_print_as_what_they_are() -> None:
 # -- cheapest and smallest ---------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(terms())
 def test_cheapest_is_what_optimize_does(term: Term) -> None:
     found = rw.optimize(term)
@@ -119,7 +119,7 @@ def test_cheapest_is_what_optimize_does(term: Term) -> None:
     assert found.cost_after <= found.cost_before + 1e-9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(terms())
 def test_smallest_has_no_more_instructions(term: Term) -> None:
     assert SMALLEST(rw.optimize(term, strategy="smallest").terms) <= SMALLEST(term)
@@ -162,7 +162,7 @@ def test_accurate_wins_bits_on_classic_examples(name: str) -> None:
     assert after < 1.5
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(terms())
 def test_accurate_is_never_less_accurate(term: Term) -> None:
     measure = Bits().against(term)
@@ -237,10 +237,6 @@ def test_their_own_laws_hold() -> None:
 
 
 def test_instructions_are_counted_as_they_are_written() -> None:
-    import re
-
-    from codegen.instructions import INLINED
-
     def lines(term: Term) -> int:
         kernel = rw.compile([x, y], term, optimize_terms=False, dtype="float64")
         return len(re.findall(r"^\s+%\S+ = ", kernel.llvm, re.M))
