@@ -135,7 +135,7 @@ def spell(math: str | FastMath = "guarded") -> Spell:
     >>> from strategies.algebra import normalize
     >>> x, y = rw.symbols("x y")
     >>> normalize()((x - y) / 2 - y**2)
-    -y**2 + 1/2*x + -1/2*y
+    -1*y**2 + 1/2*x + -1/2*y
     >>> (normalize() >> spell())((x - y) / 2 - y**2)
     -y**2 + x/2 - y/2
 
