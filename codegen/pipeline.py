@@ -7,7 +7,7 @@ Read `compile_kernel` as the table of contents of the project: one line a stage,
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from codegen.forms import (
     results_of,
     symbols_of,
 )
+from codegen.instructions import InstructionCount
 from codegen.kernel import Kernel, float_name
 from codegen.lower import Result, lower
 from codegen.target import NAMES, Float, Target, get
@@ -31,13 +32,15 @@ from rewrite.egraph.limits import Limits, Report
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.fastmath import FastMath, licence
 from rewrite.rule import Rule
+from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.term import Term
+from strategies.base import Strategy
 from strategies.base import strategy as strategy_of
 from strategies.custom import follow, rules_of
 from strategies.explain import sufficient
-from strategies.presets import GuardJudge, default_plan
+from strategies.presets import GuardJudge, Setting, named_plan
 
-__all__ = ["Optimized", "compile_kernel", "cost_model", "optimize"]
+__all__ = ["Optimized", "compile_kernel", "cost_model", "optimize", "plan"]
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,9 @@ def optimize(
     cycles an element on the target. A `dtype` of None is for code that will run in float64 or
     float32: it is judged in both.
 
-    A `strategy` replaces the default plan: it may also be a rule, a rule set, or a function of a
-    term. Raise `StrategyError` where it uses laws that `math` does not grant, or makes anything but
+    A `strategy` replaces the default plan: it may be the name of another one ("accurate",
+    "smallest", "textbook"; see `plan`), a strategy, a rule, a rule set, or a function of a term.
+    Raise `StrategyError` where it uses laws that `math` does not grant, or makes anything but
     a term; functions are trusted in that. Under "guarded" its results are judged like those of the
     default plan: what is less accurate is replaced by the source, which the report notes.
 
@@ -144,29 +148,75 @@ def optimize(
     flat = [term for result in results for term in result.terms]
     check_names(symbols_of(flat))
     machine = get(target) if isinstance(target, str) else target
-    precision: Float = "f64" if dtype is None else float_name(dtype)
-    judged = "both" if dtype is None else precision
-    if limits is not None and not isinstance(limits, Limits):
-        raise ArgumentError(f"limits={limits!r} is not Limits(iterations=, nodes=, seconds=)")
-    allowed, limits = licence(math), limits or Limits()
-    model = cost_model(cost, machine, precision, strict=FastMath.REASSOC not in allowed)
-    guarded = not isinstance(math, str) or math == "guarded"
+    setting = _setting(machine, math, cost, limits, dtype)
+    model, allowed = setting.cost, setting.licence
+    if isinstance(strategy, str):
+        strategy = named_plan(strategy, setting)
     emit("term", lambda: "\n".join(t.sexpr() for t in flat))
     own: tuple[Rule, ...] = ()
     if strategy is not None:
-        judge = GuardJudge(judged) if guarded and allowed else None
+        judge = GuardJudge(setting.dtype) if setting.guarded and allowed else None
         best, report = follow(strategy, flat, licence=allowed, judge=judge)
-        own = rules_of(strategy_of(strategy))
+        own = tuple(rule for rule in rules_of(strategy_of(strategy)) if rule not in _LIBRARY)
     else:
-        plan = default_plan(model, allowed, limits, guarded=guarded, dtype=judged)
-        best, report = plan.roots(flat)
+        best, report = setting.search(model).roots(flat)
     emit("egraph", lambda: str(report))
     before, after = (
         dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (flat, best)
     )
     emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{after:g} {model.unit}"]))
     kept = tuple(flat), tuple(best), allowed, own
-    return Optimized(rebuild(best), before, after, model, report, limits, *kept)
+    return Optimized(rebuild(best), before, after, model, report, setting.limits, *kept)
+
+
+_LIBRARY: Final = frozenset((*SIMPLIFY, *EXPAND))
+"""Rules that a proof uses in any case."""
+
+
+def _setting(
+    target: Target, math: str | FastMath, cost: "str | CostModel | None", limits: Limits | None,
+    dtype: Any,
+) -> Setting:  # fmt: skip
+    """Resolve the options of `optimize` for plans, which know no machine."""
+    if limits is not None and not isinstance(limits, Limits):
+        raise ArgumentError(f"limits={limits!r} is not Limits(iterations=, nodes=, seconds=)")
+    allowed = licence(math)
+    precision: Float = "f64" if dtype is None else float_name(dtype)
+    strict = FastMath.REASSOC not in allowed
+    return Setting(
+        cost_model(cost, target, precision, strict=strict), InstructionCount(strict=strict),
+        allowed, limits or Limits(), not isinstance(math, str) or math == "guarded",
+        "both" if dtype is None else precision,
+    )  # fmt: skip
+
+
+def plan(
+    name: str,
+    *,
+    target: str | Target = "native",
+    math: str | FastMath = "guarded",
+    cost: "str | CostModel | None" = None,
+    limits: Limits | None = None,
+    dtype: Any = np.float64,
+) -> Strategy:
+    """Return a named plan as a strategy, to apply, to print, or to build on.
+
+    "cheapest" searches for the fewest cycles, "accurate" keeps the form with the fewest measured
+    bits of error, "smallest" searches for the fewest instructions, "textbook" writes what a person
+    would. `optimize` and `compile` take the names as `strategy=`, and judge what comes out; applied
+    by itself, "textbook" asks for no accuracy.
+
+    Raise `StrategyError` for another name.
+
+    >>> import rewrite as rw
+    >>> x = rw.symbol("x", low=0, high=1)
+    >>> rw.plan("textbook")((x * x - 1) / (x - 1) + rw.log1p(x) - x * rw.const(3) / 2)
+    -x/2 + log(x + 1) + 1
+    >>> rw.plan("smallest")
+    saturate(simplify, expand, instructions)
+    """
+    machine = get(target) if isinstance(target, str) else target
+    return named_plan(name, _setting(machine, math, cost, limits, dtype))
 
 
 def compile_kernel(

@@ -43,19 +43,20 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
         "strategies.core":
-            "Firing Strategy choice count fail identity if_ named not_ repeat repeat1 seq strategy "
-            "traced try_",
+            "Firing Strategy best choice count fail identity if_ named not_ repeat repeat1 seq "
+            "strategy traced try_",
         "strategies.traversal":
             "all_ alltd bottomup downup innermost on oncebu oncetd one outermost some topdown",
         "strategies.recursion": "fix",
         "strategies.timing": "timed",
         "strategies.normal": "cleanup fold",
         "strategies.algebra":
-            "apart cancel collect expand factor factor_terms horner normalize substitute together",
+            "apart cancel collect expand factor factor_terms horner normalize spell substitute "
+            "together",
         "strategies.saturation": "saturate",
         "strategies.simplify": "simplify",
         "strategies.check": "CheckReport check",
-        "codegen.pipeline": "Optimized optimize",
+        "codegen.pipeline": "Optimized optimize plan",
         "codegen.jit": "jit",
         "codegen.kernel": "Kernel",
         "codegen.target": "Target",

@@ -214,6 +214,16 @@ class Guard:
         self.undefined = self._undefined(dag)
         self._folded: dict[str, Any] = {}
 
+    def errors(self, candidate: Dag | Term | Sequence[Term]) -> list[Floats]:
+        """Return the bits of error of each root of a candidate, at each of the source's points.
+
+        They are NaN where the exact value of the source is undefined.
+        """
+        dag = _as_dag(candidate)
+        _same_roots(dag, len(self.exact))
+        given = self._constants(dag)
+        return self._bits(evaluate_dag(dag, self.points, self.dtype, given=given))
+
     def _bits(self, values: list[npt.NDArray[Any]]) -> list[Floats]:
         pairs = zip(values, self.exact, strict=True)
         return [bits_of_error(value, exact, self.dtype) for value, exact in pairs]

@@ -4,13 +4,14 @@ A model prices one op application; extraction adds up. Targets bring their own m
 (`codegen.cost.CycleCost`).
 """
 
+from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.dag import Dag
 
-__all__ = ["CostModel", "Gowda2021", "dag_cost"]
+__all__ = ["Cancellation", "CostModel", "Gowda2021", "dag_cost"]
 
 
 @runtime_checkable
@@ -58,6 +59,27 @@ class Gowda2021:
     def price(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
         """Look the op up in the table."""
         return _GOWDA.get(op.name, 1.0)
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """What may lose digits is dear: a difference above all, then a sum, then a function.
+
+    It estimates nothing: it leads a search to forms that are worth measuring.
+    """
+
+    name: str = "cancellation"
+    unit: str = "risk"
+    sharing: bool = True
+
+    def price(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
+        """Look the op up in the table."""
+        return _RISK.get(op.name, 3.0)
+
+
+_RISK: Final[dict[str, float]] = {
+    "sub": 12, "add": 8, "fma": 8, "mul": 1, "div": 1, "sqrt": 1, "neg": 1, "abs": 1,
+}  # fmt: skip
 
 
 def constant_positions(dag: Dag) -> list[bool]:

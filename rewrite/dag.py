@@ -16,7 +16,7 @@ from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.store import Ints, Store, Symbol
 
-__all__ = ["Dag", "reachable", "rebuild", "replaced"]
+__all__ = ["Dag", "count_nodes", "reachable", "rebuild", "replaced"]
 
 SMALL: Final = 4000
 """Up to so many nodes a walk in Python beats loading the compiled loops."""
@@ -97,6 +97,17 @@ def reachable(store: Store, roots: Sequence[int]) -> Ints:
 
     columns = store.columns()
     return postorder(np.array(roots, np.int32), columns.start, columns.pool)
+
+
+def count_nodes(store: Store, root: int) -> int:
+    """Count the distinct nodes of a term, itself included."""
+    seen, stack = {root}, [root]
+    while stack and len(seen) <= SMALL:
+        for child in store.children(stack.pop()):
+            if child not in seen:
+                seen.add(child)
+                stack.append(child)
+    return len(reachable(store, [root])) if stack else len(seen)
 
 
 def rebuild(dag: Dag, store: Store, preset: Mapping[int, int] | None = None) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rewrite import ops
 from rewrite.constants import PI, Constant, E, as_constant
-from rewrite.dag import Dag, rebuild, replaced
+from rewrite.dag import Dag, count_nodes, rebuild, replaced
 from rewrite.errors import DomainError, SortError, TraceError, UnsupportedOp
 from rewrite.hashing import term_hash
 from rewrite.sorts import BOOL, INT, REAL, SORTS, Sort
@@ -102,7 +102,7 @@ class Term:
 
     def node_count(self) -> int:
         """Count the distinct nodes: shared subterms once."""
-        return len(Dag.of(self.store, [self.id]))
+        return count_nodes(self.store, self.id)
 
     def substitute(self, mapping: Mapping["Term", Any]) -> "Term":
         """Replace terms by others everywhere, in one pass over the distinct nodes.

@@ -11,6 +11,7 @@ bottomup(try(neg-neg))
 from strategies.core import (
     Firing,
     Strategy,
+    best,
     choice,
     count,
     fail,
@@ -45,8 +46,8 @@ from strategies.traversal import (
 )
 
 __all__ = [
-    "Firing", "Strategy", "all_", "alltd", "bottomup", "choice", "count", "downup", "fail", "fix",
-    "identity", "if_", "innermost", "named", "not_", "on", "oncebu", "oncetd", "one", "outermost",
-    "repeat", "repeat1", "saturate", "seq", "some", "strategy", "timed", "topdown", "traced",
-    "try_", "where",
+    "Firing", "Strategy", "all_", "alltd", "best", "bottomup", "choice", "count", "downup", "fail",
+    "fix", "identity", "if_", "innermost", "named", "not_", "on", "oncebu", "oncetd", "one",
+    "outermost", "repeat", "repeat1", "saturate", "seq", "some", "strategy", "timed", "topdown",
+    "traced", "try_", "where",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rewrite.dag import reachable
+from rewrite.dag import count_nodes, reachable
 from rewrite.term import Term
 from strategies.base import Choice, Rules, Strategy
 from strategies.tracing import runaway
@@ -23,6 +23,8 @@ __all__ = ["compilable", "machine_for", "rewritten", "runs"]
 PAYS: Final = 200
 """Smaller terms are walked until something has loaded the compiled engine, which takes half a
 second."""
+PATIENCE: Final = 20 * PAYS
+"""After so many nodes of small terms the walks have cost what loading it costs."""
 ENGINE: Final = "rewrite.machine.run"
 
 
@@ -65,7 +67,13 @@ def runs(body: Strategy, term: Any) -> bool:
         return False
     if ENGINE in sys.modules:
         return True
-    return len(reachable(term.store, [term.id])) > PAYS
+    count = count_nodes(term.store, term.id)
+    _walked.append(_walked.pop() + count)
+    return count > PAYS or _walked[-1] > PATIENCE
+
+
+_walked: Final = [0]
+"""How many nodes small terms had, one after the other."""
 
 
 def rewritten(

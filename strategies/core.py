@@ -12,6 +12,7 @@ seq(s, t), s >> t          s ; t               (s ; t)(x) = t(s(x))
 choice(s, t), s | t        s <+ t              (s <+ t)(x) = s(x), else t(x)
 if_(c, s, t)               c < s + t           (c < s + t)(x) = s(c(x)) if c applies, else t(x)
 try_(s)                    try(s)              try(s) = s <+ identity
+best(s, t, by=m)           best(s, t by m)     that one of x, s(x), t(x) of which m is least
 where(s)                   where(s)            where(s)(x) = x if s applies
 not_(s)                    not(s)              not(s)(x) = x if s does not apply
 repeat(s)                  repeat(s)           repeat(s) = try(s ; repeat(s))
@@ -64,13 +65,14 @@ from strategies.base import (
     strategy,
     written,
 )
+from strategies.measures import Measure, Nodes, Relative, against
 from strategies.tracing import Count, Firing, Traced, count, runaway, traced
 
 __all__ = [
-    "Apply", "Choice", "Count", "Fail", "Firing", "Identity", "If", "Named", "Not", "Repeat",
-    "Rules", "Seq", "Strategy", "Traced", "Try", "Unary", "Where", "choice", "count", "fail",
-    "identity", "if_", "named", "not_", "repeat", "repeat1", "seq", "strategy", "traced", "try_",
-    "where",
+    "Apply", "Best", "Choice", "Count", "Fail", "Firing", "Identity", "If", "Named", "Not",
+    "Repeat", "Rules", "Seq", "Strategy", "Traced", "Try", "Unary", "Where", "best", "choice",
+    "count", "fail", "identity", "if_", "named", "not_", "repeat", "repeat1", "seq", "strategy",
+    "traced", "try_", "where",
 ]  # fmt: skip
 
 
@@ -140,6 +142,26 @@ class If(Control):
     def __str__(self) -> str:
         parts = (self.condition, self.then, self.otherwise)
         return "{} < {} + {}".format(*[written(part, THEN) for part in parts])
+
+
+@dataclass(frozen=True, repr=False)
+class Best(Control):
+    """best(s, t by m)(x) = that one of x, s(x), t(x) of which m is least, the first of equals."""
+
+    options: tuple[Strategy, ...]
+    by: Measure | Relative
+
+    def script(self, term: Any) -> Script:
+        forms = [term]
+        for option in self.options:
+            made = yield option, term
+            if made is not None and not any(same(made, form) for form in forms):
+                forms.append(made)
+        return term if len(forms) == 1 else min(forms, key=against(self.by, term))
+
+    def __str__(self) -> str:
+        options = ", ".join(map(str, self.options))
+        return f"best({options} by {getattr(self.by, '__name__', self.by)})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -213,6 +235,21 @@ def if_(condition: Any, then: Any, otherwise: Any = identity) -> If:
     'x'
     """
     return If(strategy(condition), strategy(then), strategy(otherwise))
+
+
+def best(*options: Any, by: Measure | Relative | None = None) -> Best:
+    """Apply each strategy to the term, and return what is least by a measure; never fails.
+
+    The term itself is the first candidate, and of equals the first is kept. A measure is a function
+    of a term, by default how many distinct nodes it has; `strategies.measures` has others.
+
+    >>> best(lambda term: term[1:], lambda term: term + "!", by=len)("xy")
+    'y'
+    """
+    measure = Nodes() if by is None else by
+    if not callable(measure) and not isinstance(measure, Relative):
+        raise StrategyError(f"by={by!r} is no measure; give a function of a term")
+    return Best(tuple(map(strategy, options)), measure)
 
 
 def named(name: str, body: Any) -> Named:

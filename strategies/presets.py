@@ -1,19 +1,48 @@
-"""Named plans: compositions of strategies, with no mechanism of their own."""
+"""Named plans: compositions of strategies, with no mechanism of their own.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+=========  =====================================================================================
+cheapest   the fewest cycles: what `optimize` does unless it is told otherwise
+accurate   the fewest bits of error, measured; of equally accurate forms the cheapest
+smallest   the fewest instructions
+textbook   what a person would write: collected, in lowest terms, without `fma` and `log1p`
+=========  =====================================================================================
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
 from rewrite.accuracy import Guard, RangeGuard
-from rewrite.cost import CostModel
+from rewrite.cost import Cancellation, CostModel
 from rewrite.egraph.limits import Limits
+from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath
-from rewrite.rules import EXPAND, SIMPLIFY
-from rewrite.term import Term
+from rewrite.functions import FUNCTIONS
+from rewrite.rule import RuleSet, ruleset
+from rewrite.rules import ALL, EXPAND, PRECISE, SIMPLIFY
+from rewrite.rules.arithmetic import REAL
+from rewrite.term import Term, pattern_vars
+from strategies.algebra import (
+    cancel,
+    expand,
+    factor,
+    factor_terms,
+    narrow,
+    normalize,
+    spell,
+    together,
+)
+from strategies.base import Strategy, choice
+from strategies.core import best, named, repeat, try_
+from strategies.measures import Bits, Cost, InOrder, Length
+from strategies.normal import SHRINKING, Fold
 from strategies.saturation import Refusal, Saturate, Verdict
+from strategies.simplify import TIDY
+from strategies.traversal import innermost
 
-__all__ = ["default_plan"]
+__all__ = ["PLANS", "Setting", "default_plan", "named_plan"]
 
 
 def default_plan(
@@ -26,6 +55,114 @@ def default_plan(
     judge = GuardJudge(dtype) if guarded and licence else None
     held = "f32" if dtype == "f32" else "f64"
     return Saturate(SIMPLIFY, EXPAND, cost, limits, licence, judge, held)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a plan is made for: two prices, a licence, limits of a search, and what is judged."""
+
+    cost: CostModel
+    """CPU cycles of a target."""
+    size: CostModel
+    """Instructions."""
+    licence: FastMath = FastMath.GUARDED
+    limits: Limits = field(default_factory=Limits)
+    guarded: bool = True
+    """Whether a form that is less accurate than its source is refused."""
+    dtype: str = "f64"
+    """As in `default_plan`."""
+
+    def search(self, cost: CostModel, more: RuleSet | None = None) -> Saturate:
+        """Saturate with the whole library, and more laws, and extract by a cost."""
+        plan = default_plan(cost, self.licence, self.limits, guarded=self.guarded, dtype=self.dtype)
+        if more is None:
+            return plan
+        return replace(plan, expand=RuleSet(f"{EXPAND.name} + {more.name}", (*EXPAND, *more)))
+
+
+def cheapest(setting: Setting) -> Strategy:
+    """Search for the fewest cycles."""
+    return setting.search(setting.cost)
+
+
+def smallest(setting: Setting) -> Strategy:
+    """Search for the fewest instructions."""
+    return setting.search(setting.size)
+
+
+a, b = pattern_vars("a b")
+exp, exp2, expm1, log, log1p, sqrt, hypot = (
+    FUNCTIONS[name] for name in "exp exp2 expm1 log log1p sqrt hypot".split()
+)
+# fmt: off
+PLAIN: Final = RuleSet("plain", (
+    *ruleset("plain-functions", REAL,
+        ("plain-expm1",         expm1(a),                   exp(a) - 1),
+        ("plain-log1p",         log1p(a),                   log(a + 1)),
+        ("plain-exp2",          exp2(a),                    2**a),
+        ("plain-hypot",         hypot(a, b),                sqrt(a**2 + b**2)),
+    ),
+    *(r for g in ALL for r in g if r.name in ("fma-as-add", "pow-half", "pow-minus-half")),
+))
+# fmt: on
+"""What machines have functions for, as textbooks write it."""
+
+_DIRECT: Final = frozenset(
+    "exp-minus-one one-minus-exp log-one-plus log-plus-one log-one-minus sqrt-as-hypot sub-recips "
+    "square-minus-square square-minus-one one-minus-square div-sub-one one-minus-div".split()
+)
+PRECISION: Final = RuleSet(
+    "precision", (*(r for g in ALL for r in g if r.name in _DIRECT), *PRECISE)
+)
+"""Laws whose right side keeps digits that the left one loses, and may cost more."""
+
+
+def accurate(setting: Setting) -> Strategy:
+    """Measure several forms and keep the one with the fewest bits of error."""
+    allowed = setting.licence
+    laws = choice(Fold(allowed), SHRINKING.allowed(allowed), PRECISION.allowed(allowed))
+    direct, search = innermost(laws), setting.search(setting.cost)
+    return best(
+        search,
+        direct,
+        direct >> try_(normalize(allowed)),
+        direct >> try_(search),
+        setting.search(Cancellation(), PRECISE),
+        by=InOrder(Bits("f32" if setting.dtype == "f32" else "f64"), Cost(setting.cost)),
+    )
+
+
+def textbook(setting: Setting) -> Strategy:
+    """Collect, bring to lowest terms and take common factors out while that makes it shorter."""
+    allowed = setting.licence
+    laws = choice(Fold(allowed), TIDY.allowed(allowed), PLAIN.allowed(allowed))
+    once = innermost(laws) >> try_(normalize(allowed)) >> try_(spell(allowed))
+    written = named("written", repeat(once, limit=50))
+    few = narrow(200)
+    shorter = best(
+        factor_terms(allowed) >> written,
+        few >> cancel(allowed) >> written,
+        few >> together(allowed) >> written,
+        few >> factor(allowed) >> written,
+        few >> expand(allowed) >> written,
+        by=Length(),
+    )
+    return written >> repeat(shorter)
+
+
+PLANS: Final[dict[str, Callable[[Setting], Strategy]]] = {
+    "cheapest": cheapest,
+    "accurate": accurate,
+    "smallest": smallest,
+    "textbook": textbook,
+}
+
+
+def named_plan(name: str, setting: Setting) -> Strategy:
+    """Return a plan by its name; raise `StrategyError` for a name that there is not."""
+    if name not in PLANS:
+        raise StrategyError(f"no plan is called {name!r}; choices: {', '.join(PLANS)}")
+    return PLANS[name](setting)
 
 
 @dataclass(frozen=True)

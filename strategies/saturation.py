@@ -52,7 +52,7 @@ PATIENCE: Final = 7
 """After so many refusals more than one is banned at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Saturate(Strategy):
     """Run rules to saturation or a limit, and extract the cheapest equal term.
 

@@ -9,6 +9,7 @@ McCune, "Experiments with discrimination-tree indexing and path indexing", 1992.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import product
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ type Ints = npt.NDArray[np.int32]
 type Word = tuple[str, int]
 """An edge: "star", or "into" or "over" with a key."""
 
+REMEMBERED: Final = 10_000
 VARIANTS: Final = 32
 """Patterns with more orders than this are entered by their root alone."""
 
@@ -60,6 +62,8 @@ class Data:
     names: list[tuple[str, ...]] = field(default_factory=list)
     """The variables of each rule."""
     arrays: tuple[Any, ...] = ()
+    _classes: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    """The classes that were asked for, of what can be looked up."""
     widths: tuple[int, int, int] = (1, 1, 1)
     """The most slots, variables and steps that a rule has."""
 
@@ -69,10 +73,20 @@ class Data:
 
     def class_of(self, code: int, value: Symbol | Constant) -> int:
         """Return the class of a constant or symbol; -1 if no left side names it."""
+        exact = isinstance(value, (Symbol, int, Fraction))  # other constants may be NaN, or -0.0
+        key = (code, type(value), value)
+        if exact and key in self._classes:
+            return self._classes[key]
+        found = -1
         for index, (other, known) in enumerate(self.values):
             if code == other and _alike(known, value):
-                return index
-        return -1
+                found = index
+                break
+        if exact and self.arrays:  # no more classes are added
+            if len(self._classes) >= REMEMBERED:
+                self._classes.clear()
+            self._classes[key] = found
+        return found
 
 
 def _alike(wanted: Symbol | Constant, found: Symbol | Constant) -> bool:

@@ -14,12 +14,13 @@ from rewrite.rules import (
     hyperbolic,
     matrices,
     powers,
+    precision,
     reciprocal,
     selection,
     trigonometric,
 )
 
-__all__ = ["ALL", "EXPAND", "FAMILIES", "OTHER_SORTS", "SIMPLIFY"]
+__all__ = ["ALL", "EXPAND", "FAMILIES", "OTHER_SORTS", "PRECISE", "SIMPLIFY"]
 
 
 def _union(name: str, groups: tuple[RuleSet, ...]) -> RuleSet:
@@ -39,6 +40,7 @@ FAMILIES: Final[dict[str, tuple[RuleSet, ...]]] = {
     "selection": _groups(selection),
     "reciprocal": _groups(reciprocal),
     "contraction": _groups(contraction),
+    "precision": _groups(precision),
 }
 """Family, which is the name of a file, -> its groups."""
 
@@ -73,5 +75,10 @@ _GROWING: Final = (
 EXPAND: Final = _union("expand", _GROWING)
 """Rules that grow or reorder: run under back-off."""
 
-SIMPLIFY: Final = _union("simplify", tuple(g for g in ALL if g not in _GROWING))
+PRECISE: Final = _union("precise", FAMILIES["precision"])
+"""Rules that cost cycles and save digits: run where accuracy is asked for."""
+
+SIMPLIFY: Final = _union(
+    "simplify", tuple(g for g in ALL if g not in (*_GROWING, *FAMILIES["precision"]))
+)
 """Rules whose right side is no heavier than the left one: can run to saturation."""

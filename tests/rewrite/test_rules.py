@@ -25,7 +25,7 @@ from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.oracle import working_precision
 from rewrite.rule import Condition, Rule, RuleSet, ruleset
-from rewrite.rules import ALL, EXPAND, FAMILIES, SIMPLIFY
+from rewrite.rules import ALL, EXPAND, FAMILIES, PRECISE, SIMPLIFY
 from rewrite.store import Symbol
 from rewrite.term import Term, pattern_vars
 
@@ -358,7 +358,7 @@ def test_simplifying_rules_do_not_grow() -> None:
 
 
 def test_unions_hold_every_rule_once() -> None:
-    assert sorted(name(r) for r in (*SIMPLIFY, *EXPAND)) == sorted(map(name, RULES))
+    assert sorted(name(r) for r in (*SIMPLIFY, *EXPAND, *PRECISE)) == sorted(map(name, RULES))
     assert len(RULES) >= 150
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from rewrite.rules import ALL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 from rewrite.unknowns import NOTHING, unknown
-from strategies import bottomup, choice, compiled, innermost, traced, try_
+from strategies import bottomup, choice, compiled, innermost, strategy, traced, try_
 from strategies.core import Strategy
 from strategies.normal import SHRINKING, Fold, cleanup
 
@@ -215,3 +216,22 @@ def test_the_tree_leaves_out_no_rule_that_matches() -> None:
 
 def _dtype(sort: int) -> str | None:
     return "bool" if sort == rw.BOOL else "int64" if sort == rw.INT else None
+
+
+def test_many_small_terms_are_worth_loading_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "ENGINE", "a module that is not there")
+    monkeypatch.setattr(compiled, "_walked", [0])
+    (x,) = rw.symbols("x")
+    body, term = strategy(SHRINKING), rw.sin(x) + 1
+    seen = [compiled.runs(body, term) for _ in range(compiled.PATIENCE // 4 + 1)]
+    assert term.node_count() == 4 and not any(seen[:-1]) and seen[-1]
+
+
+def test_constants_are_told_apart_however_often_they_are_asked_for() -> None:
+    (a,) = rw.pattern_vars("a")
+    rules = ruleset("ones", FastMath.REASSOC, ("one", a * 1, a), ("half", a * 0.5, a / 2))
+    data, code = compile_rules(rules.rules), rw.ops.CONST.code
+    values: list[Any] = [1, 1.0, True, 0.5, Fraction(1, 2), -0.0, 0, 2, float("nan")]
+    first = [data.class_of(code, value) for value in values]
+    assert [data.class_of(code, value) for value in reversed(values)] == first[::-1]
+    assert first[0] == first[1] != first[3] and first[7] == -1

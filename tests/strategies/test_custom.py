@@ -40,7 +40,7 @@ def test_whatever_is_a_strategy_will_do(plan: Any) -> None:
 
 @pytest.mark.parametrize("plan", ["cleanup", x, int, [MINE]])
 def test_what_is_no_strategy_is_refused(plan: Any) -> None:
-    with pytest.raises(StrategyError, match="no strategy"):
+    with pytest.raises(StrategyError, match=r"no strategy|no plan is called"):
         rw.optimize(SQUARES, strategy=plan)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import rewrite as rw
 from rewrite import interface
 from rewrite.constants import Named
+from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath
 from rewrite.rule import Rule, ruleset
 from rewrite.term import Term
@@ -21,6 +22,7 @@ from strategies import (
     Firing,
     all_,
     alltd,
+    best,
     bottomup,
     choice,
     count,
@@ -48,6 +50,7 @@ from strategies import (
     where,
 )
 from strategies.core import Strategy
+from strategies.measures import InOrder, Length, Nodes, against
 from strategies.recursion import Fix, Variable
 
 a, b, c = rw.pattern_vars("a b c")
@@ -68,6 +71,9 @@ UNARY: dict[str, Any] = {
     "oncetd": oncetd, "oncebu": oncebu, "bottomup": bottomup, "topdown": topdown, "alltd": alltd,
     "innermost": innermost, "repeat": repeat,
 }  # fmt: skip
+MEASURES: dict[str, Any] = {
+    "nodes": Nodes(), "length": Length(), "nodes then length": InOrder(Nodes(), Length()),
+}  # fmt: skip
 TOTAL = [try_, not_, where, all_, one, some, oncetd, oncebu, alltd]
 """Those that end whatever they are made of."""
 
@@ -81,6 +87,7 @@ def plans() -> st.SearchStrategy[Strategy]:
             | st.builds(if_, inner, inner, inner)
             | st.builds(lambda s, t: on("add", s, t), inner, inner)
             | st.builds(lambda s, t: on("mul", s, rest=t), inner, inner)
+            | st.builds(lambda s, t: best(s, t), inner, inner)
             | st.builds(lambda s: named("plan", s), inner)
             | st.builds(lambda s: bottomup(try_(s)), inner)
             | st.builds(lambda s: fix(lambda x: choice(s, one(x))), inner)
@@ -208,6 +215,30 @@ def test_guarded_choice(p: Any, q: Any, r: Any, t: Term) -> None:
     assert if_(p, q, r)(t) == choice(seq(p, q), seq(not_(p), r))(t)
     assert if_(where(p), q)(t) == (t if p(t) is None else q(t))
     assert if_(p, identity, r)(t) == choice(p, r)(t) and if_(p, q, fail)(t) == seq(p, q)(t)
+
+
+@given(st.lists(plans(), max_size=3), st.sampled_from(list(MEASURES.values())), terms())
+def test_best_is_the_first_of_the_least(options: list[Any], by: Any, t: Term) -> None:
+    measure = against(by, t)
+    forms = [t, *(made for option in options if (made := option(t)) is not None)]
+    least = min(measure(form) for form in forms)
+    made = best(*options, by=by)(t)
+    assert made == next(form for form in forms if measure(form) == least)
+    assert measure(made) <= measure(t) and best(*options, by=lambda form: 0)(t) == t
+
+
+@given(plans(), plans(), plans(), terms())
+def test_best_in_groups_and_with_units(p: Any, q: Any, r: Any, t: Term) -> None:
+    assert best(p, best(q, r))(t) == best(best(p, q), r)(t) == best(p, q, r)(t)
+    assert best(p, p)(t) == best(identity, p)(t) == best(p, fail)(t) == best(p)(t)
+    assert best()(t) == best(fail)(t) == best(identity)(t) == t
+    smaller = best(p, by=lambda form: -form.node_count())
+    assert smaller(t).node_count() >= t.node_count() >= best(p)(t).node_count()
+
+
+def test_a_measure_is_a_function() -> None:
+    with pytest.raises(StrategyError, match="by=3 is no measure; give a function of a term"):
+        best(identity, by=3)  # type: ignore[arg-type]
 
 
 def until_it_fails(s: Strategy) -> Strategy:
@@ -362,12 +393,24 @@ class Reader:
     def atom(self) -> Strategy:
         if self.take("("):
             return self.closed(self.open())
+        if self.take("best", "("):
+            return self.least()
         if self.take("on", "("):
             return self.congruence(self.tokens.pop(0))
         name = self.tokens.pop(0)
         if self.take("("):
             return self.closed(UNARY[name](self.open()))
         return self.names.get(name) or Variable(name)
+
+    def least(self) -> Strategy:
+        options = [self.open()]
+        while self.take(","):
+            options.append(self.open())
+        assert self.take("by")
+        end = self.tokens.index(")")
+        by = MEASURES[" ".join(self.tokens[:end])]
+        del self.tokens[:end]
+        return self.closed(best(*options, by=by))
 
     def closed(self, made: Strategy) -> Strategy:
         assert self.take(")")
@@ -393,6 +436,12 @@ def any_plan() -> st.SearchStrategy[Strategy]:
             | st.builds(choice, inner, inner)
             | st.builds(if_, inner, inner, inner)
             | st.builds(lambda s, t: on("f", s, rest=t), inner, inner)
+            | st.builds(
+                lambda s, t, m: best(s, t, by=m),
+                inner,
+                inner,
+                st.sampled_from([*MEASURES.values()]),
+            )
             | st.builds(lambda s: fix(lambda x: s >> x), inner)
             | st.builds(lambda s, t: fix("walk", lambda x: if_(s, x, t | x)), inner, LEAF)
             | st.builds(lambda s: fix(lambda x: fix(lambda y: s | (x >> y))), inner)

@@ -1,0 +1,42 @@
+"""`InstructionCount`: what a program costs in instructions of its loop body, for small code.
+
+Elementary functions are inlined, so each counts as many LLVM instructions as `codegen.vecmath`
+writes for one float64 vector; fma is one. Constants and loads are not counted.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from codegen.cost import power_operations, product_exponent
+from rewrite import ops
+from rewrite.constants import Constant
+
+__all__ = ["INLINED", "InstructionCount"]
+
+# fmt: off
+INLINED: Final[dict[str, int]] = {
+    "sign": 5, "minimum": 4, "maximum": 4, "cbrt": 63, "hypot": 44, "exp": 54, "exp2": 51,
+    "expm1": 70, "log": 55, "log2": 65, "log10": 67, "log1p": 77, "sin": 63, "cos": 61, "tan": 82,
+    "asin": 47, "acos": 49, "atan": 55, "atan2": 93, "sinh": 58, "cosh": 50, "tanh": 62,
+    "asinh": 110, "acosh": 111, "atanh": 93, "erf": 70, "erfc": 142, "fmod": 12, "pow": 128,
+}
+# fmt: on
+"""LLVM instructions of what is not one instruction; a test counts them again."""
+
+
+@dataclass(frozen=True)
+class InstructionCount:
+    """Instructions of the loop body, as a `CostModel`."""
+
+    name: str = "instructions"
+    unit: str = "instructions"
+    sharing: bool = True
+    strict: bool = False
+    """Whether integer powers beyond the square stay `pow`, as strict code has them."""
+
+    def price(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
+        """Count the instructions of an op; integer powers are products."""
+        n = product_exponent(constants[1], self.strict) if op is ops.POW else None
+        if n is not None:
+            return float(power_operations(n) + (n < 0))
+        return float(INLINED.get(op.name, 1))
