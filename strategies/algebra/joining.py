@@ -114,6 +114,8 @@ def join_powers(scribe: Scribe, product: Product) -> None:
         if store.code(g) in ROOTS and g in product.factors:
             groups[store.children(g)[0]].append(g)
     for base, members in groups.items():
+        if store.value(base) == 0:
+            continue  # 0 ** -1 is no number to compute with
         if base in product.factors:
             members.append(base)
         taken = [(_exponent(scribe, g, base), product.factors[g] * product.sign) for g in members]

@@ -16,12 +16,11 @@ import numpy as np
 from rewrite import ops
 from rewrite.dag import Dag
 from rewrite.fastmath import FastMath, licence
-from rewrite.sorts import INT, REAL
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.algebra.forms import STEEPEST, Form, Product, Rational, Sum, fits, width
 from strategies.algebra.joining import join_powers, join_product, join_sum
-from strategies.algebra.writing import Scribe
+from strategies.algebra.writing import NUMBERS, Scribe
 from strategies.base import Strategy
 from strategies.normal import Fold
 
@@ -35,7 +34,6 @@ QUOTIENTS: Final = COLLECT | FastMath.ARCP | FastMath.NINF
 WIDEST: Final = 32
 """A sum or product with more parts that is shared, or written as one node, is kept whole."""
 
-_NUMBERS: Final = (int(REAL), int(INT))
 _CHOOSING: Final = frozenset({ops.WHERE.code, ops.AND.code, ops.OR.code})
 
 
@@ -71,8 +69,8 @@ class Pass:
                 self.forms[at] = self.scribe.leaf(leaves[at])
                 self.ids[at] = leaves[at]
                 continue
-            step = _STEPS.get(code) if sorts[at] in _NUMBERS else None
-            if step is not None and all(sorts[a] in _NUMBERS for a in args):
+            step = _STEPS.get(code) if sorts[at] in NUMBERS else None
+            if step is not None and all(sorts[a] in NUMBERS for a in args):
                 self.forms[at] = step(self, args)
             if self.forms[at] is None:
                 self.forms[at] = self.opaque(code, args)

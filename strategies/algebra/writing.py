@@ -13,6 +13,7 @@ from typing import Final
 
 from rewrite import ops
 from rewrite.constants import Named
+from rewrite.sorts import INT, REAL
 from rewrite.store import Store
 from strategies.algebra.forms import (
     STEEPEST,
@@ -29,11 +30,13 @@ from strategies.algebra.forms import (
 )
 from strategies.algebra.order import Order
 
-__all__ = ["Scribe"]
+__all__ = ["NUMBERS", "Scribe"]
 
 _ADD, _MUL, _DIV, _POW = ops.ADD.code, ops.MUL.code, ops.DIV.code, ops.POW.code
 _CONST: Final = ops.CONST.code
 _first = operator.itemgetter(0)
+NUMBERS: Final = (int(REAL), int(INT))
+"""The sorts whose sums and products are collected; those of matrices, say, are generators."""
 ROOTS: Final = frozenset({_POW, ops.SQRT.code})
 """A generator with one of these heads is a power, and may join with others of its base."""
 
@@ -164,12 +167,17 @@ class Scribe:
     def parsed(self, node: int) -> Terms:
         """Return a canonical node as monomials with coefficients."""
         store = self.store
-        parts = store.children(node) if store.code(node) == _ADD else (node,)
+        opens = store.code(node) == _ADD and self.of_numbers(node)
         terms: Terms = {}
-        for part in parts:
+        for part in store.children(node) if opens else (node,):
             made = self.factors(part)
             terms[made.monomial()] = made.coef
         return terms
+
+    def of_numbers(self, node: int) -> bool:
+        """Tell whether a node and its operands are numbers, whose products commute."""
+        sort = self.store.sort
+        return sort(node) in NUMBERS and all(sort(c) in NUMBERS for c in self.store.children(node))
 
     def factors(self, node: int) -> Product:
         """Return a canonical product as generators and a coefficient."""
@@ -179,15 +187,21 @@ class Scribe:
             at, sign = stack.pop()
             code, children = store.code(at), store.children(at)
             n = store.value(children[1]) if code == _POW else None
-            if code == _MUL:
+            if children and not self.of_numbers(at):
+                self.times(made, self.leaf(at), sign)
+            elif code == _MUL:
                 stack += [(child, sign) for child in children]
-            elif code == _DIV and self.quotients and store.value(children[1]) != 0:
+            elif code == _DIV and self.turns(children[1]):
                 stack += [(children[0], sign), (children[1], -sign)]
-            elif type(n) is int and (n > 0 or self.quotients) and abs(n) < STEEPEST:
+            elif type(n) is int and (n > 0 or self.turns(children[0])) and abs(n) < STEEPEST:
                 self.times(made, self.leaf(children[0]), sign * n)
             else:
                 self.times(made, self.leaf(at), sign)
         return made
+
+    def turns(self, below: int) -> bool:
+        """Tell whether a quotient by a node is a product with its inverse."""
+        return self.quotients and self.store.value(below) != 0
 
     # -- arithmetic that may need new generators ----------------------------------------------
 
