@@ -89,7 +89,7 @@ class _Common:
             left[rest.monomial()] = rest.coef
             self.opens |= self.is_sum(rest)
         whole = Product(1, dict(common))
-        self.scribe.times(whole, Sum(left))
+        self.scribe.times(whole, Sum(left, special=True))
         return self.scribe.product(whole.coef, whole.monomial())
 
     def is_sum(self, product: Product) -> bool:

@@ -108,6 +108,8 @@ class Regions:
         if code in _RING:
             return True
         if code == _DIV:
+            if QUOTIENTS not in self.allowed:
+                self.node(args[1])  # it may come to a number
             number = self.number(args[1])
             if number is None:
                 return QUOTIENTS in self.allowed

@@ -15,6 +15,7 @@ from rewrite import ops
 from rewrite.constants import Named
 from rewrite.sorts import INT, REAL
 from rewrite.store import Store
+from strategies.algebra.floats import is_negative, join_sum
 from strategies.algebra.forms import (
     STEEPEST,
     Form,
@@ -151,16 +152,25 @@ class Scribe:
 
     def base(self, whole: Sum) -> tuple[Rational, int]:
         """Write a sum of two or more terms as a factor; return what was taken out, and the rest."""
-        terms = whole.terms
+        terms = self._joined(whole.terms) if whole.special else whole.terms
         rows = self.sorted(terms)
         out = content(terms.values())
-        if rows[0][1] < 0:
+        if is_negative(self.store, *rows[0]):
             out = -out
         if out != 1:
             terms = {m: ratio(c, out) for m, c in terms.items()}
             rows = [(m, ratio(c, out)) for m, c in rows]
-        node = self._sum(rows, terms) if all(map(fits, terms.values())) else self.sum(terms)
+            if whole.special:  # multiples of floats may be floats now
+                terms = self._joined(terms)
+                rows = self.sorted(terms)
+        short = len(terms) > 1 and all(map(fits, terms.values()))
+        node = self._sum(rows, terms) if short else self.sum(terms)
         return exact(out * whole.scale), node
+
+    def _joined(self, terms: Terms) -> Terms:
+        whole = Sum(dict(terms))
+        join_sum(self.store, whole)
+        return whole.terms or {(): 0}
 
     # -- reading what another scribe wrote ------------------------------------------------------
 
