@@ -59,6 +59,7 @@ class Joiner:
         self.grouped, self.width = grouped, width
         self.forms: dict[int, int] = {}
         self.ends: dict[int, Term | None] = {}
+        self.reached: dict[int, frozenset[int]] = {}
 
     def join(self, one: Term, other: Term) -> Meeting:
         """Normalise both, and where that gives two terms look for others that both reach."""
@@ -67,8 +68,7 @@ class Joiner:
         if self.same(*reached):
             return Meeting(True, reached, True)
         final = ends[0] is not None and ends[1] is not None
-        mine = {self.form(term) for term in self._reachable(one)}
-        meet = any(self.form(term) in mine for term in self._reachable(other))
+        meet = not self._reachable(one).isdisjoint(self._reachable(other))
         return Meeting(meet, reached, final)
 
     def _end(self, term: Term) -> Term | None:
@@ -79,17 +79,23 @@ class Joiner:
                 self.ends[term.id] = None
         return self.ends[term.id]
 
-    def _reachable(self, term: Term) -> Iterator[Term]:
-        """Yield terms that the rules make of one, breadth first, at most so many."""
+    def _reachable(self, term: Term) -> frozenset[int]:
+        """Return the forms of terms that the rules make of one, worked out once."""
+        if term.id not in self.reached:
+            self.reached[term.id] = frozenset(map(self.form, self._onwards(term)))
+        return self.reached[term.id]
+
+    def _onwards(self, term: Term) -> list[Term]:
+        """Return terms that the rules make of one, breadth first, at most so many."""
         seen, queue = {term.id}, [term]
         for top in queue:
-            yield top
             for step in every_step(self.rules, top):
-                if len(seen) >= self.width:
-                    break
+                if len(queue) >= self.width:
+                    return queue
                 if step.after.id not in seen:
                     seen.add(step.after.id)
                     queue.append(step.after)
+        return queue
 
     def same(self, one: Term, other: Term) -> bool:
         """Tell whether two terms are the same to the rules."""

@@ -93,9 +93,7 @@ def _multiple(store: Store, whole: Sum, monomial: Monomial) -> Fraction | None:
     return made
 
 
-def _put(
-    store: Store, whole: Sum, members: list[Monomial], rest: Monomial, value: float
-) -> None:
+def _put(store: Store, whole: Sum, members: list[Monomial], rest: Monomial, value: float) -> None:
     """Replace members by one."""
     for member in members:
         whole.terms.pop(member, None)

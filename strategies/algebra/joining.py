@@ -123,7 +123,8 @@ def _join_base(
         value = scribe.store.value(base)
         known = None if value is None or part != _HALF else folded(_SQRT, [value], COLLECTED)
         if known is not None:  # the root of 4, and of 1
-            scribe.times(product, scribe.leaf(scribe.store.constant(known)), 1 if number > 0 else -1)
+            leaf = scribe.leaf(scribe.store.constant(known))
+            scribe.times(product, leaf, 1 if number > 0 else -1)
             return
         root = (_SQRT, base) if part == _HALF else (_POW, base, scribe.constant(part))
         g = scribe.store.make(root)
