@@ -1,16 +1,18 @@
 """Concrete terms for trees: symbols for variables, with domains on which conditions hold."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from rewrite import ops
 from rewrite.matching import apply_rule
 from rewrite.rule import Rule
 from rewrite.sorts import INT, REAL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
-from rewrite.tree import Place, Tree, Var, replaced, write
+from rewrite.tree import Node, Place, Tree, Var, replaced, write
 
 __all__ = ["At", "at", "every_step", "instances", "results", "subterms"]
 
@@ -31,12 +33,14 @@ def instances[T](
     Without conditions only one is tried; with them, domains of the symbols for its variables.
     """
     names = {var.name: (at, var) for at, var in enumerate(_variables(tree))}
+    taken = _symbols(tree, rules)
+    unused = [name for name in _NAMES if name not in taken]
+    unused += [name for k in range(len(names) + len(taken)) if (name := f"x{k}") not in taken]
     conditional = any(rule.where for rule in rules)
     for chosen in _choices(len(names) if conditional else 0, len(names)):
         bound = {}
         for name, (at, var) in names.items():
-            fresh = _NAMES[at] if at < len(_NAMES) else f"x{at}"
-            bound[name] = store.symbol(_with(var.symbol, fresh, chosen[at]))
+            bound[name] = store.symbol(_with(var.symbol, unused[at], chosen[at]))
         found = accept(write(tree, store, bound))
         if found is not None:
             return found
@@ -53,6 +57,26 @@ def _variables(tree: Tree) -> list[Var]:
         else:
             stack += reversed(top.args)
     return list(found.values())
+
+
+@functools.lru_cache(maxsize=4096)
+def _own(rule: Rule) -> frozenset[str]:
+    sides = (rule.lhs, *(part for _, part in rule.parts))
+    leaves = {leaf for side in sides for leaf in side.free_symbols if leaf.op is ops.SYMBOL}
+    return frozenset(leaf.symbol.name for leaf in leaves if leaf.symbol is not None)
+
+
+def _symbols(tree: Tree, rules: Sequence[Rule]) -> set[str]:
+    """Return the names of symbols of the rules' own, which no variable may take."""
+    found = {name for rule in rules for name in _own(rule)}
+    stack: list[Tree] = [tree]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, Node):
+            stack += top.args
+            if isinstance(top.head.leaf, Symbol):
+                found.add(top.head.leaf.name)
+    return found
 
 
 def _choices(varied: int, count: int) -> Iterator[tuple[dict[str, Any], ...]]:

@@ -133,8 +133,9 @@ def sides(rule: Rule) -> Sides:
 
 def unreadable(rule: Rule) -> str | None:
     """Say why a rule cannot be analysed; None if it can."""
-    if not getattr(rule, "symbolic", True):
-        return "its right side is computed"
+    odd = [condition for condition in rule.where if not condition.about_numbers]
+    if odd:
+        return f"its condition {odd[0]!r} is about how terms are written"
     for what, side in (("left", rule.lhs), ("right", rule.rhs)):
         if not isinstance(side, Term):
             return f"its {what} side is computed"

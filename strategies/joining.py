@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import islice
 from typing import Final, NamedTuple
 
 from rewrite import ops
@@ -17,7 +17,7 @@ from strategies.traversal import innermost
 
 __all__ = ["Joiner", "Meeting", "Peak", "peak"]
 
-WAYS: Final = 10
+WAYS: Final = 30
 """So many results of a rule are looked at: a sum has many parts."""
 
 
@@ -64,6 +64,7 @@ class Joiner:
         self.grouped, self.width = grouped, width
         self.forms: dict[int, int] = {}
         self.ends: dict[int, Term | None] = {}
+        self.reached: dict[int, frozenset[int]] = {}
 
     def join(self, one: Term, other: Term) -> Meeting:
         """Normalise both, and where that gives two terms look for others that both reach."""
@@ -72,19 +73,8 @@ class Joiner:
         if self.same(*reached):
             return Meeting(True, reached, True)
         final = ends[0] is not None and ends[1] is not None
-        return Meeting(self._meet(one, other), reached, final)
-
-    def _meet(self, one: Term, other: Term) -> bool:
-        """Tell whether two terms reach a common one; both sides go on in turn, to meet early."""
-        seen: tuple[set[int], set[int]] = (set(), set())
-        for pair in zip_longest(self._reachable(one), self._reachable(other)):
-            for term, mine, theirs in zip(pair, seen, reversed(seen), strict=True):
-                if term is not None:
-                    form = self.form(term)
-                    if form in theirs:
-                        return True
-                    mine.add(form)
-        return False
+        meet = not self._reachable(one).isdisjoint(self._reachable(other))
+        return Meeting(meet, reached, final)
 
     def _end(self, term: Term) -> Term | None:
         if term.id not in self.ends:
@@ -94,17 +84,23 @@ class Joiner:
                 self.ends[term.id] = None
         return self.ends[term.id]
 
-    def _reachable(self, term: Term) -> Iterator[Term]:
-        """Yield terms that the rules make of one, breadth first, at most so many."""
+    def _reachable(self, term: Term) -> frozenset[int]:
+        """Return the forms of terms that the rules make of one, worked out once."""
+        if term.id not in self.reached:
+            self.reached[term.id] = frozenset(map(self.form, self._onwards(term)))
+        return self.reached[term.id]
+
+    def _onwards(self, term: Term) -> list[Term]:
+        """Return terms that the rules make of one, breadth first, at most so many."""
         seen, queue = {term.id}, [term]
         for top in queue:
-            yield top
             for step in every_step(self.rules, top):
-                if len(seen) >= self.width:
-                    break
+                if len(queue) >= self.width:
+                    return queue
                 if step.after.id not in seen:
                     seen.add(step.after.id)
                     queue.append(step.after)
+        return queue
 
     def same(self, one: Term, other: Term) -> bool:
         """Tell whether two terms are the same to the rules."""

@@ -12,7 +12,7 @@ from rewrite.store import Store, Symbol
 from rewrite.term import Term, join
 from strategies.algebra.forms import Monomial, Product, Sum, Terms
 from strategies.algebra.normal import COLLECT, QUOTIENTS
-from strategies.algebra.rational import Expand
+from strategies.algebra.rational import Cancel, Expand
 from strategies.algebra.writing import Scribe
 from strategies.base import Strategy
 
@@ -105,10 +105,22 @@ class Horner(Arranged):
             product = Product(coef, dict(monomial))
             scribe.times(product, Product(1, dict(below)))
             lifted[product.monomial()] = product.coef
+        if any(scribe.store.code(g) == _ADD for monomial in lifted for g, _ in monomial):
+            lifted, below = self.over_one(scribe, terms)
         node = nested(scribe, lifted, by)
         if not below:
             return node
         return scribe.store.make((_DIV, node, scribe.product(1, tuple(below.items()))))
+
+    def over_one(self, scribe: Scribe, terms: Terms) -> tuple[Terms, dict[int, int]]:
+        """Bring terms with different denominators to one fraction; return what it divides."""
+        store = scribe.store
+        whole = Cancel(self.licence)(Term(store, scribe.sum(terms)))
+        fraction = scribe.factors(whole.id)
+        powers = dict(fraction.monomial())
+        above = scribe.product(fraction.coef, tuple((g, e) for g, e in powers.items() if e > 0))
+        expanded = Expand(self.licence)(Term(store, above))
+        return scribe.parsed(expanded.id), {g: -e for g, e in powers.items() if e < 0}
 
 
 def nested(scribe: Scribe, terms: Terms, by: Sequence[int]) -> int:

@@ -33,16 +33,19 @@ class _Common:
     def __init__(self, store: Store, allowed: FastMath) -> None:
         self.store, self.scribe = store, Scribe(store, quotients=QUOTIENTS in allowed)
         self.made: dict[int, int] = {}
+        self.opens = False
+        """Does a sum that was a factor stand alone in a sum now?"""
 
     def run(self, root: int) -> int:
         store = self.store
         for node in Dag.of(store, [root]).ids.tolist():
             code, children = store.code(node), store.children(node)
+            numbers = bool(children) and self.scribe.of_numbers(node)
             if not children:
                 self.made[node] = node
-            elif code == _ADD:
+            elif numbers and code == _ADD:
                 self.made[node] = self.sum(node)
-            elif code in _PRODUCTS:
+            elif numbers and code in _PRODUCTS:
                 self.made[node] = self.product(node)
             else:
                 self.made[node] = store.make((code, *[self.made[c] for c in children]))
@@ -63,12 +66,14 @@ class _Common:
             code, children = self.store.code(node), self.store.children(node)
             return self.store.make((code, *[self.made[c] for c in children]))
         made = self.mapped(parsed.coef, parsed.monomial())
+        self.opens |= self.is_sum(made)
         return self.scribe.product(made.coef, made.monomial())
 
     def sum(self, node: int) -> int:
         terms: Terms = {}
         for monomial, coef in self.scribe.parsed(node).items():
             made = self.mapped(coef, monomial)
+            self.opens |= self.is_sum(made)
             key = made.monomial()
             terms[key] = exact(terms.get(key, 0) + made.coef)
         common = _common(terms)
@@ -82,9 +87,17 @@ class _Common:
             rest = Product(coef, dict(monomial))
             self.scribe.times(rest, down)
             left[rest.monomial()] = rest.coef
+            self.opens |= self.is_sum(rest)
         whole = Product(1, dict(common))
-        self.scribe.times(whole, Sum(left))
+        self.scribe.times(whole, Sum(left, special=True))
         return self.scribe.product(whole.coef, whole.monomial())
+
+    def is_sum(self, product: Product) -> bool:
+        """Tell whether all that is left of a product is a sum."""
+        if len(product.factors) != 1:
+            return False
+        ((g, e),) = product.factors.items()
+        return e * product.sign == 1 and self.store.code(g) == _ADD
 
 
 def _common(terms: Terms) -> Monomial:
@@ -101,12 +114,13 @@ class FactorTerms(Strategy):
     licence: FastMath = FastMath.GUARDED
 
     def __call__(self, term: Any) -> Any:
-        made = Normalize(self.licence)(term)
-        return (
-            None
-            if made is None
-            else Term(made.store, _Common(made.store, self.licence).run(made.id))
-        )
+        before = None
+        while (made := Normalize(self.licence)(term)) != before:
+            common = _Common(made.store, self.licence)
+            term, before = Term(made.store, common.run(made.id)), made
+            if not common.opens:  # else a sum may have more to collect
+                break
+        return None if before is None else term
 
     def __str__(self) -> str:
         return "factor_terms"

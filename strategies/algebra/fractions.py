@@ -146,12 +146,14 @@ class Apart(Rational):
 
         def finish(scribe: Scribe, field: Field, value: Quotient) -> int:
             assert isinstance(field, Fractions), "partial fractions need fractions"
-            if g in field.ring.place:
-                low = field.lowest(value)
-                made = _Parts(scribe, field, low, field.ring.place[g]).run()
-                if made is not None:
-                    return made
-            return over_factors(scribe, field, value)
+            at = field.ring.place.get(g)
+            if at is None:
+                return over_factors(scribe, field, value)
+            low = field.lowest(value)
+            polys = (low.above, *[field.factors[f] for f in low.factors])
+            depends = any(poly.degrees()[at] for poly in polys)
+            made = _Parts(scribe, field, low, at).run() if depends else None
+            return over_factors(scribe, field, low) if made is None else made
 
         return finish
 

@@ -16,12 +16,12 @@ import numpy as np
 from rewrite import ops
 from rewrite.dag import Dag
 from rewrite.fastmath import FastMath, licence
-from rewrite.sorts import INT, REAL
 from rewrite.store import Store
 from rewrite.term import Term
+from strategies.algebra.floats import join_product, join_sum
 from strategies.algebra.forms import STEEPEST, Form, Product, Rational, Sum, fits, width
-from strategies.algebra.joining import join_powers, join_product, join_sum
-from strategies.algebra.writing import Scribe
+from strategies.algebra.joining import join_powers
+from strategies.algebra.writing import NUMBERS, Scribe
 from strategies.base import Strategy
 from strategies.normal import Fold
 
@@ -35,7 +35,6 @@ QUOTIENTS: Final = COLLECT | FastMath.ARCP | FastMath.NINF
 WIDEST: Final = 32
 """A sum or product with more parts that is shared, or written as one node, is kept whole."""
 
-_NUMBERS: Final = (int(REAL), int(INT))
 _CHOOSING: Final = frozenset({ops.WHERE.code, ops.AND.code, ops.OR.code})
 
 
@@ -43,7 +42,7 @@ class Pass:
     """One pass over a program, children first; each node becomes a form."""
 
     def __init__(self, store: Store, allowed: FastMath) -> None:
-        self.scribe = Scribe(store)
+        self.scribe = Scribe(store, quotients=QUOTIENTS in allowed)
         self.store, self.allowed = store, allowed
         self.fold = Fold(allowed)
         self.dag: Dag
@@ -71,8 +70,8 @@ class Pass:
                 self.forms[at] = self.scribe.leaf(leaves[at])
                 self.ids[at] = leaves[at]
                 continue
-            step = _STEPS.get(code) if sorts[at] in _NUMBERS else None
-            if step is not None and all(sorts[a] in _NUMBERS for a in args):
+            step = _STEPS.get(code) if sorts[at] in NUMBERS else None
+            if step is not None and all(sorts[a] in NUMBERS for a in args):
                 self.forms[at] = step(self, args)
             if self.forms[at] is None:
                 self.forms[at] = self.opaque(code, args)
@@ -88,9 +87,9 @@ class Pass:
         own = self.left[at] == 0
         if own:
             self.forms[at] = None
-        if isinstance(form, Product) and form.special:
+        if form.special and (isinstance(form, Product) or not summand):
             form = form if own else form.copy()
-            self.settle(form)
+            form = self.settled(form)
         if summand and isinstance(form, Product):
             form, own = self.opened(form, own)
         kept = self.shared[at] or (isinstance(form, Sum) and not own)
@@ -103,9 +102,19 @@ class Pass:
         if isinstance(form, Product):
             if form.special:
                 join_powers(self.scribe, form)
-                join_product(self.scribe, form)
+                join_product(self.store, form)
         elif form.special:
-            join_sum(self.scribe, form)
+            join_sum(self.store, form)
+
+    def settled(self, form: Form) -> Form:
+        """Join the generators of a form that is to be a factor: its scale is left outside."""
+        if isinstance(form, Product):
+            self.settle(form)
+            return form
+        scale, form.scale = form.scale, 1
+        self.settle(form)
+        form.scale = scale
+        return self.simplest(form)
 
     def opened(self, form: Product, own: bool) -> tuple[Form, bool]:
         """Return a product of a number and one canonical node as what the node stands for."""
@@ -274,7 +283,11 @@ class Pass:
         form = self.forms[at]
         if isinstance(form, Product) and not form.factors and isinstance(form.coef, int):
             return form.coef
-        value = self.store.value(self.ids[at]) if self.ids[at] >= 0 else None
+        node = self.ids[at]
+        if isinstance(form, Product) and form.coef == 1 and len(form.factors) == 1 and node < 0:
+            ((node, e),) = form.factors.items()  # what was folded to a float
+            node = node if e * form.sign == 1 else -1
+        value = self.store.value(node) if node >= 0 else None
         if isinstance(value, float) and value.is_integer() and abs(value) < 2.0**31:
             return int(value)
         return None

@@ -132,6 +132,14 @@ class Field:
         """Divide by the k-th power of what is not zero; k is at least 1."""
         raise NotImplementedError
 
+    def settled(self, q: Quotient) -> Quotient:
+        """Return a quotient that is zero only if its polynomial is."""
+        return q
+
+    def compound(self, q: Quotient) -> bool:
+        """Tell whether a term of it, or of a denominator, has two denominators."""
+        return False
+
     # -- factors -----------------------------------------------------------------------------
 
     def primitive(self, poly: Poly) -> tuple[int, Poly]:
@@ -226,6 +234,11 @@ class Inverses(Field):
 
     apart = True
 
+    def __init__(self, ring: Ring) -> None:
+        super().__init__(ring)
+        self.deep = False
+        """Has a denominator a term with two denominators?"""
+
     def div(self, one: Quotient, other: Quotient, k: int) -> Quotient:
         """Multiply by the inverse of each generator, or by that of the sum as a whole."""
         if k > 1:
@@ -248,8 +261,44 @@ class Inverses(Field):
             return made
         f = self.numbered(poly)
         if f == len(ring.sums):
+            self.deep = self.compound(Quotient(poly))
             ring.sums.append(ring.node(poly))
         return ring.variables[2 * own + f]
+
+    def settled(self, q: Quotient) -> Quotient:
+        """Cancel generators with their inverses, which are variables of their own."""
+        if not self._turned(q.above):
+            return q
+        own = len(self.ring.generators)
+        terms: defaultdict[tuple[int, ...], int] = defaultdict(int)
+        for row, coef in zip(q.above.monoms(), q.above.coeffs(), strict=True):
+            new = list(map(int, row))
+            for at in range(own):
+                both = min(new[at], new[at + own])
+                new[at], new[at + own] = new[at] - both, new[at + own] - both
+            terms[tuple(new)] += int(coef)
+        return self.reduced(self.ring.context.from_dict(terms), q.below, _NONE)
+
+    def _turned(self, poly: Poly) -> bool:
+        """Tell whether a polynomial has the inverse of a generator."""
+        own = len(self.ring.generators)
+        return any(poly.degrees()[own : 2 * own])
+
+    def primitive(self, poly: Poly) -> tuple[int, Poly]:
+        """Return as others do; first is here what is written first."""
+        content, rest = super().primitive(poly)
+        if self._turned(rest):
+            _, first = self.ring.scribe.sorted(self.ring.terms(rest))[0]
+            if first < 0:
+                return -content, -rest
+        return content, rest
+
+    def compound(self, q: Quotient) -> bool:
+        own = len(self.ring.generators)
+        return self.deep or (
+            bool(self.ring.sums)
+            and any(sum(row[2 * own :]) and sum(row[own:]) > 1 for row in q.above.monoms())
+        )
 
     def _sum(self, at: int, e: int) -> Poly:
         """Return a power of the sum whose inverse a variable is."""

@@ -15,14 +15,13 @@ from rewrite import ops
 from rewrite.constants import Named
 from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
-from rewrite.sorts import INT, REAL
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.algebra.forms import Product, Rational, Sum
 from strategies.algebra.normal import COLLECT, QUOTIENTS, Normalize
 from strategies.algebra.quotient import Field, Quotient
 from strategies.algebra.ring import Ring
-from strategies.algebra.writing import Scribe
+from strategies.algebra.writing import NUMBERS, Scribe
 from strategies.normal import Fold
 
 __all__ = ["Finish", "Regions"]
@@ -34,7 +33,6 @@ _MUL, _DIV, _POW, _FMA = ops.MUL.code, ops.DIV.code, ops.POW.code, ops.FMA.code
 _SUMS: Final = frozenset({_ADD, _SUB, _NEG})
 _GROWING: Final = frozenset({*_SUMS, _FMA})
 _RING: Final = frozenset({*_SUMS, _MUL})
-_NUMBERS: Final = (int(REAL), int(INT))
 _CHOOSING: Final = frozenset({ops.WHERE.code, ops.AND.code, ops.OR.code})
 STEEP: Final = 4096
 """Higher powers are not multiplied out."""
@@ -66,15 +64,17 @@ class Regions:
         """Positions that turned out to be one of their operands."""
         self.uses: list[int] = []
         self.special = False
+        self.compound = False
+        """Did denominators meet that are to be multiplied out?"""
 
     def run(self, root: int) -> int:
         """Rewrite the term below a node."""
         for _ in range(MOST_ROUNDS):  # generators that join may leave more to do
-            made = self._defined(root)
-            if not self.special:
-                return made
-            joined = int(Normalize(self.allowed)(Term(self.store, made)).id)
-            if joined in (made, root):
+            self.special = self.compound = False
+            made = joined = self._defined(root)
+            if self.special:
+                joined = int(Normalize(self.allowed)(Term(self.store, made)).id)
+            if joined == root or (joined == made and not self.compound):
                 return joined
             root = joined
         return root
@@ -97,7 +97,7 @@ class Regions:
             if not args:
                 self.ids[at] = self.old[at]
                 continue
-            real = all(sorts[a] in _NUMBERS for a in (at, *args))
+            real = all(sorts[a] in NUMBERS for a in (at, *args))
             if real and self.old[at] not in kept and self._arithmetic(code, args):
                 self.inner[at] = True
             else:
@@ -108,6 +108,8 @@ class Regions:
         if code in _RING:
             return True
         if code == _DIV:
+            if QUOTIENTS not in self.allowed:
+                self.node(args[1])  # it may come to a number
             number = self.number(args[1])
             if number is None:
                 return QUOTIENTS in self.allowed
@@ -156,7 +158,9 @@ class Regions:
             if len(leaves) > MANY and self.splits and not self._mixed(inside):
                 self.ids[at] = self.summed(at)
             else:
-                self.ids[at] = self.finish(self.scribe, *self.evaluate(at, inside, leaves))
+                field, value = self.evaluate(at, inside, leaves)
+                self.compound |= field.compound(value)
+                self.ids[at] = self.finish(self.scribe, field, value)
         return self.ids[at]
 
     def _mixed(self, inside: Sequence[int]) -> bool:
@@ -262,10 +266,10 @@ class Regions:
                 continue
             elif k < 0:
                 made = field.mul(made, field.power(values[part], -k))
-            elif values[part].above.is_zero():
+            elif (divisor := field.settled(values[part])).above.is_zero():
                 raise _DivisionByZero(self.old[at])
             else:
-                made = field.div(made, values[part], k)
+                made = field.div(made, divisor, k)
         return made
 
     def _summands(self, values: dict[int, Quotient], top: int) -> list[tuple[int, Quotient]]:
@@ -293,6 +297,7 @@ class Regions:
             sums = any(self.rows[a][0] in _GROWING for a in inside)
             if sums or any(self.number(a) == 0 for a in leaves):
                 field, value = self.evaluate(at, inside, leaves)
+                self.compound |= field.compound(value)
                 terms = field.ring.terms(value.above, value.below)
             else:
                 product = self._product(at, inside, leaves)

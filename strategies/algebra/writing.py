@@ -13,7 +13,9 @@ from typing import Final
 
 from rewrite import ops
 from rewrite.constants import Named
+from rewrite.sorts import INT, REAL
 from rewrite.store import Store
+from strategies.algebra.floats import is_negative, join_sum
 from strategies.algebra.forms import (
     STEEPEST,
     Form,
@@ -29,11 +31,13 @@ from strategies.algebra.forms import (
 )
 from strategies.algebra.order import Order
 
-__all__ = ["Scribe"]
+__all__ = ["NUMBERS", "Scribe"]
 
 _ADD, _MUL, _DIV, _POW = ops.ADD.code, ops.MUL.code, ops.DIV.code, ops.POW.code
 _CONST: Final = ops.CONST.code
 _first = operator.itemgetter(0)
+NUMBERS: Final = (int(REAL), int(INT))
+"""The sorts whose sums and products are collected; those of matrices, say, are generators."""
 ROOTS: Final = frozenset({_POW, ops.SQRT.code})
 """A generator with one of these heads is a power, and may join with others of its base."""
 
@@ -148,28 +152,42 @@ class Scribe:
 
     def base(self, whole: Sum) -> tuple[Rational, int]:
         """Write a sum of two or more terms as a factor; return what was taken out, and the rest."""
-        terms = whole.terms
+        terms = self._joined(whole.terms) if whole.special else whole.terms
         rows = self.sorted(terms)
         out = content(terms.values())
-        if rows[0][1] < 0:
+        if is_negative(self.store, *rows[0]):
             out = -out
         if out != 1:
             terms = {m: ratio(c, out) for m, c in terms.items()}
             rows = [(m, ratio(c, out)) for m, c in rows]
-        node = self._sum(rows, terms) if all(map(fits, terms.values())) else self.sum(terms)
+            if whole.special:  # multiples of floats may be floats now
+                terms = self._joined(terms)
+                rows = self.sorted(terms)
+        short = len(terms) > 1 and all(map(fits, terms.values()))
+        node = self._sum(rows, terms) if short else self.sum(terms)
         return exact(out * whole.scale), node
+
+    def _joined(self, terms: Terms) -> Terms:
+        whole = Sum(dict(terms))
+        join_sum(self.store, whole)
+        return whole.terms or {(): 0}
 
     # -- reading what another scribe wrote ------------------------------------------------------
 
     def parsed(self, node: int) -> Terms:
         """Return a canonical node as monomials with coefficients."""
         store = self.store
-        parts = store.children(node) if store.code(node) == _ADD else (node,)
+        opens = store.code(node) == _ADD and self.of_numbers(node)
         terms: Terms = {}
-        for part in parts:
+        for part in store.children(node) if opens else (node,):
             made = self.factors(part)
             terms[made.monomial()] = made.coef
         return terms
+
+    def of_numbers(self, node: int) -> bool:
+        """Tell whether a node and its operands are numbers, whose products commute."""
+        sort = self.store.sort
+        return sort(node) in NUMBERS and all(sort(c) in NUMBERS for c in self.store.children(node))
 
     def factors(self, node: int) -> Product:
         """Return a canonical product as generators and a coefficient."""
@@ -179,15 +197,21 @@ class Scribe:
             at, sign = stack.pop()
             code, children = store.code(at), store.children(at)
             n = store.value(children[1]) if code == _POW else None
-            if code == _MUL:
+            if children and not self.of_numbers(at):
+                self.times(made, self.leaf(at), sign)
+            elif code == _MUL:
                 stack += [(child, sign) for child in children]
-            elif code == _DIV and self.quotients and store.value(children[1]) != 0:
+            elif code == _DIV and self.turns(children[1]):
                 stack += [(children[0], sign), (children[1], -sign)]
-            elif type(n) is int and (n > 0 or self.quotients) and abs(n) < STEEPEST:
+            elif type(n) is int and (n > 0 or self.turns(children[0])) and abs(n) < STEEPEST:
                 self.times(made, self.leaf(children[0]), sign * n)
             else:
                 self.times(made, self.leaf(at), sign)
         return made
+
+    def turns(self, below: int) -> bool:
+        """Tell whether a quotient by a node is a product with its inverse."""
+        return self.quotients and self.store.value(below) != 0
 
     # -- arithmetic that may need new generators ----------------------------------------------
 

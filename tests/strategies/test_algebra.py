@@ -457,3 +457,74 @@ def test_sums_of_many_generators(strategy: Strategy) -> None:
     assert made == wanted
     assert strategy(shared - total - total - many[3] ** 2 + x / (y - y)).op is ops.ADD
     assert expand()(total - total) == const(0)
+
+
+# -- what was wrong once ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ALL, ids=str)
+def test_matrices_do_not_commute(strategy: Strategy) -> None:
+    m, k = rw.symbols("M K", sort=rw.MATRIX)
+    scaled = (x + x) * m * k + 0 * m
+    for term in (m * k + k * m, m * k * m, (m + k) * (m + k), scaled, m * k - k * m):
+        assert strategy(term) == strategy(strategy(term))
+        assert strategy(term).substitute({m: k, k: m}) == strategy(term.substitute({m: k, k: m}))
+    assert strategy(m * k + k * m) == m * k + k * m
+    assert strategy(m * k * m) == m * k * m
+
+
+RATIONAL: list[tuple[Strategy, Term]] = [
+    (expand(), (((x + 1) / (x + 2) + 1) / (x + 3) + 1) / (x + 4)),
+    (expand(), 1 / (x + 1) / y),
+    (expand(), y / ((-1 - x) / (x + x) / (y * y + x * 3))),
+    (expand(), (x + y) / ((x - 1) * (y / z)) / ((x * x + x - 3 + y) * (y * (z - 3)))),
+    (expand(), z / ((x + 1) * (y * -2 * x) * (y + z - y * y + y / y * (x - y)))),
+    (collect(x), x + (y - 2) + (z**3 + z * 2 * x) / (-x * y) + (0 * y) ** -1),
+    (apart(x), (y + y + z) / y - (x - y) + x),
+    (apart(x), (x + 3) / (x + 3) + 1 / y + y),
+    (factor_terms(), x * (y + z) - x * y),
+    (factor_terms(), x * (y * z + p) - x * p + x * y),
+    (factor_terms(), (rw.pi + rw.e) * x - rw.pi * x),
+    (factor_terms(), (y * 3 + x * y) / y + z),
+    (factor_terms(), (0 - y - x * y) / y),
+    (normalize(), rw.floor(x / p) * (x + 0.1 - x * p)),
+    (normalize(), (rw.fma(-0.25, Fraction(-3, 2), p) * rw.floor(x) + 2 * rw.maximum(0.3, x)) / 4),
+    (normalize(), y * -2 - Fraction(-7, 3) + -(n + 0.1)),
+    (normalize(), p**0.1 * p**0.1),
+    (normalize(), p ** rw.maximum(const(-0.25), const(3))),
+    (normalize(), (x - 0.3) * z - y),
+    (normalize(), const(1) ** Fraction(3, 2) + const(4) ** Fraction(3, 2)),
+]
+
+
+@pytest.mark.parametrize(("strategy", "term"), RATIONAL, ids=str)
+def test_twice_is_once(strategy: Strategy, term: Term) -> None:
+    once = strategy(term)
+    assert strategy(once) == once
+
+
+def test_what_loses_its_factor_is_collected() -> None:
+    assert factor_terms()(x * (y + z) - x * y) == normalize()(x * z)
+    assert factor_terms()(x * (y * z + p) - x * p + x * y) == normalize()(x * y * (z + 1))
+
+
+def test_horner_of_several_denominators_is_one_fraction() -> None:
+    made = horner(x)(1 / (x + 1) + 1 / (x + 2))
+    assert str(made) == "(2*x + 3)/(x**2 + 3*x + 2)"
+
+
+def test_a_quotient_that_is_no_number_stays() -> None:
+    term = (y + 3) * -3 / (y * 0) ** -1 + z
+    assert normalize()(term) is not None  # it raised
+
+
+def test_a_power_becomes_no_quotient_without_the_licence() -> None:
+    without = FastMath.REASSOC | FastMath.NSZ | FastMath.NNAN
+    for term in (p ** Fraction(-3, 2), p**-2 * x):
+        assert all(op.name != "div" for op in ops_of(normalize(without)(term)))
+        assert any(op.name == "div" for op in ops_of(normalize()(term)))
+    assert expand(without | FastMath.ARCP)(x / (const(2) + 3)) == Fraction(1, 5) * x
+
+
+def ops_of(term: Term) -> list[ops.Op]:
+    return [ops.OPS[code] for code, _ in Dag.of(term.store, [term.id]).rows()]

@@ -187,6 +187,32 @@ def test_what_cannot_be_read_is_named() -> None:
     assert "the rules that were analysed do" in str(report)
 
 
+@rw.predicate
+def short(term: Any) -> bool:
+    return bool(term.node_count() < 9)
+
+
+def test_each_reason_is_the_right_one() -> None:
+    xs = rw.rest("xs")
+    reasons = {
+        Rule("computed", f(a), rw.compute(abs, a)): "its right side is computed",
+        Rule("shape", f(a), a, (rw.literal(a),)): "its condition literal(?a) is about how",
+        Rule("asked", f(a), a, (short(a),)): "its condition short(?a) is about how",
+        Rule("rest", a * xs, xs * a * 0): "?xs stands for a sequence",
+    }
+    for rule, reason in reasons.items():
+        ((_, said),) = check(rule).not_analysed
+        assert said.startswith(reason)
+
+
+@pytest.mark.parametrize("name", ["x", "y", "other"])
+def test_no_variable_of_a_witness_is_called_as_a_symbol_of_the_rules(name: str) -> None:
+    own = rw.symbol(name)
+    report = check(rules(("outer", f(a - b), a), ("inner", own - b, g(b)), ("back", f(g(b)), b)))
+    (pair,) = report.pairs
+    assert pair.normal[0] != pair.normal[1] and not report.ok
+
+
 def test_wrong_use() -> None:
     with pytest.raises(StrategyError, match="no rule"):
         check([1])  # type: ignore[list-item]
