@@ -75,24 +75,25 @@ class Dag:
         )  # fmt: skip
 
 
-def reachable(store: Store, roots: Sequence[int]) -> Ints:
+def reachable(store: Store, roots: Sequence[int] | Ints) -> Ints:
     """Return the ids below the roots, children before parents and from left to right.
 
     The order depends on the terms alone, not on what else their store holds.
     """
     order: list[int] = []
     seen: set[int] = set()
-    stack = [~root for root in reversed(roots)]
-    while stack and len(seen) <= SMALL:
-        node = stack.pop()
-        if node >= 0:  # its children are done
-            order.append(node)
-        elif ~node not in seen:
-            seen.add(~node)
-            stack.append(~node)
-            stack += [~child for child in reversed(store.children(~node)) if child not in seen]
-    if not stack:
-        return np.array(order, np.int32)
+    if len(roots) <= SMALL:
+        stack = [~int(root) for root in reversed(roots)]
+        while stack and len(seen) <= SMALL:
+            node = stack.pop()
+            if node >= 0:  # its children are done
+                order.append(node)
+            elif ~node not in seen:
+                seen.add(~node)
+                stack.append(~node)
+                stack += [~child for child in reversed(store.children(~node)) if child not in seen]
+        if not stack:
+            return np.array(order, np.int32)
     from rewrite.bulk import postorder
 
     columns = store.columns()

@@ -9,16 +9,19 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, ClassVar, Final
 
+import numpy as np
+
+from rewrite.array import TermArray
 from rewrite.errors import StrategyError
 from rewrite.interface import children, head, is_call
 from rewrite.matching import apply_rule, head_ops, plausible
 from rewrite.rule import Rule, RuleSet
-from rewrite.term import Term
+from rewrite.term import Term, join
 
 __all__ = [
-    "Apply", "Choice", "Control", "Fail", "Identity", "Rules", "Script", "Seq", "Strategy",
-    "bounded", "choice", "cut", "fail", "identity", "inside", "mapped", "perform", "same", "seq",
-    "strategy", "written",
+    "Apply", "Choice", "Control", "Fail", "Identity", "Leaf", "Rules", "Script", "Seq", "Strategy",
+    "bounded", "choice", "cut", "each", "fail", "identity", "inside", "mapped", "over", "perform",
+    "same", "seq", "strategy", "written",
 ]  # fmt: skip
 
 ATOM, THEN, ELSE, OPEN = 3, 2, 1, 0
@@ -58,6 +61,18 @@ class Strategy:
         return str(self)
 
 
+class Leaf(Strategy):
+    """A strategy that is not made of others."""
+
+    def rewrite(self, term: Any) -> Any:
+        """Apply to a term."""
+        raise NotImplementedError
+
+    def __call__(self, term: Any) -> Any:
+        """Apply to a term, or to each of a `TermArray`."""
+        return each(self, term) if isinstance(term, TermArray) else self.rewrite(term)
+
+
 type Script = Generator[tuple[Strategy, Any], Any, Any]
 """Yields a strategy and a term, is sent what the one makes of the other; returns its result."""
 
@@ -70,8 +85,32 @@ class Control(Strategy):
         raise NotImplementedError
 
     def __call__(self, term: Any) -> Any:
-        """Apply to a term."""
-        return perform(self, term)
+        """Apply to a term, or to each of a `TermArray`."""
+        return self.over(term) if isinstance(term, TermArray) else perform(self, term)
+
+    def over(self, array: TermArray) -> TermArray | None:
+        """Apply to each term of an array; None where it does not apply to one of them."""
+        return each(self, array)
+
+
+def over(what: Strategy, array: TermArray) -> TermArray | None:
+    """Apply a strategy to all terms of an array, in one pass if it can."""
+    return what.over(array) if isinstance(what, Control) else each(what, array)
+
+
+def each(what: Strategy, array: TermArray) -> TermArray | None:
+    """Apply a strategy to each distinct term of an array, one after the other."""
+    ids, places = np.unique(array.ids, return_inverse=True)
+    made: list[int] = []
+    for node in ids.tolist():
+        term = Term(array.store, node)
+        result = what(term)
+        if result is None:
+            return None
+        if not isinstance(result, Term):
+            raise no_term(what, term, result)
+        made.append(join(array.store, result).id)
+    return TermArray(array.store, np.array(made, np.int32)[places].reshape(array.shape))
 
 
 def perform(whole: Control, term: Any) -> Any:
@@ -225,7 +264,7 @@ fail: Final = Fail()
 
 
 @dataclass(frozen=True, repr=False)
-class Rules(Strategy):
+class Rules(Leaf):
     """The choice of some rules, in the order of their table, at the head of a term."""
 
     name: str
@@ -252,7 +291,7 @@ class Rules(Strategy):
                 return rule.name, made
         return None
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         fired = self.fire(term)
         return None if fired is None else fired[1]
 
@@ -261,12 +300,12 @@ class Rules(Strategy):
 
 
 @dataclass(frozen=True, repr=False)
-class Apply(Strategy):
+class Apply(Leaf):
     """A function of a term that returns a term or None."""
 
     function: Callable[[Any], Any]
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         made = self.function(term)
         if made is not None and isinstance(term, Term) and not isinstance(made, Term):
             raise no_term(self, term, made)
@@ -291,6 +330,14 @@ class Seq(Control):
             if (term := (yield step, term)) is None:
                 return None
         return term
+
+    def over(self, array: TermArray) -> TermArray | None:
+        made: TermArray | None = array
+        for step in self.steps:
+            if (made := over(step, array)) is None:
+                return None
+            array = made
+        return made
 
     def __str__(self) -> str:
         return " ; ".join(written(step, ATOM) for step in self.steps)

@@ -10,7 +10,10 @@ import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rewrite.dag import count_nodes, reachable
+import numpy as np
+
+from rewrite.array import TermArray
+from rewrite.dag import reachable
 from rewrite.term import Term
 from strategies.base import Choice, Rules, Strategy
 from strategies.tracing import runaway
@@ -63,11 +66,14 @@ _KNOWN: Final[dict[int, tuple[weakref.ref[Strategy], "Machine"]]] = {}
 
 def runs(body: Strategy, term: Any) -> bool:
     """Tell whether the engine can run a body on a term, and is there or worth its loading."""
-    if not isinstance(term, Term) or not compilable(body):
+    if not isinstance(term, (Term, TermArray)) or not compilable(body):
         return False
     if ENGINE in sys.modules:
         return True
-    count = count_nodes(term.store, term.id)
+    if isinstance(term, Term):
+        count = term.node_count()
+    else:
+        count = term.size if term.size > PAYS else len(reachable(term.store, term.ids.ravel()))
     _walked.append(_walked.pop() + count)
     return count > PAYS or _walked[-1] > PATIENCE
 
@@ -76,18 +82,20 @@ _walked: Final = [0]
 """How many nodes small terms had, one after the other."""
 
 
-def rewritten(
-    whole: Strategy, body: Strategy, terms: list[Term], limit: int | None, *, again: bool
-) -> list[Term]:
-    """Run a body over terms of one store; raise `StrategyError` where it does not end."""
+def rewritten[T: (Term, TermArray)](
+    whole: Strategy, body: Strategy, what: T, limit: int | None, *, again: bool
+) -> T:
+    """Run a body over a term or an array; raise `StrategyError` where it does not end."""
     from rewrite.machine.run import Endless
 
-    store = terms[0].store
-    ids = [term.id for term in terms]
+    store = what.store
+    roots = np.array([what.id], np.int32) if isinstance(what, Term) else what.ids.ravel()
     if limit is None:
-        limit = 10_000 + 10 * len(reachable(store, ids))
+        limit = 10_000 + 10 * len(reachable(store, roots))
     try:
-        made = machine_for(body).normalise(store, ids, limit=limit, again=again)
+        made = machine_for(body).normalise(store, roots, limit=limit, again=again)
     except Endless as end:
         raise runaway(whole, body, Term(store, end.node), end.when) from None
-    return [Term(store, node) for node in made]
+    if isinstance(what, Term):
+        return Term(store, int(made[0]))
+    return TermArray(store, made.reshape(what.shape))

@@ -43,6 +43,7 @@ strategies", 1998; B. Hagedorn et al., "A language for describing optimization s
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rewrite.array import TermArray
 from rewrite.errors import StrategyError
 from strategies.base import (
     OPEN,
@@ -60,6 +61,7 @@ from strategies.base import (
     choice,
     fail,
     identity,
+    over,
     same,
     seq,
     strategy,
@@ -173,6 +175,9 @@ class Named(Control):
 
     def script(self, term: Any) -> Script:
         return (yield self.body, term)
+
+    def over(self, array: TermArray) -> TermArray | None:
+        return over(self.body, array)
 
     def __str__(self) -> str:
         return self.name

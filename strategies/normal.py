@@ -19,7 +19,7 @@ from rewrite.fastmath import FastMath, licence
 from rewrite.rule import RuleSet, compute, ruleset
 from rewrite.rules.arithmetic import CANCELLATION, IDENTITIES, NEGATION, ZEROS
 from rewrite.term import Term, const, pattern_vars
-from strategies.base import Strategy, choice, strategy
+from strategies.base import Leaf, Strategy, choice, strategy
 from strategies.traversal import innermost
 
 __all__ = ["FOLDING", "SHRINKING", "Fold", "cleanup", "fold"]
@@ -154,14 +154,14 @@ def _known(term: Term) -> Term | None:
 
 
 @dataclass(frozen=True, repr=False)
-class Fold(Strategy):
+class Fold(Leaf):
     """fold(f(c, d)) = the exact value of f at the constants c, d."""
 
     licence: FastMath = FastMath.GUARDED
     folds: ClassVar[bool] = True
     """Applies where children are constants, and nowhere else: what the compiled engine asks."""
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         if not isinstance(term, Term):
             return None
         store, node = term.store, term.id

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import numpy as np
+
 from rewrite import ops
+from rewrite.array import TermArray
 from rewrite.cost import CostModel, dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Limits, Report, StopReason
@@ -70,7 +73,11 @@ class Saturate(Strategy):
     """In which constants must be representable, "f64" or "f32"."""
 
     def __call__(self, term: Any) -> Any:
-        """Optimise one term."""
+        """Optimise one term, or the terms of a `TermArray` together."""
+        if isinstance(term, TermArray):
+            found, _ = self.roots(term.ravel().terms())
+            made = TermArray(term.store, np.array([one.id for one in found], np.int32))
+            return None if (made.ids == term.ids.ravel()).all() else made.reshape(*term.shape)
         (best,), _ = self.roots([term])
         return None if best == term else best
 

@@ -7,6 +7,7 @@ its result is shared. No traversal recurses over the term: chains of 10^6 nodes 
 from dataclasses import dataclass
 from typing import Any
 
+from rewrite.array import TermArray
 from rewrite.errors import StrategyError
 from rewrite.interface import head, is_call
 from rewrite.ops import Op
@@ -17,6 +18,7 @@ from strategies.base import (
     Script,
     Strategy,
     bounded,
+    each,
     fail,
     identity,
     strategy,
@@ -134,8 +136,14 @@ class BottomUp(Unary):
     def script(self, term: Any) -> Script:
         body = self.body.body if isinstance(self.body, Try) else fail
         if compiled.runs(body, term):
-            return compiled.rewritten(self, body, [term], None, again=False)[0]
+            return compiled.rewritten(self, body, term, None, again=False)
         return (yield from walk(Run(self, self.body, term), after=True))
+
+    def over(self, array: TermArray) -> TermArray | None:
+        body = self.body.body if isinstance(self.body, Try) else fail
+        if compiled.runs(body, array):
+            return compiled.rewritten(self, body, array, None, again=False)
+        return each(self, array)
 
 
 @dataclass(frozen=True, repr=False)
@@ -184,8 +192,13 @@ class Innermost(Unary):
 
     def script(self, term: Any) -> Script:
         if compiled.runs(self.body, term):
-            return compiled.rewritten(self, self.body, [term], self.limit, again=True)[0]
+            return compiled.rewritten(self, self.body, term, self.limit, again=True)
         return (yield from walk(Run(self, self.body, term, self.limit), after=True, again=True))
+
+    def over(self, array: TermArray) -> TermArray | None:
+        if compiled.runs(self.body, array):
+            return compiled.rewritten(self, self.body, array, self.limit, again=True)
+        return each(self, array)
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,12 +13,40 @@ from rewrite.native import native
 from rewrite.pattern import WIDEST
 
 __all__ = [
-    "all_shares", "arguments", "counted", "gather", "held_back", "joined", "kinds", "needed",
-    "next_shares", "release", "take_shares", "take_value",
+    "all_shares", "arguments", "counted", "gather", "held_back", "joined", "kinds", "may_hold",
+    "needed", "next_shares", "release", "take_shares", "take_value", "trace",
 ]  # fmt: skip
 
 _int: Final[Any] = np.int64
 """Of one width, so that each loop is compiled once."""
+
+
+@native
+def trace(node: int) -> Any:
+    """Return the bit that stands for a node in the third column of what was seen."""
+    return np.uint64(1) << ((np.uint64(node) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(58))
+
+
+@native
+def may_hold(
+    k: int, node: int, steps: Any, wanted: Any, bind: Any, subject: Any, op: Any, seen: Any
+) -> bool:  # fmt: skip
+    """Tell from the bits of a group whether it may have what is taken out of it later.
+
+    No bits mean that the node was not looked at.
+    """
+    bits = seen[node, 2]
+    if bits == np.uint64(0):
+        return True
+    for row in range(steps[k, at.NEEDS], steps[k, at.NEEDS] + steps[k, at.MANY]):
+        what = wanted[row, at.WANTED]
+        if wanted[row, at.SHARED] != 0:
+            others = seen[subject[what], 2]
+            if others != np.uint64(0) and others & bits == np.uint64(0):
+                return False
+        elif op[bind[what]] != op[node] and trace(bind[what]) & bits == np.uint64(0):
+            return False
+    return True
 
 
 @native

@@ -12,7 +12,8 @@ import numpy as np
 from rewrite import ops
 from rewrite.bulk import find_or_make
 from rewrite.machine import layout as at
-from rewrite.machine.match import NO, TIGHT, WIDE, joined, match
+from rewrite.machine.groups import joined, trace
+from rewrite.machine.match import NO, TIGHT, WIDE, match
 from rewrite.native import native
 
 __all__ = ["run"]
@@ -86,21 +87,26 @@ def _candidates(
 
 @native
 def _look(node: int, op: Any, start: Any, pool: Any, payload: Any, classes: Any, seen: Any) -> None:
-    """Note which ops and values are among the arguments of a node, nested ones counted in."""
-    ops_seen, values = np.uint64(0), np.uint64(0)
+    """Note which ops, values and nodes are among the arguments of a node, nested ones counted in.
+
+    Of nodes that is a bit of their hashes, so that most that are not there are known not to be.
+    """
+    ops_seen, values, nodes = np.uint64(0), np.uint64(0), np.uint64(0)
     code = op[node]
     for k in range(start[node], start[node + 1]):
         child = pool[k]
         below = op[child]
+        nodes |= trace(child)
         if below == code:
             ops_seen |= seen[child, 0]
             values |= seen[child, 1]
+            nodes |= seen[child, 2] if seen[child, 2] != np.uint64(0) else ~np.uint64(0)
         ops_seen |= np.uint64(1) << np.uint64(below & 63)
         if below <= _LAST_LEAF:
             known = classes[payload[child], below]
             if known >= 0:
                 values |= np.uint64(1) << np.uint64(known & 63)
-    seen[node, 0], seen[node, 1] = ops_seen, values
+    seen[node, 0], seen[node, 1], seen[node, 2] = ops_seen, values, nodes
 
 
 @native
@@ -302,7 +308,7 @@ def run(  # noqa: C901, PLR0915 - the cases of one machine, which share its regi
                 outcome = match(
                     rule, now, st[at.SKIP], rules, steps, below, wanted, arities,
                     subject, bind, by, choice, groups, elems, owner, buffer, classes,
-                    op, start, pool, payload, sorts, table, traits, st,
+                    op, start, pool, payload, sorts, table, traits, st, seen,
                 )  # fmt: skip
                 if outcome == TIGHT:
                     return at.GROW

@@ -16,6 +16,7 @@ from rewrite.machine.groups import (
     held_back,
     joined,
     kinds,
+    may_hold,
     needed,
     next_shares,
     release,
@@ -26,7 +27,7 @@ from rewrite.matching import RULE_PARTS
 from rewrite.native import native
 from rewrite.pattern import WIDEST, Do
 
-__all__ = ["NO", "TIGHT", "WIDE", "YES", "joined", "match"]
+__all__ = ["NO", "TIGHT", "WIDE", "YES", "match"]
 
 NO: Final = 0
 YES: Final = 1
@@ -94,12 +95,14 @@ def _hole(steps: Any, fresh: bool, k: int, subject: Any, bind: Any, by: Any, sor
 
 @native
 def _open(
-    steps: Any, k: int, flat: bool, subject: Any, groups: Any, elems: Any, owner: Any, top: int,
-    op: Any, start: Any, pool: Any,
+    steps: Any, k: int, flat: bool, subject: Any, bind: Any, wanted: Any, groups: Any, elems: Any,
+    owner: Any, top: int, op: Any, start: Any, pool: Any, seen: Any,
 ) -> int:  # fmt: skip
     slot = steps[k, at.SLOT]
     node = _int(subject[slot])
     if op[node] != steps[k, at.CODE]:
+        return NO
+    if not may_hold(k, node, steps, wanted, bind, subject, op, seen):
         return NO
     if top + (start[node + 1] - start[node]) + 4 * WIDEST > len(elems):
         return WIDE
@@ -263,6 +266,7 @@ def match(  # noqa: C901, PLR0915 - one loop over all kinds of steps
     subject: Any, bind: Any, by: Any, choice: Any, groups: Any, elems: Any, owner: Any,
     buffer: Any, classes: Any,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
+    seen: Any,
 ) -> int:  # fmt: skip
     """Match a rule at a node, leaving out so many matches; the bindings are left in `bind`.
 
@@ -304,8 +308,9 @@ def match(  # noqa: C901, PLR0915 - one loop over all kinds of steps
             if fresh:
                 counted_in = flat or steps[k, at.SORT] == _BOOL
                 found = _open(
-                    steps, k, counted_in, subject, groups, elems, owner, top, op, start, pool
-                )
+                    steps, k, counted_in, subject, bind, wanted, groups, elems, owner, top,
+                    op, start, pool, seen,
+                )  # fmt: skip
                 if found == YES:
                     top = _int(groups[steps[k, at.SLOT], 1])
             else:

@@ -18,7 +18,7 @@ from rewrite.matching import apply_rule
 from rewrite.rule import Rule
 from rewrite.signatures import automaton
 from rewrite.sorts import SORTS
-from rewrite.store import Store, Symbol
+from rewrite.store import Ints, Store, Symbol
 from rewrite.term import Term, join
 
 __all__ = ["Endless", "Machine"]
@@ -54,8 +54,8 @@ class Machine:
         return self._data
 
     def normalise(
-        self, store: Store, roots: Sequence[int], *, limit: int, again: bool = True
-    ) -> list[int]:
+        self, store: Store, roots: Sequence[int] | Ints, *, limit: int, again: bool = True
+    ) -> Ints:
         """Return what becomes of the nodes: normal forms, or with `again` off one pass's results.
 
         Raise `Endless` after `limit` firings, or where a term comes back to itself.
@@ -74,7 +74,7 @@ class _Session:
         self.state[at.TOP], self.state[at.BOUND], self.state[at.AGAIN] = -1, limit, again
         self.tasks = np.empty((ROOM, 4), np.int32)
         self.forms = np.empty(0, np.int32)
-        self.seen = np.empty((0, 2), np.uint64)
+        self.seen = np.empty((0, 3), np.uint64)
         self.classes = np.empty((0, 3), np.int32)
         self.known = [0, 0]
         slots, names, steps = data.widths
@@ -106,7 +106,7 @@ class _Session:
         store.indexed().catch_up(store, size + ROOM)
         forms = np.full(len(store._op), at.UNKNOWN, np.int32)
         forms[: len(self.forms)] = self.forms[: len(forms)]
-        seen = np.zeros((len(store._op), 2), np.uint64)
+        seen = np.zeros((len(store._op), 3), np.uint64)
         seen[: len(self.seen)] = self.seen[: len(seen)]
         self.forms, self.seen = forms, seen
         if self.state[at.TOP] * 2 + 8 > len(self.tasks):
@@ -127,7 +127,7 @@ class _Session:
 
     # -- the run -----------------------------------------------------------------------------
 
-    def results(self, roots: Sequence[int]) -> list[int]:
+    def results(self, roots: Sequence[int] | Ints) -> Ints:
         """Normalise the roots, the first one first."""
         self._make_room()
         wanted = np.array(roots, np.int32)
@@ -136,8 +136,7 @@ class _Session:
         self.tasks[: len(wanted), 1] = wanted[::-1]
         self.state[at.TOP] = len(wanted) - 1
         self._work()
-        found: list[int] = self.forms[wanted].tolist()
-        return found
+        return self.forms[wanted]
 
     def _work(self) -> None:
         rules, steps, below, wanted, arities, builds, needs, *rest = self.data.arrays

@@ -164,6 +164,8 @@ class _Builder:
         wanted = [_need(need) for need in step.needs]
         if step.do is Do.SOME:
             wanted = [_need(Need(slot=slot)) for slot in _sharing(place, code, steps)]
+        elif step.do is Do.OPEN:
+            wanted = [_need(need) for need in _asked_of(place, steps)]
         self.steps.append(
             [int(step.do), step.slot, code, len(self.below), len(step.below), step.variable,
              sort, leaf, step.group, len(self.wanted), len(wanted)]
@@ -267,6 +269,24 @@ def _need(need: Need) -> list[int]:
     path = [number for pair in need.path for number in pair]
     row = [max(need.variable, need.slot), int(need.slot >= 0), len(need.path), *path]
     return row + [0] * (at.NEED_COLUMNS - len(row))
+
+
+def _asked_of(place: int, steps: Plan) -> Iterator[Need]:
+    """Yield what can be told of a group before it is opened: what will be taken out of it."""
+    own, before = steps.steps[place], steps.steps[:place]
+    bound = {s.variable for s in before if s.do is Do.HOLE}
+    opened = {s.slot for s in before if s.do is Do.OPEN and s.code == own.code}
+    later = [s for s in steps.steps[place + 1 :] if not s.ordered and s.do in _TAKEN]
+    mine = dict.fromkeys(s.variable for s in later if s.group == own.slot)
+    for variable in mine:
+        if variable in bound:
+            yield Need(variable=variable)
+        else:
+            sharing = [s.group for s in later if s.variable == variable and s.group in opened]
+            yield from (Need(slot=slot) for slot in dict.fromkeys(sharing))
+
+
+_TAKEN: Final = (Do.SOME, Do.ALL, Do.BOUND)
 
 
 def _sharing(place: int, code: int, steps: Plan) -> list[int]:

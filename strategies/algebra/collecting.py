@@ -14,7 +14,7 @@ from strategies.algebra.forms import Monomial, Product, Sum, Terms
 from strategies.algebra.normal import COLLECT, QUOTIENTS
 from strategies.algebra.rational import Cancel, Expand
 from strategies.algebra.writing import Scribe
-from strategies.base import Strategy
+from strategies.base import Leaf
 
 __all__ = ["Collect", "Horner", "collect", "horner"]
 
@@ -24,13 +24,13 @@ _ARITHMETIC: Final = frozenset({_ADD, ops.SUB.code, _MUL, _DIV, ops.NEG.code, _P
 
 
 @dataclass(frozen=True, repr=False)
-class Arranged(Strategy):
+class Arranged(Leaf):
     """A strategy that expands, and arranges the terms by some generators."""
 
     by: tuple[Term, ...]
     licence: FastMath = FastMath.GUARDED
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         if not isinstance(term, Term) or COLLECT not in self.licence:
             return None
         store, expand = term.store, Expand(self.licence)

@@ -8,7 +8,7 @@ from rewrite import ops
 from rewrite.dag import Dag
 from rewrite.interface import is_call
 from rewrite.term import Term
-from strategies.base import Strategy
+from strategies.base import Leaf
 
 __all__ = ["Narrow", "monomials", "narrow"]
 
@@ -51,12 +51,12 @@ def _power(width: int, exponent: Any) -> int:
 
 
 @dataclass(frozen=True, repr=False)
-class Narrow(Strategy):
+class Narrow(Leaf):
     """narrow(n)(t) = t, if no part of t has more than n monomials when multiplied out."""
 
     most: int = 200
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         if isinstance(term, Term) and is_call(term):
             return term if monomials(term) <= self.most else None
         return term

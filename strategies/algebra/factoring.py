@@ -15,7 +15,7 @@ from strategies.algebra.rational import Rational
 from strategies.algebra.region import Finish
 from strategies.algebra.ring import Poly
 from strategies.algebra.writing import Scribe
-from strategies.base import Strategy
+from strategies.base import Leaf
 
 __all__ = ["Factor", "FactorTerms", "factor", "factor_terms"]
 
@@ -108,12 +108,12 @@ def _common(terms: Terms) -> Monomial:
 
 
 @dataclass(frozen=True, repr=False)
-class FactorTerms(Strategy):
+class FactorTerms(Leaf):
     """factor_terms(a * b + a * c) = a * (b + c), in every sum."""
 
     licence: FastMath = FastMath.GUARDED
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         before = None
         while (made := Normalize(self.licence)(term)) != before:
             common = _Common(made.store, self.licence)

@@ -22,7 +22,7 @@ from strategies.algebra.floats import join_product, join_sum
 from strategies.algebra.forms import STEEPEST, Form, Product, Rational, Sum, fits, width
 from strategies.algebra.joining import join_powers
 from strategies.algebra.writing import NUMBERS, Scribe
-from strategies.base import Strategy
+from strategies.base import Leaf
 from strategies.normal import Fold
 
 __all__ = ["COLLECT", "QUOTIENTS", "WIDEST", "Normalize", "normalize"]
@@ -330,12 +330,12 @@ _STEPS: Final[dict[int, _Step]] = {
 
 
 @dataclass(frozen=True, repr=False)
-class Normalize(Strategy):
+class Normalize(Leaf):
     """normalize(t) = the canonical sum or product that is equal to t."""
 
     licence: FastMath = FastMath.GUARDED
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         if not isinstance(term, Term) or COLLECT not in self.licence:
             return None
         return Term(term.store, Pass(term.store, self.licence).run(term.id))

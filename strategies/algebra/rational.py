@@ -11,7 +11,7 @@ from strategies.algebra.quotient import Field, Fractions, Inverses, Quotient
 from strategies.algebra.region import Finish, Regions
 from strategies.algebra.ring import Poly
 from strategies.algebra.writing import Scribe
-from strategies.base import Strategy
+from strategies.base import Leaf
 
 __all__ = [
     "Cancel",
@@ -60,7 +60,7 @@ def _fraction(
 
 
 @dataclass(frozen=True, repr=False)
-class Rational(Strategy):
+class Rational(Leaf):
     """A strategy that rewrites every arithmetic region of a term in a ring of polynomials."""
 
     licence: FastMath = FastMath.GUARDED
@@ -68,7 +68,7 @@ class Rational(Strategy):
     splits: ClassVar[bool] = True
     kind: ClassVar[type[Field]]
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         if not isinstance(term, Term) or self.needs not in self.licence:
             return None
         finish = self.finisher(term)

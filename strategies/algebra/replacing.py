@@ -6,18 +6,18 @@ from typing import Any
 
 from rewrite.errors import StrategyError
 from rewrite.term import Term, lift
-from strategies.base import Strategy
+from strategies.base import Leaf
 
 __all__ = ["Substitute", "substitute"]
 
 
 @dataclass(frozen=True, repr=False)
-class Substitute(Strategy):
+class Substitute(Leaf):
     """substitute({a: b})(t) = t with b in every place of a; it applies where there is one."""
 
     pairs: tuple[tuple[Term, Term], ...]
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         if not isinstance(term, Term):
             return None
         made = term.substitute(dict(self.pairs))

@@ -15,7 +15,7 @@ from rewrite.store import Store
 from rewrite.term import Term
 from strategies.algebra.forms import Rational
 from strategies.algebra.normal import COLLECT
-from strategies.base import Strategy
+from strategies.base import Leaf
 
 __all__ = ["Spell", "spell"]
 
@@ -113,12 +113,12 @@ class _Speller:
 
 
 @dataclass(frozen=True, repr=False)
-class Spell(Strategy):
+class Spell(Leaf):
     """spell(t) = t with differences and quotients of numbers as a person writes them."""
 
     licence: FastMath = FastMath.GUARDED
 
-    def __call__(self, term: Any) -> Any:
+    def rewrite(self, term: Any) -> Any:
         if not isinstance(term, Term) or COLLECT not in self.licence:
             return None
         quotients = FastMath.ARCP in self.licence
