@@ -7,7 +7,7 @@ from typing import Any, Final
 import numba as nb
 from numba.core.caching import FunctionCache
 
-__all__ = ["native"]
+__all__ = ["inlined", "native"]
 
 _HERE: Final = Path(__file__).parent
 _SOURCES: Final = ("native.py", "bulk.py", "ops.py", "pattern.py", "unknowns.py", "machine/*.py")
@@ -30,13 +30,21 @@ class _LinkedCache(FunctionCache):
         return (*super()._index_key(sig, codegen), _STAMP)  # type: ignore[no-untyped-call]
 
 
-def native[F: Callable[..., Any]](function: F) -> F:
+def native[F: Callable[..., Any]](function: F, *, inline: bool = False) -> F:
     """Compile a loop to machine code that only borrows its arrays.
 
     Arrays are not counted: each view and many a call would do so atomically, which took half of
     the time. So such a function must not make, slice or return an array. Without the global lock.
+
+    A call copies the seven words of each array that it hands over: `inline` those that are made
+    often, and from few places.
     """
-    options: dict[str, Any] = {"nogil": True, "_nrt": False}
+    options: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": inline}
     compiled: Any = nb.njit(**options)(function)
     compiled._cache = _LinkedCache(function)  # type: ignore[no-untyped-call]
     return compiled  # type: ignore[no-any-return]
+
+
+def inlined[F: Callable[..., Any]](function: F) -> F:
+    """Compile as `native` does, and into each caller."""
+    return native(function, inline=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rewrite.bulk import find_or_make
 from rewrite.machine import layout as at
-from rewrite.native import native
+from rewrite.native import inlined, native
 from rewrite.pattern import WIDEST
 
 __all__ = [
@@ -21,13 +21,13 @@ _int: Final[Any] = np.int64
 """Of one width, so that each loop is compiled once."""
 
 
-@native
+@inlined
 def trace(node: int) -> Any:
     """Return the bit that stands for a node in the third column of what was seen."""
     return np.uint64(1) << ((np.uint64(node) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(58))
 
 
-@native
+@inlined
 def may_hold(
     k: int, node: int, steps: Any, wanted: Any, bind: Any, subject: Any, op: Any, seen: Any
 ) -> bool:  # fmt: skip
@@ -91,7 +91,7 @@ def arguments(node: int, flat: bool, op: Any, start: Any, pool: Any, out: Any, b
     return end
 
 
-@native
+@inlined
 def held_back(elems: Any, owner: Any, base: int, i: int) -> bool:
     """Tell whether an equal argument before this one is left: then that one comes first."""
     for j in range(base, i):
@@ -100,7 +100,7 @@ def held_back(elems: Any, owner: Any, base: int, i: int) -> bool:
     return False
 
 
-@native
+@inlined
 def release(owner: Any, base: int, end: int, k: int) -> None:
     """Give back what a step has taken."""
     for i in range(base, end):
@@ -108,7 +108,7 @@ def release(owner: Any, base: int, end: int, k: int) -> None:
             owner[i] = -1
 
 
-@native
+@inlined
 def _take_all(k: int, base: int, end: int, top: int, last: int, elems: Any, owner: Any) -> bool:
     """Take what stands in `elems` from `top` on out of a group; all of it or nothing."""
     for wanted in range(top, last):
@@ -124,7 +124,7 @@ def _take_all(k: int, base: int, end: int, top: int, last: int, elems: Any, owne
     return True
 
 
-@native
+@inlined
 def take_value(
     value: int, code: int, k: int, base: int, end: int, top: int,
     op: Any, start: Any, pool: Any, elems: Any, owner: Any,
@@ -146,7 +146,7 @@ def take_value(
     return _take_all(k, base, end, top, last, elems, owner)
 
 
-@native
+@inlined
 def _plain(node: int, op: Any, start: Any, pool: Any) -> bool:
     """Tell whether no argument of a node has the same op."""
     for k in range(start[node], start[node + 1]):
@@ -155,7 +155,7 @@ def _plain(node: int, op: Any, start: Any, pool: Any) -> bool:
     return True
 
 
-@native
+@inlined
 def _among(value: int, node: int, start: Any, pool: Any) -> bool:
     for k in range(start[node], start[node + 1]):
         if pool[k] == value:
@@ -163,7 +163,7 @@ def _among(value: int, node: int, start: Any, pool: Any) -> bool:
     return False
 
 
-@native
+@inlined
 def _below(row: int, node: int, wanted: Any, op: Any, start: Any, pool: Any) -> int:
     """Return what stands at the end of a path, -1 if there is none."""
     for d in range(wanted[row, at.DEPTH]):
@@ -174,7 +174,15 @@ def _below(row: int, node: int, wanted: Any, op: Any, start: Any, pool: Any) -> 
     return node
 
 
-@native
+@inlined
+def _holds(value: int, node: int, op: Any, start: Any, pool: Any) -> bool:
+    """Tell whether a group has a value among its arguments, or the first part of one."""
+    while op[value] == op[node]:
+        value = _int(pool[start[value]])
+    return _among(value, node, start, pool)
+
+
+@inlined
 def _meets(one: int, other: int, op: Any, start: Any, pool: Any) -> bool:
     """Tell whether two groups may have an argument in common."""
     if not _plain(one, op, start, pool):
@@ -185,30 +193,42 @@ def _meets(one: int, other: int, op: Any, start: Any, pool: Any) -> bool:
     return False
 
 
-@native
+@inlined
+def _beside(
+    row: int, node: int, group: int, wanted: Any, op: Any, start: Any, pool: Any, seen: Any
+) -> bool:  # fmt: skip
+    """Tell whether what stands at a path may be an argument of the group too."""
+    below = _below(row, node, wanted, op, start, pool)
+    if below < 0:
+        return False
+    bits = seen[group, 2]
+    return bits == np.uint64(0) or op[below] == op[group] or trace(below) & bits != np.uint64(0)  # type: ignore[no-any-return]
+
+
+@inlined
 def needed(
     k: int, node: int, steps: Any, wanted: Any, bind: Any, subject: Any,
-    op: Any, start: Any, pool: Any,
+    op: Any, start: Any, pool: Any, seen: Any,
 ) -> bool:  # fmt: skip
     """Tell whether an argument may have what the step needs of it."""
     for row in range(steps[k, at.NEEDS], steps[k, at.NEEDS] + steps[k, at.MANY]):
-        if wanted[row, at.DEPTH] > 0:
+        if wanted[row, at.SHARED] == 2:
+            if not _beside(row, node, subject[steps[k, at.GROUP]], wanted, op, start, pool, seen):
+                return False
+        elif wanted[row, at.DEPTH] > 0:
             if _below(row, node, wanted, op, start, pool) != bind[wanted[row, at.WANTED]]:
                 return False
         elif not _plain(node, op, start, pool):
             continue  # what is nested is not looked at
         elif wanted[row, at.SHARED] == 0:
-            value = _int(bind[wanted[row, at.WANTED]])
-            while op[value] == op[node]:
-                value = _int(pool[start[value]])
-            if not _among(value, node, start, pool):
+            if not _holds(_int(bind[wanted[row, at.WANTED]]), node, op, start, pool):
                 return False
         elif not _meets(subject[wanted[row, at.WANTED]], node, op, start, pool):
             return False
     return True
 
 
-@native
+@inlined
 def _able(
     k: int, one: int, steps: Any, wanted: Any, groups: Any, elems: Any, owner: Any, code: int,
     op: Any,
@@ -225,7 +245,7 @@ def _able(
     return True
 
 
-@native
+@inlined
 def kinds(
     k: int, base: int, end: int, steps: Any, wanted: Any, groups: Any, elems: Any, owner: Any,
     code: int, buffer: Any, here: int, op: Any,
@@ -256,7 +276,7 @@ def kinds(
     return rows
 
 
-@native
+@inlined
 def counted(
     k: int, base: int, end: int, rows: int, here: int, owner: Any, buffer: Any
 ) -> tuple[int, bool]:
@@ -269,14 +289,14 @@ def counted(
     return count, count == left
 
 
-@native
+@inlined
 def all_shares(rows: int, here: int, buffer: Any) -> None:
     """Write that all of the kinds is taken."""
     for row in range(rows):
         buffer[here + 3 * row + 2] = buffer[here + 3 * row + 1]
 
 
-@native
+@inlined
 def next_shares(rows: int, here: int, size: int, fresh: bool, buffer: Any) -> bool:
     """Write the first or next way to take so many of the kinds; False where there is none."""
     first, tail = 0, size
@@ -300,7 +320,7 @@ def next_shares(rows: int, here: int, size: int, fresh: bool, buffer: Any) -> bo
     return tail == 0
 
 
-@native
+@inlined
 def take_shares(
     k: int, base: int, end: int, rows: int, here: int, elems: Any, owner: Any, buffer: Any
 ) -> None:
@@ -347,7 +367,7 @@ def joined(
     return node
 
 
-@native
+@inlined
 def gather(k: int, base: int, end: int, elems: Any, owner: Any, buffer: Any) -> int:
     """Write what a step took out of a group to the buffer; return how many."""
     count = 0

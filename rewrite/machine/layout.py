@@ -80,6 +80,7 @@ STEP_COLUMNS: Final = 11
 WANTED: Final = 0
 """The variable whose value is wanted, else the slot with which an argument is shared."""
 SHARED: Final = 1
+"""0: a variable. 1: a slot. 2: what is there is wanted of the group too."""
 DEPTH: Final = 2
 """Of the path to it; 0 if it is among the arguments."""
 PATH: Final = 3

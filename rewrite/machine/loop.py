@@ -14,7 +14,7 @@ from rewrite.bulk import find_or_make
 from rewrite.machine import layout as at
 from rewrite.machine.groups import joined, trace
 from rewrite.machine.match import NO, TIGHT, WIDE, match
-from rewrite.native import native
+from rewrite.native import inlined, native
 
 __all__ = ["run"]
 
@@ -25,7 +25,7 @@ _ROOM: Final = 64
 """Nodes, and twice as many children, that must be free before a node is taken in hand."""
 
 
-@native
+@inlined
 def _key(node: int, op: Any, payload: Any, classes: Any, codes: int) -> int:
     """Return the edge of the tree for a node: its op, or the class of its value if it has one."""
     code = op[node]
@@ -35,13 +35,13 @@ def _key(node: int, op: Any, payload: Any, classes: Any, codes: int) -> int:
     return codes + known if known >= 0 else int(code)
 
 
-@native
+@inlined
 def _join(found: Any, bits: Any, row: int) -> None:
     for word in range(len(found)):
         found[word] |= bits[row, word]
 
 
-@native
+@inlined
 def _candidates(
     node: int, into: Any, over: Any, star: Any, here: Any, under: Any, many: Any,
     states: Any, cells: Any, found: Any,
@@ -85,7 +85,7 @@ def _candidates(
             top += 1
 
 
-@native
+@inlined
 def _look(node: int, op: Any, start: Any, pool: Any, payload: Any, classes: Any, seen: Any) -> None:
     """Note which ops, values and nodes are among the arguments of a node, nested ones counted in.
 
@@ -109,7 +109,7 @@ def _look(node: int, op: Any, start: Any, pool: Any, payload: Any, classes: Any,
     seen[node, 0], seen[node, 1], seen[node, 2] = ops_seen, values, nodes
 
 
-@native
+@inlined
 def _foldable(node: int, op: Any, start: Any, pool: Any, partly: Any) -> bool:
     """Tell whether a node has only constants below it, or one that may decide it."""
     low, high = start[node], start[node + 1]
@@ -123,7 +123,7 @@ def _foldable(node: int, op: Any, start: Any, pool: Any, partly: Any) -> bool:
     return some if partly[op[node]] == 2 else (every and high > low)
 
 
-@native
+@inlined
 def _build(
     rule: int, rules: Any, builds: Any, leaves: Any, bind: Any, values: Any,
     op: Any, start: Any, pool: Any, payload: Any, sorts: Any, table: Any, traits: Any, st: Any,
@@ -156,7 +156,7 @@ def _build(
     return int(values[0])
 
 
-@native
+@inlined
 def _beside(
     made: int, code: int, groups: Any, elems: Any, owner: Any, buffer: Any,
     op: Any, start: Any, pool: Any,
@@ -183,7 +183,7 @@ def _beside(
     return count
 
 
-@native
+@inlined
 def _left(groups: Any, owner: Any) -> bool:
     for i in range(groups[0, 0], groups[0, 1]):
         if owner[i] < 0:

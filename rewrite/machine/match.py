@@ -24,7 +24,7 @@ from rewrite.machine.groups import (
     take_value,
 )
 from rewrite.matching import RULE_PARTS
-from rewrite.native import native
+from rewrite.native import inlined, native
 from rewrite.pattern import WIDEST, Do
 
 __all__ = ["NO", "TIGHT", "WIDE", "YES", "match"]
@@ -44,7 +44,7 @@ _int: Final[Any] = np.int64
 """Of one width, so that each loop is compiled once."""
 
 
-@native
+@inlined
 def _fits(wanted: int, sort: int) -> bool:
     return sort == wanted or (wanted == 0 and sort == 1)
 
@@ -52,7 +52,7 @@ def _fits(wanted: int, sort: int) -> bool:
 # -- one step: with `fresh` its first choice, else the next one; NO where none is left ---------
 
 
-@native
+@inlined
 def _children(
     steps: Any, fresh: bool, k: int, below: Any, subject: Any, choice: Any,
     op: Any, start: Any, pool: Any,
@@ -70,20 +70,16 @@ def _children(
         for i in range(count):
             subject[below[first + i]] = pool[low + i]
         return YES
-    if steps[k, at.DO] == _FIXED or choice[k] == 1 or pool[low] == pool[low + 1]:
+    if choice[k] == 1 or pool[low] == pool[low + 1]:
         return NO
     choice[k] = 1
     subject[below[first]], subject[below[first + 1]] = pool[low + 1], pool[low]
     return YES
 
 
-@native
-def _hole(steps: Any, fresh: bool, k: int, subject: Any, bind: Any, by: Any, sorts: Any) -> int:
+@inlined
+def _hole(steps: Any, k: int, subject: Any, bind: Any, by: Any, sorts: Any) -> int:
     variable = steps[k, at.VARIABLE]
-    if not fresh:
-        if by[variable] == k:
-            by[variable] = -1
-        return NO
     node = subject[steps[k, at.SLOT]]
     if by[variable] >= 0:
         return YES if bind[variable] == node else NO
@@ -93,7 +89,7 @@ def _hole(steps: Any, fresh: bool, k: int, subject: Any, bind: Any, by: Any, sor
     return YES
 
 
-@native
+@inlined
 def _open(
     steps: Any, k: int, flat: bool, subject: Any, bind: Any, wanted: Any, groups: Any, elems: Any,
     owner: Any, top: int, op: Any, start: Any, pool: Any, seen: Any,
@@ -113,10 +109,10 @@ def _open(
     return YES
 
 
-@native
+@inlined
 def _pick(
     steps: Any, fresh: bool, k: int, subject: Any, bind: Any, choice: Any, wanted: Any,
-    groups: Any, elems: Any, owner: Any, op: Any, start: Any, pool: Any,
+    groups: Any, elems: Any, owner: Any, op: Any, start: Any, pool: Any, seen: Any,
 ) -> int:  # fmt: skip
     base = _int(groups[steps[k, at.GROUP], 0])
     end = _int(groups[steps[k, at.GROUP], 1])
@@ -126,7 +122,7 @@ def _pick(
         first = choice[k] + 1
     for i in range(first, end):
         if owner[i] < 0 and op[elems[i]] == steps[k, at.CODE]:
-            if not needed(k, elems[i], steps, wanted, bind, subject, op, start, pool):
+            if not needed(k, elems[i], steps, wanted, bind, subject, op, start, pool, seen):
                 continue
             if not held_back(elems, owner, base, i):
                 owner[i] = k
@@ -136,7 +132,7 @@ def _pick(
     return NO
 
 
-@native
+@inlined
 def _bound(
     steps: Any, fresh: bool, k: int, bind: Any, groups: Any, elems: Any, owner: Any, top: int,
     op: Any, start: Any, pool: Any, code: int,
@@ -248,7 +244,7 @@ def _some(
     return WIDE
 
 
-@native
+@inlined
 def _close(steps: Any, k: int, groups: Any, owner: Any) -> int:
     for i in range(groups[steps[k, at.GROUP], 0], groups[steps[k, at.GROUP], 1]):
         if owner[i] < 0:
@@ -256,11 +252,25 @@ def _close(steps: Any, k: int, groups: Any, owner: Any) -> int:
     return YES
 
 
+@inlined
+def _last_choice(k: int, begin: int, steps: Any, by: Any) -> int:
+    """Go back over steps with one outcome; return the last one that may have another."""
+    while k >= begin:
+        do = steps[k, at.DO]
+        if do == _HOLE:
+            if by[steps[k, at.VARIABLE]] == k:
+                by[steps[k, at.VARIABLE]] = -1
+        elif do != _FIXED and do != _LEAF:
+            break
+        k -= 1
+    return k
+
+
 STEPS: Final = 1_000_000
 """After so many steps the driver takes over: the generic matcher decides what is too long."""
 
 
-@native
+@inlined
 def match(  # noqa: C901, PLR0915 - one loop over all kinds of steps
     rule: int, node: int, skip: int, rules: Any, steps: Any, below: Any, wanted: Any, arities: Any,
     subject: Any, bind: Any, by: Any, choice: Any, groups: Any, elems: Any, owner: Any,
@@ -279,6 +289,7 @@ def match(  # noqa: C901, PLR0915 - one loop over all kinds of steps
         return YES
     if st[at.STOOD] == 2:
         k, fresh, top, skip = stop - 1, False, _int(st[at.ABOVE]), 0
+        k = _last_choice(k, begin, steps, by)
     else:
         st[at.PARTS] = 0
         for i in range(len(by)):
@@ -291,18 +302,18 @@ def match(  # noqa: C901, PLR0915 - one loop over all kinds of steps
                 st[at.STOOD], st[at.ABOVE] = 1, top
                 return YES
             skip -= 1
-            k, fresh = k - 1, False
+            k, fresh = _last_choice(k - 1, begin, steps, by), False
         if k < begin:
             return NO
         do = _int(steps[k, at.DO])
         if do <= _EITHER:
             found = _children(steps, fresh, k, below, subject, choice, op, start, pool)
         elif do == _HOLE:
-            found = _hole(steps, fresh, k, subject, bind, by, sorts)
+            found = _hole(steps, k, subject, bind, by, sorts)
         elif do == _LEAF:
             one = subject[steps[k, at.SLOT]]
             found = NO
-            if fresh and op[one] == steps[k, at.CODE]:
+            if op[one] == steps[k, at.CODE]:
                 found = YES if classes[payload[one], op[one]] == steps[k, at.LEAF] else NO
         elif do == _OPEN:
             if fresh:
@@ -319,7 +330,7 @@ def match(  # noqa: C901, PLR0915 - one loop over all kinds of steps
         elif do == _PICK:
             found = _pick(
                 steps, fresh, k, subject, bind, choice, wanted, groups, elems, owner,
-                op, start, pool,
+                op, start, pool, seen,
             )  # fmt: skip
         elif do == _BOUND:
             found = _bound(
@@ -346,7 +357,7 @@ def match(  # noqa: C901, PLR0915 - one loop over all kinds of steps
         if found == YES:
             k, fresh = k + 1, True
         elif found == NO:
-            k, fresh = k - 1, False
+            k, fresh = _last_choice(k - 1, begin, steps, by), False
         else:
             return found
     return WIDE

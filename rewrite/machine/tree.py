@@ -20,7 +20,7 @@ from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.machine import layout as at
 from rewrite.matching import _LEAVES, _plan, same_value
-from rewrite.pattern import Do, Need, Plan, Step
+from rewrite.pattern import DEEPEST, Do, Need, Plan, Step
 from rewrite.rule import Check, Compute, Rule
 from rewrite.sorts import BOOL
 from rewrite.store import Symbol
@@ -166,6 +166,8 @@ class _Builder:
             wanted = [_need(Need(slot=slot)) for slot in _sharing(place, code, steps)]
         elif step.do is Do.OPEN:
             wanted = [_need(need) for need in _asked_of(place, steps)]
+        elif step.do is Do.PICK and not step.ordered:
+            wanted += [_need(need, 2) for need in _taken_with(place, steps)]
         self.steps.append(
             [int(step.do), step.slot, code, len(self.below), len(step.below), step.variable,
              sort, leaf, step.group, len(self.wanted), len(wanted)]
@@ -265,9 +267,9 @@ class _Builder:
         return self.data
 
 
-def _need(need: Need) -> list[int]:
+def _need(need: Need, shared: int = 0) -> list[int]:
     path = [number for pair in need.path for number in pair]
-    row = [max(need.variable, need.slot), int(need.slot >= 0), len(need.path), *path]
+    row = [max(need.variable, need.slot), shared or int(need.slot >= 0), len(need.path), *path]
     return row + [0] * (at.NEED_COLUMNS - len(row))
 
 
@@ -284,6 +286,26 @@ def _asked_of(place: int, steps: Plan) -> Iterator[Need]:
         else:
             sharing = [s.group for s in later if s.variable == variable and s.group in opened]
             yield from (Need(slot=slot) for slot in dict.fromkeys(sharing))
+
+
+def _taken_with(place: int, steps: Plan) -> Iterator[Need]:
+    """Yield what below an argument is taken out of the same group too: b of (a - b) + b."""
+    own, bound = steps.steps[place], {s.variable for s in steps.steps[:place] if s.do is Do.HOLE}
+    taken = {
+        s.variable
+        for s in steps.steps[place:]
+        if s.do is Do.BOUND and not s.ordered and s.group == own.group
+    }
+    paths: dict[int, tuple[tuple[int, int], ...]] = {own.slot: ()}
+    for step in steps.steps[place + 1 :]:
+        path = paths.get(step.slot)
+        if path is None:
+            continue
+        if step.do is Do.FIXED and len(path) < DEEPEST:
+            below = enumerate(step.below)
+            paths |= {slot: (*path, (step.code, child)) for child, slot in below}
+        elif step.do is Do.HOLE and path and step.variable in taken - bound:
+            yield Need(path, step.variable)
 
 
 _TAKEN: Final = (Do.SOME, Do.ALL, Do.BOUND)
