@@ -234,4 +234,4 @@ def test_constants_are_told_apart_however_often_they_are_asked_for() -> None:
     values: list[Any] = [1, 1.0, True, 0.5, Fraction(1, 2), -0.0, 0, 2, float("nan")]
     first = [data.class_of(code, value) for value in values]
     assert [data.class_of(code, value) for value in reversed(values)] == first[::-1]
-    assert first[0] == first[1] != first[3] and first[7] == -1
+    assert first[0] == first[1] != first[3] and first[2] == first[7] == -1
