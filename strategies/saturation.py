@@ -52,7 +52,7 @@ PATIENCE: Final = 7
 """After so many refusals more than one is banned at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Saturate(Strategy):
     """Run rules to saturation or a limit, and extract the cheapest equal term.
 
@@ -256,5 +256,10 @@ def saturate(
     limits: Limits | None = None, licence: FastMath = FastMath.GUARDED,
 ) -> Saturate:  # fmt: skip
     """Make a strategy that saturates with rules and extracts by a cost model."""
+    if not isinstance(cost, CostModel):
+        raise StrategyError(
+            f"{cost!r} is no cost model; give one, such as rewrite.cost.Gowda2021(), or pass the "
+            "name of one to optimize"
+        )
     rules = simplify if isinstance(simplify, RuleSet) else RuleSet("rules", tuple(simplify))
     return Saturate(rules, expand or RuleSet("none", ()), cost, limits or Limits(), licence)
