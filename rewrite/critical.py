@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rewrite import ops
 from rewrite.sorts import SORTS
-from rewrite.tree import Node, Place, Sides, Tree, Var, commutes, equations, places, read
+from rewrite.tree import Node, Place, Sides, Tree, Var, equations, places, read
 
 __all__ = ["Overlap", "narrowings", "overlaps", "substituted", "unify"]
 
@@ -52,7 +53,8 @@ def unify(one: Tree, other: Tree, known: Binding) -> Iterator[Binding]:
     elif one.head == other.head:
         yield from _unify_all(one.args, other.args, known)
         args = other.args
-        if len(args) == 2 and commutes(one.head.code) and args[0] != args[1]:
+        swapped = len(args) == 2 and ops.swaps(one.head.code, args[0].sort, args[1].sort)
+        if swapped and args[0] != args[1]:
             yield from _unify_all(one.args, args[::-1], known)
 
 

@@ -1,9 +1,11 @@
 """Terms of other types as numbered nodes, which the matcher and the traversals read like a store.
 
 Everything goes through `rewrite.interface`. Nodes are told apart by identity, so that a shared
-object is one node; two objects are equal if they say so.
+object is one node; two calls are equal if their types, heads and children are, two leaves if they
+say so.
 """
 
+import itertools
 import numbers
 from typing import Any, Final
 
@@ -31,6 +33,45 @@ _TRUTHS: Final = {
 """Op -> which arguments are truth values, should their type not tell: names, for example."""
 
 
+class _Alike:
+    """Numbers that are the same for equal objects, by identity, and by what calls are made of.
+
+    Python's own `hash` and `==` of a tuple recurse in C, and walk a shared part once for each path.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[Any, int]] = {}  # keeps the objects alive
+        self.numbers: dict[Any, int] = {}
+        self.unhashable: list[tuple[Any, int]] = []
+        self.count = itertools.count()
+
+    def learn(self, item: Any, key: Any) -> int:
+        """Return the number of an object that its key tells from others."""
+        number = self.numbers.setdefault(key, next(self.count))
+        self.known[id(item)] = item, number
+        return number
+
+    def leaf(self, item: Any) -> int:
+        """Return the number of a leaf."""
+        try:
+            return self.learn(item, ("leaf", item))
+        except TypeError:  # no hash: compare
+            for other, number in self.unhashable:
+                if bool(other == item):
+                    self.known[id(item)] = item, number
+                    return number
+            number = self.learn(item, ("leaf without hash", id(item)))
+            self.unhashable.append((item, number))
+            return number
+
+    def current(self) -> "_Alike":
+        """Return this, or a new one where this has grown too large; a run keeps the one it has."""
+        return self if len(self.known) <= MOST_SORTS else _Alike()
+
+
+_ALIKE: Final[list[_Alike]] = [_Alike()]
+
+
 class Foreign:
     """A numbering of the objects met in one run; `like` tells which type new terms have."""
 
@@ -38,7 +79,8 @@ class Foreign:
         self.like = like
         self.objects: list[Any] = []
         self._ids: dict[int, int] = {}
-        self._firsts: dict[Any, int] = {}
+        self._firsts: dict[int, int] = {}
+        self._alike = _ALIKE[0] = _ALIKE[0].current()
         self._children: dict[int, tuple[int, ...]] = {}  # a type may make them anew at each call
         self._sorts: dict[int, Sort] = {}
         self._truths: set[int] = set()
@@ -56,17 +98,30 @@ class Foreign:
         return self.objects[node]
 
     def equal(self, one: int, other: int) -> bool:
-        """Compare two nodes as their type does."""
-        return one == other or bool(self.objects[one] == self.objects[other])
+        """Compare two nodes."""
+        return one == other or self._number(one) == self._number(other)
 
     def same(self, node: int) -> int:
         """Return the node that stands for all that equal this one."""
-        item = self.objects[node]
-        try:
-            return self._firsts.setdefault(item, node)
-        except TypeError:  # no hash: compare
-            alike = (k for k in range(node) if self.equal(k, node))
-            return next(alike, node)
+        return self._firsts.setdefault(self._number(node), node)
+
+    def _number(self, node: int) -> int:
+        known, stack = self._alike.known, [node]
+        while stack:
+            item = self.objects[stack[-1]]
+            if id(item) in known:
+                stack.pop()
+                continue
+            if not interface.is_call(item):
+                self._alike.leaf(item)
+                continue
+            children = self.children(stack[-1])
+            missing = [child for child in children if id(self.objects[child]) not in known]
+            stack += missing
+            if not missing:
+                parts = [known[id(self.objects[child])][1] for child in children]
+                self._alike.learn(item, (type(item), interface.head(item), *parts))
+        return known[id(self.objects[node])][1]
 
     def code(self, node: int) -> int:
         """Return the op code of a node, -1 for a head that is no op of ours."""

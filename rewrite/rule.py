@@ -148,10 +148,27 @@ class Rule:
         """Check the variables."""
         if not isinstance(self.licence, FastMath):
             raise PatternError(f"rule {self.name!r}: the licence {self.licence!r} is no FastMath")
+        if not isinstance(self.name, str) or not self.name:
+            raise PatternError(f"{self.name!r} is no name for a rule; give a text")
+        if not isinstance(self.lhs, Term):
+            raise PatternError(
+                f"rule {self.name!r}: the left side {self.lhs!r} is no term; write it with "
+                "rw.pattern_vars"
+            )
         if self.lhs.op in (ops.PVAR, ops.CONST):
             raise PatternError(f"rule {self.name!r}: the left side {self.lhs!r} matches anything")
         if not isinstance(self.rhs, (Term, Compute)):
-            raise PatternError(f"rule {self.name!r}: the right side {self.rhs!r} is no term")
+            raise PatternError(
+                f"rule {self.name!r}: the right side {self.rhs!r} is no term; rw.ruleset takes "
+                "numbers too, and rw.compute a function"
+            )
+        given = self.where if isinstance(self.where, tuple) else (self.where,)
+        odd = [c for c in given if not isinstance(c, Condition)]
+        if odd or given is not self.where:
+            raise PatternError(
+                f"rule {self.name!r}: {(odd or given)[0]!r} is no tuple of conditions; write "
+                "(rw.nonzero(a),), and rw.predicate for a function"
+            )
         _check_variables(self)
         _check_sequences(self)
         _check_sorts(self)

@@ -185,7 +185,7 @@ def canonical(tree: Tree) -> Tree:
     if isinstance(tree, Var):
         return tree
     args = tuple(canonical(arg) for arg in tree.args)
-    if len(args) == 2 and commutes(tree.head.code):
+    if len(args) == 2 and ops.swaps(tree.head.code, args[0].sort, args[1].sort):
         args = tuple(sorted(args, key=_key))
     return Node(tree.head, args, tree.sort)
 

@@ -263,5 +263,10 @@ def saturate(
     limits: Limits | None = None, licence: FastMath = FastMath.GUARDED,
 ) -> Saturate:  # fmt: skip
     """Make a strategy that saturates with rules and extracts by a cost model."""
+    if not isinstance(cost, CostModel):
+        raise StrategyError(
+            f"{cost!r} is no cost model; give one, such as rewrite.cost.Gowda2021(), or pass the "
+            "name of one to optimize"
+        )
     rules = simplify if isinstance(simplify, RuleSet) else RuleSet("rules", tuple(simplify))
     return Saturate(rules, expand or RuleSet("none", ()), cost, limits or Limits(), licence)

@@ -62,9 +62,7 @@ class One(Unary):
         for place, child in enumerate(children):
             if (made := (yield from run.fire(child))) is not None:
                 new = (*children[:place], made, *children[place + 1 :])
-                return run.nodes.leave(
-                    run.root if new == children else run.nodes.rebuild(run.root, new)
-                )
+                return run.nodes.leave(run.rebuilt(run.root, new))
         return None
 
 
@@ -109,7 +107,7 @@ class On(Control):
                     return None
                 made[child, id(body)] = result
         new = tuple([made[child, id(body)] for child, body in pairs])
-        return run.nodes.leave(run.root if new == below else run.nodes.rebuild(run.root, new))
+        return run.nodes.leave(run.rebuilt(run.root, new))
 
     def __str__(self) -> str:
         rest = [] if self.rest is None else [f"*{written(self.rest, ATOM)}"]
@@ -330,6 +328,7 @@ def innermost(body: Any, *, limit: int | None = None) -> Innermost:
 def outermost(body: Any, *, limit: int | None = None) -> Outermost:
     """Apply a strategy until it applies nowhere, parents first; never fails.
 
-    Each firing looks from the root again, so `innermost` is faster on deep terms.
+    Each firing looks from the root again and rewrites one place, also of a subterm that is shared:
+    `innermost` is faster on deep terms, and on DAGs with more paths than nodes the only one to end.
     """
     return Outermost(strategy(body), bounded(limit))

@@ -6,7 +6,7 @@ applies.
 
 from typing import Any, Final, Protocol
 
-from rewrite.errors import StrategyError
+from rewrite.errors import SortError, StrategyError
 from rewrite.foreign import Foreign
 from rewrite.store import Store
 from rewrite.term import Term, join
@@ -101,9 +101,21 @@ class Run:
 
     def rebuild(self, node: int, done: dict[int, int]) -> int:
         """Replace the children of a node by their results."""
-        old = self.nodes.children(node)
-        new = tuple([done[child] for child in old])
-        return node if new == old else self.nodes.rebuild(node, new)
+        new = tuple([done[child] for child in self.nodes.children(node)])
+        return self.rebuilt(node, new)
+
+    def rebuilt(self, node: int, new: tuple[int, ...]) -> int:
+        """Give a node other children; name the strategy where their sorts do not fit."""
+        if new == self.nodes.children(node):
+            return node
+        try:
+            return self.nodes.rebuild(node, new)
+        except SortError as error:
+            shown = ", ".join(cut(self.nodes.leave(child)) for child in new[:4])
+            raise SortError(
+                f"the strategy {self.whole} made {shown} of the arguments of "
+                f"{cut(self.nodes.leave(node))}: {error}"
+            ) from None
 
 
 _OPEN: Final = -1
@@ -200,6 +212,5 @@ class Search:
 
     def _climb(self, path: list[tuple[int, tuple[int, ...], int]], made: int) -> int:
         for node, children, place in reversed(path):
-            new = (*children[:place], made, *children[place + 1 :])
-            made = node if new == children else self.run.nodes.rebuild(node, new)
+            made = self.run.rebuilt(node, (*children[:place], made, *children[place + 1 :]))
         return made

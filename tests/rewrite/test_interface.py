@@ -15,8 +15,8 @@ from rewrite.fastmath import FastMath
 from rewrite.foreign import Foreign
 from rewrite.interface import children, head, is_call, make, sort
 from rewrite.matching import match
-from rewrite.rule import ruleset
-from strategies import bottomup, innermost, try_
+from rewrite.rule import Rule, ruleset
+from strategies import bottomup, innermost, strategy, try_
 
 x, y = rw.symbols("x y")
 a, b = sp.symbols("x y")
@@ -230,3 +230,28 @@ def test_no_type_commutes_matrices(kind: str, plan: Any) -> None:
     assert len(list(match(P * Q, f("mul", A, B)))) == 1
     assert len(list(match(p * P, f("mul", A, u)))) == 1
     assert len(list(match(p * q, f("mul", u, v)))) == 2
+
+
+# -- equal calls, without recursion ----------------------------------------------------------
+
+
+def test_deep_and_shared_tuples_are_compared_by_what_they_are_made_of() -> None:
+    v, w = rw.pattern_vars("v w")
+    double = Rule("double", v + v, 2 * v)
+    deep: Any = "x"
+    twin = shared = other = deep
+    for _ in range(100_000):  # Python's hash of it overflows the stack of C
+        deep, twin = ("sin", deep), ("sin", twin)
+    assert strategy(double)(("add", deep, twin))[2] is deep
+    assert strategy(double)(("add", deep, ("sin", twin))) is None
+    for _ in range(200):  # 2^200 paths
+        shared, other = ("sub", shared, shared), ("sub", other, other)
+    assert strategy(double)(("add", shared, other)) is not None
+    assert strategy(Rule("first", v - w, v))(shared) is not None
+
+
+def test_leaves_without_hash_are_compared() -> None:
+    (v,) = rw.pattern_vars("v")
+    double = strategy(Rule("double", v + v, 2 * v))
+    assert double(("add", [1], [1])) == ("mul", 2, [1])
+    assert double(("add", [1], [2])) is None
