@@ -10,7 +10,7 @@ node made by one path is found by the other. One lock per store serialises every
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -119,6 +119,20 @@ class Store:
                     found = self._append((_CONST, len(self.constants) - 1), sort_of(value))
                     self._constant_ids[key] = found
         return found
+
+    def integers(self, values: Iterable[int]) -> list[int]:
+        """Intern many integers at once."""
+        with self.lock:
+            known, pool, number = self._constant_ids, self.constants, int(INT)
+            nodes = []
+            for value in values:
+                key = ("int", value)
+                found = known.get(key)
+                if found is None:
+                    pool.append(value)
+                    found = known[key] = self._append((_CONST, len(pool) - 1), number)
+                nodes.append(found)
+            return nodes
 
     def symbol(self, symbol: Symbol, code: int = ops.SYMBOL.code) -> int:
         """Intern a symbol, or with the code of `pvar` a pattern variable."""

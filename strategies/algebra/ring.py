@@ -1,6 +1,7 @@
 """Polynomials over generators, as python-flint has them, and their way back to terms in bulk."""
 
 import math
+import operator
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -106,12 +107,11 @@ class Ring:
     def _bulk(self, exponents: Ints, coefs: Sequence[Rational]) -> int:
         """Write a sum with positive exponents; rows are in canonical order."""
         store = self.scribe.store
-        known = {c: store.constant(c) for c in dict.fromkeys(coefs)}
-        numbers = np.array([known[c] for c in coefs], np.int32)
+        numbers = self._numbers(coefs)
         row, column = np.nonzero(exponents)
         factors = self._powers(column, exponents[row, column])
         counts = np.bincount(row, minlength=len(coefs))
-        first = (numbers != known.get(1, -1)) | (counts == 0)
+        first = (numbers != store.constant(1)) | (counts == 0)
         start = np.zeros(len(coefs) + 1, np.int64)
         np.cumsum(counts + first, out=start[1:])
         args = np.empty(int(start[-1]), np.int32)
@@ -140,12 +140,28 @@ class Ring:
             places = np.empty(int(used[-1]) + 1, np.int64)
             places[used] = np.arange(len(used))
             keys = places[keys]
-        nodes = []
-        for key in used.tolist():
-            at, e = divmod(key, most)
-            g = self.generators[at]
-            nodes.append(g if e == 1 else store.make((_POW, g, store.constant(e))))
-        return np.array(nodes, np.int32)[keys]
+        at, exponents = np.divmod(used, most)
+        nodes = np.array(self.generators, np.int32)[at]
+        higher = np.flatnonzero(exponents > 1)
+        if len(higher):
+            args = np.empty((len(higher), 2), np.int32)
+            args[:, 0] = nodes[higher]
+            args[:, 1] = store.integers(exponents[higher].tolist())
+            made = np.full(len(higher), -1, np.int32)
+            codes, start = np.full(len(higher), _POW, np.uint8), np.arange(len(higher) + 1) * 2
+            store.indexed().intern(store, codes, start, args.ravel(), made, local=False)
+            nodes[higher] = made
+        return nodes[keys]
+
+    def _numbers(self, coefs: Sequence[Rational]) -> npt.NDArray[np.int32]:
+        """Write coefficients."""
+        store = self.scribe.store
+        distinct = list(dict.fromkeys(coefs))
+        if all(type(c) is int for c in distinct):
+            known = dict(zip(distinct, store.integers(distinct), strict=True))  # type: ignore[arg-type]
+        else:
+            known = {c: store.constant(c) for c in distinct}
+        return np.array([known[c] for c in coefs], np.int32)
 
 
 _CONST: Final = ops.CONST.code
@@ -160,7 +176,11 @@ def _unpacked(poly: Poly, degrees: list[int], top: int) -> tuple[Ints, list[int]
         weights.append(weight)
     (t,) = _LINE.gens()
     line: Any = poly.compose(*[t ** (w + top) for w in weights], ctx=_LINE)
-    packed = np.array([int(e) for (e,) in line.monoms()], np.int64)
+    coefs = list(map(operator.index, line.coeffs()))
+    # the derivative's coefficients tell exponents at half the time that reading them takes
+    raised = list(map(operator.index, line.derivative(0).coeffs()))
+    raised += [0] * (len(coefs) - len(raised))  # the constant comes last
+    packed = np.array([r // c for r, c in zip(raised, coefs, strict=True)], np.int64)
     sizes = np.array(degrees, np.int64) + 1
     exponents = packed[:, None] % top // np.array(weights, np.int64) % sizes
-    return exponents, list(map(int, line.coeffs()))
+    return exponents, coefs
