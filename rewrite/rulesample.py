@@ -162,5 +162,7 @@ def _random(random: np.random.Generator, symbol: Symbol, dtype: Any) -> npt.NDAr
     unsigned = np.uint64 if dtype == np.float64 else np.uint32
     half = GRID_LIMIT // 2
     bits = random.integers(0, np.iinfo(unsigned).max, half, unsigned, endpoint=True).view(dtype)
+    with np.errstate(invalid="ignore"):
+        bits *= 1  # no arithmetic makes a signalling NaN, and by C23 pow(1, x) of one is NaN
     ordinary = random.standard_normal(half) * np.exp2(random.integers(-9, 9, half))
     return np.concatenate([bits, ordinary.astype(dtype)])

@@ -13,7 +13,7 @@ from rewrite.analysis import holds
 from rewrite.errors import PatternError
 from rewrite.machine import layout as at
 from rewrite.machine.loop import run
-from rewrite.machine.tree import Callback, Data, Entry, compile_rules
+from rewrite.machine.tree import Callback, Data, Entry, Known, compile_rules
 from rewrite.matching import apply_rule
 from rewrite.rule import Rule
 from rewrite.signatures import automaton
@@ -75,8 +75,7 @@ class _Session:
         self.tasks = np.empty((ROOM, 4), np.int32)
         self.forms = np.empty(0, np.int32)
         self.seen = np.empty((0, 3), np.uint64)
-        self.classes = np.empty((0, 3), np.int32)
-        self.known = [0, 0]
+        self.known = data.known.get(store) or data.known.setdefault(store, Known())
         slots, names, steps = data.widths
         words = len(data.entries) // 64 + 1
         self.work: list[Any] = [
@@ -114,16 +113,16 @@ class _Session:
 
     def _classify(self) -> None:
         """Give the constants and symbols that are new to the store their classes."""
-        pools = (self.store.symbols, self.store.constants)
+        known, pools = self.known, (self.store.symbols, self.store.constants)
         longest = max(len(pool) for pool in pools)
-        if longest > len(self.classes):
+        if longest > len(known.classes):
             classes = np.full((2 * longest, 3), -1, np.int32)
-            classes[: len(self.classes)] = self.classes
-            self.classes = classes
+            classes[: len(known.classes)] = known.classes
+            known.classes = classes
         for code, pool in ((ops.SYMBOL.code, pools[0]), (ops.CONST.code, pools[1])):
-            for index in range(self.known[code], len(pool)):
-                self.classes[index, code] = self.data.class_of(code, pool[index])
-            self.known[code] = len(pool)
+            for index in range(known.counts[code], len(pool)):
+                known.classes[index, code] = self.data.class_of(code, pool[index])
+            known.counts[code] = len(pool)
 
     # -- the run -----------------------------------------------------------------------------
 
@@ -151,7 +150,7 @@ class _Session:
             outcome = run(
                 state, self.tasks, self.forms, self.seen,
                 (store._op, store._start, store._pool, store._payload, store._sort, table.slots,
-                 automaton().packed(), self.classes),
+                 automaton().packed(), self.known.classes),
                 data, tuple(self.work),
             )  # fmt: skip
             store.grown(int(state[at.USED]) - before)

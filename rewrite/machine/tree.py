@@ -7,23 +7,24 @@ entered; where any number of them may come in any order, what is below is passed
 McCune, "Experiments with discrimination-tree indexing and path indexing", 1992.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import product
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from rewrite import ops
-from rewrite.constants import Constant
+from rewrite.constants import Constant, Named, constant_key
 from rewrite.machine import layout as at
-from rewrite.matching import _LEAVES, _plan, same_value
+from rewrite.matching import _LEAVES, _plan
 from rewrite.pattern import DEEPEST, Do, Need, Plan, Step
 from rewrite.rule import Check, Compute, Rule
 from rewrite.sorts import BOOL
-from rewrite.store import Symbol
+from rewrite.store import Store, Symbol
 from rewrite.term import RULES, join
 
 __all__ = ["Callback", "Data", "compile_rules"]
@@ -32,7 +33,6 @@ type Ints = npt.NDArray[np.int32]
 type Word = tuple[str, int]
 """An edge: "star", or "into" or "over" with a key."""
 
-REMEMBERED: Final = 10_000
 VARIANTS: Final = 32
 """Patterns with more orders than this are entered by their root alone."""
 
@@ -50,6 +50,14 @@ class Callback:
 type Entry = Rule | Callback
 
 
+@dataclass(slots=True, eq=False)
+class Known:
+    """Which classes the constants and symbols of a store are in, for as many as were looked at."""
+
+    classes: Ints = field(default_factory=lambda: np.empty((0, 3), np.int32))
+    counts: dict[int, int] = field(default_factory=lambda: {ops.SYMBOL.code: 0, ops.CONST.code: 0})
+
+
 @dataclass(slots=True)
 class Data:
     """The arrays of `rewrite.machine.loop`, and what the driver needs beside them."""
@@ -62,8 +70,8 @@ class Data:
     names: list[tuple[str, ...]] = field(default_factory=list)
     """The variables of each rule."""
     arrays: tuple[Any, ...] = ()
+    known: WeakKeyDictionary[Store, Known] = field(default_factory=WeakKeyDictionary)
     _classes: dict[tuple[Any, ...], int] = field(default_factory=dict)
-    """The classes that were asked for, of what can be looked up."""
     widths: tuple[int, int, int] = (1, 1, 1)
     """The most slots, variables and steps that a rule has."""
 
@@ -73,26 +81,27 @@ class Data:
 
     def class_of(self, code: int, value: Symbol | Constant) -> int:
         """Return the class of a constant or symbol; -1 if no left side names it."""
-        exact = isinstance(value, (Symbol, int, Fraction))  # other constants may be NaN, or -0.0
-        key = (code, type(value), value)
-        if exact and key in self._classes:
-            return self._classes[key]
-        found = -1
-        for index, (other, known) in enumerate(self.values):
-            if code == other and _alike(known, value):
-                found = index
-                break
-        if exact and self.arrays:  # no more classes are added
-            if len(self._classes) >= REMEMBERED:
-                self._classes.clear()
-            self._classes[key] = found
-        return found
+        return self._classes.get(_class_key(code, value), -1)
+
+    def new_class(self, code: int, value: Symbol | Constant) -> int:
+        """Return the class of a constant or symbol that a left side names."""
+        key = _class_key(code, value)
+        if key not in self._classes:
+            self._classes[key] = len(self.values)
+            self.values.append((code, value))
+        return self._classes[key]
 
 
-def _alike(wanted: Symbol | Constant, found: Symbol | Constant) -> bool:
-    if isinstance(wanted, Symbol) or isinstance(found, Symbol):
-        return wanted == found
-    return same_value(wanted, found)
+def _class_key(code: int, value: Symbol | Constant) -> tuple[Any, ...]:
+    """Return what is equal for constants that `same_value` takes for the same, and symbols."""
+    if isinstance(value, Symbol):
+        return code, value
+    key = constant_key(value)
+    plain = not isinstance(value, (bool, Named)) and key[1] not in ("-0", "nan", *_INFINITE)
+    return (code, value) if plain else (code, *key)
+
+
+_INFINITE: Final = (math.inf, -math.inf)
 
 
 class _Builder:
@@ -109,11 +118,7 @@ class _Builder:
     # -- leaves ------------------------------------------------------------------------------
 
     def _class(self, code: int, value: Symbol | Constant) -> int:
-        known = self.data.class_of(code, value)
-        if known < 0:
-            self.data.values.append((code, value))
-            known = len(self.data.values) - 1
-        return known
+        return self.data.new_class(code, value)
 
     def _leaf(self, code: int, value: Symbol | Constant) -> int:
         self.data.leaves.append((code, value))
