@@ -31,7 +31,7 @@ from rewrite.matcher import (
     same_value,
     summary,
 )
-from rewrite.pattern import WIDEST, Do, Plan
+from rewrite.pattern import RULE_PARTS, WIDEST, Do, Plan
 from rewrite.rule import IDENTITY, Check, Compute, Rule
 from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
@@ -42,10 +42,6 @@ __all__ = ["Subst", "apply_rule", "head_ops", "instantiate", "match", "plausible
 type Subst = dict[str, Any]
 """What each pattern variable stands for, by name: a `Term` if the subject is one."""
 type Bound = Mapping[str, Value]
-
-
-RULE_PARTS: Final = 10_000
-"""So many parts of sums are tried for the variables of a rule before it is given up at a term."""
 
 
 def match(pattern: Term, term: Any, *, flat: bool = True) -> Iterator[Subst]:

@@ -7,15 +7,18 @@ from typing import Any, Final
 import numba as nb
 from numba.core.caching import FunctionCache
 
-__all__ = ["inlined", "native"]
+__all__ = ["inlined", "native", "stored"]
 
 _HERE: Final = Path(__file__).parent
-_SOURCES: Final = ("native.py", "bulk.py", "ops.py", "pattern.py", "unknowns.py", "machine/*.py")
+_SOURCES: Final = (
+    "native.py", "bulk.py", "ops.py", "pattern.py", "unknowns.py",
+    *(f"machine/{name}.py" for name in ("groups", "layout", "loop", "match")),
+)  # fmt: skip
 """Files whose code or constants end up in each other's machine code."""
 
 
 def _stamp() -> tuple[tuple[str, int, int], ...]:
-    files = sorted(path for pattern in _SOURCES for path in _HERE.glob(pattern))
+    files = [_HERE / name for name in _SOURCES]
     stats = [(path.name, path.stat()) for path in files]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
@@ -48,3 +51,12 @@ def native[F: Callable[..., Any]](function: F, *, inline: bool = False) -> F:
 def inlined[F: Callable[..., Any]](function: F) -> F:
     """Compile as `native` does, and into each caller."""
     return native(function, inline=True)
+
+
+def stored(function: Any) -> bool:
+    """Tell whether the machine code of a compiled loop is on disk: else it is made when called."""
+    try:
+        keys = function._cache._cache_file._load_index()
+    except OSError:
+        return False
+    return any(_STAMP in key for key in keys)

@@ -24,10 +24,12 @@ from rewrite.errors import PatternError
 from rewrite.store import Symbol
 from rewrite.term import RULES, Term
 
-__all__ = ["WIDEST", "Do", "Need", "Plan", "Step", "Variable", "plan"]
+__all__ = ["RULE_PARTS", "WIDEST", "Do", "Need", "Plan", "Step", "Variable", "plan"]
 
 DEEPEST: Final = 4
 """Variables further down are not looked for before an argument is picked."""
+RULE_PARTS: Final = 10_000
+"""So many parts of sums are tried for the variables of a rule before it is given up at a term."""
 WIDEST: Final = 100
 """Nested nodes of an op are seen as one group of up to so many arguments; beyond, as they stand."""
 

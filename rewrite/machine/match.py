@@ -23,9 +23,8 @@ from rewrite.machine.groups import (
     take_shares,
     take_value,
 )
-from rewrite.matching import RULE_PARTS
 from rewrite.native import inlined, native
-from rewrite.pattern import WIDEST, Do
+from rewrite.pattern import RULE_PARTS, WIDEST, Do
 
 __all__ = ["NO", "TIGHT", "WIDE", "YES", "match"]
 

@@ -3,6 +3,7 @@
 What comes back is what the generic walk makes of the same rules, see `strategies.traversal`.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from rewrite.machine import layout as at
 from rewrite.machine.loop import run
 from rewrite.machine.tree import Callback, Data, Entry, Known, compile_rules
 from rewrite.matching import apply_rule
+from rewrite.native import stored
 from rewrite.rule import Rule
 from rewrite.signatures import automaton
 from rewrite.sorts import SORTS
@@ -27,6 +29,11 @@ ROOM: Final = 1 << 10
 """Nodes for which there is room at least when the loop begins."""
 ELEMENTS: Final = 1 << 15
 """Arguments of groups that are open at a time."""
+
+
+COMPILES: Final = (
+    "rewrite: compiling the rewriting engine, once for this installation (about half a minute)"
+)
 
 
 class Endless(Exception):
@@ -60,6 +67,8 @@ class Machine:
 
         Raise `Endless` after `limit` firings, or where a term comes back to itself.
         """
+        if not run.signatures and not stored(run):
+            print(COMPILES, file=sys.stderr, flush=True)
         with store.lock:
             return _Session(self.data, store, limit, again).results(roots)
 
