@@ -1,5 +1,6 @@
 """The compiled engine against the generic walk: same rules, same results, same complaints."""
 
+import math
 import random
 from collections.abc import Callable
 from fractions import Fraction
@@ -14,12 +15,13 @@ import rewrite.machine.run  # so that small terms run compiled too
 from rewrite import ops
 from rewrite.analysis import fact_of
 from rewrite.conditions import nonzero
+from rewrite.constants import PI, E
 from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath
 from rewrite.intervals import TOP, Fact
 from rewrite.machine.run import Endless, Machine
-from rewrite.machine.tree import Callback, compile_rules
-from rewrite.matching import apply_rule, instantiate
+from rewrite.machine.tree import Callback, Data, compile_rules
+from rewrite.matching import apply_rule, instantiate, same_value
 from rewrite.ranges import transfer
 from rewrite.rule import Rule, RuleSet, ruleset
 from rewrite.rules import ALL
@@ -36,6 +38,7 @@ KINDS = [
     ops.MINIMUM, ops.ABS, ops.LT, ops.EQ, ops.AND, ops.OR, ops.NOT, ops.WHERE, ops.FMA,
 ]  # fmt: skip
 CONSTANTS = (0, 1, 2, -1, 0.5, -0.0)
+ODD = [0, 0.0, -0.0, 1, 1.0, True, False, math.inf, -math.inf, math.nan, PI, E, Fraction(1, 2), 0.5]
 REAL = FastMath.REASSOC | FastMath.NSZ | FastMath.NNAN
 a, b, c = rw.pattern_vars("a b c")
 
@@ -235,3 +238,26 @@ def test_constants_are_told_apart_however_often_they_are_asked_for() -> None:
     first = [data.class_of(code, value) for value in values]
     assert [data.class_of(code, value) for value in reversed(values)] == first[::-1]
     assert first[0] == first[1] != first[3] and first[2] == first[7] == -1
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(ODD), st.fractions(), st.floats()), min_size=1, max_size=9)
+)
+def test_constants_are_told_apart_as_the_matcher_does(values: list[Any]) -> None:
+    data = Data(())
+    for value in values:
+        data.new_class(ops.CONST.code, value)
+    for value in [*values, *ODD]:
+        alike = [k for k, (_, one) in enumerate(data.values) if same_value(one, value)]
+        assert len(alike) <= 1
+        assert data.class_of(ops.CONST.code, value) == (alike[0] if alike else -1)
+
+
+def test_one_after_the_other_is_as_good_as_together() -> None:
+    """What a machine knows of a store's constants and symbols is kept from run to run."""
+    store = Store()
+    x = Term(store, store.symbol(Symbol("x")))
+    plan = innermost(SHRINKING)
+    for k in range(1, 200):
+        one, other = (Term(store, store.constant(value)) for value in (Fraction(k, 7), 1))
+        assert plan(x * one * other) == (x * one if k != 7 else x)
