@@ -54,7 +54,9 @@ def inlined[F: Callable[..., Any]](function: F) -> F:
 
 
 def stored(function: Any) -> bool:
-    """Tell whether the machine code of a compiled loop is on disk: else it is made when called."""
+    """Tell whether a compiled loop has machine code, here or on disk: else a call makes it."""
+    if function.signatures:
+        return True
     try:
         keys = function._cache._cache_file._load_index()
     except OSError:

@@ -5,6 +5,7 @@ data for `rewrite.machine`. Results, and the errors for what does not end, are t
 `strategies.walk`; a body that is watched or holds other strategies is walked.
 """
 
+import functools
 import sys
 import weakref
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import numpy as np
 
 from rewrite.array import TermArray
 from rewrite.dag import reachable
+from rewrite.store import Ints, Store
 from rewrite.term import Term
 from strategies.base import Choice, Rules, Strategy
 from strategies.tracing import runaway
@@ -90,12 +92,26 @@ def rewritten[T: (Term, TermArray)](
 
     store = what.store
     roots = np.array([what.id], np.int32) if isinstance(what, Term) else what.ids.ravel()
-    if limit is None:
-        limit = 10_000 + 10 * len(reachable(store, roots))
+    least, more = limit, None
+    if least is None:  # the nodes below the roots are counted when that may be too little
+        least = 10_000 + 10 * _distinct(store, roots)
+        more = functools.partial(_allowance, store, roots)
     try:
-        made = machine_for(body).normalise(store, roots, limit=limit, again=again)
+        made = machine_for(body).normalise(store, roots, limit=least, more=more, again=again)
     except Endless as end:
         raise runaway(whole, body, Term(store, end.node), end.when) from None
     if isinstance(what, Term):
         return Term(store, int(made[0]))
     return TermArray(store, made.reshape(what.shape))
+
+
+def _allowance(store: Store, roots: Ints) -> int:
+    return 10_000 + 10 * len(reachable(store, roots))
+
+
+def _distinct(store: Store, roots: Ints) -> int:
+    if len(roots) == 1:
+        return 1
+    seen = np.zeros(len(store), np.bool_)
+    seen[roots] = True
+    return int(seen.sum())

@@ -4,7 +4,7 @@ What comes back is what the generic walk makes of the same rules, see `strategie
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -61,23 +61,27 @@ class Machine:
         return self._data
 
     def normalise(
-        self, store: Store, roots: Sequence[int] | Ints, *, limit: int, again: bool = True
-    ) -> Ints:
+        self, store: Store, roots: Sequence[int] | Ints, *, limit: int,
+        more: Callable[[], int] | None = None, again: bool = True,
+    ) -> Ints:  # fmt: skip
         """Return what becomes of the nodes: normal forms, or with `again` off one pass's results.
 
-        Raise `Endless` after `limit` firings, or where a term comes back to itself.
+        Raise `Endless` after `limit` firings, or after as many as `more` then allows, or where a
+        term comes back to itself.
         """
-        if not run.signatures and not stored(run):
+        if not stored(run):
             print(COMPILES, file=sys.stderr, flush=True)
         with store.lock:
-            return _Session(self.data, store, limit, again).results(roots)
+            return _Session(self.data, store, limit, more, again).results(roots)
 
 
 class _Session:
     """One run: the arrays that the loop writes to."""
 
-    def __init__(self, data: Data, store: Store, limit: int, again: bool) -> None:
-        self.data, self.store, self.limit, self.again = data, store, limit, again
+    def __init__(
+        self, data: Data, store: Store, limit: int, more: Callable[[], int] | None, again: bool
+    ) -> None:
+        self.data, self.store, self.more, self.again = data, store, more, again
         store.indexed()
         self.state = np.zeros(at.CELLS, np.int64)
         self.state[at.TOP], self.state[at.BOUND], self.state[at.AGAIN] = -1, limit, again
@@ -170,6 +174,8 @@ class _Session:
                 self._grow()
             elif outcome == at.ASK:
                 self._answer()
+            elif outcome == at.LIMIT and self._allow_more():
+                state[at.FIRED] -= 1  # it fires again
             else:
                 self._fail(outcome)
 
@@ -183,6 +189,13 @@ class _Session:
         if 2 * wide + 8 > len(self.work[-1]):
             self.work[-1] = np.zeros(4 * wide + 8, np.int32)
         self._make_room(wide)
+
+    def _allow_more(self) -> bool:
+        """Ask once how many firings are allowed after all."""
+        if self.more is None:
+            return False
+        self.state[at.BOUND], self.more = self.more(), None
+        return bool(self.state[at.FIRED] <= self.state[at.BOUND])
 
     def _fail(self, outcome: int) -> None:
         state, node = self.state, int(self.state[at.NODE])
@@ -244,7 +257,7 @@ class _Session:
         state[at.RULE], state[at.SKIP], state[at.STOOD] = 0, 0, 0
         state[at.FIRED] += 1
         state[at.LAST] = node
-        if state[at.FIRED] > state[at.BOUND]:
+        if state[at.FIRED] > state[at.BOUND] and not self._allow_more():
             state[at.NODE] = node
             self._fail(at.LIMIT)
         if self.again:

@@ -248,7 +248,8 @@ def test_constants_are_told_apart_as_the_matcher_does(values: list[Any]) -> None
     for value in values:
         data.new_class(ops.CONST.code, value)
     for value in [*values, *ODD]:
-        alike = [k for k, (_, one) in enumerate(data.values) if same_value(one, value)]
+        known: list[Any] = [one for _, one in data.values]
+        alike = [k for k, one in enumerate(known) if same_value(one, value)]
         assert len(alike) <= 1
         assert data.class_of(ops.CONST.code, value) == (alike[0] if alike else -1)
 
