@@ -154,8 +154,10 @@ def joined(nodes: Nodes, code: int, parts: Sequence[int]) -> int:
 def shares(most: list[int], size: int) -> Iterator[list[int]]:
     """Yield in how many ways so many things are taken of kinds, of each at most so many.
 
-    >>> list(shares([1, 2], 2))
-    [[1, 1], [0, 2]]
+    The list is the same each time, and changed in between.
+
+    >>> [tuple(taken) for taken in shares([1, 2], 2)]
+    [(1, 1), (0, 2)]
     """
     taken = [0] * len(most)
     tail = size
