@@ -4,6 +4,7 @@ Nothing is simplified: every expression is made with evaluate=False. Ops that Sy
 (`round`, `fmod`, ...) become undefined functions of the same name, which `from_sympy` reads.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -17,7 +18,7 @@ from rewrite.array import TermArray
 from rewrite.constants import PI, Constant, Named
 from rewrite.dag import Dag
 from rewrite.errors import SortError, UnsupportedOp
-from rewrite.io.sympy_reader import CLASSES, NAMES, from_sympy
+from rewrite.io.sympy_reader import CLASSES, NAMES, below, from_sympy, negative
 from rewrite.ops import BY_NAME, OPS
 from rewrite.sorts import BOOL, INT, MATRIX, REAL, Sort
 from rewrite.store import Symbol
@@ -128,12 +129,60 @@ def _(term: sp.Basic) -> bool:
     return bool(term.args) and not isinstance(term, sp.MatrixSymbol)
 
 
+@functools.lru_cache(maxsize=10_000)
+def _view(term: sp.Basic) -> tuple[str, tuple[Any, ...]] | None:
+    """Return the op and the arguments of what SymPy writes as sums, products and powers.
+
+    It has no differences, quotients and roots: they are told as `from_sympy` tells them, so that
+    a rule about them applies here too.
+    """
+    if isinstance(term, sp.Mul):
+        return _view_product(term)
+    if isinstance(term, sp.Pow):
+        if (power := below(term)) is not None:
+            return "div", (sp.S.One, _raised(term.base, power))
+        return ("sqrt", (term.base,)) if term.exp is sp.S.Half else None
+    if isinstance(term, sp.Add) and any(negative(part) is not None for part in term.args[1:]):
+        *first, last = term.args
+        before = first[0] if len(first) == 1 else sp.Add(*first, evaluate=False)
+        turned = negative(last)
+        return ("add", (before, last)) if turned is None else ("sub", (before, turned))
+    return None
+
+
+def _view_product(term: sp.Mul) -> tuple[str, tuple[Any, ...]] | None:
+    positive = negative(term)
+    if positive is not None:
+        return "neg", (positive,)
+    powers = [below(part) for part in term.args]
+    over = [part for part, power in zip(term.args, powers, strict=True) if power is None]
+    under = [
+        _raised(part.base, power)
+        for part, power in zip(term.args, powers, strict=True)
+        if power is not None
+    ]
+    return ("div", (_product(over), _product(under))) if under else None
+
+
+def _raised(base: Any, power: Fraction) -> Any:
+    exponent = sp.Rational(power.numerator, power.denominator)
+    return base if power == 1 else sp.Pow(base, exponent, evaluate=False)
+
+
+def _product(parts: list[Any]) -> Any:
+    if len(parts) < 2:
+        return parts[0] if parts else sp.S.One
+    return sp.Mul(*parts, evaluate=False)
+
+
 @interface.head.register
 def _(term: sp.Basic) -> str:
     if not interface.is_call(term):
         raise UnsupportedOp(f"{term} is a leaf; it has no head")
     if isinstance(term, sp.Piecewise):
         return "where"
+    if (view := _view(term)) is not None:
+        return view[0]
     return NAMES.get(type(term)) or str(term.func.__name__)
 
 
@@ -144,6 +193,8 @@ def _(term: sp.Basic) -> tuple[Any, ...]:
         if condition == sp.true:
             return sp.true, value, value
         return condition, value, sp.Piecewise(*rest, evaluate=False) if rest else sp.nan
+    if (view := _view(term)) is not None:
+        return view[1]
     return tuple(term.args) if interface.is_call(term) else ()
 
 

@@ -21,7 +21,7 @@ from rewrite.sorts import MATRIX
 from rewrite.store import Store
 from rewrite.term import Term, current_store, symbol
 
-__all__ = ["CLASSES", "NAMES", "from_sympy"]
+__all__ = ["CLASSES", "NAMES", "below", "from_sympy", "negative"]
 
 CLASSES: Final[dict[str, Any]] = {
     "exp": sp.exp, "log": sp.log, "sin": sp.sin, "cos": sp.cos, "tan": sp.tan,
@@ -228,7 +228,7 @@ def _number(expr: Any) -> Constant:
     return known[expr]
 
 
-def _negative(expr: Any) -> Any:
+def negative(expr: Any) -> Any:
     """Return y where an expression is -1*y."""
     if isinstance(expr, sp.Mul) and expr.args[0] is sp.S.NegativeOne and len(expr.args) > 1:
         rest = expr.args[1:]
@@ -237,7 +237,7 @@ def _negative(expr: Any) -> Any:
 
 
 def _add(reader: _Reader, expr: Any) -> Plan:
-    bare = [_negative(part) for part in expr.args]
+    bare = [negative(part) for part in expr.args]
     parts = [part if minus is None else minus for part, minus in zip(expr.args, bare, strict=True)]
 
     def build(reader: _Reader, nodes: list[int]) -> int:
@@ -253,14 +253,14 @@ def _add(reader: _Reader, expr: Any) -> Plan:
 
 
 def _mul(reader: _Reader, expr: Any) -> Plan:
-    positive = _negative(expr)
+    positive = negative(expr)
     if positive is not None:
         return (positive,), lambda reader, nodes: reader.make(ops.NEG, *nodes)
-    below = [_below(part) for part in expr.args]
-    parts = [part if p is None else part.base for part, p in zip(expr.args, below, strict=True)]
+    powers = [below(part) for part in expr.args]
+    parts = [part if p is None else part.base for part, p in zip(expr.args, powers, strict=True)]
 
     def build(reader: _Reader, nodes: list[int]) -> int:
-        pairs = list(zip(nodes, below, strict=True))
+        pairs = list(zip(nodes, powers, strict=True))
         return reader.over(
             [node for node, power in pairs if power is None],
             [reader.power(node, power) for node, power in pairs if power is not None],
@@ -269,7 +269,7 @@ def _mul(reader: _Reader, expr: Any) -> Plan:
     return parts, build
 
 
-def _below(expr: Any) -> Fraction | None:
+def below(expr: Any) -> Fraction | None:
     """Return the exponent of a factor that belongs under a fraction bar."""
     power = isinstance(expr, sp.Pow) and expr.is_commutative
     if power and isinstance(expr.exp, sp.Rational) and expr.exp < 0:
@@ -278,7 +278,7 @@ def _below(expr: Any) -> Fraction | None:
 
 
 def _pow(reader: _Reader, expr: Any) -> Plan:
-    under, exponent = _below(expr), expr.exp
+    under, exponent = below(expr), expr.exp
     if under is not None:
         return (expr.base,), lambda reader, nodes: reader.over([], [reader.power(nodes[0], under)])
     if exponent is sp.S.Half:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import sympy as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 import rewrite as rw
 from rewrite.errors import SortError, UnsupportedOp
@@ -255,3 +257,45 @@ def test_leaves_without_hash_are_compared() -> None:
     double = strategy(Rule("double", v + v, 2 * v))
     assert double(("add", [1], [1])) == ("mul", 2, [1])
     assert double(("add", [1], [2])) is None
+
+
+def _plain(term: Any) -> Any:
+    if is_call(term):
+        return (head(term), *map(_plain, children(term)))
+    symbol = getattr(term, "symbol", None)
+    return str(term if symbol is None else symbol.name)
+
+
+_LEAVES = st.sampled_from([*sp.symbols("x y z"), sp.Integer(2), sp.Integer(-1), sp.Rational(1, 2)])
+
+
+def _grown(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    pairs = st.tuples(parts, parts)
+    return st.one_of(
+        pairs.map(lambda p: p[0] + p[1]), pairs.map(lambda p: p[0] - p[1]),
+        pairs.map(lambda p: p[0] * p[1]), pairs.map(lambda p: p[0] / (p[1] + sp.Symbol("w"))),
+        parts.map(lambda p: -p), parts.map(lambda p: sp.sin(p)), parts.map(lambda p: p**-2),
+        parts.map(lambda p: sp.sqrt(sp.Symbol("w") + p)),
+    )  # fmt: skip
+
+
+@given(st.recursive(_LEAVES, _grown, max_leaves=9))
+def test_sums_products_and_powers_of_sympy_are_told_as_they_are_read(expr: Any) -> None:
+    if expr.has(sp.zoo, sp.nan, sp.I):
+        return
+    assert _plain(expr) == _plain(rw.from_sympy(expr))
+
+
+def test_rules_about_quotients_and_differences_apply_to_sympy() -> None:
+    p, q = rw.pattern_vars("p q")
+    x, y, z = sp.symbols("x y z")
+    laws = ruleset("laws", FastMath.FAST,
+        ("over-over",   p / (p / q),    q),
+        ("sub-sub",     p - (p - q),    q),
+        ("neg-over",    -(p / q),       p / -q),
+        ("root",        rw.sqrt(p * p), abs(p)),
+    )  # fmt: skip
+    with sp.evaluate(False):
+        terms = [x / (x / y), x - (x - z), sp.sqrt(x * x)]
+    assert [innermost(laws)(term) for term in terms] == [y, z, sp.Abs(x)]
+    assert rw.from_sympy(innermost(laws)(-(x / y))) == rw.symbol("x") / -rw.symbol("y")
