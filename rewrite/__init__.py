@@ -39,6 +39,7 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.oracle": "exact ulp_distance",
         "rewrite.accuracy": "Accuracy Guard accuracy bits_of_error",
         "rewrite.sampling": "sample_points",
+        "rewrite.fingerprint": "Fingerprint distinct fingerprint fingerprints",
         "rewrite.io.parse": "parse",
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
