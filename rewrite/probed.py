@@ -7,7 +7,10 @@ continued fraction and written modulo the prime, as values of rational terms are
 zero that is small enough is zero, which no precision would prove.
 """
 
+import itertools
 import math
+import operator
+from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from hashlib import shake_128
@@ -16,7 +19,7 @@ from typing import Any, Final
 from rewrite import balls, ops
 from rewrite.constants import PI, Named
 from rewrite.dag import Dag
-from rewrite.fingerprint import UNDEFINED, Points, exactly, residue, whole
+from rewrite.fingerprint import PRIME, UNDEFINED, Points, exactly, residue, whole
 from rewrite.oracle import working_precision
 from rewrite.probes import Probe
 
@@ -31,7 +34,7 @@ OPEN: Final = object()
 """More precision may tell."""
 
 PRECISIONS: Final = (768, 3072, 12288)
-MOST: Final = 1 << 27
+MOST: Final = 1 << 24
 """Bits in all nodes together that a precision may take at one point, beyond the first one."""
 GRID: Final = 320
 """Values are rounded to so many binary places."""
@@ -51,18 +54,21 @@ def probed(
     rows = dag.rows()
     size = _sizes(dag, rows, points)
     words: dict[int, list[int | None]] = {root: [None] * count for root in roots}
-    for at in range(count):
-        todo = list(roots)
-        for bits in PRECISIONS:
-            nodes = _below(rows, todo)
-            if not todo or (bits > PRECISIONS[0] and len(nodes) * bits > MOST):
-                break
-            with working_precision(bits):
-                values = _evaluated(dag, rows, points, nodes, at)
-                last = bits == PRECISIONS[-1]
-                for root in todo:
-                    words[root][at] = _word(values[root], 1e9 if last else bits, size[root])
-            todo = [root for root in todo if words[root][at] is None]
+    todo = list(range(count))
+    for bits, more in itertools.pairwise((*PRECISIONS, math.inf)):
+        wanted = [root for root in roots if None in words[root]]
+        nodes = _below(rows, wanted)
+        last = len(nodes) * more > MOST
+        most = math.inf if last else bits
+        with working_precision(bits):
+            columns = _evaluated(dag, rows, points, nodes, wanted, todo)
+            for root in wanted:
+                for at, value in zip(todo, columns[root], strict=True):
+                    if words[root][at] is None:
+                        words[root][at] = _word(value, most, size[root])
+        todo = [at for at in todo if any(found[at] is None for found in words.values())]
+        if last or not todo:
+            break
     return words
 
 
@@ -119,9 +125,13 @@ def _made_size(code: int, below: Sequence[Size], exponent: int | None) -> Size:
         times = min(abs(exponent), 1 << 40)
         turned = sizes[0] + twos[0] if exponent < 0 else 0
         return sizes[0] * times, twos[0] * times, (odds[0] + turned) * times, 1.0
-    if code in _POWERS:
-        return max(sizes) * factor, max(twos) * factor, max(odds) * factor, 1.0
+    if code in _POWERS:  # of a logarithm, it may be, and of either sign
+        return *(max(parts) * factor for parts in (sizes, twos)), _turned(below) * factor, 1.0
     return max(sizes), max(twos), max(odds), max(factors)
+
+
+def _turned(below: Sequence[Size]) -> float:
+    return max(size + twos + odd for size, twos, odd, _ in below)
 
 
 def _leaf_size(value: Any, values: Sequence[Probe] | None) -> Size:
@@ -146,24 +156,58 @@ def _evaluated(
     rows: Sequence[Row],
     points: Points,
     nodes: Sequence[int],
-    at: int,
-) -> dict[int, Value]:
-    """Return the values of nodes at one point, at the working precision."""
-    from flint import arb
-
-    small, zero = arb(2) ** -ZERO_BITS, arb(0)
-    values: dict[int, Value] = {}
+    roots: Sequence[int],
+    places: Sequence[int],
+) -> dict[int, list[Value]]:
+    """Return the values of roots at some points, at the working precision."""
+    uses = Counter(a for node in nodes for a in rows[node][1])
+    uses.update(roots)
+    columns: dict[int, list[Value]] = {}
+    clean: set[int] = set()  # nodes whose values are balls at all points
     for node in nodes:
         code, args = rows[node]
         if not args:
-            value = points[node][at] if node in points else dag.value[node]
-            values[node] = _enclosed(value)
+            given = points.get(node)
+            column = (
+                [_enclosed(dag.value[node])] * len(places)
+                if given is None
+                else [_enclosed(given[at]) for at in places]
+            )
+        else:
+            operands = [columns[a] for a in args]
+            plain = code in _PLAIN and clean.issuperset(args)
+            column = _tidied(_column(code, operands, plain=plain), operands)
+            for a in args:
+                uses[a] -= 1
+                if not uses[a]:
+                    del columns[a]
+        columns[node] = column
+        if not any(x is NOWHERE or x is OPEN or isinstance(x, bool) for x in column):
+            clean.add(node)
+    return columns
+
+
+def _column(code: int, operands: Sequence[list[Value]], *, plain: bool) -> list[Value]:
+    """Apply an op at all points; a plain one of balls alone needs no look at them."""
+    if plain:
+        return list(map(_PLAIN[code], *operands))
+    return [_applied(code, each) for each in zip(*operands, strict=True)]
+
+
+def _tidied(column: list[Value], operands: Sequence[list[Value]]) -> list[Value]:
+    """Tell what has no value from what is not known, and zero from what is small."""
+    from flint import arb
+
+    zero: Value = arb(0)
+    for at, made in enumerate(column):
+        if made.__class__ is not arb:
             continue
-        made = _applied(code, [values[a] for a in args])
-        if made.__class__ is arb and not made != 0 and abs(made) < small:
-            made = zero
-        values[node] = made
-    return values
+        if not made.is_finite():
+            sharp = made.is_nan() and all(_sharp(each[at]) for each in operands)
+            column[at] = NOWHERE if sharp else OPEN
+        elif not made != zero and abs(made) < arb(2) ** -ZERO_BITS:
+            column[at] = zero
+    return column
 
 
 def _enclosed(value: Any) -> Value:
@@ -177,7 +221,7 @@ def _enclosed(value: Any) -> Value:
     return NOWHERE if exact is None else arb(fmpq(exact.numerator, exact.denominator))
 
 
-def _applied(code: int, operands: list[Value]) -> Value:
+def _applied(code: int, operands: Sequence[Value]) -> Value:
     """Apply an op to what is known of its operands."""
     if code == ops.WHERE.code:
         chosen = operands[0]
@@ -190,12 +234,7 @@ def _applied(code: int, operands: list[Value]) -> Value:
         return OPEN
     if code in _COMPARISONS:
         return _compared(_COMPARISONS[code], *operands)
-    if code in _STEPS:
-        operands = [_settled(x) for x in operands]
-    made = _MEANING[code](*operands)
-    if made.is_finite():
-        return made
-    return NOWHERE if made.is_nan() and all(map(_sharp, operands)) else OPEN
+    return _PLAIN[code](*operands)
 
 
 _LOGIC: Final = (ops.AND.code, ops.OR.code, ops.NOT.code)
@@ -230,16 +269,6 @@ def _compared(test: Callable[[Value], bool], x: Value, y: Value) -> Value:
     return OPEN
 
 
-_STEPS: Final = frozenset(
-    row.code
-    for row in (
-        ops.FLOOR, ops.CEIL, ops.TRUNC, ops.POW, ops.ASIN, ops.ACOS, ops.ATANH, ops.ACOSH,
-        ops.LOG1P,
-    )
-)  # fmt: skip
-"""Ops with a step or an end of their domain at integers."""
-
-
 def _settled(x: Value) -> Value:
     """Return the integer in a ball that is too small to be told from it."""
     if x.is_exact() or not x.contains_integer() or not x.rad() < x.__class__(2) ** -ZERO_BITS:
@@ -255,11 +284,32 @@ def _round(x: Value) -> Value:
     return balls.round_(_settled(x * 2) / 2)
 
 
-_MEANING: Final[dict[int, Callable[..., Value]]] = {
-    **{row.code: row.ball for row in ops.BUILTIN if row.ball is not None},
+def _stepped(meaning: Callable[..., Value]) -> Callable[..., Value]:
+    """Return the meaning of an op that has a step, or an end of its domain, at integers."""
+    return lambda *operands: meaning(*map(_settled, operands))
+
+
+_PLAIN: Final[dict[int, Callable[..., Value]]] = {
+    **{
+        row.code: row.ball
+        for row in ops.BUILTIN
+        if row.ball is not None and row.makes != "b" and row is not ops.WHERE
+    },
+    ops.SUB.code: operator.sub,
+    ops.NEG.code: operator.neg,
     ops.FMOD.code: _fmod,
     ops.ROUND.code: _round,
+    ops.FLOOR.code: _stepped(balls.floor),
+    ops.CEIL.code: _stepped(balls.ceil),
+    ops.TRUNC.code: _stepped(balls.trunc),
+    ops.POW.code: _stepped(balls.pow_),
+    ops.ASIN.code: _stepped(balls.asin),
+    ops.ACOS.code: _stepped(balls.acos),
+    ops.ATANH.code: _stepped(balls.atanh),
+    ops.ACOSH.code: _stepped(balls.acosh),
+    ops.LOG1P.code: _stepped(balls.log1p),
 }
+"""By op, what it makes of balls."""
 
 
 def _sharp(x: Value) -> bool:
@@ -283,36 +333,40 @@ def _word(value: Value, bits: float, size: float) -> int | None:
         return TRUE if value else FALSE
     exact = _rational(value, 4 * size + SLACK)
     if exact is not None:
-        return residue(exact)
+        return exact
     return None if size + SURE > bits - GRID else _rounded(value)
 
 
-def _rational(value: Value, limit: float) -> Fraction | None:
-    """Return the rational number of few bits in a ball; None where chance might have put it there.
+def _rational(value: Value, limit: float) -> int | None:
+    """Return the word of the rational number of few bits in a ball, None if there is none.
 
     Among numbers with divisors of n bits, one is expected in a ball of a radius of 2**-2n.
     """
     from flint import fmpq
 
     mantissa, power = (int(part) for part in value.mid().man_exp())
+    if value.is_exact():
+        return mantissa * pow(2, power, PRIME) % PRIME
     if abs(power) > 1 << 20:
         return None
     above, below = (mantissa << power, 1) if power >= 0 else (mantissa, 1 << -power)
-    if value.is_exact():
-        return Fraction(above, below)
     spread, reach = (int(part) for part in value.rad().man_exp())
     accuracy = -(spread.bit_length() + reach)
     most = min((accuracy - SURE) // 2, limit)
+
+    def near(above: int, below: int) -> bool:
+        return bool(value.overlaps(value.__class__(fmpq(above, below))))
+
     last, now = (0, 1), (1, 0)
     while below:
         part, rest = divmod(above, below)
-        if now[1] and part.bit_length() > SURE - 8 and value.contains(fmpq(*now)):
+        if now[1] and part.bit_length() > SURE - 8 and near(*now):
             break
         last, now = now, (part * now[0] + last[0], part * now[1] + last[1])
         if now[1].bit_length() > most:
             return None
         above, below = below, rest
-    return Fraction(*now) if value.contains(fmpq(*now)) else None
+    return residue(Fraction(*now)) if near(*now) else None
 
 
 def _rounded(value: Value) -> int | None:
