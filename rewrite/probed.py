@@ -7,11 +7,10 @@ continued fraction and written modulo the prime, as values of rational terms are
 zero that is small enough is zero, which no precision would prove.
 """
 
-import itertools
 import math
 import operator
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from hashlib import shake_128
 from typing import Any, Final
@@ -35,7 +34,7 @@ OPEN: Final = object()
 
 PRECISIONS: Final = (768, 3072, 12288)
 MOST: Final = 1 << 24
-"""Bits in all nodes together that a precision may take at one point, beyond the first one."""
+"""Bits in all nodes of a term together that a precision may take, beyond the first one."""
 GRID: Final = 320
 """Values are rounded to so many binary places."""
 ZERO_BITS: Final = 448
@@ -54,22 +53,43 @@ def probed(
     rows = dag.rows()
     size = _sizes(dag, rows, points)
     words: dict[int, list[int | None]] = {root: [None] * count for root in roots}
-    todo = list(range(count))
-    for bits, more in itertools.pairwise((*PRECISIONS, math.inf)):
-        wanted = [root for root in roots if None in words[root]]
-        nodes = _below(rows, wanted)
-        last = len(nodes) * more > MOST
-        most = math.inf if last else bits
+    wanted, places = list(roots), list(range(count))
+    for bits, more in zip(PRECISIONS, (*PRECISIONS[1:], None), strict=True):
+        left = []
         with working_precision(bits):
-            columns = _evaluated(dag, rows, points, nodes, wanted, todo)
-            for root in wanted:
-                for at, value in zip(todo, columns[root], strict=True):
-                    if words[root][at] is None:
-                        words[root][at] = _word(value, most, size[root])
-        todo = [at for at in todo if any(found[at] is None for found in words.values())]
-        if last or not todo:
+            for root, column in _evaluated(dag, rows, points, wanted, places):
+                found = words[root]
+                known = dict(zip(places, column, strict=True))
+                _write(found, known, bits, size[root])
+                if None not in found:
+                    continue
+                if more is not None and _within(rows, root, MOST // more):
+                    left.append(root)
+                else:
+                    _write(found, known, math.inf, size[root])
+        wanted = left
+        places = [at for at in range(count) if any(words[root][at] is None for root in wanted)]
+        if not wanted:
             break
     return words
+
+
+def _write(found: list[int | None], known: Mapping[int, Value], bits: float, size: float) -> None:
+    """Write the words that are still missing, as far as they can be told."""
+    for at, value in known.items():
+        if found[at] is None:
+            found[at] = _word(value, bits, size)
+
+
+def _within(rows: Sequence[Row], root: int, most: int) -> bool:
+    """Tell whether a root has so few nodes: this must not depend on what is evaluated beside it."""
+    found, stack = {root}, [root]
+    while stack and len(found) <= most:
+        for a in rows[stack.pop()][1]:
+            if a not in found:
+                found.add(a)
+                stack.append(a)
+    return len(found) <= most
 
 
 def _below(rows: Sequence[Row], roots: Sequence[int]) -> list[int]:
@@ -152,39 +172,32 @@ def _leaf_size(value: Any, values: Sequence[Probe] | None) -> Size:
 
 
 def _evaluated(
-    dag: Dag,
-    rows: Sequence[Row],
-    points: Points,
-    nodes: Sequence[int],
-    roots: Sequence[int],
-    places: Sequence[int],
-) -> dict[int, list[Value]]:
-    """Return the values of roots at some points, at the working precision."""
+    dag: Dag, rows: Sequence[Row], points: Points, roots: Sequence[int], places: Sequence[int]
+) -> Iterator[tuple[int, list[Value]]]:
+    """Yield each root and its values at some points, at the working precision."""
+    nodes, wanted = _below(rows, roots), set(roots)
     uses = Counter(a for node in nodes for a in rows[node][1])
-    uses.update(roots)
     columns: dict[int, list[Value]] = {}
     clean: set[int] = set()  # nodes whose values are balls at all points
     for node in nodes:
         code, args = rows[node]
-        if not args:
-            given = points.get(node)
-            column = (
-                [_enclosed(dag.value[node])] * len(places)
-                if given is None
-                else [_enclosed(given[at]) for at in places]
-            )
-        else:
+        if args:
             operands = [columns[a] for a in args]
             plain = code in _PLAIN and clean.issuperset(args)
             column = _tidied(_column(code, operands, plain=plain), operands)
-            for a in args:
-                uses[a] -= 1
-                if not uses[a]:
-                    del columns[a]
+        elif node in points:
+            column = [_enclosed(points[node][at]) for at in places]
+        else:
+            column = [_enclosed(dag.value[node])] * len(places)
+        for a in args:
+            uses[a] -= 1
+            if not uses[a]:
+                del columns[a]
         columns[node] = column
         if not any(x is NOWHERE or x is OPEN or isinstance(x, bool) for x in column):
             clean.add(node)
-    return columns
+        if node in wanted:
+            yield node, column
 
 
 def _column(code: int, operands: Sequence[list[Value]], *, plain: bool) -> list[Value]:
@@ -323,7 +336,7 @@ def _sharp(x: Value) -> bool:
 def _word(value: Value, bits: float, size: float) -> int | None:
     """Write a value as a word; None where more precision is needed.
 
-    `size` estimates the bits of the value as a fraction, which are found in twice as many.
+    `size` estimates the bits of the value as a fraction, twice those of its divisor.
     """
     if value is OPEN:
         return None
@@ -331,7 +344,7 @@ def _word(value: Value, bits: float, size: float) -> int | None:
         return UNDEFINED
     if isinstance(value, bool):
         return TRUE if value else FALSE
-    exact = _rational(value, 4 * size + SLACK)
+    exact = _rational(value, size + SLACK)
     if exact is not None:
         return exact
     return None if size + SURE > bits - GRID else _rounded(value)

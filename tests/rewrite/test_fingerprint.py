@@ -304,6 +304,17 @@ def test_many_at_once_and_any_store() -> None:
     assert fingerprints([]) == []
 
 
+def test_what_is_beside_a_term_does_not_matter() -> None:
+    """Terms that need more bits, beside one so large that it cannot have them."""
+    large = x
+    for _ in range(2000):
+        large = rw.sin(large) * y + z
+    hard = [rw.exp(40 * rw.log(positive + k)) for k in range(3)]
+    made = fingerprints([*hard, large])
+    assert made[:3] == fingerprints([(positive + k) ** 40 for k in range(3)])
+    assert made[3] == fingerprint(large)
+
+
 PROGRAM = """
 import rewrite as rw
 names = {}
