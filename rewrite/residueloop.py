@@ -1,4 +1,4 @@
-"""The compiled loop of `rewrite.fingerprint`, imported for large terms only."""
+"""The compiled loop of `rewrite.residues`, imported for large terms only."""
 
 from typing import Any, Final
 
