@@ -137,6 +137,7 @@ def test_values_that_turn_out_rational() -> None:
     assert same(one, 1)
     assert same(rw.exp(30 * rw.log(positive)), positive**30)
     assert same(rw.exp(-rw.log(positive)), 1 / positive)
+    assert same(rw.exp(-30 * rw.log(positive)), positive**-30)
     assert same(rw.sqrt((x + 1) ** 40), (x + 1) ** 20)
     assert same(rw.exp2(const(10**9)), const(2) ** const(10**9))
     assert not same(rw.exp(30 * rw.log(positive)), positive**30 + Fraction(1, 10**60))
@@ -174,7 +175,7 @@ def test_different_functions_differ() -> None:
         (x < y, x < z), (x < y, y < x), (truth, ~truth), (rw.where(truth, x, y), x),
         (rw.exp(x), rw.exp(x) + Fraction(1, 10**60)), (x**n, x ** (n + 1)),
         (rw.pi * x, rw.e * x), (rw.floor(x), rw.trunc(x)), (rw.minimum(x, y), rw.maximum(x, y)),
-        (rw.symbol("x", dtype="int64"), x),
+        (rw.symbol("x", dtype="int64"), x), (rw.symbol("x", dtype="float32"), x),
     ]  # fmt: skip
     for one, other in pairs:
         assert not same(one, other), f"{one!r} and {other!r}"
@@ -245,6 +246,19 @@ def test_undefined() -> None:
     assert same(const(float("nan")) + x, x + const(float("nan")))
     assert same(x**-1, 1 / x)
     assert not same(const(0) ** -1, const(0))
+    assert same(rw.minimum(never, rw.hypot(x, y)), rw.minimum(rw.hypot(y, x), never))
+
+
+def test_undefined_at_some_points() -> None:
+    bit = rw.symbol("m", low=0, high=1, dtype="int64")
+    one = rw.sin(x) ** 2 + rw.cos(x) ** 2
+    assert not same(bit / bit, 1)
+    assert same(1 / bit + y, y + 1 / bit)
+    assert same(1 / bit + y, y + one / bit)
+    assert not same(1 / bit + y, bit + y)
+    below, above = rw.log(x) < y, x < 5  # the first has no value where x < 0
+    assert same(below & above, ~(~above | ~below))
+    assert same(rw.where(above, rw.sqrt(x), y), rw.where(~above, y, rw.sqrt(x)))
 
 
 def test_what_no_precision_finds_stands_for_itself() -> None:
@@ -261,7 +275,8 @@ def test_what_no_precision_finds_stands_for_itself() -> None:
 @given(terms([x, y, n], max_ops=15, ops=FIELD))
 @settings(max_examples=60)
 def test_the_compiled_loop_does_the_same(term: Term) -> None:
-    wanted = [term, term / (x - x), term**-3, 1 / term, rw.sin(term)]
+    bit = rw.symbol("m", low=0, high=1, dtype="int64")
+    wanted = [term, term / (x - x) + 1, y + 1 / bit, term**-3, 1 / term, rw.sin(term)]
     plain = fingerprints(wanted)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(residues, "SMALL", 0)
