@@ -39,6 +39,7 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.oracle": "exact ulp_distance",
         "rewrite.accuracy": "Accuracy Guard accuracy bits_of_error",
         "rewrite.sampling": "sample_points",
+        "rewrite.fingerprint": "Fingerprint distinct fingerprint fingerprints",
         "rewrite.io.parse": "parse",
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
@@ -127,6 +128,10 @@ if TYPE_CHECKING:
     from rewrite.errors import RewriteError as RewriteError
     from rewrite.evaluate import evaluate as evaluate
     from rewrite.fastmath import FastMath as FastMath
+    from rewrite.fingerprint import Fingerprint as Fingerprint
+    from rewrite.fingerprint import distinct as distinct
+    from rewrite.fingerprint import fingerprint as fingerprint
+    from rewrite.fingerprint import fingerprints as fingerprints
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
