@@ -1,13 +1,15 @@
 """Extraction: the cheapest program in an e-graph, by the cost of its DAG, over many roots.
 
-First a fixpoint of tree costs, then local search: one class at a time switches to a node that
-lowers the cost of the whole DAG, with reference counts telling what is shared.
+"greedy" takes the cheapest tree of each class, a fixpoint. "search" goes on by local search: one
+class at a time switches to a node that lowers the cost of the whole DAG, with reference counts
+telling what is shared. "exact" proves the optimum, or a bound, by an integer program.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -16,10 +18,16 @@ from rewrite.constants import Constant, to_float
 from rewrite.cost import CostModel
 from rewrite.dagsearch import INFINITE, Graph, compiled, fixpoint, search
 from rewrite.egraph.arrays import Frozen
+from rewrite.errors import UnsupportedOp
+from rewrite.exact import solve
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["Extraction", "Extractor"]
+__all__ = ["MODES", "Extraction", "Extractor", "Mode", "Proof", "mode_of"]
+
+type Mode = Literal["greedy", "search", "exact"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode.__value__)
+"""How to extract: by the cheapest tree, by local search on the DAG, by an integer program."""
 
 TIE: Final = 1e-4
 """Added to every node, so that of two equal costs the smaller term wins and no cycle is free."""
@@ -37,12 +45,49 @@ SHARE_PAYS: Final = 4.0
 MOST_SHARED: Final = 200
 
 
+def mode_of(name: Any) -> Mode:
+    """Check the name of a mode.
+
+    Raise `UnsupportedOp` for another one.
+    """
+    if name not in MODES:
+        raise UnsupportedOp(f"extract={name!r} is no way to extract; choices: {', '.join(MODES)}")
+    return name  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What an exact extraction knows: no program of the e-graph costs less than the bound."""
+
+    cost: float
+    bound: float
+    seconds: float
+
+    @property
+    def proved(self) -> bool:
+        """Whether the program is the cheapest one; prices below the tie-breaker count as equal."""
+        return self.gap <= 1e-9 or self.cost - self.bound <= TIE / 10
+
+    @property
+    def gap(self) -> float:
+        """By which share of its cost the program may at most be too dear."""
+        return max(0.0, self.cost - self.bound) / max(self.cost, TIE)
+
+    def __str__(self) -> str:
+        """Say what was proved."""
+        if self.proved:
+            return f"optimum proved in {self.seconds:.2g} s"
+        return f"no optimum proved in {self.seconds:.2g} s; at most {self.gap:.1%} above it"
+
+
 @dataclass(frozen=True, slots=True)
 class Extraction:
     """A chosen program: the node of each class, and its cost under the model."""
 
     choice: list[int]
     cost: float
+    proof: Proof | None = field(default=None, compare=False)
+    """Of an exact extraction."""
 
 
 class Extractor:
@@ -129,13 +174,26 @@ class Extractor:
                     ready.append(self.owner[node])
         return known
 
-    def extract(self, roots: Sequence[int] | None = None, *, banned: Sequence[int] = (),
-                sweeps: int = 8) -> Extraction | None:  # fmt: skip
+    def extract(self, roots: Sequence[int] | None = None, *, banned: Iterable[int] = (),
+                sweeps: int = 8, mode: Mode = "search", seconds: float = 5.0,
+                ) -> Extraction | None:  # fmt: skip
         """Choose a node for each class; None if a root has no program without the banned nodes.
 
-        A model without sharing gets the best tree, any other the best DAG that the search finds.
+        A model without sharing gets the best tree in any mode. "exact" searches for at most so many
+        seconds; what it proved is in `proof`.
         """
-        wanted: Any = list(self.frozen.roots if roots is None else roots)
+        begin = time.perf_counter()
+        wanted = list(self.frozen.roots if roots is None else roots)
+        banned = frozenset(banned)
+        if mode_of(mode) == "exact" and self.model.sharing:
+            return self._exact(wanted, banned, begin, seconds)
+        found = self._search(wanted, banned, 0 if mode == "greedy" else sweeps)
+        if found is not None and mode == "exact":
+            proof = Proof(found.cost, found.cost, time.perf_counter() - begin)
+            return replace(found, proof=proof)
+        return found
+
+    def _search(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
         price = list(self.price)
         for node in banned:
             price[node] = INFINITE
@@ -154,6 +212,40 @@ class Extractor:
             wanted, shareable = _as_array(wanted), _as_array(shareable)
         total = loops[1](wanted, shareable, sweeps, g)
         return Extraction(_listed(g.choice), float(total))
+
+    def _exact(self, wanted: list[int], banned: frozenset[int], begin: float, seconds: float,
+               forbidden: Sequence[frozenset[int]] = ()) -> Extraction | None:  # fmt: skip
+        """Solve the integer program; `forbidden` are programs, as sets of nodes, to pass over."""
+        g = self._graph(list(self.price), len(wanted))
+        for node in banned:
+            g.price[node] = INFINITE
+        fixpoint(g)
+        if any(g.choice[root] < 0 for root in wanted):
+            return None
+
+        def improve(among: set[int]) -> tuple[dict[int, int], float] | None:
+            found = self._search(wanted, set(range(len(g.price))) - among, 8)
+            return None if found is None else (self.used(found.choice, wanted), found.cost)
+
+        found = solve(g, wanted, improve, seconds=seconds, forbidden=forbidden, dropped=banned)
+        if found.choice is None:
+            return None
+        choice = list(g.choice)
+        for group, node in found.choice.items():
+            choice[group] = node
+        proof = Proof(found.cost, found.bound, time.perf_counter() - begin)
+        return Extraction(choice, found.cost, proof)
+
+    def used(self, choice: Sequence[int], roots: Sequence[int] | None = None) -> dict[int, int]:
+        """Return the classes that a program uses, each with its node."""
+        found: dict[int, int] = {}
+        stack = list(self.frozen.roots if roots is None else roots)
+        while stack:
+            group = stack.pop()
+            if group not in found:
+                node = found[group] = choice[group]
+                stack += self.args[self.start[node] : self.start[node + 1]]
+        return found
 
     def _graph(self, price: list[float], roots: int) -> Graph:
         count, edges = self.frozen.classes, len(self.args) + roots + 2
