@@ -19,7 +19,7 @@ from rewrite.cost import CostModel
 from rewrite.dagsearch import INFINITE, Graph, compiled, fixpoint, search
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import UnsupportedOp
-from rewrite.exact import solve
+from rewrite.optimal import solve
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 

@@ -32,7 +32,8 @@ def reduced(g: Any, roots: Sequence[int], *, limit: float | None = None,
     """Drop nodes that no cheapest program needs; without a limit only those that are in none.
 
     `limit` is the cost of a known program: if any costs less, a cheapest one is kept. `dropped` are
-    nodes to leave out in any case. Costs of trees must be in `g.best`.
+    nodes to leave out in any case. Nothing is left if no program is. Costs of trees must be in
+    `g.best`.
     """
     without = set(dropped)
     children = {
@@ -46,6 +47,8 @@ def reduced(g: Any, roots: Sequence[int], *, limit: float | None = None,
             members.setdefault(g.owner[node], []).append(node)
     while True:
         members = _reachable(members, children, roots)
+        if any(root not in members for root in roots):
+            return Reduced({}, children, set())
         before = sum(map(len, members.values()))
         needs = _needs(members, children, g)
         always = 0
@@ -65,27 +68,7 @@ def reduced(g: Any, roots: Sequence[int], *, limit: float | None = None,
 def _reachable(members: dict[int, list[int]], children: dict[int, frozenset[int]],
                roots: Sequence[int]) -> dict[int, list[int]]:  # fmt: skip
     """Keep the nodes that have a program and that the roots reach, in the order found."""
-    users: dict[int, list[int]] = {}
-    missing: dict[int, int] = {}
-    owner = {node: group for group, nodes in members.items() for node in nodes}
-    known: dict[int, None] = {}
-    ready: list[int] = []
-    for node, group in owner.items():
-        missing[node] = len(children[node])
-        for child in children[node]:
-            users.setdefault(child, []).append(node)
-        if not missing[node] and group not in known:
-            known[group] = None
-            ready.append(group)
-    sound = {node for node in owner if not missing[node]}
-    while ready:
-        for node in users.get(ready.pop(), ()):
-            missing[node] -= 1
-            if not missing[node]:
-                sound.add(node)
-                if owner[node] not in known:
-                    known[owner[node]] = None
-                    ready.append(owner[node])
+    sound = _sound(members, children)
     seen = dict.fromkeys(roots)
     stack = list(seen)
     while stack:
@@ -94,7 +77,32 @@ def _reachable(members: dict[int, list[int]], children: dict[int, frozenset[int]
                 fresh = [child for child in children[node] if child not in seen]
                 seen.update(dict.fromkeys(fresh))
                 stack += fresh
-    return {c: [n for n in members[c] if n in sound] for c in known if c in seen}
+    kept = {group: [n for n in members.get(group, ()) if n in sound] for group in seen}
+    return {group: nodes for group, nodes in kept.items() if nodes}
+
+
+def _sound(members: dict[int, list[int]], children: dict[int, frozenset[int]]) -> set[int]:
+    """Return the nodes that have a program: whose children all have one."""
+    owner = {node: group for group, nodes in members.items() for node in nodes}
+    users: dict[int, list[int]] = {}
+    missing = {node: len(children[node]) for node in owner}
+    for node in owner:
+        for child in children[node]:
+            users.setdefault(child, []).append(node)
+    ready = [node for node, count in missing.items() if not count]
+    known: set[int] = set()
+    found = set(ready)
+    while ready:
+        group = owner[ready.pop()]
+        if group in known:
+            continue
+        known.add(group)
+        for node in users.get(group, ()):
+            missing[node] -= 1
+            if not missing[node]:
+                found.add(node)
+                ready.append(node)
+    return found
 
 
 def _closure(below: frozenset[int], needs: dict[int, int]) -> int:

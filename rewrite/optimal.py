@@ -59,7 +59,7 @@ def solve(g: Any, roots: Sequence[int], improve: Improve, *, seconds: float,
     for _ in range(ROUNDS):
         limit = None if forbidden or best.choice is None else best.cost
         model = reduced(g, roots, limit=limit, dropped=dropped)
-        if any(not model.members.get(root) for root in roots):
+        if not model.members:
             return Exact(best.choice, best.cost, best.cost)
         program = _Program(g, model, forbidden)
         bound = max(bound, program.relax(deadline))
@@ -123,8 +123,7 @@ class _Program:
 
     def _load(self) -> Any:
         highspy = _highspy()
-        solver, lp = highspy.Highs(), highspy.HighsLp()
-        solver.silent()
+        solver, lp = _solver(), highspy.HighsLp()
         for option, value in (
             ("parallel", "off"), ("mip_rel_gap", 0.0), ("mip_abs_gap", EPSILON),
         ):  # fmt: skip
@@ -173,7 +172,13 @@ class _Program:
 
     def _run(self, deadline: float) -> Any:
         self.solver.setOptionValue("time_limit", max(0.01, deadline - time.perf_counter()))
-        self.solver.run()
+        self.solver.startSolve()  # in a thread: Python answers Ctrl-C meanwhile
+        try:
+            while not self.solver.wait(1.0)[0]:
+                pass
+        except KeyboardInterrupt:
+            self.solver.cancelSolve()
+            raise
         return self.solver.getModelStatus()
 
     def relax(self, deadline: float) -> float:
@@ -280,3 +285,14 @@ def _highspy() -> Any:
             "extract='exact' needs HiGHS: pip install highspy; 'search' and 'greedy' do without"
         ) from error
     return highspy
+
+
+def _solver() -> Any:
+    """Make a solver that never prints: enabling callbacks would show a banner once a process."""
+
+    class Silent(_highspy().Highs):  # type: ignore[misc]
+        def enableCallbacks(self) -> None:
+            self.silent()
+            super().enableCallbacks()
+
+    return Silent()
