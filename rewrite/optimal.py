@@ -9,6 +9,7 @@ them.
 Source: F. Lin and Y. Zhao, "ASSAT: computing answer sets of a logic program by SAT solvers", 2004.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,8 @@ class _Program:
         self.cost = np.array(cost)
         self.knot = {group: knot for knot in knots(model) for group in knot}
         self.solver = self._load()
+        self.stopped = False
+        self.solver.cbMipInterrupt += self._stop
         self.values: dict[int, float] = {}
         """Of each node, in the last solution."""
         self.least: dict[int, float] = {}
@@ -125,7 +128,7 @@ class _Program:
         highspy = _highspy()
         solver, lp = _solver(), highspy.HighsLp()
         for option, value in (
-            ("parallel", "off"), ("mip_rel_gap", 0.0), ("mip_abs_gap", EPSILON),
+            ("threads", 1), ("mip_rel_gap", 0.0), ("mip_abs_gap", EPSILON),
         ):  # fmt: skip
             solver.setOptionValue(option, value)
         rows = list(self._rows())
@@ -172,14 +175,25 @@ class _Program:
 
     def _run(self, deadline: float) -> Any:
         self.solver.setOptionValue("time_limit", max(0.01, deadline - time.perf_counter()))
-        self.solver.startSolve()  # in a thread: Python answers Ctrl-C meanwhile
+        # in a thread of its own, so that Ctrl-C is answered; highspy's own allow one at a time
+        worker = threading.Thread(target=self._work, daemon=True)
+        worker.start()
         try:
-            while not self.solver.wait(1.0)[0]:
-                pass
+            while worker.is_alive():
+                worker.join(1.0)
         except KeyboardInterrupt:
-            self.solver.cancelSolve()
+            self.stopped = True
+            worker.join(0.4)
             raise
         return self.solver.getModelStatus()
+
+    def _work(self) -> None:
+        self.solver.run()
+        self.solver.resetThreadScheduler(False)  # what it started for this thread ends with it
+
+    def _stop(self, event: Any) -> None:
+        if self.stopped:
+            event.interrupt()
 
     def relax(self, deadline: float) -> float:
         """Solve without integers, cutting circles off; return the bound that it gives."""
