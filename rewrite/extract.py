@@ -176,17 +176,18 @@ class Extractor:
 
     def extract(self, roots: Sequence[int] | None = None, *, banned: Iterable[int] = (),
                 sweeps: int = 8, mode: Mode = "search", seconds: float = 5.0,
-                ) -> Extraction | None:  # fmt: skip
+                forbidden: Sequence[frozenset[int]] = ()) -> Extraction | None:  # fmt: skip
         """Choose a node for each class; None if a root has no program without the banned nodes.
 
         A model without sharing gets the best tree in any mode. "exact" searches for at most so many
-        seconds; what it proved is in `proof`.
+        seconds; what it proved is in `proof`. It alone can pass over `forbidden` programs, each
+        given as the set of its nodes.
         """
         begin = time.perf_counter()
         wanted = list(self.frozen.roots if roots is None else roots)
         banned = frozenset(banned)
         if mode_of(mode) == "exact" and self.model.sharing:
-            return self._exact(wanted, banned, begin, seconds)
+            return self._exact(wanted, banned, begin, seconds, forbidden)
         found = self._search(wanted, banned, 0 if mode == "greedy" else sweeps)
         if found is not None and mode == "exact":
             proof = Proof(found.cost, found.cost, time.perf_counter() - begin)
@@ -214,8 +215,8 @@ class Extractor:
         return Extraction(_listed(g.choice), float(total))
 
     def _exact(self, wanted: list[int], banned: frozenset[int], begin: float, seconds: float,
-               forbidden: Sequence[frozenset[int]] = ()) -> Extraction | None:  # fmt: skip
-        """Solve the integer program; `forbidden` are programs, as sets of nodes, to pass over."""
+               forbidden: Sequence[frozenset[int]]) -> Extraction | None:  # fmt: skip
+        """Solve the integer program, with the search where to start from."""
         g = self._graph(list(self.price), len(wanted))
         for node in banned:
             g.price[node] = INFINITE
@@ -233,8 +234,15 @@ class Extractor:
         choice = list(g.choice)
         for group, node in found.choice.items():
             choice[group] = node
-        proof = Proof(found.cost, found.bound, time.perf_counter() - begin)
-        return Extraction(choice, found.cost, proof)
+        cost = sum(g.price[node] for node in self.used(choice, wanted).values())
+        proof = Proof(cost, found.bound, time.perf_counter() - begin)
+        return Extraction(choice, cost, proof)
+
+    def trees(self) -> list[float]:
+        """Return the cost of the cheapest tree of each class."""
+        g = self._graph(list(self.price), 0)
+        fixpoint(g)
+        return list(g.best)
 
     def used(self, choice: Sequence[int], roots: Sequence[int] | None = None) -> dict[int, int]:
         """Return the classes that a program uses, each with its node."""
