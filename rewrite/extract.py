@@ -16,7 +16,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.constants import Constant, to_float
 from rewrite.cost import CostModel
-from rewrite.dagsearch import INFINITE, Graph, compiled, fixpoint, search
+from rewrite.dagsearch import INFINITE, Graph, again, compiled, fixpoint, search
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import UnsupportedOp
 from rewrite.optimal import solve
@@ -43,6 +43,8 @@ COMPILE_PAYS: Final = 30_000
 SHARE_PAYS: Final = 4.0
 """A class is tried for sharing if it costs so many times the cheapest operation."""
 MOST_SHARED: Final = 200
+STARTS: Final = (0.7, 0.3)
+"""Weights of the fixpoints that the search starts from again, after that of tree costs."""
 
 
 def mode_of(name: Any) -> Mode:
@@ -200,10 +202,10 @@ class Extractor:
             price[node] = INFINITE
         g = self._graph(price, len(wanted))
         large = len(price) >= COMPILE_PAYS
-        loops: Any = compiled() if large else (fixpoint, search)
+        loops: Any = compiled() if large else (fixpoint, search, again)
         if large:
             g = Graph(*map(_as_array, g))
-        loops[0](g)
+        loops[0](1.0, g)
         if any(g.choice[root] < 0 for root in wanted):
             return None
         if not self.model.sharing:
@@ -211,8 +213,12 @@ class Extractor:
         shareable: Any = self._shareable(g)
         if large:
             wanted, shareable = _as_array(wanted), _as_array(shareable)
-        total = loops[1](wanted, shareable, sweeps, g)
-        return Extraction(_listed(g.choice), float(total))
+        best, choice = float(loops[1](wanted, shareable, sweeps, g)), _listed(g.choice)
+        for weight in STARTS if sweeps else ():
+            total = float(loops[2](weight, wanted, shareable, sweeps, g))
+            if total < best - 1e-9:
+                best, choice = total, _listed(g.choice)
+        return Extraction(choice, best)
 
     def _exact(self, wanted: list[int], banned: frozenset[int], begin: float, seconds: float,
                forbidden: Sequence[frozenset[int]]) -> Extraction | None:  # fmt: skip
@@ -220,7 +226,7 @@ class Extractor:
         g = self._graph(list(self.price), len(wanted))
         for node in banned:
             g.price[node] = INFINITE
-        fixpoint(g)
+        fixpoint(1.0, g)
         if any(g.choice[root] < 0 for root in wanted):
             return None
 
@@ -241,7 +247,7 @@ class Extractor:
     def trees(self) -> list[float]:
         """Return the cost of the cheapest tree of each class."""
         g = self._graph(list(self.price), 0)
-        fixpoint(g)
+        fixpoint(1.0, g)
         return list(g.best)
 
     def used(self, choice: Sequence[int], roots: Sequence[int] | None = None) -> dict[int, int]:
@@ -260,7 +266,7 @@ class Extractor:
         first, members = self._members()
         first_user, users = self._users()
         return Graph(
-            price, self.owner, self.start, self.args, first, members, first_user, users,
+            price, [0] * len(price), self.owner, self.start, self.args, first, members, first_user, users,
             [INFINITE] * count, [-1] * count, [0] * count, [0] * count, [0] * edges,
             [0] * (2 * len(users) + 2),
         )  # fmt: skip
