@@ -41,6 +41,20 @@ class Graph(NamedTuple):
     undo: Any
 
 
+def _cost(node: int, weight: Any, g: Any) -> Any:
+    """Return the cost of a node by those of its children, which may not be known yet."""
+    total = 0.0
+    dearest = 0.0
+    for k in range(g.start[node], g.start[node + 1]):
+        below = g.best[g.args[k]]
+        total += below
+        if below > dearest:
+            dearest = below
+    if total >= INFINITE:
+        return INFINITE
+    return g.price[node] + dearest + weight * (total - dearest)
+
+
 def fixpoint(weight: Any, g: Any) -> int:
     """Relax costs of classes until nothing changes; return the number of passes.
 
@@ -61,16 +75,7 @@ def fixpoint(weight: Any, g: Any) -> int:
             group = g.owner[node]
             if g.price[node] >= INFINITE or g.refs[group] > 0:
                 continue
-            total = 0.0
-            dearest = 0.0
-            for k in range(g.start[node], g.start[node + 1]):
-                below = g.best[g.args[k]]
-                total += below
-                if below > dearest:
-                    dearest = below
-            if total >= INFINITE:
-                continue
-            cost = g.price[node] + dearest + weight * (total - dearest)
+            cost = _cost(node, weight, g)
             if cost < g.best[group] - 1e-12:
                 g.best[group] = cost
                 g.choice[group] = node
@@ -240,7 +245,18 @@ def compiled() -> tuple[Any, Any, Any]:
     import numba as nb
 
     scope: dict[str, Any] = {"INFINITE": INFINITE, "__name__": __name__}
-    for function in (_count, _shift, _reaches, _switch, _share, fixpoint, _renew, search, again):
+    for function in (
+        _cost,
+        _count,
+        _shift,
+        _reaches,
+        _switch,
+        _share,
+        fixpoint,
+        _renew,
+        search,
+        again,
+    ):
         copy = types.FunctionType(function.__code__, scope, function.__name__)
         scope[function.__name__] = nb.njit(nogil=True, cache=True)(copy)
     return scope["fixpoint"], scope["search"], scope["again"]

@@ -241,7 +241,7 @@ class Extractor:
         for group, node in found.choice.items():
             choice[group] = node
         cost = sum(g.price[node] for node in self.used(choice, wanted).values())
-        proof = Proof(cost, found.bound, time.perf_counter() - begin)
+        proof = Proof(cost, min(found.bound, cost), time.perf_counter() - begin)
         return Extraction(choice, cost, proof)
 
     def trees(self) -> list[float]:
@@ -266,7 +266,8 @@ class Extractor:
         first, members = self._members()
         first_user, users = self._users()
         return Graph(
-            price, [0] * len(price), self.owner, self.start, self.args, first, members, first_user, users,
+            price, [0] * len(price), self.owner, self.start, self.args, first, members,
+            first_user, users,
             [INFINITE] * count, [-1] * count, [0] * count, [0] * count, [0] * edges,
             [0] * (2 * len(users) + 2),
         )  # fmt: skip

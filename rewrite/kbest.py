@@ -8,11 +8,13 @@ from typing import Final
 
 from rewrite import ops
 from rewrite.cost import CostModel
+from rewrite.dag import Dag
 from rewrite.dagsearch import INFINITE
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import Extraction, Extractor, Mode, mode_of
 from rewrite.store import Store
+from rewrite.term import Term
 
 __all__ = ["k_best"]
 
@@ -28,11 +30,13 @@ def k_best(
 ) -> list[Extraction]:  # fmt: skip
     """Return the k cheapest programs that are different terms, cheapest first.
 
-    There may be fewer, as the e-graph has no more or the time is over. "exact" solves the integer
-    program again with the programs so far forbidden; the order is that of all programs as far as
-    each result's `proof` says so. "search" is a heuristic: it bans nodes of the programs so far,
-    one at a time, and may miss some. A frozen e-graph needs a model. Raise `UnsupportedOp` for
-    other modes, and for "exact" under a model without sharing.
+    Terms that differ in the order of commutative arguments count as one. There may be fewer, as the
+    e-graph has no more or the time is over. "exact" solves the integer program again with the
+    programs so far forbidden; the order is that of all programs as far as each result's `proof`
+    says so. "search" is a heuristic: it bans nodes of the programs so far, one at a time, and may
+    miss some. A frozen e-graph needs a model.
+
+    Raise `UnsupportedOp` for other modes, and for "exact" under a model without sharing.
 
     >>> import numpy as np
     >>> from rewrite.cost import Cancellation
@@ -63,12 +67,24 @@ def k_best(
     found: dict[tuple[int, ...], Extraction] = {}
     store = Store()
     for program in itertools.islice(programs, TRIES * k):
-        key = tuple(term.id for term in source.terms(program, store)[0])
+        key = _key(source.terms(program, store)[0], store)
         if key not in found or program.cost < found[key].cost:
             found[key] = program
         if len(found) == k:
             break
     return sorted(found.values(), key=lambda program: program.cost)
+
+
+def _key(terms: list[Term], store: Store) -> tuple[int, ...]:
+    """Return what tells terms apart but for the order of the arguments of commutative ops."""
+    dag = Dag.of(store, [term.id for term in terms])
+    made: list[int] = []
+    for at, (code, args) in zip(dag.ids.tolist(), dag.rows(), strict=True):
+        below = [made[a] for a in args]
+        if ops.OPS[code].commutative:
+            below.sort()
+        made.append(store.make((code, *below)) if below else at)
+    return tuple(made[root] for root in dag.roots)
 
 
 def _solved(extractor: Extractor, deadline: float) -> Iterator[Extraction]:

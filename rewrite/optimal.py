@@ -259,6 +259,8 @@ class _Program:
         self.solver.changeColsIntegrality(count, np.arange(count, dtype=np.int32), kinds)
         bound = 0.0
         while time.perf_counter() < deadline:
+            # else what the last run left behind may come back as the solution (HiGHS 1.16)
+            self.solver.clearSolver()
             self._start(best)
             status = self._run(deadline)
             info = self.solver.getInfo()
@@ -272,7 +274,8 @@ class _Program:
             choice = {self.g.owner[node]: node for node in chosen}
             circles = self._circles(choice)
             if not circles:
-                best.take((choice, sum(self.g.price[node] for node in chosen)))
+                if all(self.model.children[node] <= choice.keys() for node in chosen):
+                    best.take((choice, sum(self.g.price[node] for node in chosen)))
                 break
             fractions = self._unsupported({node: x[at] for node, at in self.column.items()})
             for some, group in dict.fromkeys((*circles, *fractions)):

@@ -110,9 +110,7 @@ def measure(term: Term, limits: Limits, seconds: float, figures: Figures) -> Non
     model = CycleCost(table_for(get("native")), "f64")
     plan = default_plan(model, FastMath.GUARDED, limits, guarded=False)
     dag = Dag.of(term.store, [term.id])
-    graph = bridge.EGraph(
-        *plan._rules(dag), fold=True, limits=limits, present=dag.code.tolist()
-    )
+    graph = bridge.EGraph(*plan._rules(dag), fold=True, limits=limits, present=dag.code.tolist())
     (root,) = (graph.load(dag)[at] for at in dag.roots)
     graph.run()
     frozen = graph.freeze([root])
