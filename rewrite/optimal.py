@@ -120,9 +120,9 @@ class _Program:
         for knot in dict.fromkeys(self.knot.values()):
             for group in sorted(knot):
                 self._cut(knot, group)
-        for nodes in forbidden:
-            if nodes <= self.column.keys():
-                self._row({self.column[node]: 1.0 for node in nodes}, len(nodes) - 1.0)
+        for program in forbidden:
+            if program <= self.column.keys():
+                self._row({self.column[node]: 1.0 for node in program}, len(program) - 1.0)
 
     def _load(self) -> Any:
         highspy = _highspy()

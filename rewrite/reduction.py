@@ -163,7 +163,7 @@ def _affordable(members: dict[int, list[int]], children: dict[int, frozenset[int
     least = np.zeros(8 * width)
     for group, nodes in members.items():
         least[group] = min((g.price[n] for n in nodes), default=0.0)
-    kept = {}
+    kept: dict[int, list[int]] = {}
     for group, nodes in members.items():
         kept[group] = []
         for node in nodes:
@@ -199,7 +199,7 @@ def knots(model: Reduced) -> list[frozenset[int]]:
             path.pop()
             low[group] = min(low[group], *(low[c] for c in (*below[group], group) if c in open_))
             if low[group] == number[group]:
-                knot = []
+                knot: list[int] = []
                 while not knot or knot[-1] != group:
                     knot.append(open_.popitem()[0])
                 if len(knot) > 1:
