@@ -43,7 +43,7 @@ COMPILE_PAYS: Final = 30_000
 SHARE_PAYS: Final = 4.0
 """A class is tried for sharing if it costs so many times the cheapest operation."""
 MOST_SHARED: Final = 200
-STARTS: Final = (0.7, 0.3)
+STARTS: Final = (0.0,)
 """Weights of the fixpoints that the search starts from again, after that of tree costs."""
 
 
