@@ -5,7 +5,7 @@ Read `compile_kernel` as the table of contents of the project: one line a stage,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -30,6 +30,7 @@ from rewrite.dag import Dag
 from rewrite.debug import emit
 from rewrite.egraph.limits import Limits, Report
 from rewrite.errors import ArgumentError, UnsupportedOp
+from rewrite.extract import Mode, mode_of
 from rewrite.fastmath import FastMath, licence
 from rewrite.rule import Rule
 from rewrite.rules import EXPAND, SIMPLIFY
@@ -121,7 +122,7 @@ def optimize(
     cost: "str | CostModel | None" = None,
     strategy: Any = None,
     limits: Limits | None = None,
-    extract: Literal["search"] = "search",
+    extract: Mode = "search",
     dtype: Any = np.float64,
 ) -> Optimized:
     """Find the cheapest equal form of terms that the licence allows.
@@ -130,6 +131,10 @@ def optimize(
     that they share subterms. `cost` is a model or its name ("gowda2021", a target); without it, CPU
     cycles an element on the target. A `dtype` of None is for code that will run in float64 or
     float32: it is judged in both.
+
+    `extract` says how the cheapest form is found among all that are equal: "greedy" (the cheapest
+    tree of each part), "search" (local search that counts what is shared once), or "exact" (an
+    integer program; whether the optimum was proved within `limits.seconds` is in the report).
 
     A `strategy` replaces the default plan: it may be the name of another one ("accurate",
     "smallest", "textbook"; see `plan`), a strategy, a rule, a rule set, or a function of a term.
@@ -142,16 +147,20 @@ def optimize(
     >>> rw.optimize(a * x + a * y).terms
     a*(x + y)
     """
-    if extract != "search":
-        raise UnsupportedOp(f"extract={extract!r}; only 'search' is there")
+    mode_of(extract)
     results, rebuild = results_of(exprs)
     flat = [term for result in results for term in result.terms]
     check_names(symbols_of(flat))
     machine = get(target) if isinstance(target, str) else target
-    setting = _setting(machine, math, cost, limits, dtype)
+    setting = replace(_setting(machine, math, cost, limits, dtype), extract=extract)
     model, allowed = setting.cost, setting.licence
     if isinstance(strategy, str):
         strategy = named_plan(strategy, setting)
+    elif strategy is not None and extract != "search":
+        raise ArgumentError(
+            f"extract={extract!r} is for plans that search; a strategy of your own says how it "
+            "extracts: saturate(..., extract=...)"
+        )
     emit("term", lambda: "\n".join(t.sexpr() for t in flat))
     own: tuple[Rule, ...] = ()
     if strategy is not None:

@@ -8,7 +8,7 @@ import types
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-__all__ = ["INFINITE", "Graph", "compiled", "fixpoint", "search"]
+__all__ = ["INFINITE", "Graph", "again", "compiled", "fixpoint", "search"]
 
 INFINITE: Final = 1e300
 
@@ -18,6 +18,8 @@ class Graph(NamedTuple):
 
     price: Any
     """Of each node; infinite where it must not be used."""
+    dirty: Any
+    """1 for the nodes whose children became cheaper."""
     owner: Any
     start: Any
     args: Any
@@ -39,26 +41,47 @@ class Graph(NamedTuple):
     undo: Any
 
 
-def fixpoint(g: Any) -> int:
-    """Relax tree costs until nothing changes; return the number of passes."""
+def _cost(node: int, weight: Any, g: Any) -> Any:
+    """Return the cost of a node by those of its children, which may not be known yet."""
+    total = 0.0
+    dearest = 0.0
+    for k in range(g.start[node], g.start[node + 1]):
+        below = g.best[g.args[k]]
+        total += below
+        if below > dearest:
+            dearest = below
+    if total >= INFINITE:
+        return INFINITE
+    return g.price[node] + dearest + weight * (total - dearest)
+
+
+def fixpoint(weight: Any, g: Any) -> int:
+    """Relax costs of classes until nothing changes; return the number of passes.
+
+    A node costs its price, its dearest child, and the others times a weight: at 1 that is the cost
+    of the tree, at 0 that of a program that shares all it can. Classes in use are left alone.
+    """
     passes = 0
     changed = True
+    for node in range(len(g.price)):
+        g.dirty[node] = 1
     while changed:
         changed = False
         passes += 1
         for node in range(len(g.price)):
-            cost = g.price[node]
-            if cost >= INFINITE:
+            if g.dirty[node] == 0:
                 continue
-            for k in range(g.start[node], g.start[node + 1]):
-                cost += g.best[g.args[k]]
-                if cost >= INFINITE:
-                    break
+            g.dirty[node] = 0
             group = g.owner[node]
+            if g.price[node] >= INFINITE or g.refs[group] > 0:
+                continue
+            cost = _cost(node, weight, g)
             if cost < g.best[group] - 1e-12:
                 g.best[group] = cost
                 g.choice[group] = node
                 changed = True
+                for u in range(g.first_user[group], g.first_user[group + 1]):
+                    g.dirty[g.users[u]] = 1
     return passes
 
 
@@ -176,6 +199,13 @@ def _share(group: int, mark: int, g: Any) -> Any:
     return 0.0
 
 
+def _renew(g: Any) -> None:
+    """Let classes that are not in use choose again, by what they would add to the program."""
+    for group in range(len(g.refs)):
+        g.best[group] = 0.0 if g.refs[group] > 0 else INFINITE
+    fixpoint(1.0, g)
+
+
 def search(roots: Any, shareable: Any, sweeps: int, g: Any) -> Any:
     """Improve the DAG cost, by one class at a time and by sharing one; return it."""
     total = _count(roots, g)
@@ -194,16 +224,39 @@ def search(roots: Any, shareable: Any, sweeps: int, g: Any) -> Any:
                 mark += len(g.users)
         if total > before - 1e-9:
             break
+        _renew(g)
     return total
 
 
+def again(weight: Any, roots: Any, shareable: Any, sweeps: int, g: Any) -> Any:
+    """Search from another start: a fixpoint that weighs all but the dearest child differently."""
+    for group in range(len(g.refs)):
+        g.best[group] = INFINITE
+        g.choice[group] = -1
+        g.refs[group] = 0
+        g.seen[group] = 0
+    fixpoint(weight, g)
+    return search(roots, shareable, sweeps, g)
+
+
 @cache
-def compiled() -> tuple[Any, Any]:
+def compiled() -> tuple[Any, Any, Any]:
     """Compile the loops with Numba: copies that call each other's compiled forms."""
     import numba as nb
 
     scope: dict[str, Any] = {"INFINITE": INFINITE, "__name__": __name__}
-    for function in (_count, _shift, _reaches, _switch, _share, fixpoint, search):
+    for function in (
+        _cost,
+        _count,
+        _shift,
+        _reaches,
+        _switch,
+        _share,
+        fixpoint,
+        _renew,
+        search,
+        again,
+    ):
         copy = types.FunctionType(function.__code__, scope, function.__name__)
         scope[function.__name__] = nb.njit(nogil=True, cache=True)(copy)
-    return scope["fixpoint"], scope["search"]
+    return scope["fixpoint"], scope["search"], scope["again"]

@@ -1,25 +1,33 @@
 """Extraction: the cheapest program in an e-graph, by the cost of its DAG, over many roots.
 
-First a fixpoint of tree costs, then local search: one class at a time switches to a node that
-lowers the cost of the whole DAG, with reference counts telling what is shared.
+"greedy" takes the cheapest tree of each class, a fixpoint. "search" goes on by local search: one
+class at a time switches to a node that lowers the cost of the whole DAG, with reference counts
+telling what is shared. "exact" proves the optimum, or a bound, by an integer program.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
 from rewrite import ops
 from rewrite.constants import Constant, to_float
 from rewrite.cost import CostModel
-from rewrite.dagsearch import INFINITE, Graph, compiled, fixpoint, search
+from rewrite.dagsearch import INFINITE, Graph, again, compiled, fixpoint, search
 from rewrite.egraph.arrays import Frozen
+from rewrite.errors import UnsupportedOp
+from rewrite.optimal import solve
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["Extraction", "Extractor"]
+__all__ = ["MODES", "Extraction", "Extractor", "Mode", "Proof", "mode_of"]
+
+type Mode = Literal["greedy", "search", "exact"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode.__value__)
+"""How to extract: by the cheapest tree, by local search on the DAG, by an integer program."""
 
 TIE: Final = 1e-4
 """Added to every node, so that of two equal costs the smaller term wins and no cycle is free."""
@@ -35,6 +43,43 @@ COMPILE_PAYS: Final = 30_000
 SHARE_PAYS: Final = 4.0
 """A class is tried for sharing if it costs so many times the cheapest operation."""
 MOST_SHARED: Final = 200
+STARTS: Final = (0.0,)
+"""Weights of the fixpoints that the search starts from again, after that of tree costs."""
+
+
+def mode_of(name: Any) -> Mode:
+    """Check the name of a mode.
+
+    Raise `UnsupportedOp` for another one.
+    """
+    if name not in MODES:
+        raise UnsupportedOp(f"extract={name!r} is no way to extract; choices: {', '.join(MODES)}")
+    return name  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What an exact extraction knows: no program of the e-graph costs less than the bound."""
+
+    cost: float
+    bound: float
+    seconds: float
+
+    @property
+    def proved(self) -> bool:
+        """Whether the program is the cheapest one; prices below the tie-breaker count as equal."""
+        return self.gap <= 1e-9 or self.cost - self.bound <= TIE / 10
+
+    @property
+    def gap(self) -> float:
+        """By which share of its cost the program may at most be too dear."""
+        return max(0.0, self.cost - self.bound) / max(self.cost, TIE)
+
+    def __str__(self) -> str:
+        """Say what was proved."""
+        if self.proved:
+            return f"optimum proved in {self.seconds:.2g} s"
+        return f"no optimum proved in {self.seconds:.2g} s; at most {self.gap:.1%} above it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +88,8 @@ class Extraction:
 
     choice: list[int]
     cost: float
+    proof: Proof | None = field(default=None, compare=False)
+    """Of an exact extraction."""
 
 
 class Extractor:
@@ -129,22 +176,36 @@ class Extractor:
                     ready.append(self.owner[node])
         return known
 
-    def extract(self, roots: Sequence[int] | None = None, *, banned: Sequence[int] = (),
-                sweeps: int = 8) -> Extraction | None:  # fmt: skip
+    def extract(self, roots: Sequence[int] | None = None, *, banned: Iterable[int] = (),
+                sweeps: int = 8, mode: Mode = "search", seconds: float = 5.0,
+                forbidden: Sequence[frozenset[int]] = ()) -> Extraction | None:  # fmt: skip
         """Choose a node for each class; None if a root has no program without the banned nodes.
 
-        A model without sharing gets the best tree, any other the best DAG that the search finds.
+        A model without sharing gets the best tree in any mode. "exact" searches for at most so many
+        seconds; what it proved is in `proof`. It alone can pass over `forbidden` programs, each
+        given as the set of its nodes.
         """
-        wanted: Any = list(self.frozen.roots if roots is None else roots)
+        begin = time.perf_counter()
+        wanted = list(self.frozen.roots if roots is None else roots)
+        banned = frozenset(banned)
+        if mode_of(mode) == "exact" and self.model.sharing:
+            return self._exact(wanted, banned, begin, seconds, forbidden)
+        found = self._search(wanted, banned, 0 if mode == "greedy" else sweeps)
+        if found is not None and mode == "exact":
+            proof = Proof(found.cost, found.cost, time.perf_counter() - begin)
+            return replace(found, proof=proof)
+        return found
+
+    def _search(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
         price = list(self.price)
         for node in banned:
             price[node] = INFINITE
         g = self._graph(price, len(wanted))
         large = len(price) >= COMPILE_PAYS
-        loops: Any = compiled() if large else (fixpoint, search)
+        loops: Any = compiled() if large else (fixpoint, search, again)
         if large:
             g = Graph(*map(_as_array, g))
-        loops[0](g)
+        loops[0](1.0, g)
         if any(g.choice[root] < 0 for root in wanted):
             return None
         if not self.model.sharing:
@@ -152,15 +213,61 @@ class Extractor:
         shareable: Any = self._shareable(g)
         if large:
             wanted, shareable = _as_array(wanted), _as_array(shareable)
-        total = loops[1](wanted, shareable, sweeps, g)
-        return Extraction(_listed(g.choice), float(total))
+        best, choice = float(loops[1](wanted, shareable, sweeps, g)), _listed(g.choice)
+        for weight in STARTS if sweeps else ():
+            total = float(loops[2](weight, wanted, shareable, sweeps, g))
+            if total < best - 1e-9:
+                best, choice = total, _listed(g.choice)
+        return Extraction(choice, best)
+
+    def _exact(self, wanted: list[int], banned: frozenset[int], begin: float, seconds: float,
+               forbidden: Sequence[frozenset[int]]) -> Extraction | None:  # fmt: skip
+        """Solve the integer program, with the search where to start from."""
+        g = self._graph(list(self.price), len(wanted))
+        for node in banned:
+            g.price[node] = INFINITE
+        fixpoint(1.0, g)
+        if any(g.choice[root] < 0 for root in wanted):
+            return None
+
+        def improve(among: set[int]) -> tuple[dict[int, int], float] | None:
+            found = self._search(wanted, set(range(len(g.price))) - among, 8)
+            return None if found is None else (self.used(found.choice, wanted), found.cost)
+
+        found = solve(g, wanted, improve, seconds=seconds, forbidden=forbidden, dropped=banned)
+        if found.choice is None:
+            return None
+        choice = list(g.choice)
+        for group, node in found.choice.items():
+            choice[group] = node
+        cost = sum(g.price[node] for node in self.used(choice, wanted).values())
+        proof = Proof(cost, min(found.bound, cost), time.perf_counter() - begin)
+        return Extraction(choice, cost, proof)
+
+    def trees(self) -> list[float]:
+        """Return the cost of the cheapest tree of each class."""
+        g = self._graph(list(self.price), 0)
+        fixpoint(1.0, g)
+        return list(g.best)
+
+    def used(self, choice: Sequence[int], roots: Sequence[int] | None = None) -> dict[int, int]:
+        """Return the classes that a program uses, each with its node."""
+        found: dict[int, int] = {}
+        stack = list(self.frozen.roots if roots is None else roots)
+        while stack:
+            group = stack.pop()
+            if group not in found:
+                node = found[group] = choice[group]
+                stack += self.args[self.start[node] : self.start[node + 1]]
+        return found
 
     def _graph(self, price: list[float], roots: int) -> Graph:
         count, edges = self.frozen.classes, len(self.args) + roots + 2
         first, members = self._members()
         first_user, users = self._users()
         return Graph(
-            price, self.owner, self.start, self.args, first, members, first_user, users,
+            price, [0] * len(price), self.owner, self.start, self.args, first, members,
+            first_user, users,
             [INFINITE] * count, [-1] * count, [0] * count, [0] * count, [0] * edges,
             [0] * (2 * len(users) + 2),
         )  # fmt: skip

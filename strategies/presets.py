@@ -18,6 +18,7 @@ from rewrite.accuracy import Guard, RangeGuard
 from rewrite.cost import Cancellation, CostModel
 from rewrite.egraph.limits import Limits
 from rewrite.errors import StrategyError
+from rewrite.extract import Mode
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.rule import RuleSet, ruleset
@@ -46,15 +47,16 @@ __all__ = ["PLANS", "Setting", "default_plan", "named_plan"]
 
 
 def default_plan(
-    cost: CostModel, licence: FastMath, limits: Limits, *, guarded: bool, dtype: str = "f64"
-) -> Saturate:
+    cost: CostModel, licence: FastMath, limits: Limits, *, guarded: bool, dtype: str = "f64",
+    extract: Mode = "search",
+) -> Saturate:  # fmt: skip
     """Return the plan of `optimize`: saturate with the whole library, extract, and be judged.
 
     `dtype` is "f64", "f32", or "both" for programs that will run in either.
     """
     judge = GuardJudge(dtype) if guarded and licence else None
     held = "f32" if dtype == "f32" else "f64"
-    return Saturate(SIMPLIFY, EXPAND, cost, limits, licence, judge, held)
+    return Saturate(SIMPLIFY, EXPAND, cost, limits, licence, judge, held, extract)
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,15 @@ class Setting:
     """Whether a form that is less accurate than its source is refused."""
     dtype: str = "f64"
     """As in `default_plan`."""
+    extract: Mode = "search"
+    """As in `Saturate`."""
 
     def search(self, cost: CostModel, more: RuleSet | None = None) -> Saturate:
         """Saturate with the whole library, and more laws, and extract by a cost."""
-        plan = default_plan(cost, self.licence, self.limits, guarded=self.guarded, dtype=self.dtype)
+        plan = default_plan(
+            cost, self.licence, self.limits, guarded=self.guarded, dtype=self.dtype,
+            extract=self.extract,
+        )  # fmt: skip
         if more is None:
             return plan
         return replace(plan, expand=RuleSet(f"{EXPAND.name} + {more.name}", (*EXPAND, *more)))

@@ -17,10 +17,11 @@ from rewrite import ops
 from rewrite.array import TermArray
 from rewrite.cost import CostModel, dag_cost
 from rewrite.dag import Dag
+from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.limits import Limits, Report, StopReason
 from rewrite.egraph.relevance import relevant
 from rewrite.errors import StrategyError
-from rewrite.extract import Extractor
+from rewrite.extract import Extractor, Mode, Proof, mode_of
 from rewrite.fastmath import FastMath
 from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
@@ -71,6 +72,13 @@ class Saturate(Strategy):
     judge: Judge | None = field(default=None, compare=False)
     dtype: str = "f64"
     """In which constants must be representable, "f64" or "f32"."""
+    extract: Mode = "search"
+    """How the cheapest term is found; what "exact" proved is noted in the report. It takes at most
+    `limits.seconds`, and results depend on them where they run out."""
+
+    def __post_init__(self) -> None:
+        """Check the mode, so that a mistake shows before the saturation."""
+        mode_of(self.extract)
 
     def __call__(self, term: Any) -> Any:
         """Optimise one term, or the terms of a `TermArray` together."""
@@ -122,8 +130,11 @@ class Saturate(Strategy):
         ]
         return relevant(groups[0], groups[1], dag)
 
-    def _search(self, dag: Dag, terms: list[Term]) -> tuple[list[Term], Report, int]:
-        """Return the best terms, a report, and how many programs the judge refused."""
+    def saturated(self, dag: Dag) -> tuple[Frozen | None, list[int], Report]:
+        """Run the rules on a program; return the e-graph, the class of each position, a report.
+
+        The e-graph is None if the rules contradict each other on this program.
+        """
         from rewrite.egraph.bridge import EGraph
 
         simplify, expand = self._rules(dag)
@@ -138,15 +149,25 @@ class Saturate(Strategy):
         if report.stop is StopReason.CONTRADICTION:
             names = ", ".join(report.matches) or "none"
             report.notes.append(f"nothing that was found is used; rules that matched: {names}")
-            return terms, report, 0
+            return None, [], report
         frozen = graph.freeze([places[r] for r in (*dag.roots, *range(len(dag)))])
         classes = frozen.roots[len(dag.roots) :]
         frozen = replace(frozen, roots=frozen.roots[: len(dag.roots)])
         report.nodes, report.classes = len(frozen), frozen.classes
+        return frozen, classes, report
+
+    def _search(self, dag: Dag, terms: list[Term]) -> tuple[list[Term], Report, int]:
+        """Return the best terms, a report, and how many programs the judge refused."""
+        frozen, classes, report = self.saturated(dag)
+        if frozen is None:
+            return terms, report, 0
         extractor = Extractor(frozen, self.cost, dtype=self.dtype)
         verdict = self.judge(terms) if self.judge is not None else None
-        search = _Search(extractor, dag, classes, dag_cost(dag, self.cost), verdict)
+        before, seconds = dag_cost(dag, self.cost), self.limits.seconds
+        search = _Search(extractor, dag, classes, before, verdict, self.extract, seconds)
         best = search.best()
+        if search.proof is not None:
+            report.notes.append(f"exact: {search.proof}")
         if search.refused:
             forms = "form was" if search.refused == 1 else "forms were"
             report.notes.append(
@@ -173,10 +194,13 @@ class _Search:
 
     def __init__(
         self, extractor: Extractor, dag: Dag, classes: list[int], before: float,
-        verdict: Verdict | None,
+        verdict: Verdict | None, mode: Mode, seconds: float,
     ) -> None:  # fmt: skip
         self.extractor, self.dag, self.classes = extractor, dag, classes
         self.before, self.verdict = before, verdict
+        self.mode, self.seconds = mode, seconds
+        self.proof: Proof | None = None
+        """Of the last program, among those without what the judge blamed before."""
         self.scratch = Store()
         self.refused = 0
         self.reason = ""
@@ -219,9 +243,13 @@ class _Search:
 
     def _try(self, banned: list[int]) -> tuple[list[Term] | None, list[int]]:
         """Extract and ask the judge; return good terms, or the e-nodes to blame, none if at end."""
-        extraction = self.extractor.extract(banned=banned)
+        left = max(0.0, self.seconds)
+        extraction = self.extractor.extract(banned=banned, mode=self.mode, seconds=left)
         if extraction is None:
             return None, []
+        if extraction.proof is not None:
+            self.proof = extraction.proof
+            self.seconds -= extraction.proof.seconds
         best, source = self.extractor.terms(extraction, self.scratch)
         made = Dag.of(self.scratch, [t.id for t in best])
         if dag_cost(made, self.extractor.model) >= self.before - 1e-9:
@@ -260,13 +288,20 @@ class _Search:
 
 def saturate(
     simplify: RuleSet | Iterable[Rule], cost: CostModel, *, expand: RuleSet | None = None,
-    limits: Limits | None = None, licence: FastMath = FastMath.GUARDED,
+    limits: Limits | None = None, licence: FastMath = FastMath.GUARDED, extract: Mode = "search",
 ) -> Saturate:  # fmt: skip
-    """Make a strategy that saturates with rules and extracts by a cost model."""
+    """Make a strategy that saturates with rules and extracts by a cost model.
+
+    `extract` is "greedy" (the cheapest tree), "search" (local search on the DAG) or "exact" (the
+    optimum, or a bound, by an integer program).
+    """
     if not isinstance(cost, CostModel):
         raise StrategyError(
             f"{cost!r} is no cost model; give one, such as rewrite.cost.Gowda2021(), or pass the "
             "name of one to optimize"
         )
     rules = simplify if isinstance(simplify, RuleSet) else RuleSet("rules", tuple(simplify))
-    return Saturate(rules, expand or RuleSet("none", ()), cost, limits or Limits(), licence)
+    none = RuleSet("none", ())
+    return Saturate(
+        rules, expand or none, cost, limits or Limits(), licence, extract=mode_of(extract)
+    )

@@ -210,7 +210,8 @@ BAD = [
     (lambda: rw.compile([x], x, parallel=0), ArgumentError, "at least 1"),
     (lambda: rw.compile([x], "x + 1"), UnsupportedOp, "in a term"),
     (lambda: rw.compile([x], None), UnsupportedOp, "in a term"),
-    (lambda: rw.optimize(x, extract="exact"), UnsupportedOp, "extract"),
+    (lambda: rw.optimize(x, extract="best"), UnsupportedOp, "'best'.*greedy, search, exact"),
+    (lambda: rw.optimize(x, extract="exact", strategy=rw.identity), ArgumentError, "saturate"),
 ]
 
 

@@ -1,6 +1,6 @@
 """Extraction: DAG costs, shared subterms, many roots, bans; against exhaustive search."""
 
-import itertools
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,9 @@ from rewrite.constants import Constant
 from rewrite.cost import Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
-from rewrite.extract import Extractor
+from rewrite.errors import ArgumentError, UnsupportedOp
+from rewrite.extract import MODES, Extractor
+from rewrite.kbest import k_best
 from rewrite.store import Store, Symbol
 
 
@@ -41,35 +43,51 @@ def graph(rows: list[tuple[str, int, tuple[int, ...]]], classes: int, roots: lis
     )  # fmt: skip
 
 
-def exhaustive(frozen: Frozen, price: list[float]) -> float:
+def programs(extractor: Extractor) -> dict[frozenset[int], float]:
+    """Return all programs as sets of nodes, with their costs: all choices without a circle."""
+    e = extractor
+    groups = [[n for n, o in enumerate(e.owner) if o == g] for g in range(e.frozen.classes)]
+    found: dict[frozenset[int], float] = {}
+
+    def grow(chosen: dict[int, int], waiting: tuple[int, ...]) -> None:
+        waiting = tuple(g for g in waiting if g not in chosen)
+        if not waiting:
+            nodes = frozenset(chosen.values())
+            if not circular(chosen):
+                found[nodes] = sum(e.price[n] for n in nodes)
+            return
+        for node in groups[waiting[0]]:
+            args = e.args[e.start[node] : e.start[node + 1]]
+            grow({**chosen, waiting[0]: node}, (*waiting[1:], *args))
+
+    def circular(chosen: dict[int, int]) -> bool:
+        done: set[int] = set()
+        for _ in chosen:
+            for group, node in chosen.items():
+                if set(e.args[e.start[node] : e.start[node + 1]]) <= done:
+                    done.add(group)
+        return len(done) < len(chosen)
+
+    grow({}, tuple(e.frozen.roots))
+    return found
+
+
+def exhaustive(extractor: Extractor) -> float:
     """Return the least DAG cost over all acyclic choices."""
-    groups = [
-        [n for n in range(len(frozen)) if frozen.owner[n] == g] for g in range(frozen.classes)
-    ]
-    best = float("inf")
-    for choice in itertools.product(*groups):
-        used: set[int] = set()
-        stack = list(frozen.roots)
-        total, good = 0.0, True
+    return min(programs(extractor).values(), default=float("inf"))
 
-        def visit(group: int, path: tuple[int, ...], choice: tuple[int, ...] = choice) -> bool:
-            if group in path:
-                return False
-            args = frozen.args[frozen.start[choice[group]] : frozen.start[choice[group] + 1]]
-            return all(visit(int(a), (*path, group)) for a in args)
 
-        good = all(visit(root, ()) for root in frozen.roots)
-        if not good:
-            continue
-        while stack:
-            group = stack.pop()
-            if group not in used:
-                used.add(group)
-                total += price[choice[group]]
-                node = choice[group]
-                stack += frozen.args[frozen.start[node] : frozen.start[node + 1]].tolist()
-        best = min(best, total)
-    return best
+def random_graph(seed: int, ops_: str = "add mul sin sub", classes: int = 7) -> Frozen:
+    """Make a graph of two roots; some nodes make circles possible."""
+    rng = np.random.default_rng(seed)
+    rows: list[tuple[str, int, tuple[int, ...]]] = [("symbol", 0, ()), ("symbol", 1, ())]
+    for group in range(2, classes):
+        for _ in range(int(rng.integers(1, 4))):
+            op = ops.op(ops_.split()[int(rng.integers(0, len(ops_.split())))])
+            low, high = (0, group) if rng.random() < 0.8 else (0, classes)
+            arity = 2 if op.arity < 0 else op.arity
+            rows.append((op.name, group, tuple(rng.integers(low, high, arity).tolist())))
+    return graph(rows, classes, [classes - 1, classes - 2])
 
 
 def test_sharing_beats_the_cheapest_tree() -> None:
@@ -90,25 +108,16 @@ def test_sharing_beats_the_cheapest_tree() -> None:
     extractor = Extractor(frozen, Unit())
     found = extractor.extract()
     assert found is not None
-    assert found.cost == pytest.approx(exhaustive(frozen, extractor.price))
+    assert found.cost == pytest.approx(exhaustive(extractor))
     assert frozen.code[found.choice[2]] == ops.COS.code
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_local_search_is_close_to_the_optimum(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    rows: list[tuple[str, int, tuple[int, ...]]] = [("symbol", 0, ()), ("symbol", 1, ())]
-    classes = 7
-    for group in range(2, classes):
-        for _ in range(int(rng.integers(1, 4))):
-            op = ["add", "mul", "sin", "sub"][int(rng.integers(0, 4))]
-            low, high = (0, group) if rng.random() < 0.8 else (0, classes)
-            args = tuple(int(v) for v in rng.integers(low, high, 1 if op == "sin" else 2))
-            rows.append((op, group, args))
-    frozen = graph(rows, classes, [classes - 1, classes - 2])
+    frozen = random_graph(seed)
     extractor = Extractor(frozen, Unit())
     found = extractor.extract()
-    best = exhaustive(frozen, extractor.price)
+    best = exhaustive(extractor)
     if found is None:
         assert best == float("inf")
     else:
@@ -165,3 +174,109 @@ def test_the_2021_table_is_a_tree_cost() -> None:
     shared = (x * y) + (x * y)
     assert dag_cost(Dag.of(shared.store, [shared.id]), model) == 3 + 3 + 1
     assert model.price(ops.LOG, (None,)) == 1
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_exact_is_the_optimum(seed: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Over all choices, with circles, two roots and negated operands of fma."""
+    extractor = Extractor(random_graph(seed, "add neg sin fma sub"), Unit())
+    best = exhaustive(extractor)
+    greedy, searched, exact = (extractor.extract(mode=mode) for mode in MODES)
+    if best == float("inf"):
+        assert greedy is searched is exact is None
+        return
+    assert greedy and searched and exact and exact.proof
+    assert exact.proof.proved and exact.cost == pytest.approx(best, abs=1e-6)
+    assert exact.proof.bound <= exact.cost <= searched.cost + 1e-6 <= greedy.cost + 2e-6
+    assert frozenset(extractor.used(exact.choice).values()) in programs(extractor)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_exact_needs_no_good_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the search finds bounds the program, but is not what is returned."""
+    search = Extractor._search
+    monkeypatch.setattr(Extractor, "_search", lambda self, w, b, n: search(self, w, b, 0))
+    better = 0
+    for seed in range(200, 240):
+        extractor = Extractor(random_graph(seed, classes=8), Unit())
+        greedy, exact = extractor.extract(mode="greedy"), extractor.extract(mode="exact")
+        if exact is not None and greedy is not None:
+            assert exact.cost == pytest.approx(exhaustive(extractor), abs=1e-6)
+            better += exact.cost < greedy.cost - 0.5
+    assert better
+
+
+def test_exact_says_what_is_open_when_the_time_is_over() -> None:
+    rng = np.random.default_rng(5)
+    rows: list[tuple[str, int, tuple[int, ...]]] = [("symbol", 0, ()), ("symbol", 1, ())]
+    for group in range(2, 150):
+        for _ in range(6):
+            args = tuple(rng.integers(max(0, group - 30), min(150, group + 4), 2).tolist())
+            rows.append((["add", "mul"][int(rng.integers(0, 2))], group, args))
+        rows.append(("add", group, (group - 1, group - 2)))
+    extractor = Extractor(graph(rows, 150, [149, 148]), Unit())
+    searched, exact = extractor.extract(), extractor.extract(mode="exact", seconds=0.0)
+    assert searched and exact and exact.proof
+    assert exact.cost <= searched.cost and exact.proof.bound < exact.cost
+    assert not exact.proof.proved and "no optimum proved" in str(exact.proof)
+
+
+def test_the_cheapest_tree_is_proved_by_the_fixpoint() -> None:
+    extractor = Extractor(random_graph(3), Gowda2021())
+    greedy, exact = extractor.extract(mode="greedy"), extractor.extract(mode="exact")
+    assert greedy and exact and exact.proof and exact.proof.proved
+    assert exact == greedy and str(exact.proof).startswith("optimum proved")
+
+
+def unordered(terms: list[rw.Term]) -> tuple[str, ...]:
+    """Write terms with the arguments of sums and products in one order."""
+
+    def write(term: rw.Term) -> str:
+        args = [write(a) for a in term.args]
+        name = term.op.name if args else str(term)
+        return f"{name}({','.join(sorted(args) if term.op.commutative else args)})"
+
+    return tuple(write(term) for term in terms)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_k_best_are_the_cheapest_terms_in_order(seed: int) -> None:
+    extractor = Extractor(random_graph(seed, "add neg sin fma"), Unit())
+    cheapest: dict[tuple[str, ...], float] = {}
+    store = Store()
+    for nodes, cost in programs(extractor).items():
+        choice = [-1] * extractor.frozen.classes
+        for node in nodes:
+            choice[extractor.owner[node]] = node
+        made, _ = extractor.terms(extract.Extraction(choice, cost), store)
+        key = unordered(made)
+        cheapest[key] = min(cost, cheapest.get(key, cost))
+    expected = sorted(cheapest.values())[:4]
+    exact, searched = (k_best(extractor, 4, mode=mode) for mode in ("exact", "search"))
+    assert [found.cost for found in exact] == pytest.approx(expected, abs=1e-5)
+    costs = [found.cost for found in searched]
+    assert costs == sorted(costs) and len(costs) <= len(expected)
+    assert all(cost >= least - 1e-6 for cost, least in zip(costs, expected, strict=False))
+    for found in (exact, searched):
+        terms = [unordered(extractor.terms(one, store)[0]) for one in found]
+        assert len(set(terms)) == len(terms)
+
+
+def test_modes_that_there_are_not_name_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frozen = random_graph(3)
+    extractor = Extractor(frozen, Unit())
+    with pytest.raises(UnsupportedOp, match=r"'best'.*greedy, search, exact"):
+        extractor.extract(mode="best")  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedOp, match="choices: search, exact"):
+        k_best(extractor, 2, mode="greedy")
+    with pytest.raises(UnsupportedOp, match=r"gowda2021.*mode='search'"):
+        k_best(frozen, 2, model=Gowda2021())
+    with pytest.raises(ArgumentError, match="model="):
+        k_best(frozen, 2)
+    with pytest.raises(ArgumentError, match="k=0"):
+        k_best(extractor, 0)
+    monkeypatch.setitem(sys.modules, "highspy", None)
+    with pytest.raises(UnsupportedOp, match="pip install highspy"):
+        extractor.extract(mode="exact")

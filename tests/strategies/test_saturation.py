@@ -1,16 +1,18 @@
 """Saturation as a strategy: it composes, is judged, spends its licence, and explains itself."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import rewrite as rw
 from codegen.cost import cycle_cost
-from rewrite.cost import Gowda2021
+from rewrite.cost import Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Limits, StopReason
-from rewrite.errors import StrategyError
+from rewrite.errors import StrategyError, UnsupportedOp
+from rewrite.extract import MODES, Extractor
 from rewrite.fastmath import FastMath, licence
 from rewrite.rule import RuleSet
 from rewrite.rules import EXPAND, SIMPLIFY
@@ -139,6 +141,44 @@ def test_roots_may_come_from_different_stores() -> None:
     wrong: Any = [x, "y"]
     with pytest.raises(StrategyError, match="takes terms, not 'y'"):
         plan.roots(wrong)
+
+
+def test_the_way_to_extract_is_an_option_and_exact_says_what_it_proved() -> None:
+    source = [rw.sin(x) * y + rw.sin(x) * z, (y + z) / x + rw.cos(x) ** 2]
+    costs = []
+    for mode in MODES:
+        plan = saturate(SIMPLIFY, MODEL, expand=EXPAND, extract=mode)
+        terms, report = plan.roots(source)
+        costs.append(dag_cost(Dag.of(terms[0].store, [t.id for t in terms]), MODEL))
+        assert any(note.startswith("exact: ") for note in report.notes) == (mode == "exact")
+    assert costs[2] <= costs[1] <= costs[0]
+    found = rw.optimize(x * y + x * z, extract="exact")
+    assert found.terms == x * (y + z) and "exact: optimum proved" in str(found.report)
+    assert saturate(SIMPLIFY, MODEL) != saturate(SIMPLIFY, MODEL, extract="exact")
+    wrong: Any = "best"
+    with pytest.raises(UnsupportedOp, match=r"'best'.*greedy, search, exact"):
+        saturate(SIMPLIFY, MODEL, extract=wrong)
+
+
+def test_all_exact_extractions_of_a_run_share_the_time() -> None:
+    given: list[float] = []
+
+    class Spy(Extractor):
+        def extract(self, *args: Any, **options: Any) -> Any:
+            given.append(options["seconds"])
+            return super().extract(*args, **options)
+
+    asked: list[Sequence[Term]] = []
+
+    def never(candidate: Sequence[Term]) -> Refusal:
+        asked.append(candidate)
+        dag = Dag.of(candidate[0].store, [t.id for t in candidate])
+        return Refusal(tuple(reversed(range(len(dag)))))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saturation, "Extractor", Spy)
+        replace(judged_by(never), extract="exact").roots([x * y + x * z])
+    assert len(given) > 1 and given == sorted(given, reverse=True) and given[0] > given[-1] >= 0
 
 
 def test_many_roots_share_their_subterms() -> None:
