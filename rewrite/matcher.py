@@ -12,16 +12,13 @@ from typing import Final
 from rewrite import ops
 from rewrite.errors import PatternError
 from rewrite.foreign import Foreign
-from rewrite.groups import Places, arguments, group, joined, shares, summary
+from rewrite.groups import Places, arguments, group, joined, shares
 from rewrite.lookups import Lookups
-from rewrite.nodes import Nodes, Value, fits, same_leaf, same_value, value_at
+from rewrite.nodes import Nodes, Value, fits, same_leaf, value_at
 from rewrite.pattern import Do, plan
 from rewrite.prepared import Preparation, Prepared, Row
 
-__all__ = [
-    "MOST_TRIES", "Machine", "Nodes", "Prepared", "TooManyWays", "Value", "joined", "prepared",
-    "same_value", "summary",
-]  # fmt: skip
+__all__ = ["MOST_TRIES", "Machine", "TooManyWays", "prepared"]
 
 
 class TooManyWays(PatternError):

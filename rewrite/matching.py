@@ -20,18 +20,11 @@ from rewrite.constants import Named, as_constant
 from rewrite.errors import MatchingWarning, PatternError
 from rewrite.fastmath import FastMath
 from rewrite.foreign import Foreign
-from rewrite.matcher import (
-    Machine,
-    Nodes,
-    Prepared,
-    TooManyWays,
-    Value,
-    joined,
-    prepared,
-    same_value,
-    summary,
-)
+from rewrite.groups import joined, summary
+from rewrite.matcher import Machine, TooManyWays, prepared
+from rewrite.nodes import Nodes, Value, same_value
 from rewrite.pattern import RULE_PARTS, WIDEST, Do, Plan
+from rewrite.prepared import Prepared
 from rewrite.rule import IDENTITY, Check, Compute, Rule
 from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol

@@ -6,10 +6,11 @@ import numba as nb
 import numpy as np
 
 from rewrite import ops
+from rewrite.residues import PRIME
 
 __all__ = ["residues"]
 
-_P: Final = np.uint64((1 << 61) - 1)
+_P: Final = np.uint64(PRIME)
 _LOW: Final = np.uint64((1 << 32) - 1)
 _HALF, _THREE, _TOP, _ONE = np.uint64(32), np.uint64(3), np.uint64(61), np.uint64(1)
 _ADD, _SUB, _MUL, _DIV = ops.ADD.code, ops.SUB.code, ops.MUL.code, ops.DIV.code

@@ -19,6 +19,7 @@ from rewrite.store import Ints, Store
 from rewrite.term import Term
 from strategies.base import Choice, Rules, Strategy
 from strategies.tracing import runaway
+from strategies.walk import allowed
 
 if TYPE_CHECKING:
     from rewrite.machine.run import Machine
@@ -94,7 +95,7 @@ def rewritten[T: (Term, TermArray)](
     roots = np.array([what.id], np.int32) if isinstance(what, Term) else what.ids.ravel()
     least, more = limit, None
     if least is None:  # the nodes below the roots are counted when that may be too little
-        least = 10_000 + 10 * _distinct(store, roots)
+        least = allowed(_distinct(store, roots))
         more = functools.partial(_allowance, store, roots)
     try:
         made = machine_for(body).normalise(store, roots, limit=least, more=more, again=again)
@@ -106,7 +107,7 @@ def rewritten[T: (Term, TermArray)](
 
 
 def _allowance(store: Store, roots: Ints) -> int:
-    return 10_000 + 10 * len(reachable(store, roots))
+    return allowed(len(reachable(store, roots)))
 
 
 def _distinct(store: Store, roots: Ints) -> int:

@@ -13,7 +13,7 @@ from rewrite.term import Term, join
 from strategies.base import Script, Strategy, cut
 from strategies.tracing import runaway
 
-__all__ = ["Nodes", "Run", "Search", "allowance", "nodes_of", "walk"]
+__all__ = ["Nodes", "Run", "Search", "allowance", "allowed", "nodes_of", "walk"]
 
 STEPS: Final = 10_000
 """Fewer steps than these are never too many, so that nothing has to be counted for them."""
@@ -60,7 +60,12 @@ def allowance(nodes: Nodes, root: int) -> int:
             if child not in seen:
                 seen.add(child)
                 stack.append(child)
-    return STEPS + 10 * len(seen)
+    return allowed(len(seen))
+
+
+def allowed(nodes: int) -> int:
+    """Return how many steps a term of so many nodes may take."""
+    return STEPS + 10 * nodes
 
 
 class Run:

@@ -125,6 +125,17 @@ def _take_all(k: int, base: int, end: int, top: int, last: int, elems: Any, owne
 
 
 @inlined
+def _counted_in(base: int, end: int, code: int, elems: Any, op: Any) -> bool:
+    """Tell whether nested arguments of a group are counted in: else one may stand as it is."""
+    if end - base > WIDEST:
+        return False
+    for i in range(base, end):
+        if op[elems[i]] == code:
+            return False
+    return True
+
+
+@inlined
 def take_value(
     value: int, code: int, k: int, base: int, end: int, top: int,
     op: Any, start: Any, pool: Any, elems: Any, owner: Any,
@@ -133,9 +144,7 @@ def take_value(
 
     Where nested arguments were too many to be counted in, a nested value may stand as it is.
     """
-    nested = end - base <= WIDEST
-    for i in range(base, end):
-        nested = nested and op[elems[i]] != code
+    nested = _counted_in(base, end, code, elems, op)
     if not nested or op[value] != code:
         elems[top] = value
         if _take_all(k, base, end, top, top + 1, elems, owner):
@@ -237,9 +246,9 @@ def _able(
     for row in range(steps[k, at.NEEDS], steps[k, at.NEEDS] + steps[k, at.MANY]):
         slot = wanted[row, at.WANTED]
         base, end = groups[slot, 0], groups[slot, 1]
-        found = end - base > WIDEST
+        found = not _counted_in(base, end, code, elems, op)
         for i in range(base, end):
-            found = found or op[elems[i]] == code or (owner[i] < 0 and elems[i] == one)
+            found = found or (owner[i] < 0 and elems[i] == one)
         if not found:
             return False
     return True
