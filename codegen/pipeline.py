@@ -85,7 +85,7 @@ class Optimized:
         if self._proof is None:
             return (
                 "which laws lead to the result was not proved within the limits of "
-                f"{self.limits.iterations} iterations and {self.limits.seconds:g} seconds; "
+                f"{self.limits.iterations} iterations and {self.limits.time_limit(0):g} seconds; "
                 "limits= sets others, and .report says which rules matched"
             )
         if not self._proof:

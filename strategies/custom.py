@@ -13,7 +13,8 @@ from rewrite.sorts import BOOL, REAL
 from rewrite.store import Symbol
 from rewrite.term import Term, join
 from strategies.base import Control, Rules, Strategy, cut, inside, strategy
-from strategies.saturation import Judge, Saturate
+from strategies.judged import Judge
+from strategies.saturation import Saturate
 
 __all__ = ["follow", "leaves", "rules_of"]
 

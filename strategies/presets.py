@@ -37,9 +37,10 @@ from strategies.algebra import (
 )
 from strategies.base import Strategy, choice
 from strategies.core import best, named, repeat, try_
+from strategies.judged import Refusal, Verdict
 from strategies.measures import Bits, Cost, InOrder, Length
 from strategies.normal import SHRINKING, Fold
-from strategies.saturation import Refusal, Saturate, Verdict
+from strategies.saturation import Saturate
 from strategies.simplify import TIDY
 from strategies.traversal import innermost
 

@@ -7,53 +7,38 @@ their form in the source, so that one bad corner does not cost the gain of all o
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 
-from rewrite import ops
 from rewrite.array import TermArray
 from rewrite.cost import CostModel, dag_cost
-from rewrite.dag import Dag
+from rewrite.dag import Dag, rebuild
 from rewrite.egraph.arrays import Frozen
+from rewrite.egraph.job import Job
 from rewrite.egraph.limits import Limits, Report, StopReason
+from rewrite.egraph.plan import aim_of, groups_of, plan_of
 from rewrite.egraph.relevance import relevant
 from rewrite.errors import StrategyError
-from rewrite.extract import Extractor, Mode, Proof, mode_of
+from rewrite.extract import Extractor, Mode, mode_of
 from rewrite.fastmath import FastMath
 from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
+from rewrite.schedule import Goal, Schedule, default_schedule
 from rewrite.store import Store
 from rewrite.term import Term, join
+from strategies.contradiction import saturate_soundly
 from strategies.core import Strategy
+from strategies.judged import CANDIDATES, Judge, Search
 
-__all__ = ["Judge", "Refusal", "Saturate", "Verdict", "saturate"]
+__all__ = ["Saturate", "rules_of", "saturate"]
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why candidate roots will not do: the positions in their `Dag` to blame, worst first."""
-
-    blame: tuple[int, ...] = ()
-    reason: str = ""
-
-
-type Verdict = Callable[[Sequence[Term]], Refusal | None]
-"""Says of candidate roots None ("good"), or why not."""
-type Judge = Callable[[Sequence[Term]], Verdict]
-"""Looks at the source once and returns what says whether a rewritten form of it will do."""
 
 GROWTH_PAYS: Final = 400
 """Above so many nodes only shrinking rules run: growing ones would end at the limit at once."""
 LOADABLE: Final = 50_000
-CANDIDATES: Final = 16
-"""How many programs are judged before the source is kept."""
-SINGLE: Final = 11
-"""So many of them while single e-nodes are banned."""
-PATIENCE: Final = 7
-"""After so many refusals more than one is banned at a time."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,6 +60,10 @@ class Saturate(Strategy):
     extract: Mode = "search"
     """How the cheapest term is found; what "exact" proved is noted in the report. It takes at most
     `limits.seconds`, and results depend on them where they run out."""
+    schedule: Schedule | None = None
+    """What runs in each iteration; None is `default_schedule` of both rule sets."""
+    until: Goal | None = None
+    """What ends the search early."""
 
     def __post_init__(self) -> None:
         """Check the mode, so that a mistake shows before the saturation."""
@@ -91,6 +80,8 @@ class Saturate(Strategy):
 
     def __str__(self) -> str:
         """Write as a strategy."""
+        if self.schedule is not None:
+            return f"saturate({self.schedule}, {self.cost.name})"
         return f"saturate({self.simplify.name}, {self.expand.name}, {self.cost.name})"
 
     def roots(self, terms: Sequence[Term]) -> tuple[list[Term], Report]:
@@ -121,40 +112,48 @@ class Saturate(Strategy):
         report.seconds = time.perf_counter() - begin
         return best, report
 
-    def _rules(self, dag: Dag) -> tuple[list[Rule], list[Rule]]:
+    def schedule_of(self) -> Schedule:
+        """Return what runs in each iteration."""
+        return self.schedule or default_schedule(self.simplify, self.expand)
+
+    def rules_for(self, dag: Dag) -> list[Rule]:
         """Keep the rules that the licence allows and the ops present can ever need."""
-        growing = self.expand if len(dag) <= GROWTH_PAYS else ()
+        always, growing = groups_of(self.schedule_of())
+        if len(dag) > GROWTH_PAYS:
+            growing = []
         groups = [
-            [r for r in g if r.symbolic and r.licence in self.licence]
-            for g in (self.simplify, growing)
+            [r for r in g if r.symbolic and r.licence in self.licence] for g in (always, growing)
         ]
-        return relevant(groups[0], groups[1], dag)
+        simplify, expand = relevant(groups[0], groups[1], dag)
+        return [*simplify, *expand]
+
+    def job(self, dag: Dag, rules: Iterable[Rule], *, assume: bool = True) -> Job:
+        """Say how to saturate a program with some of the rules."""
+        aim, more = aim_of(self.until)
+        if more:
+            dag = _with(dag, more)
+        fold = FastMath.REASSOC in self.licence
+        plan = plan_of(self.schedule_of(), fold=fold, kept=rules)
+        defined = FastMath.NNAN | FastMath.NINF in self.licence and len(set(dag.roots)) == 1
+        wanted = tuple(dag.roots)
+        return Job(plan, self.limits, dag, wanted, wanted if defined and assume else (), aim=aim)
 
     def saturated(self, dag: Dag) -> tuple[Frozen | None, list[int], Report]:
         """Run the rules on a program; return the e-graph, the class of each position, a report.
 
-        The e-graph is None if the rules contradict each other on this program.
+        Rules that contradict each other on this program are left out, and named in the report. The
+        e-graph is None if nothing sound was left.
         """
-        from rewrite.egraph.bridge import EGraph
-
-        simplify, expand = self._rules(dag)
-        fold = FastMath.REASSOC in self.licence
-        graph = EGraph(simplify, expand, fold=fold, limits=self.limits, present=dag.code.tolist())
-        defined = FastMath.NNAN | FastMath.NINF in self.licence and len(set(dag.roots)) == 1
-        places = graph.load(dag, assume=dag.roots if defined else ())
-        report = graph.run()
-        report.notes += classical([*self.simplify, *self.expand])
+        rules = self.rules_for(dag)
+        found = saturate_soundly(lambda kept, assume: self.job(dag, kept, assume=assume), rules)
+        report = found.report
+        report.notes += classical(rules_of(self.schedule_of()))
         if len(dag) > GROWTH_PAYS:
             report.notes.append(f"{len(dag)} nodes: growing rules were left out")
-        if report.stop is StopReason.CONTRADICTION:
-            names = ", ".join(report.matches) or "none"
-            report.notes.append(f"nothing that was found is used; rules that matched: {names}")
+        if found.frozen is None:
             return None, [], report
-        frozen = graph.freeze([places[r] for r in (*dag.roots, *range(len(dag)))])
-        classes = frozen.roots[len(dag.roots) :]
-        frozen = replace(frozen, roots=frozen.roots[: len(dag.roots)])
-        report.nodes, report.classes = len(frozen), frozen.classes
-        return frozen, classes, report
+        roots = found.frozen.roots[: len(dag.roots)]
+        return replace(found.frozen, roots=roots), found.classes[: len(dag)], report
 
     def _search(self, dag: Dag, terms: list[Term]) -> tuple[list[Term], Report, int]:
         """Return the best terms, a report, and how many programs the judge refused."""
@@ -163,8 +162,9 @@ class Saturate(Strategy):
             return terms, report, 0
         extractor = Extractor(frozen, self.cost, dtype=self.dtype)
         verdict = self.judge(terms) if self.judge is not None else None
-        before, seconds = dag_cost(dag, self.cost), self.limits.seconds
-        search = _Search(extractor, dag, classes, before, verdict, self.extract, seconds)
+        before, seconds = dag_cost(dag, self.cost), self.limits.time_limit(len(dag))
+        mode: Mode = "greedy" if report.stop is StopReason.INTERRUPTED else self.extract
+        search = Search(extractor, dag, classes, before, verdict, mode, seconds)
         best = search.best()
         if search.proof is not None:
             report.notes.append(f"exact: {search.proof}")
@@ -189,119 +189,63 @@ def classical(rules: Iterable[Rule]) -> list[str]:
     ]
 
 
-class _Search:
-    """Extracts programs until the judge is content or nothing cheaper than the source is left."""
-
-    def __init__(
-        self, extractor: Extractor, dag: Dag, classes: list[int], before: float,
-        verdict: Verdict | None, mode: Mode, seconds: float,
-    ) -> None:  # fmt: skip
-        self.extractor, self.dag, self.classes = extractor, dag, classes
-        self.before, self.verdict = before, verdict
-        self.mode, self.seconds = mode, seconds
-        self.proof: Proof | None = None
-        """Of the last program, among those without what the judge blamed before."""
-        self.scratch = Store()
-        self.refused = 0
-        self.reason = ""
-
-    def best(self) -> list[Term] | None:
-        """Ban single e-nodes first; where that leads nowhere, keep whole classes as they are."""
-        blamed: dict[int, None] = {}
-        banned: list[int] = []
-        while self.refused < SINGLE:
-            good, guilty = self._try(banned)
-            if good is not None:
-                return good
-            fresh = [node for node in guilty if node not in banned]
-            if not fresh:
-                break
-            blamed[self.extractor.owner[fresh[0]]] = None
-            banned += fresh[: max(1, self.refused - PATIENCE)]
-        return self._keeping(list(blamed)) if blamed else None
-
-    def _keeping(self, kept: list[int]) -> list[Term] | None:
-        """Leave blamed classes as the source has them, after every refusal twice as many more."""
-        members: dict[int, list[int]] = {}
-        for node, group in enumerate(self.extractor.owner):
-            members.setdefault(group, []).append(node)
-        own = self._own()
-        # of what the engine replaced for good, no form of the source is left to keep
-        gone = set(self.classes) - {self.extractor.owner[node] for node in own}
-        for more in range(CANDIDATES - self.refused):
-            fixed = [group for group in kept if group not in gone]
-            banned = [node for group in fixed for node in members[group] if node not in own]
-            good, guilty = self._try(banned)
-            if good is not None:
-                return good
-            groups = dict.fromkeys(self.extractor.owner[node] for node in guilty)
-            fresh = [group for group in groups if group not in kept]
-            if not fresh:
-                return None
-            kept += fresh[: 1 << more]
-        return None
-
-    def _try(self, banned: list[int]) -> tuple[list[Term] | None, list[int]]:
-        """Extract and ask the judge; return good terms, or the e-nodes to blame, none if at end."""
-        left = max(0.0, self.seconds)
-        extraction = self.extractor.extract(banned=banned, mode=self.mode, seconds=left)
-        if extraction is None:
-            return None, []
-        if extraction.proof is not None:
-            self.proof = extraction.proof
-            self.seconds -= extraction.proof.seconds
-        best, source = self.extractor.terms(extraction, self.scratch)
-        made = Dag.of(self.scratch, [t.id for t in best])
-        if dag_cost(made, self.extractor.model) >= self.before - 1e-9:
-            return None, []
-        refusal = self.verdict(best) if self.verdict is not None else None
-        if refusal is None:
-            return best, []
-        self.refused += 1
-        self.reason = refusal.reason
-        return None, [source[n] for n in made.ids[list(refusal.blame)].tolist() if n in source]
-
-    def _own(self) -> set[int]:
-        """Return the e-nodes that the source is made of."""
-        start, args = self.extractor.start, self.extractor.args
-        rows: dict[tuple[int, ...], int] = {}
-        own: set[int] = set()
-        leaves = {self.classes[at] for at, value in enumerate(self.dag.value) if value is not None}
-        for node, code in enumerate(self.extractor.code[: len(self.extractor.frozen)]):
-            below = args[start[node] : start[node + 1]]
-            if below:
-                rows[code, *below] = node
-            elif self.extractor.owner[node] in leaves:
-                own.add(node)
-        for code, children in self.dag.rows():
-            groups = [self.classes[child] for child in children]
-            while groups:
-                row = (code, *groups[:2]) if ops.OPS[code].arity < 0 else (code, *groups)
-                if row not in rows:
-                    break
-                own.add(rows[row])
-                # sums and products of many are chains from the left in the graph
-                rest = groups[len(row) - 1 :]
-                groups = [self.extractor.owner[rows[row]], *rest] if rest else []
-        return own
-
-
 def saturate(
-    simplify: RuleSet | Iterable[Rule], cost: CostModel, *, expand: RuleSet | None = None,
-    limits: Limits | None = None, licence: FastMath = FastMath.GUARDED, extract: Mode = "search",
+    simplify: "RuleSet | Iterable[Rule] | Schedule", cost: CostModel, *,
+    expand: RuleSet | None = None, limits: Limits | None = None,
+    licence: FastMath = FastMath.GUARDED, extract: Mode = "search", until: Goal | None = None,
 ) -> Saturate:  # fmt: skip
     """Make a strategy that saturates with rules and extracts by a cost model.
 
-    `extract` is "greedy" (the cheapest tree), "search" (local search on the DAG) or "exact" (the
-    optimum, or a bound, by an integer program).
+    In place of rules it takes a schedule, which says what each iteration does (`rewrite.schedule`).
+    `until` ends the search as soon as a goal is reached; a goal that never is does no harm, the
+    report says which limit came first. `extract` is "greedy" (the cheapest tree), "search" (local
+    search on the DAG) or "exact" (the optimum, or a bound, by an integer program).
+
+    >>> import rewrite as rw
+    >>> from rewrite import schedule
+    >>> from rewrite.cost import Gowda2021
+    >>> a, b, c = rw.pattern_vars("a b c")
+    >>> laws = rw.ruleset("laws", rw.FastMath.REASSOC, ("factor", a * b + a * c, a * (b + c)))
+    >>> plan = rw.saturate(schedule.fold >> schedule.run(laws), Gowda2021())
+    >>> x, y = rw.symbols("x y")
+    >>> plan(x * y + x * (1 + rw.const(2)))
+    x*(y + 3)
     """
     if not isinstance(cost, CostModel):
         raise StrategyError(
             f"{cost!r} is no cost model; give one, such as rewrite.cost.Gowda2021(), or pass the "
             "name of one to optimize"
         )
-    rules = simplify if isinstance(simplify, RuleSet) else RuleSet("rules", tuple(simplify))
-    none = RuleSet("none", ())
+    if until is not None and not isinstance(until, Goal):
+        raise StrategyError(
+            f"until={until!r} is no goal; make one by rewrite.schedule.equal, matches or contains"
+        )
+    none, schedule = RuleSet("none", ()), None
+    if isinstance(simplify, Schedule):
+        if expand is not None:
+            raise StrategyError("expand= has no place beside a schedule; run(rules) is part of it")
+        schedule, rules = simplify, RuleSet("rules", tuple(rules_of(simplify)))
+    else:
+        rules = simplify if isinstance(simplify, RuleSet) else RuleSet("rules", tuple(simplify))
     return Saturate(
-        rules, expand or none, cost, limits or Limits(), licence, extract=mode_of(extract)
-    )
+        rules, expand or none, cost, limits or Limits(), licence, extract=mode_of(extract),
+        schedule=schedule, until=until,
+    )  # fmt: skip
+
+
+def rules_of(schedule: Schedule) -> list[Rule]:
+    """Return all rules of a schedule."""
+    always, growing = groups_of(schedule)
+    return [*always, *growing]
+
+
+def _with(dag: Dag, more: Sequence[Term]) -> Dag:
+    """Add terms to a program as its last roots; its own positions stay."""
+    store = Store()
+    own = rebuild(dag, store)
+    wanted = [join(store, term).id for term in more]
+    # a deep copy in one order: the program first, so that its positions are kept
+    both = Dag.of(store, [*own, *wanted])
+    place = {node: at for at, node in enumerate(both.ids.tolist())}
+    assert [place[node] for node in own] == list(range(len(dag)))
+    return replace(both, roots=[*dag.roots, *(place[node] for node in wanted)])

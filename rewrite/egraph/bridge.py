@@ -10,13 +10,13 @@ import importlib.util
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -24,20 +24,16 @@ from rewrite import ops
 from rewrite.constants import PI, Constant, E, Named, constant_key
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
-from rewrite.egraph.facts import ANALYSES, FACTS, RELATIONS, assumed, number
-from rewrite.egraph.language import (
-    DECLARATIONS,
-    FOLD,
-    PRUNE,
-    constructor,
-    exact,
-    rule_text,
-)
-from rewrite.egraph.limits import IterationStats, Limits, Report, StopReason
-from rewrite.egraph.relevance import heads
+from rewrite.egraph.facts import ANALYSES, FACTS, RELATIONS
+from rewrite.egraph.language import DECLARATIONS, FOLD, PRUNE, constructor, exact
+from rewrite.egraph.limits import Limits, Report, StopReason
+from rewrite.egraph.loop import Run
+from rewrite.egraph.plan import SETTLE, Aim, Plan, plan_of
+from rewrite.egraph.rows import binary, facts_text, row_rule
 from rewrite.numeric import require_numbers
-from rewrite.rule import Rule
-from rewrite.sorts import BOOL, INT
+from rewrite.rule import Rule, RuleSet
+from rewrite.schedule import default_schedule
+from rewrite.sorts import BOOL
 from rewrite.store import Symbol
 
 
@@ -71,14 +67,13 @@ __all__ = ["EGraph"]
 
 ROWS_PAY: Final = 200
 """From so many nodes on, loading rows from files beats building commands."""
-MOST_COMMANDS: Final = 20_000
-_SETTLE: Final = "(saturate (run fold :until (conflict 1))) (saturate (run prune))"
+MOST_TEXTS: Final = 20_000
 _SPAN: Final = eg.RustSpan("", 0, 0)
 _PARSER: Final = eg.EGraph()
 """Parses text for all graphs; making one for each text would take longer than parsing it."""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=MOST_TEXTS)
 def _parsed(text: str) -> tuple[Any, ...]:
     """Parse egglog text once a process; commands can be run in any e-graph."""
     return tuple(_PARSER.parse_program(text))
@@ -93,22 +88,6 @@ def _library(codes: frozenset[int], fold: bool) -> tuple[Any, ...]:
     return (*_parsed(DECLARATIONS), *(command for rule in kept for command in _parsed(rule)))
 
 
-_COMMANDS: Final[dict[tuple[int, str], tuple[Rule, Any]]] = {}
-
-
-def _command(rule: Rule, phase: str) -> Any:
-    """Parse one rule, once a process: by identity, as hashing its terms would take as long.
-
-    The entry keeps the rule alive, so that no other can come to have its identity.
-    """
-    key = (id(rule), phase)
-    if key not in _COMMANDS:
-        if len(_COMMANDS) > MOST_COMMANDS:
-            _COMMANDS.clear()
-        _COMMANDS[key] = (rule, _PARSER.parse_program(rule_text(rule, phase))[0])
-    return _COMMANDS[key][1]
-
-
 class EGraph:
     """An e-graph over our ops, loaded with a program and driven phase by phase.
 
@@ -119,39 +98,53 @@ class EGraph:
 
     def __init__(
         self, simplify: Iterable[Rule], expand: Iterable[Rule], *, fold: bool, limits: Limits,
-        present: Iterable[int] = (),
+        present: Iterable[int] = (), aim: Aim | None = None,
     ) -> None:  # fmt: skip
+        groups = [RuleSet(n, tuple(g)) for n, g in (("simplify", simplify), ("expand", expand))]
+        self._begin(plan_of(default_schedule(*groups), fold=fold), limits, present, aim)
+
+    @classmethod
+    def of(
+        cls, plan: Plan, limits: Limits, *, present: Iterable[int] = (), aim: Aim | None = None
+    ) -> Self:
+        """Make an e-graph that runs a plan."""
+        made = cls.__new__(cls)
+        made._begin(plan, limits, present, aim)
+        return made
+
+    def _begin(self, plan: Plan, limits: Limits, present: Iterable[int], aim: Aim | None) -> None:
         self._graph = eg.EGraph()
-        self._fold = fold
+        self._plan = plan
         self._limits = limits
+        self._aim = aim
         self._leaves: list[Symbol | Constant] = []
         self._leaf_places: dict[Any, int] = {}
         self._originals: dict[Fraction, Constant] = {}
         self._nodes: list[bool] = []
         self._inputs = 0
-        phases = tuple([
-            (phase, tuple([rule for rule in rules if rule.symbolic]))
-            for phase, rules in (("simplify", simplify), ("expand", expand))
-        ])  # fmt: skip
-        self._names = {rule.name for _, rules in phases for rule in rules}
-        commands = [_command(rule, phase) for phase, rules in phases for rule in rules]
-        rulesets = _parsed("(ruleset simplify)(ruleset expand)")
-        codes = frozenset(present).union(
-            *(heads(r.lhs) | heads(r.rhs) for _, g in phases for r in g)
-        )
-        self._graph.run_program(*_library(codes, fold), *rulesets, *commands)
+        self._commands: dict[str, tuple[Any, ...]] = {}
+        self._names = {name for name, _ in plan.rules}
+        codes = frozenset(present) | plan.codes | (aim.codes if aim else frozenset())
+        rulesets = _parsed("".join(f"(ruleset r{k})" for k in range(plan.rulesets)))
+        rules = [_parsed(text)[0] for _, text in plan.rules]
+        self._graph.run_program(*_library(codes, plan.fold), *rulesets, *rules)
 
     # -- loading -----------------------------------------------------------------------------
 
-    def load(self, dag: Dag, *, assume: Sequence[int] = ()) -> list[int]:
+    def load(
+        self, dag: Dag, *, assume: Sequence[int] = (), opaque: Container[int] = (),
+        given: Mapping[int, Symbol] | None = None, facts: Iterable[tuple[str, int]] = (),
+    ) -> list[int]:  # fmt: skip
         """Load a program; return the loaded node of each of its positions.
 
         `assume` are positions that may be assumed to have a value (licence `nnan ninf`): what is
-        divided by there is not zero, what a root is taken of is not negative, and so on.
+        divided by there is not zero, what a root is taken of is not negative, and so on. `opaque`
+        are symbols that may be undefined somewhere. `given` are positions whose value also is that
+        of a symbol, and `facts` what is known of positions.
         """
         require_numbers(dag, "the e-graph")
         first = len(self._nodes)
-        rows, place = _binary(dag, first)
+        rows, place = binary(dag, first)
         self._inputs += len(rows)
         self._nodes += [sort == BOOL for *_, sort in rows]
         numbered = list(enumerate(rows, first))
@@ -159,8 +152,25 @@ class EGraph:
             self._load_commands(numbered)
         else:
             self._load_rows(numbered)
-        self._facts(numbered, {place[at] for at in assume})
+        known = facts_text(
+            numbered,
+            {place[at] for at in assume},
+            {place[at] for at in range(len(dag)) if at in opaque},
+        )
+        known += "\n".join(f"({fact} (Node {place[at]}))" for fact, at in facts)
+        if known:
+            self._graph.run_program(*self._graph.parse_program(known))
+        if given:
+            self._given({place[at]: symbol for at, symbol in given.items()})
         return place
+
+    def _given(self, symbols: Mapping[int, Symbol]) -> None:
+        """Let nodes have the values of symbols."""
+        actions = []
+        for at, symbol in symbols.items():
+            leaf = self._leaf(symbol, self._nodes[at])
+            actions.append(eg.ActionCommand(eg.Union(_SPAN, self._node(at), leaf)))
+        self._graph.run_program(*actions)
 
     def _node(self, at: int) -> Any:
         head = "NodeB" if self._nodes[at] else "Node"
@@ -211,107 +221,107 @@ class EGraph:
                 name = f"Rows{constructor(code, truth)}{int(truth)}"
                 path = Path(folder) / f"{name}.tsv"
                 path.write_text("\n".join(lines) + "\n")
-                text.append(self._row_rule(name, code, truth, path))
+                text.append(row_rule(name, code, truth, path))
             program = "\n".join(text) + "\n(run load 1)"
             self._graph.run_program(*self._graph.parse_program(program))
 
-    @staticmethod
-    def _row_rule(name: str, code: int, truth: bool, path: Path) -> str:
-        row = ops.OPS[code]
-        arity = 2 if row.arity < 0 else row.arity
-        letters = [row.takes[min(k, len(row.takes) - 1)] for k in range(arity)]
-        boolean = [letter == "b" or (letter == "x" and truth) for letter in letters]
-        args = [f"({'NodeB' if b else 'Node'} a{k})" for k, b in enumerate(boolean)]
-        names = " ".join(f"a{k}" for k in range(arity))
-        node = "NodeB" if truth else "Node"
-        return (
-            f"(relation {name} ({' '.join(['i64'] * (arity + 1))}))\n"
-            f'(input {name} "{path}")\n'
-            f"(rule (({name} i {names})) ((union ({node} i) ({constructor(code, truth)} "
-            f"{' '.join(args)}))) :ruleset load)"
-        )
-
-    def _facts(self, rows: list[Any], roots: set[int]) -> None:
-        """State what is known of the symbols and, where the roots are defined, of their parts."""
-        known = []
-        for at, (_, _, value, sort) in rows:
-            if isinstance(value, Symbol):
-                for fact, bound in (("lo", value.low), ("hi", value.high)):
-                    if bound is not None:
-                        known.append(f"(set ({fact} (Node {at})) {number(Fraction(bound))})")
-                if sort == INT:
-                    known.append(f"(int (Node {at}))")
-                if sort != BOOL:
-                    known.append(f"(df (Node {at}))")
-            elif isinstance(value, Named):
-                known.append(f"(set (lo (Node {at})) {number(Fraction(value.value) * _BELOW)})")
-                known.append(f"(set (hi (Node {at})) {number(Fraction(value.value) * _ABOVE)})")
-        known += [f"({fact} (Node {at}))" for fact, at in assumed(rows, roots)]
-        if known:
-            self._graph.run_program(*self._graph.parse_program("\n".join(known)))
-
     # -- running -----------------------------------------------------------------------------
 
-    def run(self, *, until: Callable[[], bool] | None = None) -> Report:
-        """Saturate within the limits, iteration by iteration; Ctrl-C ends it with what there is."""
+    def run(
+        self, *, until: Callable[[], bool] | None = None,
+        watch: Callable[[Report], None] | None = None,
+    ) -> Report:  # fmt: skip
+        """Saturate within the limits, iteration by iteration; Ctrl-C ends it with what there is.
+
+        `until` tells after an iteration whether a goal is reached; `watch` sees each one's report.
+        """
         limits, report = self._limits, Report()
         size = limits.node_limit(self._inputs)
-        begin = time.perf_counter()
-        self._schedule(
-            f"(let-scheduler bo (back-off :match-limit {limits.match_limit(self._inputs)}"
-            f" :node-limit {size}))"
-        )
-        first = f"{_SETTLE} " if self._fold else ""
-        body = f"{first}(repeat 3 (run facts)) (run-with bo simplify) (run-with bo expand)"
-        step = tuple(self._graph.parse_program(f"(run-schedule (seq {body}))"))
+        self._start_schedulers(limits, size)
+        run = Run(
+            self, self._plan.steps, report, nodes=size, iterations=limits.iterations,
+            seconds=limits.time_limit(self._inputs),
+        )  # fmt: skip
         try:
+            report.stop = StopReason.GOAL if self._reached(until) else None
             for _ in range(limits.iterations):
-                report.stop = self._iterate(step, report, size, begin)
-                if report.stop is None and until is not None and until():
-                    report.stop = StopReason.GOAL
                 if report.stop is not None:
                     break
+                report.stop = run.iterate()
+                if report.stop is None and self._reached(until):
+                    report.stop = StopReason.GOAL
+                if watch is not None:
+                    watch(report)
             else:
-                report.stop = StopReason.ITERATIONS
+                report.stop = report.stop or StopReason.ITERATIONS
         except KeyboardInterrupt:
             report.stop = StopReason.INTERRUPTED
         self.settle()
+        sizes = self._sizes()
+        if sizes["conflict"]:
+            report.stop = StopReason.CONTRADICTION
+            report.divided = bool(sizes["divided"])
         report.matches = dict(sorted(report.matches.items()))
-        report.seconds = time.perf_counter() - begin
+        report.seconds = time.perf_counter() - run.begin
         return report
+
+    def _start_schedulers(self, limits: Limits, size: int) -> None:
+        text = []
+        for name, bound, ban in self._plan.schedulers:
+            most = limits.match_limit(self._inputs) if bound is None else bound
+            options = f":match-limit {most} :ban-length {ban} :node-limit {size}"
+            text.append(f"(let-scheduler {name} (back-off {options}))")
+        self._schedule("".join(text))
+
+    def _reached(self, until: Callable[[], bool] | None) -> bool:
+        """Tell whether a goal is reached."""
+        if self._aim is not None and self._aim.pair and self.equal([self._pair]):
+            return True
+        if self._aim is not None and self._aim.text:
+            self._schedule("(run-schedule (run goal))")
+            if self._sizes()["reached"]:
+                return True
+        return until is not None and until()
+
+    def aim(self, roots: Sequence[int]) -> None:
+        """Point the goal at loaded nodes; of a pair the last two must become equal."""
+        assert self._aim is not None
+        if self._aim.pair:
+            self._pair = (roots[-2], roots[-1])
+        elif "{root}" in self._aim.text:
+            nodes = [f"({'NodeB' if self._nodes[at] else 'Node'} {at})" for at in roots]
+            self._schedule("".join(self._aim.text.replace("{root}", node) for node in nodes))
+        else:
+            self._schedule(self._aim.text)
 
     def settle(self) -> None:
         """Fold constants that the last rules or another load brought."""
-        if self._fold:
-            self._schedule(f"(run-schedule (seq {_SETTLE}))")
+        if self._plan.fold:
+            self._schedule(f"(run-schedule (seq {' '.join(SETTLE)}))")
 
     def _schedule(self, text: str) -> None:
-        self._graph.run_program(*self._graph.parse_program(text))
+        if text:
+            self._graph.run_program(*self._graph.parse_program(text))
 
-    def _iterate(self, step: Any, report: Report, size: int, begin: float) -> StopReason | None:
-        outputs = self._graph.run_program(*step)
-        done, held = True, True
-        for output in outputs:
+    def perform(self, text: str) -> Iterator[tuple[bool, bool, dict[str, int]]]:
+        """Run a command; yield of each run whether it is done, whether idle, and its matches."""
+        if text not in self._commands:
+            program = self._graph.parse_program(f"(run-schedule (seq {text}))")
+            self._commands[text] = tuple(program)
+        for output in self._graph.run_program(*self._commands[text]):
             run = getattr(output, "report", None)
-            if run is None:
-                continue
-            done, held = done and run.can_stop, held and not run.updated
-            for name, count in run.num_matches_per_rule.items():
-                name = name.strip('"')
-                if count and name in self._names:
-                    report.matches[name] = report.matches.get(name, 0) + count
-        grown = report.nodes
-        sizes = self._sizes()
-        report.nodes = sum(n for name, n in sizes.items() if _is_node(name))
-        seconds = time.perf_counter() - begin
-        report.iterations.append(IterationStats(report.nodes, seconds))
-        if sizes["conflict"]:
-            return StopReason.CONTRADICTION
-        if done:
-            return StopReason.SATURATED
-        if report.nodes >= size or (held and grown == report.nodes):
-            return StopReason.NODES  # the scheduler holds back all that is left
-        return StopReason.TIME if seconds > self._limits.seconds else None
+            if run is not None:
+                counts = ((n.strip('"'), k) for n, k in run.num_matches_per_rule.items())
+                matches = {name: k for name, k in counts if k and name in self._names}
+                yield run.can_stop, not run.updated, matches
+
+    def size(self) -> int:
+        """Count the e-nodes."""
+        return sum(n for name, n in self._sizes().items() if _is_node(name))
+
+    def contradicts(self) -> bool:
+        """Tell whether two facts exclude each other."""
+        return bool(self._sizes()["conflict"])
 
     def _sizes(self) -> dict[str, int]:
         (output,) = self._graph.run_program(eg.PrintSize(_SPAN, None))
@@ -423,24 +433,3 @@ def _tables() -> dict[str, tuple[int, tuple[bool, ...] | None, bool]]:
 
 _TABLES: Final = _tables()
 _NAMED: Final = {named.name: named for named in (PI, E)}
-_BELOW: Final = 1 - Fraction(1, 1 << 50)
-_ABOVE: Final = 1 + Fraction(1, 1 << 50)
-
-
-def _binary(dag: Dag, first: int) -> tuple[list[Any], list[int]]:
-    """Return (code, children, leaf, sort) rows numbered from `first`, and the row of each position.
-
-    N-ary nodes become chains from the left.
-    """
-    rows: list[tuple[int, tuple[int, ...], Symbol | Constant | None, int]] = []
-    place: list[int] = []
-    sorts = dag.sort.tolist()
-    for at, (code, args) in enumerate(dag.rows()):
-        args = tuple(place[a] for a in args)
-        arity = ops.OPS[code].arity
-        while arity < 0 and len(args) > 2:
-            rows.append((code, args[:2], None, sorts[at]))
-            args = (first + len(rows) - 1, *args[2:])
-        rows.append((code, args, dag.value[at], sorts[at]))
-        place.append(first + len(rows) - 1)
-    return rows, place

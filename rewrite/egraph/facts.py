@@ -21,7 +21,9 @@ from rewrite import ops
 __all__ = ["ANALYSES", "DECLARED", "FACTS", "RELATIONS", "assumed", "number"]
 
 FACTS: Final = ("pos", "ng", "nn", "np", "nz", "int")
-RELATIONS: Final = ("lo", "hi", "df", "dfb", "conflict", "power", *FACTS)
+RELATIONS: Final = (
+    "lo", "hi", "df", "dfb", "conflict", "divided", "reached", "power", *FACTS,
+)  # fmt: skip
 """All tables that are no e-nodes."""
 
 

@@ -19,7 +19,9 @@ from rewrite.rule import Condition, Rule, symbols_of
 from rewrite.sorts import BOOL, INT
 from rewrite.term import Term
 
-__all__ = ["DECLARATIONS", "FOLD", "PRUNE", "constructor", "exact", "rule_text"]
+__all__ = [
+    "DECLARATIONS", "FOLD", "PRUNE", "constructor", "exact", "pattern_text", "rule_text",
+]  # fmt: skip
 
 _SORT: Final = {"r": "M", "b": "B"}
 
@@ -65,7 +67,8 @@ def _declarations() -> str:
         "(constructor Node (i64) M)(constructor NodeB (i64) B)",
         DECLARED,
         "(relation power (M BigRat BigRat))",
-        "(ruleset load)(ruleset fold)(ruleset prune)",
+        "(relation reached (i64))(relation divided (i64))",
+        "(ruleset load)(ruleset fold)(ruleset prune)(ruleset goal)",
     ]
     for row in ops.BUILTIN[3:]:
         arity = 2 if row.arity < 0 else row.arity
@@ -117,7 +120,7 @@ def _fold() -> tuple[str, ...]:
         f"(rule ((= e (OpPow a (Num {_ONE})))) ((union e a)) :ruleset fold)",
         # what collapses must stop at once: a class with two numbers folds to ever more of them
         "(rule ((= e (Num a)) (= e (Num b)) (!= a b)) ((conflict 1)) :ruleset fold)",
-        f"(rule ((= e (OpDiv a (Num {_ZERO})))) ((conflict 1)) :ruleset fold)",
+        f"(rule ((= e (OpDiv a (Num {_ZERO})))) ((conflict 1) (divided 1)) :ruleset fold)",
     ]
     return tuple(rows)
 

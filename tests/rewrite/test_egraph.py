@@ -16,6 +16,7 @@ from rewrite.dag import Dag
 from rewrite.egraph.bridge import EGraph
 from rewrite.egraph.language import exact
 from rewrite.egraph.limits import Limits, Report, StopReason
+from rewrite.egraph.loop import Run
 from rewrite.egraph.relevance import relevant
 from rewrite.evaluate import evaluate_dag
 from rewrite.extract import Extractor
@@ -180,7 +181,7 @@ def test_interrupt_ends_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> N
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(EGraph, "_iterate", interrupted)
+    monkeypatch.setattr(Run, "iterate", interrupted)
     graph, roots, report, _ = run([x * y + x * z], FACTOR, COMMUTE)
     assert report.stop is StopReason.INTERRUPTED
     assert len(graph.freeze(roots)) > 0

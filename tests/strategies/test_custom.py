@@ -13,8 +13,9 @@ from rewrite.rules import SIMPLIFY
 from strategies.base import strategy
 from strategies.custom import follow, leaves, rules_of
 from strategies.explain import proves, sufficient
+from strategies.judged import Refusal
 from strategies.normal import Fold
-from strategies.saturation import Refusal, Saturate
+from strategies.saturation import Saturate
 
 x, y, z = rw.symbols("x y z")
 a, b = rw.pattern_vars("a b")

@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import rewrite as rw
 from codegen.cost import cycle_cost
+from rewrite import schedule
 from rewrite.cost import Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Limits, StopReason
@@ -18,13 +21,15 @@ from rewrite.rule import RuleSet
 from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.store import Store
 from rewrite.term import Term
-from strategies import saturation
+from strategies import judged, saturation
 from strategies.core import repeat, try_
 from strategies.explain import proves, sufficient
+from strategies.judged import CANDIDATES, Refusal, Verdict
 from strategies.presets import default_plan
-from strategies.saturation import CANDIDATES, Refusal, Saturate, Verdict, saturate
+from strategies.saturation import Saturate, saturate
 
 x, y, z = rw.symbols("x y z")
+a, b, c = rw.pattern_vars("a b c")
 MODEL = cycle_cost("intel-avx512")
 
 
@@ -92,7 +97,7 @@ def test_refusals_are_one_note_in_the_report() -> None:
 def test_a_bad_corner_does_not_cost_the_gain_elsewhere(
     single: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saturation, "SINGLE", single)
+    monkeypatch.setattr(judged, "SINGLE", single)
     kept = x / y / z
 
     def picky(candidate: Sequence[Term]) -> Refusal | None:
@@ -226,9 +231,93 @@ def test_a_time_limit_is_a_last_resort_and_reported(seconds: float) -> None:
 
 def test_after_a_contradiction_nothing_is_used() -> None:
     """Dividing by an exact zero once folded ever more numbers, without end."""
-    for text in ("x*y + 1/0", "x + 1/(y*0)", "log(y)*y + (y*0)**-1"):
-        term = rw.parse(text)
-        best = rw.optimize(term, math="fast")
-        assert best.terms == term
+    best = rw.optimize(rw.parse("x*y + 1/0"), math="fast")
+    assert best.terms == rw.parse("x*y + 1/0")
+    assert "nothing that was found is used" in str(best.report)
+    for text in ("x + 1/(y*0)", "log(y)*y + (y*0)**-1"):
+        best = rw.optimize(rw.parse(text), math="fast")
+        assert best.terms == rw.parse(text)
         assert best.report.stop is StopReason.CONTRADICTION
-        assert "nothing that was found is used" in str(best.report)
+        assert "a division by zero, by " in str(best.report)
+
+
+UNSOUND = rw.ruleset("unsound", FastMath.NONE, ("div-self-unguarded", a / a, 1))
+
+
+def test_an_unsound_rule_trips_the_alarm_and_is_named() -> None:
+    """`x/x -> 1` without its guard makes what has a logarithm negative."""
+    term = (x * y + x * z) + rw.log(rw.minimum(x / x, 5) - 2)
+    plan = Saturate(SIMPLIFY + UNSOUND, EXPAND, MODEL)
+    (best,), report = plan.roots([term])
+    assert report.stop is StopReason.CONTRADICTION
+    (note,) = [note for note in report.notes if note.startswith("contradiction")]
+    assert "div-self-unguarded" in note
+    sound, clean = replace(plan, simplify=SIMPLIFY).roots([term])
+    assert clean.stop is not StopReason.CONTRADICTION
+    assert best.sexpr() == sound[0].sexpr()
+
+
+def test_exact_folding_in_two_orders_is_no_contradiction() -> None:
+    tenths = (rw.const(0.1) + 0.2) + 0.3, rw.const(0.1) + (rw.const(0.2) + 0.3)
+    _, report = Saturate(SIMPLIFY, EXPAND, MODEL).roots([t + x for t in tenths])
+    assert report.stop is not StopReason.CONTRADICTION
+
+
+def test_a_program_without_finite_values_is_left_sound() -> None:
+    best = rw.optimize(rw.sqrt(-1 - x * x) + y * z + y * x, math="guarded")
+    assert best.report.stop is not StopReason.CONTRADICTION
+    assert "no finite value" in str(best.report)
+
+
+# -- schedules and goals ---------------------------------------------------------------------
+
+
+def test_schedules_print_and_combine() -> None:
+    laws = schedule.run(SIMPLIFY)
+    both = schedule.fold >> schedule.times(2, schedule.backoff(laws, 50)) >> schedule.prune
+    name = SIMPLIFY.name
+    assert str(both) == f"fold ; times(2, backoff(run({name}), 50)) ; prune"
+    assert both == schedule.fold >> (
+        schedule.times(2, schedule.backoff(laws, 50)) >> schedule.prune
+    )
+    with pytest.raises(rw.errors.StrategyError, match="no schedule"):
+        schedule.fold >> 3  # type: ignore[operator]
+    with pytest.raises(rw.errors.StrategyError, match="from 1 on"):
+        schedule.times(0, laws)
+    with pytest.raises(rw.errors.StrategyError, match="no goal"):
+        saturate(SIMPLIFY, MODEL, until=3)  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(st.sampled_from(["fold", "prune", "facts", "run", "backoff", "saturated"]), max_size=5)
+)
+@settings(deadline=None, max_examples=20)
+def test_every_schedule_keeps_the_value(names: list[str]) -> None:
+    parts = {
+        "fold": schedule.fold, "prune": schedule.prune, "facts": schedule.facts(2),
+        "run": schedule.run(SIMPLIFY), "backoff": schedule.backoff(schedule.run(EXPAND), 40),
+        "saturated": schedule.saturated(schedule.backoff(schedule.run(SIMPLIFY))),
+    }  # fmt: skip
+    whole: Any = schedule.fold
+    for name in names:
+        whole = whole >> parts[name]
+    term = (x * y + x * 2.5) / (y + rw.const(1) + 1.5) + 0 * z
+    (best,), report = replace(saturate(whole, MODEL), judge=None).roots([term])
+    assert report.stop is not None
+    assert rw.fingerprint(best) == rw.fingerprint(term)
+
+
+def test_goals_end_the_search() -> None:
+    term = x * y + x * z
+    reached = [
+        schedule.equal(term, (z + y) * x),
+        schedule.matches(a * (b + c)),
+        schedule.contains(b + c),
+    ]
+    for goal in reached:
+        _, report = Saturate(SIMPLIFY, EXPAND, MODEL, until=goal).roots([term])
+        assert report.stop is StopReason.GOAL
+    for goal in (schedule.equal(x, y), schedule.matches(rw.sin(a)), schedule.contains(a / b)):
+        (best,), report = Saturate(SIMPLIFY, EXPAND, MODEL, until=goal).roots([term])
+        assert report.stop in (StopReason.SATURATED, StopReason.NODES, StopReason.ITERATIONS)
+        assert best == x * (y + z)

@@ -1,0 +1,68 @@
+"""A saturation as plain data, so that any process can do it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from rewrite.dag import Dag
+from rewrite.egraph.arrays import Frozen
+from rewrite.egraph.limits import Limits, Report, StopReason
+from rewrite.egraph.plan import Aim, Plan
+from rewrite.store import Symbol
+
+__all__ = ["Job", "Outcome", "perform"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to saturate, and how far. Positions are those of the program."""
+
+    plan: Plan
+    limits: Limits
+    dag: Dag
+    roots: tuple[int, ...]
+    """Positions whose classes are asked for besides those of all nodes."""
+    assume: tuple[int, ...] = ()
+    """As in `EGraph.load`, like the next three."""
+    opaque: frozenset[int] = frozenset()
+    given: dict[int, Symbol] = field(default_factory=dict)
+    facts: tuple[tuple[str, int], ...] = ()
+    aim: Aim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out: the e-graph, unless it contradicts itself, and the class of each position."""
+
+    frozen: Frozen | None
+    classes: list[int]
+    report: Report
+
+
+def perform(
+    job: Job, watch: "Callable[[Callable[[], Outcome], Report], None] | None" = None
+) -> Outcome:
+    """Do a job here. `watch` is called after each iteration, with what makes an outcome of it."""
+    from rewrite.egraph.bridge import EGraph
+
+    graph = EGraph.of(job.plan, job.limits, present=job.dag.code.tolist(), aim=job.aim)
+    places = graph.load(
+        job.dag, assume=job.assume, opaque=job.opaque, given=job.given, facts=job.facts
+    )
+    if job.aim is not None:
+        graph.aim([places[root] for root in job.dag.roots])
+
+    def outcome(report: Report) -> Outcome:
+        if report.stop is StopReason.CONTRADICTION:
+            return Outcome(None, [], report)
+        frozen = graph.freeze([places[at] for at in (*job.roots, *range(len(job.dag)))])
+        count = len(job.roots)
+        classes = frozen.roots[count:]
+        frozen = replace(frozen, roots=frozen.roots[:count])
+        report.nodes, report.classes = len(frozen), frozen.classes
+        return Outcome(frozen, classes, report)
+
+    def so_far(report: Report) -> None:
+        assert watch is not None
+        watch(lambda: outcome(replace(report)), report)
+
+    return outcome(graph.run(watch=None if watch is None else so_far))

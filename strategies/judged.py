@@ -1,0 +1,132 @@
+"""Extraction until a judge is content: what it blames is banned, and the next cheapest is tried."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rewrite import ops
+from rewrite.cost import dag_cost
+from rewrite.dag import Dag
+from rewrite.extract import Extractor, Mode, Proof
+from rewrite.store import Store
+from rewrite.term import Term
+
+__all__ = ["CANDIDATES", "Judge", "Refusal", "Search", "Verdict"]
+
+CANDIDATES: Final = 16
+"""How many programs are judged before the source is kept."""
+SINGLE: Final = 11
+"""So many of them while single e-nodes are banned."""
+PATIENCE: Final = 7
+"""After so many refusals more than one is banned at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why candidate roots will not do: the positions in their `Dag` to blame, worst first."""
+
+    blame: tuple[int, ...] = ()
+    reason: str = ""
+
+
+type Verdict = Callable[[Sequence[Term]], Refusal | None]
+"""Says of candidate roots None ("good"), or why not."""
+type Judge = Callable[[Sequence[Term]], Verdict]
+"""Looks at the source once and returns what says whether a rewritten form of it will do."""
+
+
+class Search:
+    """Extracts programs until the judge is content or nothing cheaper than the source is left."""
+
+    def __init__(
+        self, extractor: Extractor, dag: Dag, classes: list[int], before: float,
+        verdict: Verdict | None, mode: Mode, seconds: float,
+    ) -> None:  # fmt: skip
+        self.extractor, self.dag, self.classes = extractor, dag, classes
+        self.before, self.verdict = before, verdict
+        self.mode, self.seconds = mode, seconds
+        self.proof: Proof | None = None
+        """Of the last program, among those without what the judge blamed before."""
+        self.scratch = Store()
+        self.refused = 0
+        self.reason = ""
+
+    def best(self) -> list[Term] | None:
+        """Ban single e-nodes first; where that leads nowhere, keep whole classes as they are."""
+        blamed: dict[int, None] = {}
+        banned: list[int] = []
+        while self.refused < SINGLE:
+            good, guilty = self._try(banned)
+            if good is not None:
+                return good
+            fresh = [node for node in guilty if node not in banned]
+            if not fresh:
+                break
+            blamed[self.extractor.owner[fresh[0]]] = None
+            banned += fresh[: max(1, self.refused - PATIENCE)]
+        return self._keeping(list(blamed)) if blamed else None
+
+    def _keeping(self, kept: list[int]) -> list[Term] | None:
+        """Leave blamed classes as the source has them, after every refusal twice as many more."""
+        members: dict[int, list[int]] = {}
+        for node, group in enumerate(self.extractor.owner):
+            members.setdefault(group, []).append(node)
+        own = self._own()
+        # of what the engine replaced for good, no form of the source is left to keep
+        gone = set(self.classes) - {self.extractor.owner[node] for node in own}
+        for more in range(CANDIDATES - self.refused):
+            fixed = [group for group in kept if group not in gone]
+            banned = [node for group in fixed for node in members[group] if node not in own]
+            good, guilty = self._try(banned)
+            if good is not None:
+                return good
+            groups = dict.fromkeys(self.extractor.owner[node] for node in guilty)
+            fresh = [group for group in groups if group not in kept]
+            if not fresh:
+                return None
+            kept += fresh[: 1 << more]
+        return None
+
+    def _try(self, banned: list[int]) -> tuple[list[Term] | None, list[int]]:
+        """Extract and ask the judge; return good terms, or the e-nodes to blame, none if at end."""
+        left = max(0.0, self.seconds)
+        extraction = self.extractor.extract(banned=banned, mode=self.mode, seconds=left)
+        if extraction is None:
+            return None, []
+        if extraction.proof is not None:
+            self.proof = extraction.proof
+            self.seconds -= extraction.proof.seconds
+        best, source = self.extractor.terms(extraction, self.scratch)
+        made = Dag.of(self.scratch, [t.id for t in best])
+        if dag_cost(made, self.extractor.model) >= self.before - 1e-9:
+            return None, []
+        refusal = self.verdict(best) if self.verdict is not None else None
+        if refusal is None:
+            return best, []
+        self.refused += 1
+        self.reason = refusal.reason
+        return None, [source[n] for n in made.ids[list(refusal.blame)].tolist() if n in source]
+
+    def _own(self) -> set[int]:
+        """Return the e-nodes that the source is made of."""
+        start, args = self.extractor.start, self.extractor.args
+        rows: dict[tuple[int, ...], int] = {}
+        own: set[int] = set()
+        leaves = {self.classes[at] for at, value in enumerate(self.dag.value) if value is not None}
+        for node, code in enumerate(self.extractor.code[: len(self.extractor.frozen)]):
+            below = args[start[node] : start[node + 1]]
+            if below:
+                rows[code, *below] = node
+            elif self.extractor.owner[node] in leaves:
+                own.add(node)
+        for code, children in self.dag.rows():
+            groups = [self.classes[child] for child in children]
+            while groups:
+                row = (code, *groups[:2]) if ops.OPS[code].arity < 0 else (code, *groups)
+                if row not in rows:
+                    break
+                own.add(rows[row])
+                # sums and products of many are chains from the left in the graph
+                rest = groups[len(row) - 1 :]
+                groups = [self.extractor.owner[rows[row]], *rest] if rest else []
+        return own

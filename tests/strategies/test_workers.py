@@ -1,0 +1,140 @@
+"""Saturations in a process of their own: what goes wrong there never reaches the caller."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import rewrite as rw
+from codegen.cost import cycle_cost
+from rewrite.dag import Dag
+from rewrite.egraph import workers
+from rewrite.egraph.job import Job, Outcome, perform
+from rewrite.egraph.limits import Limits, StopReason
+from rewrite.rule import RuleSet
+from rewrite.rules import EXPAND, SIMPLIFY
+from rewrite.term import Term
+from strategies.saturation import Saturate
+
+MODEL = cycle_cost("intel-avx512")
+a, b, c = rw.pattern_vars("a b c")
+COMMUTE = rw.ruleset(
+    "commute",
+    rw.FastMath.REASSOC,
+    ("add-comm", a + b, b + a),
+    ("mul-comm", a * b, b * a),
+    ("add-assoc", (a + b) + c, a + (b + c)),
+    ("mul-assoc", (a * b) * c, a * (b * c)),
+)
+EXPLODING = Saturate(COMMUTE, RuleSet("none", ()), MODEL)
+
+
+def wide(count: int) -> Term:
+    """Return a sum of products; commuting and associating it has no end."""
+    total: Any = 0
+    for k in range(count):
+        total = total + rw.symbol(f"x{k}") * rw.symbol(f"y{k}")
+    return total  # type: ignore[no-any-return]
+
+
+def job(term: Term, plan: Saturate) -> Job:
+    dag = Dag.of(term.store, [term.id])
+    return plan.job(dag, plan.rules_for(dag))
+
+
+def alike(one: Outcome, other: Outcome) -> bool:
+    assert one.frozen is not None and other.frozen is not None
+    same = all(
+        (getattr(one.frozen, name) == getattr(other.frozen, name)).all()
+        for name in ("code", "owner", "start", "args")
+    )
+    return same and one.classes == other.classes and one.frozen.leaf == other.frozen.leaf
+
+
+def test_a_worker_finds_what_is_found_here() -> None:
+    work = job(wide(9), Saturate(SIMPLIFY, EXPAND, MODEL, Limits(iterations=3)))
+    here, there = perform(work), workers.submit(work).result()
+    assert alike(here, there)
+    assert here.report.matches == there.report.matches
+    assert here.report.stop is there.report.stop
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Begin and end without warm processes."""
+    workers._end()
+    yield
+    workers._end()
+
+
+def test_a_worker_stays_warm(fresh: None) -> None:
+    work = job(wide(9), Saturate(SIMPLIFY, RuleSet("none", ()), MODEL))
+    workers.submit(work).result()
+    (process,) = workers._idle
+    workers.submit(work).result()
+    assert workers._idle == [process]
+
+
+def test_too_much_memory_only_makes_the_report_shorter(fresh: None) -> None:
+    limits = Limits(iterations=50, nodes=10**9, matches=10**9, seconds=60, memory=700 << 20)
+    term = wide(30)
+    best = rw.optimize(term, math="fast", strategy=replace_limits(EXPLODING, limits))
+    assert rw.fingerprint(best.terms) == rw.fingerprint(term)
+    found = workers.saturate(job(term, replace_limits(EXPLODING, limits)))
+    assert found.report.stop is StopReason.MEMORY
+    assert found.frozen is not None
+    assert "add-assoc" in found.report.notes[-1] and "0.7 GB" in found.report.notes[-1]
+
+
+def replace_limits(plan: Saturate, limits: Limits) -> Saturate:
+    return Saturate(plan.simplify, plan.expand, plan.cost, limits)
+
+
+def test_a_time_limit_holds_inside_of_an_iteration(fresh: None) -> None:
+    limits = Limits(iterations=50, nodes=10**9, matches=10**9, seconds=1.0, memory=8 << 30)
+    begin = time.perf_counter()
+    found = workers.saturate(job(wide(60), replace_limits(EXPLODING, limits)))
+    assert time.perf_counter() - begin < 15  # 1 s and a kill, on a machine however slow
+    assert found.report.stop is StopReason.TIME
+    assert found.frozen is not None and len(found.frozen) > 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
+def test_interrupts_end_with_what_was_found(fresh: None) -> None:
+    limits = Limits(iterations=50, nodes=10**9, matches=10**9, seconds=60, memory=8 << 30)
+    term = wide(60)
+    plan = replace_limits(EXPLODING, limits)
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    (best,), report = plan.roots([term])
+    timer.cancel()
+    assert report.stop is StopReason.INTERRUPTED
+    assert rw.fingerprint(best) == rw.fingerprint(term)
+
+
+def test_a_dead_worker_is_replaced(fresh: None) -> None:
+    work = job(wide(9), Saturate(SIMPLIFY, RuleSet("none", ()), MODEL))
+    workers.submit(work).result()
+    (process,) = workers._idle
+    process.popen.kill()
+    process.popen.wait()
+    process.reader.join()
+    assert workers.submit(work).result().frozen is not None
+
+
+def test_a_worker_that_fails_gives_what_it_had(fresh: None) -> None:
+    pending = workers.submit(job(wide(9), Saturate(SIMPLIFY, RuleSet("none", ()), MODEL)))
+    pending._process.popen.terminate()
+    found = pending.result()
+    assert found.report.stop in (StopReason.FAILED, StopReason.SATURATED, StopReason.MEMORY)
+    assert found.frozen is not None
+
+
+def test_limits_are_checked() -> None:
+    for wrong in ({"nodes": -1}, {"seconds": "1"}, {"iterations": None}, {"memory": True}):
+        with pytest.raises(rw.errors.ArgumentError, match=next(iter(wrong))):
+            Limits(**wrong)  # type: ignore[arg-type]
