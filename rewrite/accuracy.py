@@ -354,6 +354,7 @@ class RangeGuard:
     def __init__(
         self,
         source: Dag | Term | Sequence[Term],
+        points: Points | None = None,
         *,
         dtype: Any = np.float32,
         n: int = 256,
@@ -362,7 +363,10 @@ class RangeGuard:
         dag = _as_dag(source)
         self.dtype = float_dtype(dtype)
         symbols = [value for value in dag.value if isinstance(value, Symbol)]
-        self.points = _ready(sample_points(symbols, n, seed=seed, dtype=self.dtype), self.dtype)
+        if points is None:
+            points = sample_points(symbols, n, seed=seed, dtype=self.dtype)
+        with np.errstate(over="ignore"):  # what does not fit is infinite, and not judged
+            self.points = _ready(points, self.dtype)
         values = evaluate_dag(dag, self.points, self.dtype)
         self.finite = _finite(dag, self.points, values)
         self.far = _far(dag, self.points, 16)

@@ -5,6 +5,7 @@ class at a time switches to a node that lowers the cost of the whole DAG, with r
 telling what is shared. "exact" proves the optimum, or a bound, by an integer program.
 """
 
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,7 +40,9 @@ _PLAIN: Final = {
 }
 """Among constants, which cost nothing, 2*pi is read more easily than pi + pi."""
 COMPILE_PAYS: Final = 30_000
-"""From so many e-nodes on the compiled loops are worth loading."""
+"""From so many e-nodes on the compiled loops are worth loading,"""
+LOADED_PAYS: Final = 3_000
+"""and from so many on worth their arrays, where Numba is loaded already."""
 SHARE_PAYS: Final = 4.0
 """A class is tried for sharing if it costs so many times the cheapest operation."""
 MOST_SHARED: Final = 200
@@ -95,8 +98,12 @@ class Extraction:
 class Extractor:
     """Prices the e-nodes of a frozen graph once, then extracts as often as asked."""
 
-    def __init__(self, frozen: Frozen, model: CostModel, *, dtype: str = "f64") -> None:
+    def __init__(
+        self, frozen: Frozen, model: CostModel, *, dtype: str = "f64", sharing: int = MOST_SHARED
+    ) -> None:
         self.model = model
+        self.sharing = sharing
+        """So many classes are tried for sharing."""
         self.frozen = frozen
         self.smallest, self.largest = _RANGE[dtype]
         self._widen()
@@ -201,7 +208,7 @@ class Extractor:
         for node in banned:
             price[node] = INFINITE
         g = self._graph(price, len(wanted))
-        large = len(price) >= COMPILE_PAYS
+        large = len(price) >= (LOADED_PAYS if "numba" in sys.modules else COMPILE_PAYS)
         loops: Any = compiled() if large else (fixpoint, search, again)
         if large:
             g = Graph(*map(_as_array, g))
@@ -289,7 +296,7 @@ class Extractor:
             if worth <= g.best[group] < INFINITE
             and g.first_user[group + 1] - g.first_user[group] > 1
         ]
-        return sorted(wanted, key=lambda group: (-g.best[group], group))[:MOST_SHARED]
+        return sorted(wanted, key=lambda group: (-g.best[group], group))[: self.sharing]
 
     def _members(self) -> tuple[list[int], list[int]]:
         groups: list[list[int]] = [[] for _ in range(self.frozen.classes)]

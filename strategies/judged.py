@@ -1,14 +1,14 @@
 """Extraction until a judge is content: what it blames is banned, and the next cheapest is tried."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 from rewrite import ops
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
 from rewrite.extract import Extractor, Mode, Proof
-from rewrite.store import Store
+from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
 __all__ = ["CANDIDATES", "Judge", "Refusal", "Search", "Verdict"]
@@ -31,8 +31,15 @@ class Refusal:
 
 type Verdict = Callable[[Sequence[Term]], Refusal | None]
 """Says of candidate roots None ("good"), or why not."""
-type Judge = Callable[[Sequence[Term]], Verdict]
-"""Looks at the source once and returns what says whether a rewritten form of it will do."""
+
+
+class Judge(Protocol):
+    """Looks at the source once and returns what says whether a rewritten form of it will do."""
+
+    def __call__(
+        self, source: Sequence[Term], points: Mapping[str, Any] | None = None, /
+    ) -> Verdict:
+        """`points` are the values that its symbols take, by name; else they are sampled."""
 
 
 class Search:
@@ -111,7 +118,7 @@ class Search:
         """Return the e-nodes that the source is made of."""
         start, args = self.extractor.start, self.extractor.args
         rows: dict[tuple[int, ...], int] = {}
-        own: set[int] = set()
+        own = {n for n, leaf in enumerate(self.extractor.frozen.leaf) if isinstance(leaf, Symbol)}
         leaves = {self.classes[at] for at, value in enumerate(self.dag.value) if value is not None}
         for node, code in enumerate(self.extractor.code[: len(self.extractor.frozen)]):
             below = args[start[node] : start[node + 1]]

@@ -8,9 +8,9 @@ textbook   what a person would write: collected, in lowest terms, without `fma` 
 =========  =====================================================================================
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -183,12 +183,15 @@ class GuardJudge:
 
     dtype: str
 
-    def __call__(self, source: Sequence[Term]) -> Verdict:
+    def __call__(
+        self, source: Sequence[Term], points: Mapping[str, Any] | None = None, /
+    ) -> Verdict:
         """Measure the source once and return the judge of its rewritten forms."""
         guards: list[Guard | RangeGuard] = []
         if self.dtype == "both":
-            guards.append(RangeGuard(source))
-        guards.append(Guard(source, dtype=np.float32 if self.dtype == "f32" else np.float64))
+            guards.append(RangeGuard(source, points))
+        kind = np.float32 if self.dtype == "f32" else np.float64
+        guards.append(Guard(source, points, dtype=kind))
 
         def judge(candidate: Sequence[Term]) -> Refusal | None:
             for guard in guards:

@@ -36,9 +36,10 @@ from strategies.judged import CANDIDATES, Judge, Search
 __all__ = ["Saturate", "rules_of", "saturate"]
 
 
+WHOLE: Final = 150
+"""Programs of up to so many nodes are saturated as a whole, larger ones in parts."""
 GROWTH_PAYS: Final = 400
-"""Above so many nodes only shrinking rules run: growing ones would end at the limit at once."""
-LOADABLE: Final = 50_000
+"""Above so many nodes only shrinking rules run on a whole: others end at the limit at once."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,10 +100,11 @@ class Saturate(Strategy):
         terms = [join(store, term) for term in terms]
         dag = Dag.of(store, [t.id for t in terms])
         require_numbers(dag, "the e-graph")
-        if len(dag) > LOADABLE:
-            report = Report(stop=StopReason.NODES)
-            report.notes.append(f"{len(dag)} nodes are too many for one e-graph; left as written")
-            return terms, report
+        if len(dag) > WHOLE and self.until is None:
+            from strategies.windows.drive import optimise
+
+            best, report = optimise(self, terms)
+            return [join(store, term) for term in best], report
         best, report, refused = self._search(dag, terms)
         distinct = dict.fromkeys(terms)
         if refused and best == terms and 1 < len(distinct) <= CANDIDATES:
@@ -116,10 +118,13 @@ class Saturate(Strategy):
         """Return what runs in each iteration."""
         return self.schedule or default_schedule(self.simplify, self.expand)
 
-    def rules_for(self, dag: Dag) -> list[Rule]:
-        """Keep the rules that the licence allows and the ops present can ever need."""
+    def rules_for(self, dag: Dag, *, parts: bool = False) -> list[Rule]:
+        """Keep the rules that the licence allows and the ops present can ever need.
+
+        `parts` says that the program is many small ones.
+        """
         always, growing = groups_of(self.schedule_of())
-        if len(dag) > GROWTH_PAYS:
+        if len(dag) > GROWTH_PAYS and not parts:
             growing = []
         groups = [
             [r for r in g if r.symbolic and r.licence in self.licence] for g in (always, growing)

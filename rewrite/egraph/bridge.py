@@ -353,37 +353,44 @@ class EGraph:
     def freeze(self, roots: Sequence[int]) -> Frozen:
         """Return all e-nodes as arrays; `roots` are positions of the loaded program's nodes."""
         functions = self._graph.freeze().functions
-        ids: dict[tuple[bool, Any], int] = {}
+        # numbers and truth values are counted together, and their handles may coincide
+        ids: tuple[dict[Any, int], dict[Any, int]] = ({}, {})
 
-        def number_of(truth: bool, value: Any) -> int:
-            return ids.setdefault((truth, value), len(ids))
+        def numbered(truth: bool, values: Iterable[Any]) -> list[int]:
+            known, others = ids[truth], len(ids[not truth])
+            return [known.setdefault(value, len(known) + others) for value in values]
 
         node_class: dict[int, int] = {}
         for name, truth in (("Node", False), ("NodeB", True)):
-            for row in functions[name].rows:
-                at = self._graph.value_to_i64(row.inputs[0])
-                node_class[at] = number_of(truth, row.output)
-        codes: list[int] = []
-        owner: list[int] = []
-        start = [0]
-        args: list[int] = []
+            rows = functions[name].rows
+            places = [self._graph.value_to_i64(row.inputs[0]) for row in rows]
+            owners = numbered(truth, [row.output for row in rows])
+            node_class.update(zip(places, owners, strict=True))
+        codes, owner, arity, args = [], list[int](), [], []
         leaf: list[Any] = []
         for name, (code, kinds, makes) in _TABLES.items():
             found = functions.get(name)
-            for row in found.rows if found is not None else ():
-                if row.subsumed:
-                    continue
-                codes.append(code)
-                owner.append(number_of(makes, row.output))
-                if kinds is None:
-                    leaf.append(self._leaf_value(name, row.inputs))
-                else:
-                    leaf.append(None)
-                    args += [number_of(k, v) for k, v in zip(kinds, row.inputs, strict=True)]
-                start.append(len(args))
+            rows = [row for row in found.rows if not row.subsumed] if found is not None else []
+            if not rows:
+                continue
+            codes.append(np.full(len(rows), code, np.uint8))
+            owner += numbered(makes, [row.output for row in rows])
+            if kinds is None:
+                leaf += [self._leaf_value(name, row.inputs) for row in rows]
+                arity.append(np.zeros(len(rows), np.int64))
+                continue
+            leaf += [None] * len(rows)
+            inputs = [row.inputs for row in rows]
+            block = np.empty((len(rows), len(kinds)), np.int32)
+            for place, truth in enumerate(kinds):
+                block[:, place] = numbered(truth, [row[place] for row in inputs])
+            args.append(block.ravel())
+            arity.append(np.full(len(rows), len(kinds), np.int64))
+        start = np.zeros(len(owner) + 1, np.int64)
+        np.cumsum(_joined(arity, np.int64), out=start[1:])
         return Frozen(
-            np.array(codes, np.uint8), np.array(owner, np.int32), np.array(start, np.int64),
-            np.array(args, np.int32), leaf, len(ids), [node_class[at] for at in roots],
+            _joined(codes, np.uint8), np.array(owner, np.int32), start, _joined(args, np.int32),
+            leaf, len(ids[0]) + len(ids[1]), [node_class[at] for at in roots],
         )  # fmt: skip
 
     def _leaf_value(self, name: str, inputs: list[Any]) -> Any:
@@ -396,6 +403,10 @@ class EGraph:
         if name in ("True_", "False_"):
             return name == "True_"
         return self._leaves[self._graph.value_to_i64(inputs[0])]
+
+
+def _joined(parts: list[Any], kind: Any) -> Any:
+    return np.concatenate(parts) if parts else np.empty(0, kind)
 
 
 def _rational(value: Fraction) -> Any:

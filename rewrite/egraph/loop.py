@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
 from rewrite.egraph.limits import IterationStats, Report, StopReason
 from rewrite.egraph.plan import Loop, Step
 
 __all__ = ["Engine", "Run"]
+
+
+FULL: Final = 0.97
+"""Schedulers hold rules back somewhat before the limit: another pass would search for nothing."""
 
 
 class Engine(Protocol):
@@ -79,7 +83,7 @@ class Run:
             return StopReason.CONTRADICTION
         if done:
             return StopReason.SATURATED
-        if report.nodes >= self.nodes or (held and grown == report.nodes):
+        if report.nodes >= FULL * self.nodes or (held and grown == report.nodes):
             return StopReason.NODES  # the scheduler holds back all that is left
         return StopReason.TIME if seconds > self.seconds else None
 

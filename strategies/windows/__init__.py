@@ -1,0 +1,1 @@
+"""Saturation of large programs: cut into windows, equal shapes once, many in one e-graph."""

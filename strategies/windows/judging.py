@@ -1,0 +1,89 @@
+"""Whether a rewritten window is as accurate as it was, at the values that its leaves take."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rewrite.dag import Dag
+from rewrite.sampling import sample_points
+from rewrite.store import Store, Symbol
+from rewrite.term import Term, join
+from strategies.judged import Judge, Refusal, Verdict
+from strategies.windows.batch import Source
+from strategies.windows.binary import Program
+
+__all__ = ["judged", "values_at"]
+
+ENOUGH: Final = 48
+"""With fewer points at which all leaves are finite, values are made up."""
+POINTS: Final = ((20_000, 256), (300_000, 128))
+"""Programs of up to so many nodes are evaluated at so many points, larger ones at 64."""
+
+type Values = Mapping[int, npt.NDArray[Any]]
+
+
+def values_at(program: Program, wanted: Sequence[int]) -> Values:
+    """Evaluate a program where its symbols are sampled; return the values of some positions."""
+    from rewrite.evaluate import evaluate_dag
+
+    count = next((points for size, points in POINTS if len(program) <= size), 64)
+    symbols = [value for value in program.value if isinstance(value, Symbol)]
+    points = sample_points(symbols, count)
+    found = evaluate_dag(program.dag(wanted), points)
+    return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
+
+
+def points_of(source: Source, values: Sequence[npt.NDArray[Any]]) -> dict[str, Any] | None:
+    """Name the values of the leaves; None where too few points have all of them finite."""
+    if not values:
+        return {}
+    finite = np.logical_and.reduce([np.isfinite(value) for value in values])
+    if np.count_nonzero(finite) < ENOUGH:
+        return None
+    return {name: values[k][finite] for name, k in source.number.items()}
+
+
+def judged(source: Source, judge: Judge, values: Sequence[npt.NDArray[Any]]) -> Verdict:
+    """Return what says whether a form of a window will do; it measures the window when asked."""
+    made: list[Verdict] = []
+
+    def verdict(best: Sequence[Term]) -> Refusal | None:
+        if not made:
+            made.append(judge(source.expanded, points_of(source, values)))
+        expanded, origin = _expanded(source, best)
+        refusal = made[0](expanded)
+        if refusal is None or not refusal.blame:
+            return refusal
+        store = best[0].store
+        ids = Dag.of(store, [term.id for term in expanded]).ids.tolist()
+        place = {
+            node: at for at, node in enumerate(Dag.of(store, [t.id for t in best]).ids.tolist())
+        }
+        blame = [place[origin[ids[at]]] for at in refusal.blame if ids[at] in origin]
+        return Refusal(tuple(dict.fromkeys(blame)), refusal.reason)
+
+    return verdict
+
+
+def _expanded(source: Source, best: Sequence[Term]) -> tuple[list[Term], dict[int, int]]:
+    """Put what others compute in the place of its symbol; also map nodes to those they were."""
+    store = best[0].store
+    dag = Dag.of(store, [term.id for term in best])
+    made: list[int] = []
+    origin: dict[int, int] = {}
+    ids = dag.ids.tolist()
+    for at, ((code, args), value) in enumerate(zip(dag.rows(), dag.value, strict=True)):
+        node = ids[at]
+        if isinstance(value, Symbol) and value.name in source.given:
+            node = _joined(store, source, value.name)
+        elif args:
+            node = store.make((code, *[made[a] for a in args]))
+            origin.setdefault(node, ids[at])
+        made.append(node)
+    return [Term(store, made[root]) for root in dag.roots], origin
+
+
+def _joined(store: Store, source: Source, name: str) -> int:
+    return join(store, Term(source.plain[0].store, source.given[name])).id

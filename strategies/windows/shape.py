@@ -1,0 +1,131 @@
+"""The shape of a window: what it is up to renaming of its leaves.
+
+The key of a shape holds its ops, which leaves are equal, its constants, and what rules may know of
+its leaves. Windows of one shape are saturated once.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rewrite import ops
+from rewrite.constants import constant_key
+from rewrite.dag import Dag
+from rewrite.sorts import BOOL, INT
+from rewrite.store import Store, Symbol
+from strategies.windows.binary import Known, Program, made
+from strategies.windows.cut import Window
+
+__all__ = ["Form", "Row", "Shape", "instantiate", "rows_of", "shape_of", "symbols_of"]
+
+type Row = tuple[int, tuple[int, ...], Any]
+"""An op code, the places of the arguments, and the constant of a leaf; a symbol is its number."""
+type Form = tuple[tuple[Row, ...], tuple[int, ...]]
+"""Rows, children first, and the places of the roots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A window without its names; leaves are numbered in the order in which they are met."""
+
+    rows: tuple[Row, ...]
+    roots: tuple[int, ...]
+    given: tuple[tuple[int, int], ...]
+    """The rows that others compute, each with the number of the leaf that has its value."""
+    leaves: tuple[tuple[int, Known], ...]
+    """The sort of each leaf and what is known of it."""
+    facts: tuple[tuple[str, int], ...]
+    """What is assumed of rows."""
+
+    @property
+    def key(self) -> str:
+        """Write it down; equal texts are equal shapes."""
+        rows = [
+            (code, args, constant_key(value) if code == _CONST else value)
+            for code, args, value in self.rows
+        ]
+        leaves = [
+            (sort, known.low, known.high, known.nonzero, known.integer, known.defined)
+            for sort, known in self.leaves
+        ]
+        return repr((rows, self.roots, self.given, leaves, self.facts))
+
+
+_CONST, _SYMBOL = ops.CONST.code, ops.SYMBOL.code
+
+
+def shape_of(program: Program, window: Window) -> tuple[Shape, tuple[int, ...]]:
+    """Return the shape of a window, and the positions of its leaves."""
+    visible = {*window.nodes, *window.context}
+    places: dict[int, int] = {}
+    numbers: dict[int, int] = {}
+    rows: list[Row] = []
+    given: list[tuple[int, int]] = []
+    facts: list[tuple[str, int]] = []
+    others = set(window.given)
+
+    def leaf(at: int) -> int:
+        return numbers.setdefault(at, len(numbers))
+
+    stack = list(reversed(window.roots))
+    while stack:
+        at = stack[-1]
+        if at in places:
+            stack.pop()
+            continue
+        inner = at in visible or (program.constant[at] and bool(program.args[at]))
+        waiting = [a for a in program.args[at] if a not in places] if inner else []
+        if waiting:
+            stack += reversed(waiting)
+            continue
+        stack.pop()
+        value = program.value[at]
+        if inner:
+            rows.append((program.code[at], tuple([places[a] for a in program.args[at]]), None))
+        elif value is not None and not isinstance(value, Symbol):
+            rows.append((_CONST, (), value))
+        else:
+            rows.append((_SYMBOL, (), leaf(at)))
+        places[at] = len(rows) - 1
+        if at in others:
+            given.append((places[at], leaf(at)))
+        facts += [(name, places[at]) for name in program.assumed.get(at, ())]
+    known = tuple([(program.sort[at], program.known[at]) for at in numbers])
+    shape = Shape(
+        tuple(rows), tuple([places[root] for root in window.roots]), tuple(given), known,
+        tuple(facts),
+    )  # fmt: skip
+    return shape, tuple(numbers)
+
+
+def symbols_of(shape: Shape, prefix: str) -> list[Symbol]:
+    """Make the symbols that stand for the leaves."""
+    made_symbols = []
+    for k, (sort, known) in enumerate(shape.leaves):
+        kind = "bool" if sort == BOOL else "int64" if sort == INT else None
+        low = None if known.low is None else float(known.low)
+        high = None if known.high is None else float(known.high)
+        made_symbols.append(Symbol(f"{prefix}{k}", kind, low, high))
+    return made_symbols
+
+
+def instantiate(form: Form, store: Store, leaves: list[int]) -> list[int]:
+    """Make a form in a store whose nodes stand for the leaves; return the ids of its roots."""
+    ids: list[int] = []
+    for code, args, value in form[0]:
+        if code == _SYMBOL:
+            ids.append(leaves[value])
+        else:
+            ids.append(made(store, code, [ids[a] for a in args], value))
+    return [ids[root] for root in form[1]]
+
+
+def rows_of(store: Store, roots: list[int], number: dict[str, int]) -> Form:
+    """Write terms down; `number` has the number of each symbol by name."""
+    dag = Dag.of(store, roots)
+    rows: list[Row] = []
+    for (code, args), value in zip(dag.rows(), dag.value, strict=True):
+        if isinstance(value, Symbol):
+            rows.append((_SYMBOL, (), number[value.name]))
+        else:
+            rows.append((code, args, value))
+    return tuple(rows), tuple(dag.roots)
