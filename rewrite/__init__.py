@@ -58,6 +58,8 @@ _HOME: Final[dict[str, str]] = {
         "strategies.simplify": "simplify",
         "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize plan",
+        "strategies.explore": "Saturated",
+        "codegen.explore": "egraph",
         "codegen.jit": "jit",
         "codegen.kernel": "Kernel",
         "codegen.target": "Target",
@@ -112,6 +114,7 @@ class _Front(types.ModuleType):
 sys.modules[__name__].__class__ = _Front
 
 if TYPE_CHECKING:
+    from codegen.explore import egraph as egraph
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
     from codegen.pipeline import Optimized as Optimized
@@ -154,3 +157,4 @@ if TYPE_CHECKING:
     from strategies.check import check as check
     from strategies.core import Firing as Firing
     from strategies.core import Strategy as Strategy
+    from strategies.explore import Saturated as Saturated

@@ -244,6 +244,10 @@ class Extractor:
         proof = Proof(cost, min(found.bound, cost), time.perf_counter() - begin)
         return Extraction(choice, cost, proof)
 
+    def below(self, node: int) -> list[int]:
+        """Return the classes of a node's arguments."""
+        return self.args[self.start[node] : self.start[node + 1]]
+
     def trees(self) -> list[float]:
         """Return the cost of the cheapest tree of each class."""
         g = self._graph(list(self.price), 0)
@@ -314,11 +318,12 @@ class Extractor:
                 stack += waiting
                 continue
             stack.pop()
-            made[group] = self._make(node, [made[a] for a in args], store)
+            made[group] = self.make(node, [made[a] for a in args], store)
             source[made[group]] = node
         return [Term(store, made[root]) for root in self.frozen.roots], source
 
-    def _make(self, node: int, args: list[int], store: Store) -> int:
+    def make(self, node: int, args: Sequence[int], store: Store) -> int:
+        """Build the term of one node over made children, and return its id."""
         leaf = self.frozen.leaf[node] if node < len(self.frozen) else None
         if isinstance(leaf, Symbol):
             return store.symbol(leaf)
