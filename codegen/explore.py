@@ -5,6 +5,7 @@ from typing import Any
 
 from codegen.pipeline import cost_model
 from codegen.target import Target, get
+from rewrite.array import TermArray
 from rewrite.cost import CostModel
 from rewrite.egraph.limits import Limits
 from rewrite.errors import ArgumentError, StrategyError
@@ -19,7 +20,7 @@ __all__ = ["egraph"]
 
 
 def egraph(
-    terms: Term | Iterable[Term],
+    terms: Term | Iterable[Term] | TermArray,
     rules: Any = None,
     *,
     cost: "str | CostModel | None" = None,
@@ -42,7 +43,14 @@ def egraph(
     >>> found.extract(), found.equal(a * x + a * y, a * (x + y))
     (a*(x + y), True)
     >>> print(found.show())
-    12 e-nodes in 7 classes; stopped by: no rule adds anything
+    8 e-nodes in 7 classes; stopped by: no rule adds anything
+    e0 = +(e1, e2) | [*(e3, e4)]
+    e1 = *(e3, e5)
+    e2 = *(e3, e6)
+    e3 = [a]
+    e4 = [+(e5, e6)]
+    e5 = [x]
+    e6 = [y]
     """
     if limits is not None and not isinstance(limits, Limits):
         raise ArgumentError(f"limits={limits!r} is not Limits(iterations=, nodes=, seconds=)")

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from rewrite import ops
+from rewrite.array import TermArray
 from rewrite.constants import Constant, constant_key
 from rewrite.cost import CostModel
 from rewrite.dag import Dag
@@ -198,9 +199,10 @@ class Saturated:
         owner, form = self._numbers[e.owner[node]], self._form(node) if titled else None
         title = "" if form is None else infix(form, WRITTEN)
         leaf = self._frozen.leaf[node] if node < len(self) else None
+        if isinstance(leaf, Symbol):
+            return Item(owner, leaf.name, (), "symbol", title)
         if leaf is not None:
-            kind: Any = "symbol" if isinstance(leaf, Symbol) else "constant"
-            return Item(owner, leaf.name if kind == "symbol" else number(leaf), (), kind, title)
+            return Item(owner, number(leaf), (), "constant", title)
         row = ops.OPS[e.code[node]]
         signs = e.negated.get(node)
         label = row.infix.strip() if row.infix and len(args) > 1 else row.name
@@ -284,7 +286,7 @@ def _grown(report: Report, source: int) -> Table:
     ))  # fmt: skip
 
 
-def explore(terms: Term | Iterable[Term], plan: Saturate) -> Saturated:
+def explore(terms: Term | Iterable[Term] | TermArray, plan: Saturate) -> Saturated:
     """Saturate terms together and keep the e-graph.
 
     Raise `StrategyError` where the rules contradict each other on them.
@@ -298,8 +300,7 @@ def explore(terms: Term | Iterable[Term], plan: Saturate) -> Saturated:
     >>> found.extract(), found.equal(a * x + a * y, a * (x + y))
     (a*(x + y), True)
     """
-    single = isinstance(terms, Term)
-    given = [terms] if isinstance(terms, Term) else list(terms)
+    given = _listed(terms)
     if not given or not all(isinstance(term, Term) for term in given):
         raise ArgumentError(f"an e-graph is made of one or more terms, not {terms!r}")
     store = given[0].store
@@ -309,4 +310,11 @@ def explore(terms: Term | Iterable[Term], plan: Saturate) -> Saturated:
     frozen, classes, report = plan.saturated(dag)
     if frozen is None:
         raise StrategyError(f"the rules contradict each other here: {report.notes[-1]}")
+    single = isinstance(terms, Term)
     return Saturated(dag, store, frozen, classes, report, plan.cost, single=single)
+
+
+def _listed(terms: Any) -> list[Any]:
+    if isinstance(terms, TermArray):
+        return terms.ravel().terms()
+    return list(terms) if isinstance(terms, Iterable) and not isinstance(terms, Term) else [terms]

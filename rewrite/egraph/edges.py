@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 __all__ = ["LOOP", "Box", "Route", "Router"]
@@ -55,6 +56,8 @@ class Route:
 class Router:
     """Draws edges: straight down through ranks, curved between them."""
 
+    rows: Sequence[Sequence[Sequence[int]]]
+    """The nodes of each class as they stand, from the top."""
     classes: Sequence[Box]
     nodes: Sequence[Box]
     args: Sequence[Sequence[int]]
@@ -79,11 +82,12 @@ class Router:
         group, box, count = self.owner[node], self.nodes[node], len(self.args[node])
         start = (box.left + box.width * (argument + 1) / (count + 1), box.bottom)
         pen = _Pen(*start)
+        self._leave(pen, group, box, (argument + 1) / (count + 1) - 0.5)
         if group == target:
             end = self._loop(pen, self.classes[group])
             return Route(node, argument, target, str(pen), start, end, "left")
         turned = self.rank[target] < self.rank[group]
-        pen.line(start[0], self.bottoms[self.rank[group]])
+        pen.line(pen.x, self.bottoms[self.rank[group]])
         for k, (x, rank) in enumerate(self.chains[group, target]):
             first, last = self.tops[rank], self.bottoms[rank]
             if turned:
@@ -101,6 +105,18 @@ class Router:
             pen.line(x, goal.bottom)
         end = (x, goal.bottom if turned else goal.top)
         return Route(node, argument, target, str(pen), start, end, "up" if turned else "down")
+
+    def _leave(self, pen: "_Pen", group: int, box: Box, side: float) -> None:
+        """Go down between the nodes of the rows below, not behind them."""
+        for row in self.rows[group]:
+            boxes = [self.nodes[node] for node in row]
+            if boxes[0].top <= box.top:
+                continue
+            inner = [(a.right + b.left) / 2 for a, b in pairwise(boxes)]
+            gaps = [boxes[0].left - CORNER / 2, *inner, boxes[-1].right + CORNER / 2]
+            x = min(gaps, key=lambda gap: abs(gap - pen.x)) + 4 * side
+            pen.curve(x, boxes[0].top)
+            pen.line(x, boxes[0].bottom)
 
     def _loop(self, pen: "_Pen", box: Box) -> tuple[float, float]:
         """Go out of a class at its bottom, round its corner, and in from the right."""

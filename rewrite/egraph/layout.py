@@ -26,6 +26,8 @@ CAPTION: Final = 15.0
 PAD: Final = 9.0
 NODE: Final = 26.0
 BETWEEN: Final = 9.0
+ROW: Final = 16.0
+"""Between two rows of nodes, for the edges of the upper one."""
 APART: Final = 26.0
 """Between two classes side by side."""
 SLOT: Final = 10.0
@@ -119,7 +121,7 @@ class _Plan:
         """Return the width of a class with the room beside it, and its height."""
         rows = self._rows(group)
         inner = max((self._length(row) for row in rows), default=NODE)
-        height = CAPTION + PAD + len(rows) * (NODE + BETWEEN) - BETWEEN * bool(rows)
+        height = CAPTION + PAD + len(rows) * (NODE + ROW) - ROW * bool(rows)
         return inner + 2 * PAD + 2 * LOOP * (group in self.loops), height
 
     def _length(self, row: Sequence[int]) -> float:
@@ -211,7 +213,7 @@ class _Plan:
         for one, other in pairwise(rank):
             space = (self.vertices[one].width + self.vertices[other].width) / 2
             passing = self.vertices[one].weight > 1 and self.vertices[other].weight > 1
-            offset.append(offset[-1] + space + (SLOT if passing else APART))
+            offset.append(offset[-1] + space + (0.0 if passing else APART))
         blocks: list[tuple[float, float, int]] = []
         for at, wish, shift in zip(rank, wishes, offset, strict=True):
             weight = self.vertices[at].weight
@@ -263,9 +265,15 @@ class _Plan:
             for pair, chain in self.chains.items()
         }
         rank = [self.vertices[group].rank for group in range(len(classes))]
-        routes = Router(classes, nodes, self.args, self.owner, rank, chains, tops, bottoms).routes()
+        rows = [self._rows(group) for group in range(len(classes))]
+        routes = Router(
+            rows, classes, nodes, self.args, self.owner, rank, chains, tops, bottoms
+        ).routes()
         width = max((v.x + v.width / 2 for v in self.vertices), default=0.0) + MARGIN
-        turns = any(route.heading != "down" for route in routes)
+        turns = any(
+            route.heading != "down" and rank[self.owner[route.node]] == len(tops) - 1
+            for route in routes
+        )
         last = max(bottoms, default=0.0) + MARGIN + (LOOP if turns else 0.0)
         return Layout(width, last, classes, nodes, routes)
 
@@ -288,7 +296,7 @@ class _Plan:
             classes.append(Box(vertex.x - width / 2, top, width, vertex.height))
             for k, row in enumerate(self._rows(group)):
                 x = vertex.x - self._length(row) / 2
-                y = top + CAPTION + k * (NODE + BETWEEN)
+                y = top + CAPTION + k * (NODE + ROW)
                 for node in row:
                     nodes[node] = Box(x, y, self.widths[node], NODE)
                     x += self.widths[node] + BETWEEN

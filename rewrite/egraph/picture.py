@@ -68,14 +68,15 @@ class Picture:
         )
 
     def __str__(self) -> str:
-        """Write the classes with their nodes, the chosen ones starred; of a large one a summary."""
+        """Write the classes and what is in them, chosen nodes in brackets; if large, a summary."""
         if len(self.drawn.nodes) > self.most:
             return f"{self._refusal()}\n{self.summary()}"
         members: list[list[str]] = [[] for _ in self.drawn.classes]
         for at, item in enumerate(self.drawn.nodes):
             args = f"({', '.join(f'e{arg}' for arg in item.args)})" if item.args else ""
-            star = "*" if at in self.drawn.chosen else ""
-            members[item.owner].append(f"{star}{item.label}{args}")
+            written = item.label + args
+            chosen = at in self.drawn.chosen
+            members[item.owner].append(f"[{written}]" if chosen else written)
         lines = [f"e{at} = {' | '.join(some)}" for at, some in enumerate(members)]
         return "\n".join([*self.notes, *lines])
 

@@ -1,6 +1,6 @@
 """Ranks of a layered drawing: a walk that finds the edges that close circles, and longest paths."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["ranks_of", "visit"]
 
@@ -11,8 +11,8 @@ def visit(below: Sequence[Iterable[int]], roots: Sequence[int]
     state = [0] * len(below)
     left: list[int] = []
     back: set[tuple[int, int]] = set()
-    for first in (*roots, *range(len(below))):
-        path = [(first, iter(below[first]))] if not state[first] else []
+    for first in (*reversed(roots), *range(len(below))):
+        path = [(first, _backwards(below[first]))] if not state[first] else []
         state[first] = state[first] or 1
         while path:
             group, rest = path[-1]
@@ -25,8 +25,13 @@ def visit(below: Sequence[Iterable[int]], roots: Sequence[int]
                 back.add((group, child))
             elif not state[child]:
                 state[child] = 1
-                path.append((child, iter(below[child])))
+                path.append((child, _backwards(below[child])))
     return left[::-1], back
+
+
+def _backwards(some: Iterable[int]) -> Iterator[int]:
+    """The last ones are left first, so that in the end the first ones come first."""
+    return reversed(list(some))
 
 
 def ranks_of(below: Sequence[Iterable[int]], order: Sequence[int], back: set[tuple[int, int]],

@@ -117,8 +117,8 @@ def _class(at: int, box: Box, drawn: Drawn) -> str:
     name = f"e{at} root" if root else f"e{at}"
     kind = "class root" if root else "class"
     return (
-        f'<g class="{kind}" data-class="e{at}"><title>{clean(drawn.classes[at])}</title>{_rect(box, 6)}'
-        f'<text x="{box.left + 7:.1f}" y="{box.top + 11:.1f}">{name}</text></g>'
+        f'<g class="{kind}" data-class="e{at}"><title>{clean(drawn.classes[at])}</title>'
+        f'{_rect(box, 6)}<text x="{box.left + 7:.1f}" y="{box.top + 11:.1f}">{name}</text></g>'
     )
 
 
