@@ -1,8 +1,9 @@
 """Where classes and e-nodes stand in a picture: a layered drawing, after Sugiyama.
 
 Classes get ranks by their longest path from the roots, edges that close a circle turned round.
-Edges over several ranks pass through a slot in each; barycentre sweeps order the ranks, and least
-squares with the gaps as constraints (isotonic regression) place what is in them. Deterministic.
+Edges over several ranks pass through a slot in each; barycentre sweeps and exchanges order the
+ranks, and least squares with the gaps as constraints (isotonic regression) place what is in them.
+Deterministic.
 
 Source: K. Sugiyama, S. Tagawa and M. Toda, "Methods for visual understanding of hierarchical system
 structures", 1981.
@@ -10,7 +11,7 @@ structures", 1981.
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -159,6 +160,7 @@ class _Plan:
             down = sweep % 2 == 0
             for rank in self.ranks if down else reversed(self.ranks):
                 self._sort(rank, down)
+            self._exchange(ties=sweep % 4 < 2)
             crossings = self._crossings()
             if crossings < fewest:
                 best, fewest = [list(rank) for rank in self.ranks], crossings
@@ -172,6 +174,29 @@ class _Plan:
             near = vertex.above if down else vertex.below
             wish[at] = _mean([place[n] for n in near]) if near else (k + 0.5) / len(rank)
         rank.sort(key=lambda at: wish[at])
+
+    def _exchange(self, *, ties: bool) -> None:
+        """Let neighbours change places if that makes fewer crossings, or as many."""
+        place = self._places()
+        for rank in self.ranks:
+            for k in range(len(rank) - 1):
+                one, other = rank[k : k + 2]
+                now = self._between(one, other, place)
+                then = self._between(other, one, place)
+                if then < now or (ties and then == now):
+                    rank[k : k + 2] = other, one
+                    place[one], place[other] = place[other], place[one]
+
+    def _between(self, one: int, other: int, place: Mapping[int, float]) -> int:
+        """Count the crossings of the edges of two that stand side by side in this order."""
+        count = 0
+        for mine, theirs in (
+            (self.vertices[one].above, self.vertices[other].above),
+            (self.vertices[one].below, self.vertices[other].below),
+        ):
+            ends = sorted(place[n] for n in theirs)
+            count += sum(bisect.bisect_left(ends, place[n]) for n in mine)
+        return count
 
     def _places(self) -> dict[int, float]:
         """Return how far from left to right each vertex stands in its rank, from 0 to 1."""
