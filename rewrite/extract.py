@@ -15,11 +15,12 @@ import numpy as np
 
 from rewrite import ops
 from rewrite.constants import Constant, to_float
-from rewrite.cost import CostModel
+from rewrite.cost import CostModel, latency_weight
 from rewrite.dagsearch import INFINITE, Graph, again, compiled, fixpoint, search
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import UnsupportedOp
 from rewrite.optimal import solve
+from rewrite.paths import PathSearch, arrivals, settle
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
@@ -45,6 +46,10 @@ SHARE_PAYS: Final = 4.0
 MOST_SHARED: Final = 200
 STARTS: Final = (0.0,)
 """Weights of the fixpoints that the search starts from again, after that of tree costs."""
+
+BOTH: Final = (1.0, 1.0)
+QUICKLY: Final = (1e-3, 1.0)
+"""Weights of cost and time of the starts where the critical path costs too."""
 
 
 def mode_of(name: Any) -> Mode:
@@ -135,10 +140,13 @@ class Extractor:
                 assert leaf is not None
                 value[self.owner[node]] = leaf
         constant = self._constant(set(value))
-        known: dict[tuple[Any, ...], float] = {}
+        known: dict[tuple[Any, ...], tuple[float, float]] = {}
+        weight = latency_weight(self.model)
         self.price: list[float] = []
+        self.late: list[float] = []
+        """The latency of each node in units of the price; empty where the model charges none."""
         for node, code in enumerate(self.code):
-            args = self.args[self.start[node] : self.start[node + 1]]
+            args, late = self.args[self.start[node] : self.start[node + 1]], 0.0
             if not args:
                 self.price.append(TIE / 10 if self._held(self.frozen.leaf[node]) else INFINITE)
             elif all(a in constant for a in args):
@@ -146,8 +154,17 @@ class Extractor:
             else:
                 key = (code, *[value.get(a) for a in args])
                 if key not in known:
-                    known[key] = self.model.price(ops.OPS[code], key[1:]) + TIE
-                self.price.append(known[key])
+                    known[key] = self._asked(code, key[1:], weight)
+                price, late = known[key]
+                self.price.append(price)
+            if weight:
+                self.late.append(late)
+
+    def _asked(self, code: int, values: tuple[Any, ...], weight: float) -> tuple[float, float]:
+        """Return what the model says of an op: the price, and what its latency costs."""
+        op, model = ops.OPS[code], self.model
+        late = weight * model.latency(op, values) if weight else 0.0  # type: ignore[attr-defined]
+        return model.price(op, values) + TIE, late
 
     def _held(self, leaf: Any) -> bool:
         """Tell whether a float can hold a folded constant: 1e400 folded from two factors cannot be.
@@ -197,6 +214,28 @@ class Extractor:
         return found
 
     def _search(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
+        if not self.late:
+            return self._cheapest(wanted, banned, sweeps)
+        g = self._graph(list(self.price), len(wanted))
+        for node in banned:
+            g.price[node] = INFINITE
+        starts = [settle(g, self.late, *scale).choice for scale in (BOTH, QUICKLY)]
+        if any(starts[0][root] < 0 for root in wanted):
+            return None
+        if not sweeps:
+            starts = starts[:1]
+        elif (cheap := self._cheapest(wanted, banned, sweeps)) is not None:
+            starts.append(cheap.choice)
+        search = PathSearch(g, self.late, wanted)
+        found = []
+        for start in starts:
+            search.start(start)
+            cost = search.improve(sweeps)
+            found.append(Extraction(list(g.choice), cost))
+        return min(found, key=lambda extraction: extraction.cost)
+
+    def _cheapest(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
+        """Search by prices alone."""
         price = list(self.price)
         for node in banned:
             price[node] = INFINITE
@@ -234,13 +273,18 @@ class Extractor:
             found = self._search(wanted, set(range(len(g.price))) - among, 8)
             return None if found is None else (self.used(found.choice, wanted), found.cost)
 
-        found = solve(g, wanted, improve, seconds=seconds, forbidden=forbidden, dropped=banned)
+        found = solve(
+            g, wanted, improve, seconds=seconds, forbidden=forbidden, dropped=banned, late=self.late
+        )
         if found.choice is None:
             return None
         choice = list(g.choice)
         for group, node in found.choice.items():
             choice[group] = node
         cost = sum(g.price[node] for node in self.used(choice, wanted).values())
+        if self.late:
+            ready = arrivals(choice, wanted, self.late, g)
+            cost += max((ready[root] for root in wanted), default=0.0)
         proof = Proof(cost, min(found.bound, cost), time.perf_counter() - begin)
         return Extraction(choice, cost, proof)
 
