@@ -2,7 +2,8 @@
 
 "greedy" takes the cheapest tree of each class, a fixpoint. "search" goes on by local search: one
 class at a time switches to a node that lowers the cost of the whole DAG, with reference counts
-telling what is shared. "exact" proves the optimum, or a bound, by an integer program.
+telling what is shared; it starts from several choices. "exact" proves the optimum, or a bound, by
+an integer program.
 """
 
 import time
@@ -16,11 +17,12 @@ import numpy as np
 from rewrite import ops
 from rewrite.constants import Constant, to_float
 from rewrite.cost import CostModel, latency_weight
+from rewrite.costsets import by_cost_sets
 from rewrite.dagsearch import INFINITE, Graph, again, compiled, fixpoint, search
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import UnsupportedOp
 from rewrite.optimal import solve
-from rewrite.paths import PathSearch, arrivals, settle
+from rewrite.paths import arrivals, search_paths
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
@@ -39,17 +41,20 @@ _PLAIN: Final = {
     ops.ADD.code: 1.3,
 }
 """Among constants, which cost nothing, 2*pi is read more easily than pi + pi."""
+_FLIPS: Final = (
+    (True, False, False), (False, False, True), (True, False, True), (False, True, False),
+    (False, True, True), (True, True, False), (True, True, True),
+)  # fmt: skip
+"""Which operands of an `fma` may be negated, which costs nothing."""
 COMPILE_PAYS: Final = 30_000
 """From so many e-nodes on the compiled loops are worth loading."""
+MOST_SETS: Final = 30_000
+"""Up to so many e-nodes the search also starts from cost sets, which are not compiled."""
 SHARE_PAYS: Final = 4.0
 """A class is tried for sharing if it costs so many times the cheapest operation."""
 MOST_SHARED: Final = 200
 STARTS: Final = (0.0,)
 """Weights of the fixpoints that the search starts from again, after that of tree costs."""
-
-BOTH: Final = (1.0, 1.0)
-QUICKLY: Final = (1e-3, 1.0)
-"""Weights of cost and time of the starts where the critical path costs too."""
 
 
 def mode_of(name: Any) -> Mode:
@@ -122,14 +127,14 @@ class Extractor:
         for node in range(len(frozen)):
             if self.code[node] != ops.FMA.code:
                 continue
-            x, y, z = self.args[self.start[node] : self.start[node + 1]]
-            for first, last in ((True, False), (False, True), (True, True)):
-                if (first and x not in negations) or (last and z not in negations):
+            for flips in _FLIPS:
+                pairs = list(zip(self.below(node), flips, strict=True))
+                if any(flip and group not in negations for group, flip in pairs):
                     continue
-                self.negated[len(self.code)] = (first, False, last)
+                self.negated[len(self.code)] = flips
                 self.code.append(ops.FMA.code)
                 self.owner.append(self.owner[node])
-                self.args += [negations[x] if first else x, y, negations[z] if last else z]
+                self.args += [negations[group] if flip else group for group, flip in pairs]
                 self.start.append(len(self.args))
 
     def _price(self) -> None:
@@ -216,23 +221,13 @@ class Extractor:
     def _search(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
         if not self.late:
             return self._cheapest(wanted, banned, sweeps)
+        cheap = self._cheapest(wanted, banned, sweeps) if sweeps else None
         g = self._graph(list(self.price), len(wanted))
         for node in banned:
             g.price[node] = INFINITE
-        starts = [settle(g, self.late, *scale).choice for scale in (BOTH, QUICKLY)]
-        if any(starts[0][root] < 0 for root in wanted):
-            return None
-        if not sweeps:
-            starts = starts[:1]
-        elif (cheap := self._cheapest(wanted, banned, sweeps)) is not None:
-            starts.append(cheap.choice)
-        search = PathSearch(g, self.late, wanted)
-        found = []
-        for start in starts:
-            search.start(start)
-            cost = search.improve(sweeps)
-            found.append(Extraction(list(g.choice), cost))
-        return min(found, key=lambda extraction: extraction.cost)
+        also = [] if cheap is None else [cheap.choice]
+        found = search_paths(g, self.late, wanted, sweeps, also)
+        return None if found is None else Extraction(*found)
 
     def _cheapest(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
         """Search by prices alone."""
@@ -240,6 +235,8 @@ class Extractor:
         for node in banned:
             price[node] = INFINITE
         g = self._graph(price, len(wanted))
+        joint = sweeps and self.model.sharing and len(price) < MOST_SETS
+        sets = by_cost_sets(g) if joint else None
         large = len(price) >= COMPILE_PAYS
         loops: Any = compiled() if large else (fixpoint, search, again)
         if large:
@@ -252,12 +249,17 @@ class Extractor:
         shareable: Any = self._shareable(g)
         if large:
             wanted, shareable = _as_array(wanted), _as_array(shareable)
-        best, choice = float(loops[1](wanted, shareable, sweeps, g)), _listed(g.choice)
+        found = [_found(loops[1](wanted, shareable, sweeps, g), g)]
         for weight in STARTS if sweeps else ():
-            total = float(loops[2](weight, wanted, shareable, sweeps, g))
-            if total < best - 1e-9:
-                best, choice = total, _listed(g.choice)
-        return Extraction(choice, best)
+            found.append(_found(loops[2](weight, wanted, shareable, sweeps, g), g))
+        if sets is not None:
+            for group, node in enumerate(sets):
+                g.choice[group], g.refs[group], g.seen[group] = node, 0, 0
+            found.append(_found(loops[1](wanted, shareable, sweeps, g), g))
+        best = found[0]
+        for other in found[1:]:
+            best = other if other.cost < best.cost - 1e-9 else best
+        return best
 
     def _exact(self, wanted: list[int], banned: frozenset[int], begin: float, seconds: float,
                forbidden: Sequence[frozenset[int]]) -> Extraction | None:  # fmt: skip
@@ -390,6 +392,10 @@ def _flat(groups: list[list[int]]) -> tuple[list[int], list[int]]:
 
 def _as_array(column: Any) -> Any:
     return np.array(column, np.float64 if column and isinstance(column[0], float) else np.int64)
+
+
+def _found(cost: Any, g: Any) -> Extraction:
+    return Extraction(_listed(g.choice), float(cost))
 
 
 def _listed(choice: Any) -> list[int]:

@@ -9,16 +9,41 @@ Source: D. Knuth, "A generalization of Dijkstra's algorithm", 1977.
 """
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from rewrite.dagsearch import INFINITE, count_uses, reaches, shift
 
-__all__ = ["PathSearch", "Settled", "arrivals", "settle", "tails"]
+__all__ = ["Settled", "arrivals", "search_paths", "settle"]
 
 LEAST: Final = 1e-9
 """What a move must gain."""
+
+
+BOTH: Final = (1.0, 1.0)
+QUICKLY: Final = (1e-3, 1.0)
+"""Weights of cost and time of the starts."""
+
+
+def search_paths(g: Any, late: Sequence[float], roots: Sequence[int], sweeps: int,
+                 also: Iterable[Sequence[int]]) -> tuple[list[int], float] | None:  # fmt: skip
+    """Return the best choice found and its cost, None without any; `also` are starts beside ours.
+
+    Without sweeps it is the greedy start: each class takes the cheapest tree, with its time.
+    """
+    starts = [settle(g, late, *BOTH).choice]
+    if any(starts[0][root] < 0 for root in roots):
+        return None
+    if sweeps:
+        starts += [settle(g, late, *QUICKLY).choice, *also]
+    search = PathSearch(g, late, roots)
+    found = []
+    for start in starts:
+        search.start(start)
+        cost = search.improve(sweeps)
+        found.append((list(g.choice), cost))
+    return min(found, key=lambda pair: pair[1])
 
 
 @dataclass(frozen=True, slots=True)
