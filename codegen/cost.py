@@ -1,8 +1,9 @@
 """`CycleCost`: what a program costs in CPU cycles an element on a target, read from its table.
 
-The model adds the reciprocal throughputs of the distinct operations of a loop body. Left out:
-overlap between ports, latency (the out-of-order core overlaps iterations of an elementwise loop),
-loads and stores. `port_cycles` is the bound that overlapping ports cannot beat.
+The model adds the reciprocal throughputs of the distinct operations of a loop body, and a share of
+the latencies along its critical path: none unless it is asked for, as the out-of-order core
+overlaps iterations of an elementwise loop. Left out: overlap between ports, loads and stores.
+`port_cycles` is the bound that overlapping ports cannot beat.
 """
 
 import math
@@ -12,15 +13,15 @@ from functools import cached_property
 from typing import Final
 
 from codegen.program import Program
-from codegen.target import Float, Target
+from codegen.target import NAMES, Float, Target, get
 from codegen.targets import TABLES
 from codegen.targets.table import CostTable, Row
 from rewrite import ops
 from rewrite.constants import Constant, Named, to_float
-from rewrite.errors import TargetError
+from rewrite.errors import ArgumentError, TargetError
 
 __all__ = [
-    "CycleCost", "cycle_cost", "exact_inverse", "port_cycles", "power_operations",
+    "CycleCost", "cycle_cost", "cycles", "exact_inverse", "port_cycles", "power_operations",
     "product_exponent", "table_for",
 ]  # fmt: skip
 
@@ -67,9 +68,19 @@ def power_operations(exponent: int) -> int:
     return 4 * squarings + 3 * products + 1
 
 
+def power_steps(exponent: int) -> tuple[int, int, int]:
+    """Return how many products, sums and selections wait for each other in x**exponent."""
+    n = abs(exponent)
+    if n <= (PLAIN_POWERS if exponent > 0 else PLAIN_POWERS - 1):
+        return max(0, n - 1), 0, 0
+    steps = n.bit_length() + n.bit_count() - 2
+    # each product's error comes one fma after it, and joins the errors so far by another one
+    return steps, 2 + (steps > 2), 1
+
+
 @dataclass(frozen=True)
 class CycleCost:
-    """Cycles an element on a target, as a `CostModel`."""
+    """Cycles an element on a target, as a `CostModel`, with latency on request a `LatencyModel`."""
 
     table: CostTable
     dtype: Float = "f64"
@@ -78,22 +89,42 @@ class CycleCost:
     strict: bool = False
     """Whether integer powers beyond the square stay `pow`, as strict code has them."""
 
+    latency_weight: float = 0.0
+    """What a cycle of latency on the critical path counts beside one of throughput.
+
+    At 1 nothing overlaps: each vector waits for the one before, as in a recurrence.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse weights that are no share of a cycle."""
+        if not 0.0 <= self.latency_weight < math.inf:
+            raise ArgumentError(f"latency={self.latency_weight!r} is no weight, 0 or more")
+
     @property
     def name(self) -> str:
-        """The table and the float type."""
-        return f"{self.table.name}/{self.dtype}"
+        """The table and the float type, and what latency counts."""
+        more = f"+{self.latency_weight:g}*latency" if self.latency_weight else ""
+        return f"{self.table.name}/{self.dtype}{more}"
 
     @cached_property
     def _cycles(self) -> dict[str, float]:
         lanes = self.table.lanes(self.dtype)
         return {r.op: r.throughput / lanes for r in self.table.rows if r.dtype == self.dtype}
 
+    @cached_property
+    def _latencies(self) -> dict[str, float]:
+        lanes = self.table.lanes(self.dtype)
+        return {r.op: r.latency / lanes for r in self.table.rows if r.dtype == self.dtype}
+
     def cycles(self, op: str) -> float:
         """Return the cycles an element of one op."""
+        return self._of(self._cycles, op)
+
+    def _of(self, column: dict[str, float], op: str) -> float:
         try:
-            return self._cycles[op]
+            return column[op]
         except KeyError:
-            known = ", ".join(sorted(self._cycles))
+            known = ", ".join(sorted(column))
             raise TargetError(
                 f"target {self.table.name} has no {self.dtype} {op!r}; it has: {known}"
             ) from None
@@ -106,6 +137,45 @@ class CycleCost:
         if op is ops.DIV and exact_inverse(constants[1]) is not None:
             return self.cycles("mul")
         return self.cycles(op.name)
+
+    def latency(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
+        """Return the latency of an op, in cycles an element of its vector, as it is priced."""
+        column = self._latencies
+        n = product_exponent(constants[1], self.strict) if op is ops.POW else None
+        if n is not None:
+            names = ("mul", "fma", "where")
+            steps = zip(power_steps(n), names, strict=True)
+            last = self._of(column, "div") if n < 0 else 0.0
+            return sum(count * self._of(column, name) for count, name in steps) + last
+        if op is ops.DIV and exact_inverse(constants[1]) is not None:
+            return self._of(column, "mul")
+        return self._of(column, op.name)
+
+
+def cycles(
+    target: str | Target = "native", *, dtype: Float = "f64", latency: float = 0.0,
+    strict: bool = False,
+) -> CycleCost:  # fmt: skip
+    """Return the cycles of a target, or of a cost table by name, as the model for `cost=`.
+
+    With `latency` the critical path costs too: so many cycles for each cycle of latency. At 0, the
+    default of `optimize`, iterations of a loop are taken to overlap; at 1 each waits for the one
+    before. `dtype` is "f64" or "f32", to be the same as that of `optimize`.
+
+    Raise `TargetError` for a name that there is not.
+
+    >>> import rewrite as rw
+    >>> from rewrite.rules.arithmetic import ASSOCIATIVITY
+    >>> a, b, c, d = rw.symbols("a b c d")
+    >>> model = rw.cycles("zen4-avx2", latency=0.5)
+    >>> rw.egraph(a + b + c + d, ASSOCIATIVITY, cost=model).extract()
+    a + b + (c + d)
+    """
+    if isinstance(target, str):
+        table = table_for(get(target)) if target in NAMES else cycle_cost(target).table
+    else:
+        table = table_for(target)
+    return CycleCost(table, dtype, strict=strict, latency_weight=latency)
 
 
 def table_for(target: Target) -> CostTable:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from codegen.cost import CycleCost, cycle_cost, table_for
+from codegen.cost import cycles
 from codegen.forms import (
     check_names,
     check_symbols,
@@ -24,7 +24,7 @@ from codegen.forms import (
 from codegen.instructions import InstructionCount
 from codegen.kernel import Kernel, float_name
 from codegen.lower import Result, lower
-from codegen.target import NAMES, Float, Target, get
+from codegen.target import Float, Target, get
 from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.debug import emit
@@ -103,12 +103,9 @@ def cost_model(
 ) -> CostModel:
     """Return the model that a `cost=` argument names; None is the target's own cycles."""
     if cost is None:
-        return CycleCost(table_for(target), dtype, strict=strict)
+        return cycles(target, dtype=dtype, strict=strict)
     if isinstance(cost, str):
-        if cost == "gowda2021":
-            return Gowda2021()
-        table = table_for(get(cost)) if cost in NAMES else cycle_cost(cost).table
-        return CycleCost(table, dtype, strict=strict)
+        return Gowda2021() if cost == "gowda2021" else cycles(cost, dtype=dtype, strict=strict)
     if not isinstance(cost, CostModel):
         raise UnsupportedOp(f"cost={cost!r} is neither a name nor a CostModel")
     return cost
@@ -129,8 +126,8 @@ def optimize(
 
     `exprs` is a term, or a list, tuple, dictionary or `TermArray` of terms, optimised together so
     that they share subterms. `cost` is a model or its name ("gowda2021", a target); without it, CPU
-    cycles an element on the target. A `dtype` of None is for code that will run in float64 or
-    float32: it is judged in both.
+    cycles an element on the target, and `rw.cycles` makes models that count latency too. A `dtype`
+    of None is for code that will run in float64 or float32: it is judged in both.
 
     `extract` says how the cheapest form is found among all that are equal: "greedy" (the cheapest
     tree of each part), "search" (local search that counts what is shared once), or "exact" (an

@@ -34,7 +34,7 @@ _HOME: Final[dict[str, str]] = {
             "symbolic",
         "rewrite.fastmath": "FastMath",
         "rewrite.egraph.limits": "Limits Report StopReason",
-        "rewrite.cost": "CostModel",
+        "rewrite.cost": "CostModel LatencyModel",
         "rewrite.evaluate": "evaluate",
         "rewrite.oracle": "exact ulp_distance",
         "rewrite.accuracy": "Accuracy Guard accuracy bits_of_error",
@@ -58,6 +58,9 @@ _HOME: Final[dict[str, str]] = {
         "strategies.simplify": "simplify",
         "strategies.check": "CheckReport check",
         "codegen.pipeline": "Optimized optimize plan",
+        "strategies.explore": "Saturated",
+        "codegen.cost": "cycles",
+        "codegen.explore": "egraph",
         "codegen.jit": "jit",
         "codegen.kernel": "Kernel",
         "codegen.target": "Target",
@@ -112,6 +115,8 @@ class _Front(types.ModuleType):
 sys.modules[__name__].__class__ = _Front
 
 if TYPE_CHECKING:
+    from codegen.cost import cycles as cycles
+    from codegen.explore import egraph as egraph
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
     from codegen.pipeline import Optimized as Optimized
@@ -122,6 +127,7 @@ if TYPE_CHECKING:
     from rewrite.array import TermArray as TermArray
     from rewrite.array import asarray as asarray
     from rewrite.cost import CostModel as CostModel
+    from rewrite.cost import LatencyModel as LatencyModel
     from rewrite.egraph.limits import Limits as Limits
     from rewrite.egraph.limits import Report as Report
     from rewrite.egraph.limits import StopReason as StopReason
@@ -154,3 +160,4 @@ if TYPE_CHECKING:
     from strategies.check import check as check
     from strategies.core import Firing as Firing
     from strategies.core import Strategy as Strategy
+    from strategies.explore import Saturated as Saturated

@@ -5,13 +5,17 @@ A model prices one op application; extraction adds up. Targets bring their own m
 """
 
 from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.dag import Dag
+from rewrite.errors import UnsupportedOp
 
-__all__ = ["Cancellation", "CostModel", "Gowda2021", "dag_cost"]
+__all__ = [
+    "Cancellation", "CostModel", "Gowda2021", "LatencyModel", "critical_path", "dag_cost",
+    "latency_weight",
+]  # fmt: skip
 
 
 @runtime_checkable
@@ -36,6 +40,36 @@ class CostModel(Protocol):
         An op whose children are all constant is computed once ahead of the loop and costs 0; this
         is not asked about.
         """
+
+
+@runtime_checkable
+class LatencyModel(CostModel, Protocol):
+    """A model that may also charge for the critical path: what waits for each other, op by op.
+
+    A program then costs its prices and `latency_weight` times the sum of latencies along the
+    longest path to a root. At weight 0 the latencies are not asked for.
+    """
+
+    @property
+    def latency_weight(self) -> float:
+        """How much one unit of latency costs, in the unit of prices."""
+
+    def latency(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
+        """Return how long the result of an op waits for its arguments; asked as `price` is."""
+
+
+def latency_weight(model: CostModel) -> float:
+    """Return what a model charges for latency, 0 for one that knows none.
+
+    Raise `UnsupportedOp` for a model that does so and counts trees: of them no path is the longest.
+    """
+    weight = model.latency_weight if isinstance(model, LatencyModel) else 0.0
+    if weight and not model.sharing:
+        raise UnsupportedOp(
+            f"the model {model.name} charges for latency and counts what is shared at each use; "
+            "set its sharing, or its latency_weight to 0"
+        )
+    return weight
 
 
 _GOWDA: Final[dict[str, float]] = {
@@ -94,7 +128,8 @@ def constant_positions(dag: Dag) -> list[bool]:
 def dag_cost(dag: Dag, model: CostModel) -> float:
     """Add up the cost of a program under a model; n-ary nodes count as chains from the left.
 
-    A negation that only feeds products summed by `fma` is part of that instruction.
+    A negation that only feeds products summed by `fma` is part of that instruction. What the model
+    charges for the critical path is included.
     """
     constant = constant_positions(dag)
     rows = dag.rows()
@@ -110,11 +145,36 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
         else:
             own[at] = model.price(row, values)
     if model.sharing:
-        return sum(own)
+        weight = latency_weight(model)
+        return sum(own) + (weight * critical_path(dag, model) if weight else 0.0)
     total = [0.0] * len(rows)
     for at, (_, args) in enumerate(rows):
         total[at] = own[at] + sum(total[a] for a in args)
     return sum(total[root] for root in dag.roots)
+
+
+def critical_path(dag: Dag, model: Any) -> float:
+    """Return the largest sum of latencies along a path to a root, under a `LatencyModel`.
+
+    A negated operand of `fma` waits for what is negated alone.
+    """
+    constant = constant_positions(dag)
+    rows = dag.rows()
+    ready = [0.0] * len(rows)
+    for at, (code, args) in enumerate(rows):
+        if not args or constant[at]:
+            continue
+        row = ops.OPS[code]
+        if row is ops.FMA:
+            args = tuple(rows[a][1][0] if rows[a][0] == ops.NEG.code else a for a in args)
+        values = tuple(_value(dag, a) for a in args)
+        if row.arity >= 0:
+            ready[at] = max(ready[a] for a in args) + model.latency(row, values)
+            continue
+        ready[at] = ready[args[0]]
+        for a, value in zip(args[1:], values[1:], strict=True):
+            ready[at] = max(ready[at], ready[a]) + model.latency(row, (None, value))
+    return max((ready[root] for root in dag.roots), default=0.0)
 
 
 def _value(dag: Dag, at: int) -> Constant | None:

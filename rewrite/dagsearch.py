@@ -8,7 +8,10 @@ import types
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-__all__ = ["INFINITE", "Graph", "again", "compiled", "fixpoint", "search"]
+__all__ = [
+    "INFINITE", "Graph", "again", "compiled", "count_uses", "fixpoint", "reaches", "search",
+    "shift",
+]  # fmt: skip
 
 INFINITE: Final = 1e300
 
@@ -85,7 +88,7 @@ def fixpoint(weight: Any, g: Any) -> int:
     return passes
 
 
-def _count(roots: Any, g: Any) -> Any:
+def count_uses(roots: Any, g: Any) -> Any:
     """Count the references from the roots along the chosen nodes; return the DAG's cost."""
     total = 0.0
     top = 0
@@ -106,7 +109,7 @@ def _count(roots: Any, g: Any) -> Any:
     return total
 
 
-def _shift(node: int, sign: int, g: Any) -> Any:
+def shift(node: int, sign: int, g: Any) -> Any:
     """Add (sign 1) or drop (sign -1) the references below a node; return the cost that moves."""
     moved = g.price[node]
     edge = 0 if sign < 0 else 1
@@ -126,7 +129,7 @@ def _shift(node: int, sign: int, g: Any) -> Any:
     return moved
 
 
-def _reaches(node: int, target: int, mark: int, g: Any) -> bool:
+def reaches(node: int, target: int, mark: int, g: Any) -> bool:
     """Tell whether the chosen program below a node contains the target class."""
     g.stack[0] = node
     top = 1
@@ -155,13 +158,13 @@ def _switch(group: int, node: int, mark: int, g: Any) -> Any:
         if g.choice[g.args[k]] < 0:
             return 0.0
     # the new references first: what both share is then never let go, so a trial costs little
-    pay = _shift(node, 1, g)
-    gain = _shift(old, -1, g)
-    if pay < gain - 1e-9 and not _reaches(node, group, mark, g):
+    pay = shift(node, 1, g)
+    gain = shift(old, -1, g)
+    if pay < gain - 1e-9 and not reaches(node, group, mark, g):
         g.choice[group] = node
         return gain - pay
-    _shift(old, 1, g)
-    _shift(node, -1, g)
+    shift(old, 1, g)
+    shift(node, -1, g)
     return 0.0
 
 
@@ -171,7 +174,7 @@ def _share(group: int, mark: int, g: Any) -> Any:
     One class alone may not pay for it: `x/s` and `y/s` become products only once both share `1/s`.
     """
     g.refs[group] += 1
-    paid = _shift(g.choice[group], 1, g)
+    paid = shift(g.choice[group], 1, g)
     gained = 0.0
     changed = 0
     for u in range(g.first_user[group], g.first_user[group + 1]):
@@ -187,14 +190,14 @@ def _share(group: int, mark: int, g: Any) -> Any:
                 changed += 1
     g.refs[group] -= 1
     if g.refs[group] == 0:  # nobody came
-        paid -= _shift(g.choice[group], -1, g)
+        paid -= shift(g.choice[group], -1, g)
     if gained > paid + 1e-9:
         return gained - paid
     while changed > 0:
         changed -= 1
         target, old = g.undo[2 * changed], g.undo[2 * changed + 1]
-        _shift(old, 1, g)
-        _shift(g.choice[target], -1, g)
+        shift(old, 1, g)
+        shift(g.choice[target], -1, g)
         g.choice[target] = old
     return 0.0
 
@@ -208,7 +211,7 @@ def _renew(g: Any) -> None:
 
 def search(roots: Any, shareable: Any, sweeps: int, g: Any) -> Any:
     """Improve the DAG cost, by one class at a time and by sharing one; return it."""
-    total = _count(roots, g)
+    total = count_uses(roots, g)
     mark = 0
     for _ in range(sweeps):
         before = total
@@ -247,9 +250,9 @@ def compiled() -> tuple[Any, Any, Any]:
     scope: dict[str, Any] = {"INFINITE": INFINITE, "__name__": __name__}
     for function in (
         _cost,
-        _count,
-        _shift,
-        _reaches,
+        count_uses,
+        shift,
+        reaches,
         _switch,
         _share,
         fixpoint,

@@ -2,7 +2,8 @@
 
 "greedy" takes the cheapest tree of each class, a fixpoint. "search" goes on by local search: one
 class at a time switches to a node that lowers the cost of the whole DAG, with reference counts
-telling what is shared. "exact" proves the optimum, or a bound, by an integer program.
+telling what is shared; it starts from several choices. "exact" proves the optimum, or a bound, by
+an integer program.
 """
 
 import sys
@@ -15,12 +16,15 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 
 from rewrite import ops
-from rewrite.constants import Constant, to_float
-from rewrite.cost import CostModel
+from rewrite.constants import to_float
+from rewrite.cost import CostModel, latency_weight
+from rewrite.costsets import by_cost_sets
 from rewrite.dagsearch import INFINITE, Graph, again, compiled, fixpoint, search
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import UnsupportedOp
 from rewrite.optimal import solve
+from rewrite.paths import arrivals, search_paths
+from rewrite.pricing import constant_classes, grouped, priced, values_of, widened
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
@@ -39,13 +43,22 @@ _PLAIN: Final = {
     ops.ADD.code: 1.3,
 }
 """Among constants, which cost nothing, 2*pi is read more easily than pi + pi."""
+_FLIPS: Final = (
+    (True, False, False), (False, False, True), (True, False, True), (False, True, False),
+    (False, True, True), (True, True, False), (True, True, True),
+)  # fmt: skip
+"""Which operands of an `fma` may be negated, which costs nothing."""
 COMPILE_PAYS: Final = 30_000
 """From so many e-nodes on the compiled loops are worth loading,"""
 LOADED_PAYS: Final = 3_000
 """and from so many on worth their arrays, where Numba is loaded already."""
+MOST_SETS: Final = 30_000
+"""Up to so many e-nodes the search also starts from cost sets, which are not compiled."""
 SHARE_PAYS: Final = 4.0
 """A class is tried for sharing if it costs so many times the cheapest operation."""
 MOST_SHARED: Final = 200
+SHARED_EACH: Final = 12
+"""Of many small programs so many classes each are tried."""
 STARTS: Final = (0.0,)
 """Weights of the fixpoints that the search starts from again, after that of tree costs."""
 
@@ -99,11 +112,11 @@ class Extractor:
     """Prices the e-nodes of a frozen graph once, then extracts as often as asked."""
 
     def __init__(
-        self, frozen: Frozen, model: CostModel, *, dtype: str = "f64", sharing: int = MOST_SHARED
+        self, frozen: Frozen, model: CostModel, *, dtype: str = "f64", together: bool = False
     ) -> None:
         self.model = model
-        self.sharing = sharing
-        """So many classes are tried for sharing."""
+        self.together = together
+        """Whether the roots are those of many small programs, which share nothing."""
         self.frozen = frozen
         self.smallest, self.largest = _RANGE[dtype]
         self._widen()
@@ -111,50 +124,35 @@ class Extractor:
 
     def _widen(self) -> None:
         """Add, for each fma with a negated operand, a node that negates it for free."""
-        frozen = self.frozen
-        self.code: list[int] = frozen.code.tolist()
-        self.owner: list[int] = frozen.owner.tolist()
-        self.start: list[int] = frozen.start.tolist()
-        self.args: list[int] = frozen.args.tolist()
-        self.negated: dict[int, tuple[bool, bool, bool]] = {}
-        negations: dict[int, int] = {}
-        for node, code in enumerate(self.code):
-            if code == ops.NEG.code:
-                negations.setdefault(self.owner[node], self.args[self.start[node]])
-        for node in range(len(frozen)):
-            if self.code[node] != ops.FMA.code:
-                continue
-            x, y, z = self.args[self.start[node] : self.start[node + 1]]
-            for first, last in ((True, False), (False, True), (True, True)):
-                if (first and x not in negations) or (last and z not in negations):
-                    continue
-                self.negated[len(self.code)] = (first, False, last)
-                self.code.append(ops.FMA.code)
-                self.owner.append(self.owner[node])
-                self.args += [negations[x] if first else x, y, negations[z] if last else z]
-                self.start.append(len(self.args))
+        self.nodes, self.negated = widened(self.frozen, _FLIPS)
+        self.code: list[int] = self.nodes.code.tolist()
+        self.owner: list[int] = self.nodes.owner.tolist()
+        self.start: list[int] = self.nodes.start.tolist()
+        self.args: list[int] = self.nodes.args.tolist()
 
     def _price(self) -> None:
         """Price every node; what is made of constants only is computed ahead and costs nothing."""
-        value: dict[int, Constant | Fraction] = {}
-        for node, leaf in enumerate(self.frozen.leaf):
-            if self.code[node] == ops.CONST.code and not isinstance(leaf, Symbol):
-                assert leaf is not None
-                value[self.owner[node]] = leaf
-        constant = self._constant(set(value))
-        known: dict[tuple[Any, ...], float] = {}
-        self.price: list[float] = []
-        for node, code in enumerate(self.code):
-            args = self.args[self.start[node] : self.start[node + 1]]
-            if not args:
-                self.price.append(TIE / 10 if self._held(self.frozen.leaf[node]) else INFINITE)
-            elif all(a in constant for a in args):
-                self.price.append(TIE * _PLAIN.get(code, 3.0))
-            else:
-                key = (code, *[value.get(a) for a in args])
-                if key not in known:
-                    known[key] = self.model.price(ops.OPS[code], key[1:]) + TIE
-                self.price.append(known[key])
+        nodes, frozen = self.nodes, self.frozen
+        values = values_of(frozen)
+        constant = constant_classes(nodes, list(values), frozen.classes)
+        free = ~nodes.leaf & constant[nodes.operands].all(axis=1)
+        weight = latency_weight(self.model)
+        price, late = priced(
+            nodes, values, ~nodes.leaf & ~free, lambda code, row: self._asked(code, row, weight)
+        )
+        for code in np.unique(nodes.code[free]).tolist():
+            price[free & (nodes.code == code)] = TIE * _PLAIN.get(code, 3.0)
+        for node in np.flatnonzero(nodes.leaf).tolist():
+            price[node] = TIE / 10 if self._held(frozen.leaf[node]) else INFINITE
+        self.price: list[float] = price.tolist()
+        self.late: list[float] = late.tolist() if weight else []
+        """The latency of each node in units of the price; empty where the model charges none."""
+
+    def _asked(self, code: int, values: tuple[Any, ...], weight: float) -> tuple[float, float]:
+        """Return what the model says of an op: the price, and what its latency costs."""
+        op, model = ops.OPS[code], self.model
+        late = weight * model.latency(op, values) if weight else 0.0  # type: ignore[attr-defined]
+        return model.price(op, values) + TIE, late
 
     def _held(self, leaf: Any) -> bool:
         """Tell whether a float can hold a folded constant: 1e400 folded from two factors cannot be.
@@ -164,24 +162,6 @@ class Extractor:
         if isinstance(leaf, bool) or not isinstance(leaf, (int, Fraction)) or not leaf:
             return True
         return self.smallest <= abs(to_float(leaf)) <= self.largest
-
-    def _constant(self, known: set[int]) -> set[int]:
-        """Return the classes that are made of constants, from those that hold one."""
-        users: dict[int, list[int]] = {}
-        missing: dict[int, int] = {}
-        for node in range(len(self.code)):
-            args = set(self.args[self.start[node] : self.start[node + 1]])
-            missing[node] = len(args)
-            for a in args:
-                users.setdefault(a, []).append(node)
-        ready = list(known)
-        while ready:
-            for node in users.get(ready.pop(), ()):
-                missing[node] -= 1
-                if not missing[node] and self.owner[node] not in known:
-                    known.add(self.owner[node])
-                    ready.append(self.owner[node])
-        return known
 
     def extract(self, roots: Sequence[int] | None = None, *, banned: Iterable[int] = (),
                 sweeps: int = 8, mode: Mode = "search", seconds: float = 5.0,
@@ -204,10 +184,24 @@ class Extractor:
         return found
 
     def _search(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
+        if not self.late:
+            return self._cheapest(wanted, banned, sweeps)
+        cheap = self._cheapest(wanted, banned, sweeps) if sweeps else None
+        g = self._graph(list(self.price), len(wanted))
+        for node in banned:
+            g.price[node] = INFINITE
+        also = [] if cheap is None else [cheap.choice]
+        found = search_paths(g, self.late, wanted, sweeps, also)
+        return None if found is None else Extraction(*found)
+
+    def _cheapest(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
+        """Search by prices alone."""
         price = list(self.price)
         for node in banned:
             price[node] = INFINITE
         g = self._graph(price, len(wanted))
+        joint = sweeps and self.model.sharing and len(price) < MOST_SETS and not self.together
+        sets = by_cost_sets(g) if joint else None
         large = len(price) >= (LOADED_PAYS if "numba" in sys.modules else COMPILE_PAYS)
         loops: Any = compiled() if large else (fixpoint, search, again)
         if large:
@@ -220,12 +214,17 @@ class Extractor:
         shareable: Any = self._shareable(g)
         if large:
             wanted, shareable = _as_array(wanted), _as_array(shareable)
-        best, choice = float(loops[1](wanted, shareable, sweeps, g)), _listed(g.choice)
+        found = [_found(loops[1](wanted, shareable, sweeps, g), g)]
         for weight in STARTS if sweeps else ():
-            total = float(loops[2](weight, wanted, shareable, sweeps, g))
-            if total < best - 1e-9:
-                best, choice = total, _listed(g.choice)
-        return Extraction(choice, best)
+            found.append(_found(loops[2](weight, wanted, shareable, sweeps, g), g))
+        if sets is not None:
+            for group, node in enumerate(sets):
+                g.choice[group], g.refs[group], g.seen[group] = node, 0, 0
+            found.append(_found(loops[1](wanted, shareable, sweeps, g), g))
+        best = found[0]
+        for other in found[1:]:
+            best = other if other.cost < best.cost - 1e-9 else best
+        return best
 
     def _exact(self, wanted: list[int], banned: frozenset[int], begin: float, seconds: float,
                forbidden: Sequence[frozenset[int]]) -> Extraction | None:  # fmt: skip
@@ -241,15 +240,24 @@ class Extractor:
             found = self._search(wanted, set(range(len(g.price))) - among, 8)
             return None if found is None else (self.used(found.choice, wanted), found.cost)
 
-        found = solve(g, wanted, improve, seconds=seconds, forbidden=forbidden, dropped=banned)
+        found = solve(
+            g, wanted, improve, seconds=seconds, forbidden=forbidden, dropped=banned, late=self.late
+        )
         if found.choice is None:
             return None
         choice = list(g.choice)
         for group, node in found.choice.items():
             choice[group] = node
         cost = sum(g.price[node] for node in self.used(choice, wanted).values())
+        if self.late:
+            ready = arrivals(choice, wanted, self.late, g)
+            cost += max((ready[root] for root in wanted), default=0.0)
         proof = Proof(cost, min(found.bound, cost), time.perf_counter() - begin)
         return Extraction(choice, cost, proof)
+
+    def below(self, node: int) -> list[int]:
+        """Return the classes of a node's arguments."""
+        return self.args[self.start[node] : self.start[node + 1]]
 
     def trees(self) -> list[float]:
         """Return the cost of the cheapest tree of each class."""
@@ -270,39 +278,26 @@ class Extractor:
 
     def _graph(self, price: list[float], roots: int) -> Graph:
         count, edges = self.frozen.classes, len(self.args) + roots + 2
-        first, members = self._members()
-        first_user, users = self._users()
+        nodes = self.nodes
+        everyone = np.arange(len(nodes.code))
+        first, members = grouped(nodes.owner, everyone, count)
+        per_edge = np.repeat(everyone, np.diff(nodes.start))
+        first_user, users = grouped(nodes.args, per_edge, count)
         return Graph(
-            price, [0] * len(price), self.owner, self.start, self.args, first, members,
-            first_user, users,
+            price, [0] * len(price), self.owner, self.start, self.args, first.tolist(),
+            members.tolist(), first_user.tolist(), users.tolist(),
             [INFINITE] * count, [-1] * count, [0] * count, [0] * count, [0] * edges,
             [0] * (2 * len(users) + 2),
         )  # fmt: skip
 
-    def _users(self) -> tuple[list[int], list[int]]:
-        """Return the nodes that have each class as a child."""
-        groups: list[list[int]] = [[] for _ in range(self.frozen.classes)]
-        for node in range(len(self.code)):
-            for group in set(self.args[self.start[node] : self.start[node + 1]]):
-                groups[group].append(node)
-        return _flat(groups)
-
     def _shareable(self, g: Graph) -> list[int]:
         """Return the classes that are worth computing ahead of a use, costly ones first."""
         worth = SHARE_PAYS * min((p for p in self.price if p > TIE), default=1.0)
-        wanted = [
-            group
-            for group in range(self.frozen.classes)
-            if worth <= g.best[group] < INFINITE
-            and g.first_user[group + 1] - g.first_user[group] > 1
-        ]
-        return sorted(wanted, key=lambda group: (-g.best[group], group))[: self.sharing]
-
-    def _members(self) -> tuple[list[int], list[int]]:
-        groups: list[list[int]] = [[] for _ in range(self.frozen.classes)]
-        for node, group in enumerate(self.owner):
-            groups[group].append(node)
-        return _flat(groups)
+        most = SHARED_EACH * len(self.frozen.roots) if self.together else MOST_SHARED
+        best = np.array(g.best)
+        wanted = np.flatnonzero((worth <= best) & (best < INFINITE) & (np.diff(g.first_user) > 1))
+        order = np.lexsort((wanted, -best[wanted]))[:most]
+        return wanted[order].tolist()  # type: ignore[no-any-return]
 
     def terms(self, extraction: Extraction, store: Store) -> tuple[list[Term], dict[int, int]]:
         """Build the chosen program in a store; also map each made term's id to its e-node."""
@@ -321,11 +316,12 @@ class Extractor:
                 stack += waiting
                 continue
             stack.pop()
-            made[group] = self._make(node, [made[a] for a in args], store)
+            made[group] = self.make(node, [made[a] for a in args], store)
             source[made[group]] = node
         return [Term(store, made[root]) for root in self.frozen.roots], source
 
-    def _make(self, node: int, args: list[int], store: Store) -> int:
+    def make(self, node: int, args: Sequence[int], store: Store) -> int:
+        """Build the term of one node over made children, and return its id."""
         leaf = self.frozen.leaf[node] if node < len(self.frozen) else None
         if isinstance(leaf, Symbol):
             return store.symbol(leaf)
@@ -339,15 +335,12 @@ class Extractor:
         return store.make((self.code[node], *args))
 
 
-def _flat(groups: list[list[int]]) -> tuple[list[int], list[int]]:
-    first = [0]
-    for nodes in groups:
-        first.append(first[-1] + len(nodes))
-    return first, [node for nodes in groups for node in nodes]
-
-
 def _as_array(column: Any) -> Any:
     return np.array(column, np.float64 if column and isinstance(column[0], float) else np.int64)
+
+
+def _found(cost: Any, g: Any) -> Extraction:
+    return Extraction(_listed(g.choice), float(cost))
 
 
 def _listed(choice: Any) -> list[int]:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from rewrite.errors import UnsupportedOp
+from rewrite.levels import Least, Levels
 from rewrite.reduction import Reduced, knots, reduced
 
 __all__ = ["Exact", "solve"]
@@ -47,22 +48,29 @@ class Exact:
 
 def solve(g: Any, roots: Sequence[int], improve: Improve, *, seconds: float,
           forbidden: Sequence[frozenset[int]] = (), dropped: Iterable[int] = (),
-          ) -> Exact:  # fmt: skip
+          late: Sequence[float] = ()) -> Exact:  # fmt: skip
     """Find the cheapest program, within a time; `improve` finds good ones to start from.
 
-    With `forbidden`, sets of nodes of which no program may hold all, the cheapest other one. Costs
-    of trees must be in `g.best`.
+    With `forbidden`, sets of nodes of which no program may hold all, the cheapest other one. With
+    `late`, the latency of each node, the critical path costs too. Costs of trees must be in
+    `g.best`.
     """
     deadline = time.perf_counter() + seconds
     dropped = set(dropped)
+    least = Least(g, roots, late) if late else None
     best = _Best(None if forbidden else improve(set(range(len(g.price))) - dropped))
     bound = 0.0
     for _ in range(ROUNDS):
         limit = None if forbidden or best.choice is None else best.cost
-        model = reduced(g, roots, limit=limit, dropped=dropped)
+        if least is not None and limit is not None:
+            dropped |= least.too_late(limit)
+            limit -= least.path
+        model = reduced(g, roots, limit=limit, dropped=dropped, by_price=least is None)
         if not model.members:
             return Exact(best.choice, best.cost, best.cost)
         program = _Program(g, model, forbidden)
+        if least is not None:
+            program.levels = Levels(program.solver, program, least, best.cost)
         bound = max(bound, program.relax(deadline))
         if not forbidden:
             best.take(improve({node for node, x in program.values.items() if x > EPSILON}))
@@ -109,6 +117,7 @@ class _Program:
             if len(nodes) > 1:
                 cost.append(0.0)
         self.cost = np.array(cost)
+        self.levels: Levels | None = None
         self.knot = {group: knot for knot in knots(model) for group in knot}
         self.solver = self._load()
         self.stopped = False
@@ -275,20 +284,27 @@ class _Program:
             circles = self._circles(choice)
             if not circles:
                 if all(self.model.children[node] <= choice.keys() for node in chosen):
-                    best.take((choice, sum(self.g.price[node] for node in chosen)))
+                    best.take((choice, self._cost(choice)))
                 break
             fractions = self._unsupported({node: x[at] for node, at in self.column.items()})
             for some, group in dict.fromkeys((*circles, *fractions)):
                 self._cut(some, group)
         return bound
 
+    def _cost(self, choice: Choices) -> float:
+        """Add up what a program costs."""
+        total = sum(self.g.price[node] for node in choice.values())
+        return total if self.levels is None else total + self.levels.path(choice)
+
     def _start(self, best: _Best) -> None:
         """Hand over the best program, if all of its nodes are left."""
         if best.choice is None or not self.column.keys() >= set(best.choice.values()):
             return
-        x = np.zeros(len(self.cost))
+        x = np.zeros(self.solver.getNumCol())
         for group, node in best.choice.items():
             x[self.column[node]] = x[self.used[group]] = 1.0
+        if self.levels is not None:
+            self.levels.fill(x, best.choice)
         solution = _highspy().HighsSolution()
         solution.col_value = x.tolist()
         self.solver.setSolution(solution)

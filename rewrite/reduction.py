@@ -28,12 +28,12 @@ class Reduced:
 
 
 def reduced(g: Any, roots: Sequence[int], *, limit: float | None = None,
-            dropped: Iterable[int] = ()) -> Reduced:  # fmt: skip
+            dropped: Iterable[int] = (), by_price: bool = True) -> Reduced:  # fmt: skip
     """Drop nodes that no cheapest program needs; without a limit only those that are in none.
 
     `limit` is the cost of a known program: if any costs less, a cheapest one is kept. `dropped` are
     nodes to leave out in any case. Nothing is left if no program is. Costs of trees must be in
-    `g.best`.
+    `g.best`. Where more than prices count, `by_price` is False: no node is better than another one.
     """
     without = set(dropped)
     children = {
@@ -59,7 +59,8 @@ def reduced(g: Any, roots: Sequence[int], *, limit: float | None = None,
             for group, nodes in members.items()
         }
         if limit is not None:
-            members = {c: _undominated(ns, children, needs, g) for c, ns in members.items()}
+            if by_price:
+                members = {c: _undominated(ns, children, needs, g) for c, ns in members.items()}
             members = _affordable(members, children, needs, always, limit, g)
         if sum(map(len, members.values())) == before:
             return Reduced(members, children, {c for c in members if always >> c & 1})

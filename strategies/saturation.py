@@ -8,7 +8,9 @@ their form in the source, so that one bad corner does not cost the gain of all o
 
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -65,6 +67,10 @@ class Saturate(Strategy):
     """What runs in each iteration; None is `default_schedule` of both rule sets."""
     until: Goal | None = None
     """What ends the search early."""
+    executor: Executor | None = field(default=None, compare=False)
+    """Where the parts of large programs are saturated; the result is the same as without."""
+    progress: bool | None = field(default=None, compare=False)
+    """Whether long work shows a progress bar; None is at a terminal."""
 
     def __post_init__(self) -> None:
         """Check the mode, so that a mistake shows before the saturation."""
@@ -118,19 +124,20 @@ class Saturate(Strategy):
         """Return what runs in each iteration."""
         return self.schedule or default_schedule(self.simplify, self.expand)
 
-    def rules_for(self, dag: Dag, *, parts: bool = False) -> list[Rule]:
-        """Keep the rules that the licence allows and the ops present can ever need.
-
-        `parts` says that the program is many small ones.
-        """
-        always, growing = groups_of(self.schedule_of())
-        if len(dag) > GROWTH_PAYS and not parts:
-            growing = []
-        groups = [
-            [r for r in g if r.symbolic and r.licence in self.licence] for g in (always, growing)
-        ]
-        simplify, expand = relevant(groups[0], groups[1], dag)
+    def rules_for(self, dag: Dag) -> list[Rule]:
+        """Keep the rules that the licence allows and the ops present can ever need."""
+        always, growing = self.allowed
+        simplify, expand = relevant(always, growing if len(dag) <= GROWTH_PAYS else [], dag)
         return [*simplify, *expand]
+
+    @cached_property
+    def allowed(self) -> tuple[list[Rule], list[Rule]]:
+        """The laws that the licence allows: those that always run, and growing ones."""
+        always, growing = (
+            [rule for rule in group if rule.symbolic and rule.licence in self.licence]
+            for group in groups_of(self.schedule_of())
+        )
+        return always, growing
 
     def job(self, dag: Dag, rules: Iterable[Rule], *, assume: bool = True) -> Job:
         """Say how to saturate a program with some of the rules."""

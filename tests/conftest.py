@@ -1,6 +1,7 @@
 """Options, markers and fixtures that every test shares."""
 
 import functools
+import os
 import pathlib
 import re
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from collections.abc import Callable
 import llvmlite.binding as llvm
 import pytest
 from hypothesis import settings
+
+os.environ["REWRITE_CACHE"] = "0"  # what an earlier run found would hide what this one does
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 

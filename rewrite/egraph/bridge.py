@@ -29,7 +29,7 @@ from rewrite.egraph.language import DECLARATIONS, FOLD, PRUNE, constructor, exac
 from rewrite.egraph.limits import Limits, Report, StopReason
 from rewrite.egraph.loop import Run
 from rewrite.egraph.plan import SETTLE, Aim, Plan, plan_of
-from rewrite.egraph.rows import binary, facts_text, row_rule
+from rewrite.egraph.rows import Tables, binary, facts_of, facts_text
 from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
 from rewrite.schedule import default_schedule
@@ -148,29 +148,18 @@ class EGraph:
         self._inputs += len(rows)
         self._nodes += [sort == BOOL for *_, sort in rows]
         numbered = list(enumerate(rows, first))
+        hidden = {place[at] for at in range(len(dag)) if at in opaque} if opaque else ()
+        claims, bounds = facts_of(numbered, {place[at] for at in assume}, hidden)
+        claims += [(fact, place[at]) for fact, at in facts]
+        also = {place[at]: symbol for at, symbol in (given or {}).items()}
         if len(rows) < ROWS_PAY:
-            self._load_commands(numbered)
+            self._load_commands(numbered, also)
         else:
-            self._load_rows(numbered)
-        known = facts_text(
-            numbered,
-            {place[at] for at in assume},
-            {place[at] for at in range(len(dag)) if at in opaque},
-        )
-        known += "\n".join(f"({fact} (Node {place[at]}))" for fact, at in facts)
-        if known:
-            self._graph.run_program(*self._graph.parse_program(known))
-        if given:
-            self._given({place[at]: symbol for at, symbol in given.items()})
+            self._load_rows(numbered, also, claims)
+            claims = []
+        if text := facts_text(claims, bounds):
+            self._graph.run_program(*self._graph.parse_program(text))
         return place
-
-    def _given(self, symbols: Mapping[int, Symbol]) -> None:
-        """Let nodes have the values of symbols."""
-        actions = []
-        for at, symbol in symbols.items():
-            leaf = self._leaf(symbol, self._nodes[at])
-            actions.append(eg.ActionCommand(eg.Union(_SPAN, self._node(at), leaf)))
-        self._graph.run_program(*actions)
 
     def _node(self, at: int) -> Any:
         head = "NodeB" if self._nodes[at] else "Node"
@@ -186,13 +175,17 @@ class EGraph:
             self._originals.setdefault(rational, value)
             return eg.Call(_SPAN, "Num", [_rational(rational)])
         key = value if isinstance(value, Symbol) else constant_key(value)
+        index = eg.Lit(_SPAN, eg.Int(self._leaf_number(key, value)))
+        return eg.Call(_SPAN, "LeafB" if truth else "Leaf", [index])
+
+    def _leaf_number(self, key: Any, value: Symbol | Constant) -> int:
         place = self._leaf_places.setdefault(key, len(self._leaves))
         if place == len(self._leaves):
             self._leaves.append(value)
-        index = eg.Lit(_SPAN, eg.Int(place))
-        return eg.Call(_SPAN, "LeafB" if truth else "Leaf", [index])
+        return place
 
-    def _load_commands(self, rows: list[Any]) -> None:
+    def _load_commands(self, rows: list[Any], also: Mapping[int, Symbol]) -> None:
+        """Load nodes one by one; `also` are symbols that have the value of a node."""
         actions = []
         for at, (code, args, value, sort) in rows:
             if value is not None:
@@ -201,28 +194,31 @@ class EGraph:
                 head = constructor(code, sort == BOOL)
                 call = eg.Call(_SPAN, head, [self._node(a) for a in args])
             actions.append(eg.ActionCommand(eg.Union(_SPAN, self._node(at), call)))
+        for at, symbol in also.items():
+            leaf = self._leaf(symbol, self._nodes[at])
+            actions.append(eg.ActionCommand(eg.Union(_SPAN, self._node(at), leaf)))
         self._graph.run_program(*actions)
 
-    def _load_rows(self, rows: list[Any]) -> None:
+    def _load_rows(
+        self, rows: list[Any], also: Mapping[int, Symbol], claims: Iterable[tuple[str, int]]
+    ) -> None:
         """Write one tab-separated file an op, read them, and union each row by one rule an op."""
-        tables: dict[tuple[int, bool], list[str]] = {}
-        leaves = []
+        tables, constants = Tables(), []
         for at, (code, args, value, sort) in rows:
-            if value is not None:
-                call = self._leaf(value, sort == BOOL)
-                leaves.append(eg.ActionCommand(eg.Union(_SPAN, self._node(at), call)))
+            if value is None:
+                tables.node(at, code, sort == BOOL, args)
+            elif isinstance(value, Symbol):
+                tables.leaf(at, sort == BOOL, self._leaf_number(value, value))
             else:
-                line = "\t".join(map(str, (at, *args)))
-                tables.setdefault((code, sort == BOOL), []).append(line)
-        self._graph.run_program(*leaves)
+                leaf = self._leaf(value, sort == BOOL)
+                constants.append(eg.ActionCommand(eg.Union(_SPAN, self._node(at), leaf)))
+        for at, symbol in also.items():
+            tables.leaf(at, self._nodes[at], self._leaf_number(symbol, symbol))
+        for fact, at in claims:
+            tables.fact(fact, at)
+        self._graph.run_program(*constants)
         with tempfile.TemporaryDirectory() as folder:
-            text = []
-            for (code, truth), lines in tables.items():
-                name = f"Rows{constructor(code, truth)}{int(truth)}"
-                path = Path(folder) / f"{name}.tsv"
-                path.write_text("\n".join(lines) + "\n")
-                text.append(row_rule(name, code, truth, path))
-            program = "\n".join(text) + "\n(run load 1)"
+            program = tables.write(Path(folder))
             self._graph.run_program(*self._graph.parse_program(program))
 
     # -- running -----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from rewrite.egraph.language import constructor
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Symbol
 
-__all__ = ["binary", "facts_text", "row_rule"]
+__all__ = ["Tables", "binary", "facts_of", "facts_text"]
 
 _BELOW: Final = 1 - Fraction(1, 1 << 50)
 _ABOVE: Final = 1 + Fraction(1, 1 << 50)
@@ -41,8 +41,87 @@ def binary(dag: Dag, first: int) -> tuple[list[Any], list[int]]:
     return rows, place
 
 
-def row_rule(name: str, code: int, truth: bool, path: Path) -> str:
-    """Write how a file of rows becomes nodes of one op."""
+type Claim = tuple[str, int]
+"""A fact and the node that it is of."""
+type Bounds = list[tuple[str, int, Fraction]]
+
+
+def facts_of(
+    rows: list[Any], roots: Iterable[int], opaque: Container[int] = ()
+) -> tuple[list[Claim], Bounds]:
+    """Return what is known of the symbols and, where the roots are defined, of their parts.
+
+    Symbols are defined everywhere, but for those that are `opaque`.
+    """
+    known: list[Claim] = []
+    bounds: Bounds = []
+    for at, (_, _, value, sort) in rows:
+        if isinstance(value, Symbol):
+            for fact, bound in (("lo", value.low), ("hi", value.high)):
+                if bound is not None:
+                    bounds.append((fact, at, Fraction(bound)))
+            if sort == INT:
+                known.append(("int", at))
+            if sort != BOOL and at not in opaque:
+                known.append(("df", at))
+        elif isinstance(value, Named):
+            bounds.append(("lo", at, Fraction(value.value) * _BELOW))
+            bounds.append(("hi", at, Fraction(value.value) * _ABOVE))
+    return known + assumed(rows, roots), bounds
+
+
+def facts_text(known: Iterable[Claim], bounds: Bounds) -> str:
+    """Write facts down."""
+    lines = [f"({fact} (Node {at}))" for fact, at in known]
+    lines += [f"(set ({fact} (Node {at})) {number(bound)})" for fact, at, bound in bounds]
+    return "\n".join(lines)
+
+
+class Tables:
+    """Rows that are read from files, and the rules that make nodes and facts of them."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[str]] = {}
+        self.rules: dict[str, tuple[int, str]] = {}
+        """By table: how many integers a row has, and the rule."""
+
+    def node(self, at: int, code: int, truth: bool, args: Iterable[int]) -> None:
+        """Add a node of an op."""
+        name = f"Rows{constructor(code, truth)}{int(truth)}"
+        self.lines.setdefault(name, []).append("\t".join(map(str, (at, *args))))
+        if name not in self.rules:
+            self.rules[name] = _node_rule(name, code, truth)
+
+    def leaf(self, at: int, truth: bool, index: int) -> None:
+        """Let a node be a leaf, or also have its value."""
+        name = f"RowsLeaf{int(truth)}"
+        self.lines.setdefault(name, []).append(f"{at}\t{index}")
+        node, leaf = ("NodeB", "LeafB") if truth else ("Node", "Leaf")
+        self.rules[name] = 2, f"(rule (({name} i k)) ((union ({node} i) ({leaf} k))) :ruleset load)"
+
+    def fact(self, name: str, at: int) -> None:
+        """Claim a fact of a node."""
+        table = f"Rows_{name}"
+        self.lines.setdefault(table, []).append(str(at))
+        self.rules[table] = 1, f"(rule (({table} i)) (({name} (Node i))) :ruleset load)"
+
+    def write(self, folder: Path) -> str:
+        """Write all files; return what reads them."""
+        text = []
+        for name, lines in self.lines.items():
+            path = folder / f"{name}.tsv"
+            path.write_text("\n".join(lines) + "\n")
+            count, rule = self.rules[name]
+            text += [
+                f"(relation {name} ({' '.join(['i64'] * count)}))",
+                f'(input {name} "{path}")',
+                rule,
+            ]
+        return "\n".join(text) + "\n(run load 1)"
+
+
+def _node_rule(name: str, code: int, truth: bool) -> tuple[int, str]:
+    """Write how rows become nodes of one op."""
     row = ops.OPS[code]
     arity = 2 if row.arity < 0 else row.arity
     letters = [row.takes[min(k, len(row.takes) - 1)] for k in range(arity)]
@@ -50,31 +129,5 @@ def row_rule(name: str, code: int, truth: bool, path: Path) -> str:
     args = [f"({'NodeB' if b else 'Node'} a{k})" for k, b in enumerate(boolean)]
     names = " ".join(f"a{k}" for k in range(arity))
     node = "NodeB" if truth else "Node"
-    return (
-        f"(relation {name} ({' '.join(['i64'] * (arity + 1))}))\n"
-        f'(input {name} "{path}")\n'
-        f"(rule (({name} i {names})) ((union ({node} i) ({constructor(code, truth)} "
-        f"{' '.join(args)}))) :ruleset load)"
-    )
-
-
-def facts_text(rows: list[Any], roots: Iterable[int], opaque: Container[int] = ()) -> str:
-    """State what is known of the symbols and, where the roots are defined, of their parts.
-
-    Symbols are defined everywhere, but for those that are `opaque`.
-    """
-    known = []
-    for at, (_, _, value, sort) in rows:
-        if isinstance(value, Symbol):
-            for fact, bound in (("lo", value.low), ("hi", value.high)):
-                if bound is not None:
-                    known.append(f"(set ({fact} (Node {at})) {number(Fraction(bound))})")
-            if sort == INT:
-                known.append(f"(int (Node {at}))")
-            if sort != BOOL and at not in opaque:
-                known.append(f"(df (Node {at}))")
-        elif isinstance(value, Named):
-            known.append(f"(set (lo (Node {at})) {number(Fraction(value.value) * _BELOW)})")
-            known.append(f"(set (hi (Node {at})) {number(Fraction(value.value) * _ABOVE)})")
-    known += [f"({fact} (Node {at}))" for fact, at in assumed(rows, roots)]
-    return "".join(f"{fact}\n" for fact in known)
+    made = f"({constructor(code, truth)} {' '.join(args)})"
+    return arity + 1, f"(rule (({name} i {names})) ((union ({node} i) {made})) :ruleset load)"

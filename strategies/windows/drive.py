@@ -1,39 +1,46 @@
 """The driver of large programs: cut, saturate each shape once, put together, and again."""
 
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
-from rewrite.egraph import workers
-from rewrite.egraph.job import Outcome, perform
-from rewrite.egraph.limits import IterationStats, Report, StopReason
+from rewrite.egraph.job import Outcome
+from rewrite.egraph.limits import IterationStats, Limits, Report, StopReason
 from rewrite.egraph.plan import Plan, plan_of
+from rewrite.egraph.relevance import relevant
+from rewrite.egraph.workers import saturate
 from rewrite.fastmath import FastMath
 from rewrite.store import Store
 from rewrite.term import Term
+from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, batch_of
 from strategies.windows.binary import Program, made, program_of
 from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import form_of, forms
 from strategies.windows.judging import values_at
-from strategies.windows.shape import Form, Shape, instantiate, shape_of
+from strategies.windows.memory import Memory
+from strategies.windows.shape import Form, Shape, instantiate, same_values, shape_of
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from strategies.saturation import Saturate
 
 __all__ = ["optimise"]
 
-ROUNDS: Final = 2
-BATCH_NODES: Final = 3000
-"""So many nodes of distinct shapes share an e-graph."""
-NODES_EACH: Final = 25
-"""So many e-nodes each of them may grow to."""
+ROUNDS: Final = 3
+"""So often the result is cut and saturated again, elsewhere: windows hide what crosses them."""
+SMALLER: Final = 10
+"""By so many nodes the windows of each round are smaller than those before."""
+BATCH_ROWS: Final = 3000
+"""So many rows of distinct shapes share an e-graph."""
+NODES_EACH: Final = 40
+"""A row of a shape may grow to so many e-nodes."""
+ITERATIONS: Final = 2
+"""The last iterations of many take most of the time and find least: another round finds more."""
+LARGE_ROWS: Final = 60_000
+"""Programs with more rows yet are not done again."""
 
 
 @dataclass
@@ -45,40 +52,45 @@ class _Kind:
     leaves: list[tuple[int, ...]] = field(default_factory=list)
 
 
-def optimise(
-    plan: "Saturate", terms: Sequence[Term], executor: "Executor | None" = None
-) -> tuple[list[Term], Report]:
+def optimise(plan: "Saturate", terms: Sequence[Term]) -> tuple[list[Term], Report]:
     """Optimise a large program; return its terms in a store of their own, and a report."""
-    return _Large(plan, executor).run(list(terms))
+    return _Large(plan).run(list(terms))
 
 
 class _Large:
     """One optimisation of a large program."""
 
-    def __init__(self, plan: "Saturate", executor: "Executor | None") -> None:
-        self.plan, self.executor = plan, executor
+    def __init__(self, plan: "Saturate") -> None:
+        self.plan = plan
         self.report = Report()
         self.done: dict[str, Form | None] = {}
         """By the key of a shape: its cheapest form, None where that is its own."""
+        self.memory = Memory(plan)
         self.begin = time.perf_counter()
         self.deadline = 0.0
-        self.counts = {"windows": 0, "shapes": 0, "e-graphs": 0, "refused": 0}
+        self.rows = 0
+        self.counts = dict.fromkeys(
+            ("windows", "shapes", "e-graphs", "forms refused", "shapes from the cache"), 0
+        )
 
     def run(self, terms: list[Term]) -> tuple[list[Term], Report]:
         dag = Dag.of(terms[0].store, [term.id for term in terms])
         self.deadline = self.begin + self.plan.limits.time_limit(len(dag))
         cost = dag_cost(dag, self.plan.cost)
         for turn in range(ROUNDS):
-            found = self._round(dag, MOST_NODES - 12 * turn)
-            made_dag = Dag.of(found[0].store, [term.id for term in found])
-            after = dag_cost(made_dag, self.plan.cost)
+            found = self._round(dag, MOST_NODES - SMALLER * turn)
+            new = Dag.of(found[0].store, [term.id for term in found])
+            after = dag_cost(new, self.plan.cost)
             if after >= cost - 1e-9:
                 break
-            terms, dag, cost = found, made_dag, after
-            if self.report.stop in (StopReason.TIME, StopReason.INTERRUPTED):
+            terms, dag, cost = found, new, after
+            if self._over() or self.rows > LARGE_ROWS:
                 break
         self._finish()
         return terms, self.report
+
+    def _over(self) -> bool:
+        return self.report.stop in (StopReason.TIME, StopReason.INTERRUPTED)
 
     def _finish(self) -> None:
         report = self.report
@@ -101,82 +113,106 @@ class _Large:
             self._learn(program, fresh)
         except KeyboardInterrupt:
             self.report.stop = StopReason.INTERRUPTED
-        return self._rebuilt(program, windows, kinds)
+        return _rebuilt(program, windows, kinds, self.done)
 
     # -- saturation --------------------------------------------------------------------------
 
     def _learn(self, program: Program, kinds: dict[str, _Kind]) -> None:
-        """Find the cheapest form of each shape."""
+        """Find the cheapest form of each shape, or recall it."""
         values: Any = {}
-        if self.plan.judge is not None:
+        if self.plan.judge is not None and kinds:
             wanted = sorted({at for kind in kinds.values() for at in kind.leaves[0]})
-            values = values_at(program, wanted) if wanted else {}
-        groups = list(_grouped(kinds))
-        batches = (self._batch([kinds[key].shape for key in group]) for group in groups)
-        for group, (batch, outcome) in zip(groups, self._saturated(batches), strict=True):
+            values = values_at(program, wanted)
+        of_leaves = {
+            key: [values[at] for at in kind.leaves[0]] if values else []
+            for key, kind in kinds.items()
+        }
+        self.rows = sum(len(kind.shape.rows) for kind in kinds.values())
+        limits = _limits(self.plan.limits)
+        names = self._recalled(kinds, of_leaves, limits)
+        groups = list(_grouped({key: kind for key, kind in kinds.items() if key not in self.done}))
+        batches = (self._batch([kinds[key].shape for key in group], limits) for group in groups)
+        found = in_order(
+            batches, self.plan.executor, self.deadline, self.plan.progress, len(groups)
+        )
+        for group, (batch, outcome) in zip(groups, found, strict=True):
+            if outcome.report.stop is StopReason.INTERRUPTED:
+                self._merge(outcome.report)
+                return
+            self.counts["e-graphs"] += 1
             self._merge(outcome.report)
-            leaves = [
-                [values[at] for at in kinds[key].leaves[0]] if values else [] for key in group
-            ]
-            self.done.update(zip(group, self._forms(batch, outcome, leaves), strict=True))
-            if self.report.stop is StopReason.INTERRUPTED or time.perf_counter() > self.deadline:
-                self.report.stop = self.report.stop or StopReason.TIME
+            shapes, at_leaves = (
+                [kinds[key].shape for key in group],
+                [of_leaves[key] for key in group],
+            )
+            fresh = dict(zip(group, self._forms(shapes, batch, outcome, at_leaves), strict=True))
+            self.done.update(fresh)
+            if outcome.report.stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
+                self.memory.keep({names[key]: form for key, form in fresh.items() if names})
+            if time.perf_counter() > self.deadline:
+                self.report.stop = StopReason.TIME
                 return
 
+    def _recalled(
+        self, kinds: dict[str, _Kind], values: dict[str, list[Any]], limits: Limits
+    ) -> dict[str, str]:
+        """Take from the disk what is there; return the name there of each shape."""
+        if self.memory.disk is None:
+            return {}
+        budget = repr((limits.iterations, limits.nodes))
+        names = {
+            key: self.memory.key(kind.shape, values[key], budget) for key, kind in kinds.items()
+        }
+        known = self.memory.recall({names[key]: kind.shape for key, kind in kinds.items()})
+        for key, kind in kinds.items():
+            if names[key] in known:
+                form = known[names[key]]
+                if form is None or same_values(kind.shape, form):
+                    self.done[key] = form
+                    self.counts["shapes from the cache"] += 1
+        return names
+
     def _forms(
-        self, batch: Batch, outcome: Outcome, values: Sequence[list[Any]]
+        self, shapes: list[Shape], batch: Batch, outcome: Outcome, values: list[list[Any]]
     ) -> list[Form | None]:
-        """Return the cheapest form of each shape; None is its own."""
-        if outcome.frozen is None:
-            return [self._alone(source) for source in batch.sources]
-        found, refused = forms(self.plan, batch, outcome, values)
-        self.counts["refused"] += refused
-        return found
+        """Return the cheapest form of each shape; None is its own.
+
+        Where the e-graph contradicted itself, each half of the shapes gets one of its own.
+        """
+        if outcome.frozen is not None:
+            found, refused = forms(self.plan, batch, outcome, values)
+            self.counts["forms refused"] += refused
+            return found
+        if len(shapes) == 1 or outcome.report.stop is not StopReason.CONTRADICTION:
+            return [self._alone(batch.sources[0])] if len(shapes) == 1 else [None] * len(shapes)
+        half, made_forms = len(shapes) // 2, list[Form | None]()
+        for part in (slice(None, half), slice(half, None)):
+            again = self._batch(shapes[part], _limits(self.plan.limits))
+            new = saturate(again.job)
+            self._merge(new.report)
+            made_forms += self._forms(shapes[part], again, new, values[part])
+        return made_forms
 
     def _alone(self, source: Source) -> Form | None:
-        """Do a shape of an e-graph that contradicted itself by itself, which finds out why."""
+        """Do a shape that contradicts itself alone, which finds out why."""
         best, report = self.plan.roots(source.expanded)
-        self._merge(report)
+        self._merge(replace(report, notes=report.notes[-1:]))
         model = self.plan.cost
         before, after = (
             dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (source.plain, best)
         )
         return form_of(source, best) if after < before - 1e-9 else None
 
-    def _batch(self, shapes: list[Shape]) -> Batch:
+    def _batch(self, shapes: list[Shape], limits: Limits) -> Batch:
         inputs = sum(len(shape.rows) for shape in shapes)
-        limits = self.plan.limits
-        nodes = limits.nodes if limits.nodes is not None else max(1500, NODES_EACH * inputs)
-        empty = batch_of(shapes, _NOTHING, replace(limits, nodes=nodes))
-        rules = self.plan.rules_for(empty.job.dag, parts=True)
+        if self.plan.limits.nodes is None:
+            assert limits.nodes is not None
+            limits = replace(limits, nodes=max(1500, limits.nodes * inputs))
+        empty = batch_of(shapes, _NOTHING, limits)
+        simplify, expand = relevant(*self.plan.allowed, empty.job.dag)
         fold = FastMath.REASSOC in self.plan.licence
-        plan = plan_of(self.plan.schedule_of(), fold=fold, kept=rules)
+        plan = plan_of(self.plan.schedule_of(), fold=fold, kept=[*simplify, *expand])
         return replace(empty, job=replace(empty.job, plan=plan))
-
-    def _saturated(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Outcome]]:
-        """Saturate batches, the next ones while one is looked at."""
-        waiting: deque[tuple[Batch, Any]] = deque()
-        ahead = 1 if self.executor is None else AHEAD
-        more = True
-        try:
-            while more or waiting:
-                while more and len(waiting) <= ahead:
-                    batch = next(batches, None)
-                    more = batch is not None
-                    if batch is not None:
-                        self.counts["e-graphs"] += 1
-                        waiting.append((batch, self._submit(batch)))
-                if waiting:
-                    batch, pending = waiting.popleft()
-                    yield batch, pending.result()
-        finally:
-            for _, pending in waiting:
-                pending.cancel()
-
-    def _submit(self, batch: Batch) -> Any:
-        if self.executor is None:
-            return workers.submit(batch.job)
-        return self.executor.submit(perform, batch.job)
 
     def _merge(self, report: Report) -> None:
         total = self.report
@@ -186,41 +222,24 @@ class _Large:
         total.classes += report.classes
         total.iterations.append(IterationStats(total.nodes, time.perf_counter() - self.begin))
         total.notes += [note for note in report.notes if note not in total.notes]
-        if report.stop not in (None, StopReason.SATURATED) and total.stop is None:
+        halved = report.stop is StopReason.CONTRADICTION  # what leads to it is looked for
+        if not halved and _RANK.index(report.stop) > _RANK.index(total.stop):
             total.stop = report.stop
 
-    # -- putting together --------------------------------------------------------------------
 
-    def _rebuilt(
-        self, program: Program, windows: Sequence[Window], kinds: dict[str, _Kind]
-    ) -> list[Term]:
-        """Make the program anew, each window in its cheapest form."""
-        store = Store()
-        chosen: dict[int, tuple[Form, tuple[int, ...]]] = {}
-        for key, kind in kinds.items():
-            form = self.done.get(key)
-            if form is not None:
-                for window, leaves in zip(kind.windows, kind.leaves, strict=True):
-                    chosen[window] = form, leaves
-        ids = [-1] * len(program)
-        for at, value in enumerate(program.value):
-            if value is not None or program.constant[at]:
-                ids[at] = made(store, program.code[at], [ids[a] for a in program.args[at]], value)
-        for number, window in enumerate(windows):
-            if number in chosen:
-                form, leaves = chosen[number]
-                roots = instantiate(form, store, [ids[at] for at in leaves])
-                for at, node in zip(window.roots, roots, strict=True):
-                    ids[at] = node
-            else:
-                for at in window.nodes:
-                    ids[at] = store.make((program.code[at], *[ids[a] for a in program.args[at]]))
-        return [Term(store, ids[root]) for root in program.roots]
-
-
-AHEAD: Final = 8
-"""So many batches wait in an executor."""
+_RANK: Final = (
+    None, StopReason.SATURATED, StopReason.ITERATIONS, StopReason.NODES, StopReason.GOAL,
+    StopReason.MEMORY, StopReason.FAILED, StopReason.CONTRADICTION, StopReason.TIME,
+    StopReason.INTERRUPTED,
+)  # fmt: skip
+"""Of the reasons why several e-graphs stopped the last one here is reported."""
 _NOTHING: Final = Plan((), 0, (), (), frozenset(), False)
+
+
+def _limits(limits: Limits) -> Limits:
+    """Return the limits of an e-graph; `nodes` are those of each row, unless they were given."""
+    nodes = NODES_EACH if limits.nodes is None else limits.nodes
+    return replace(limits, nodes=nodes, iterations=min(ITERATIONS, limits.iterations))
 
 
 def _kinds(program: Program, windows: Sequence[Window]) -> dict[str, _Kind]:
@@ -241,8 +260,36 @@ def _grouped(kinds: dict[str, _Kind]) -> Iterator[list[str]]:
     for key, kind in kinds.items():
         group.append(key)
         size += len(kind.shape.rows)
-        if size >= BATCH_NODES:
+        if size >= BATCH_ROWS:
             yield group
             group, size = [], 0
     if group:
         yield group
+
+
+def _rebuilt(
+    program: Program, windows: Sequence[Window], kinds: dict[str, _Kind],
+    done: dict[str, Form | None],
+) -> list[Term]:  # fmt: skip
+    """Make the program anew, each window in its cheapest form."""
+    store = Store()
+    chosen: dict[int, tuple[Form, tuple[int, ...]]] = {}
+    for key, kind in kinds.items():
+        form = done.get(key)
+        if form is not None:
+            for window, leaves in zip(kind.windows, kind.leaves, strict=True):
+                chosen[window] = form, leaves
+    ids = [-1] * len(program)
+    for at, value in enumerate(program.value):
+        if value is not None or program.constant[at]:
+            ids[at] = made(store, program.code[at], [ids[a] for a in program.args[at]], value)
+    for number, window in enumerate(windows):
+        if number in chosen:
+            form, leaves = chosen[number]
+            roots = instantiate(form, store, [ids[at] for at in leaves])
+            for at, node in zip(window.roots, roots, strict=True):
+                ids[at] = node
+        else:
+            for at in window.nodes:
+                ids[at] = store.make((program.code[at], *[ids[a] for a in program.args[at]]))
+    return [Term(store, ids[root]) for root in program.roots]

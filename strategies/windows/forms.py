@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["form_of", "forms"]
 
 SECONDS_EACH: Final = 1.0
-SHARED_EACH: Final = 12
-"""So many classes a shape are tried for sharing."""
 
 
 def forms(
@@ -49,8 +47,7 @@ def forms(
 
 
 def _together(frozen: Frozen, batch: Batch, plan: "Saturate") -> list[Term] | None:
-    sharing = SHARED_EACH * len(batch.sources)
-    extractor = Extractor(frozen, plan.cost, dtype=plan.dtype, sharing=sharing)
+    extractor = Extractor(frozen, plan.cost, dtype=plan.dtype, together=True)
     found = extractor.extract(mode=plan.extract)
     return None if found is None else extractor.terms(found, Store())[0]
 

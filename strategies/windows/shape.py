@@ -10,12 +10,17 @@ from typing import Any
 from rewrite import ops
 from rewrite.constants import constant_key
 from rewrite.dag import Dag
+from rewrite.fingerprint import fingerprints
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Store, Symbol
+from rewrite.term import Term
 from strategies.windows.binary import Known, Program, made
 from strategies.windows.cut import Window
 
-__all__ = ["Form", "Row", "Shape", "instantiate", "rows_of", "shape_of", "symbols_of"]
+__all__ = [
+    "Form", "Row", "Shape", "instantiate", "rows_of", "same_values",
+    "shape_of", "symbols_of",
+]  # fmt: skip
 
 type Row = tuple[int, tuple[int, ...], Any]
 """An op code, the places of the arguments, and the constant of a leaf; a symbol is its number."""
@@ -117,6 +122,24 @@ def instantiate(form: Form, store: Store, leaves: list[int]) -> list[int]:
         else:
             ids.append(made(store, code, [ids[a] for a in args], value))
     return [ids[root] for root in form[1]]
+
+
+def same_values(shape: Shape, form: Form) -> bool:
+    """Tell whether a form computes what its shape does, by their fingerprints."""
+    store = Store()
+    ids: list[int] = []
+    symbols = [store.symbol(symbol) for symbol in symbols_of(shape, "v")]
+    for code, args, value in shape.rows:
+        ids.append(
+            symbols[value] if code == _SYMBOL else made(store, code, [ids[a] for a in args], value)
+        )
+    leaves = list(symbols)
+    for row, leaf in shape.given:
+        leaves[leaf] = ids[row]
+    found = instantiate(form, store, leaves)
+    terms = [Term(store, node) for node in (*[ids[root] for root in shape.roots], *found)]
+    prints = fingerprints(terms)
+    return prints[: len(found)] == prints[len(found) :]
 
 
 def rows_of(store: Store, roots: list[int], number: dict[str, int]) -> Form:

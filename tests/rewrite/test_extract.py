@@ -10,6 +10,7 @@ import rewrite as rw
 from rewrite import extract, ops
 from rewrite.constants import Constant
 from rewrite.cost import Gowda2021, dag_cost
+from rewrite.costsets import by_cost_sets
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import ArgumentError, UnsupportedOp
@@ -127,6 +128,43 @@ def test_local_search_is_close_to_the_optimum(seed: int) -> None:
         assert dag_cost(Dag.of(terms[0].store, [t.id for t in terms]), Unit()) <= found.cost + 1e-6
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_cost_sets_are_a_program_that_the_search_does_not_exceed(seed: int) -> None:
+    extractor = Extractor(random_graph(seed, "add neg sin fma sub", 8), Unit())
+    choice = by_cost_sets(extractor._graph(list(extractor.price), 2))
+    found = extractor.extract()
+    assert (found is None) == any(choice[root] < 0 for root in extractor.frozen.roots)
+    if found is not None:
+        nodes = frozenset(extractor.used(choice).values())
+        assert found.cost <= programs(extractor)[nodes] + 1e-9
+
+
+def test_cost_sets_find_what_costs_of_trees_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    extractors = [
+        Extractor(random_graph(seed, "add mul sin sub cos", 30), Unit()) for seed in (99, 170, 196)
+    ]
+    found = [extractor.extract() for extractor in extractors]
+    monkeypatch.setattr(extract, "MOST_SETS", 0)
+    for extractor, better in zip(extractors, found, strict=True):
+        other = extractor.extract()
+        assert better and other and better.cost < other.cost - 0.5
+
+
+@pytest.mark.parametrize("places", [(0,), (1,), (2,), (0, 2), (0, 1), (1, 2), (0, 1, 2)])
+def test_fma_negates_any_operand_for_nothing(places: tuple[int, ...]) -> None:
+    rows = [("symbol", k, ()) for k in range(3)] + [("neg", 3 + k, (k,)) for k in range(3)]
+    args = tuple(k + 3 if k in places else k for k in range(3))
+    extractor = Extractor(graph([*rows, ("fma", 6, args)], 7, [6]), Unit())
+    found = extractor.extract()
+    assert found is not None and found.cost == pytest.approx(1.0, abs=0.01)
+    (term,), _ = extractor.terms(found, Store())
+    assert dag_cost(Dag.of(term.store, [term.id]), Unit()) == 1.0
+    signs = [-1.0 if k in places else 1.0 for k in range(3)]
+    values = {"s0": 2.0, "s1": 3.0, "s2": 5.0}
+    expected = 2.0 * signs[0] * 3.0 * signs[1] + 5.0 * signs[2]
+    assert rw.evaluate(term, values) == expected
+
+
 def test_compiled_loops_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled loops choose what the plain ones choose."""
     rng = np.random.default_rng(5)
@@ -217,7 +255,7 @@ def test_exact_says_what_is_open_when_the_time_is_over() -> None:
     extractor = Extractor(graph(rows, 150, [149, 148]), Unit())
     searched, exact = extractor.extract(), extractor.extract(mode="exact", seconds=0.0)
     assert searched and exact and exact.proof
-    assert exact.cost <= searched.cost and exact.proof.bound < exact.cost
+    assert exact.cost <= searched.cost + 1e-9 and exact.proof.bound < exact.cost
     assert not exact.proof.proved and "no optimum proved" in str(exact.proof)
 
 
