@@ -5,6 +5,7 @@ Read `compile_kernel` as the table of contents of the project: one line a stage,
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -121,6 +122,8 @@ def optimize(
     limits: Limits | None = None,
     extract: Mode = "search",
     dtype: Any = np.float64,
+    executor: Executor | None = None,
+    progress: bool | None = None,
 ) -> Optimized:
     """Find the cheapest equal form of terms that the licence allows.
 
@@ -132,6 +135,11 @@ def optimize(
     `extract` says how the cheapest form is found among all that are equal: "greedy" (the cheapest
     tree of each part), "search" (local search that counts what is shared once), or "exact" (an
     integer program; whether the optimum was proved within `limits.seconds` is in the report).
+
+    Programs of more than some hundred nodes are done in parts, equal ones once. The parts go to an
+    `executor` of `concurrent.futures` where one is given; the result is the same. Work of over a
+    second shows a progress bar at a terminal, or as `progress` says. What was found is kept on
+    disk, in the folder that the environment variable REWRITE_CACHE names; 0 turns that off.
 
     A `strategy` replaces the default plan: it may be the name of another one ("accurate",
     "smallest", "textbook"; see `plan`), a strategy, a rule, a rule set, or a function of a term.
@@ -149,7 +157,12 @@ def optimize(
     flat = [term for result in results for term in result.terms]
     check_names(symbols_of(flat))
     machine = get(target) if isinstance(target, str) else target
-    setting = replace(_setting(machine, math, cost, limits, dtype), extract=extract)
+    if executor is not None and not isinstance(executor, Executor):
+        raise ArgumentError(f"executor={executor!r} is none of concurrent.futures")
+    setting = replace(
+        _setting(machine, math, cost, limits, dtype), extract=extract, executor=executor,
+        progress=progress,
+    )  # fmt: skip
     model, allowed = setting.cost, setting.licence
     if isinstance(strategy, str):
         strategy = named_plan(strategy, setting)

@@ -9,6 +9,7 @@ textbook   what a person would write: collected, in lowest terms, without `fma` 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -75,7 +76,9 @@ class Setting:
     dtype: str = "f64"
     """As in `default_plan`."""
     extract: Mode = "search"
-    """As in `Saturate`."""
+    """As in `Saturate`, like the next two."""
+    executor: Executor | None = None
+    progress: bool | None = None
 
     def search(self, cost: CostModel, more: RuleSet | None = None) -> Saturate:
         """Saturate with the whole library, and more laws, and extract by a cost."""
@@ -83,6 +86,7 @@ class Setting:
             cost, self.licence, self.limits, guarded=self.guarded, dtype=self.dtype,
             extract=self.extract,
         )  # fmt: skip
+        plan = replace(plan, executor=self.executor, progress=self.progress)
         if more is None:
             return plan
         return replace(plan, expand=RuleSet(f"{EXPAND.name} + {more.name}", (*EXPAND, *more)))

@@ -203,7 +203,7 @@ class EGraph:
         self, rows: list[Any], also: Mapping[int, Symbol], claims: Iterable[tuple[str, int]]
     ) -> None:
         """Write one tab-separated file an op, read them, and union each row by one rule an op."""
-        tables, constants = Tables(), []
+        tables, constants = Tables(f"Rows{rows[0][0]}x"), []
         for at, (code, args, value, sort) in rows:
             if value is None:
                 tables.node(at, code, sort == BOOL, args)

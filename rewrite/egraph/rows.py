@@ -80,28 +80,30 @@ def facts_text(known: Iterable[Claim], bounds: Bounds) -> str:
 class Tables:
     """Rows that are read from files, and the rules that make nodes and facts of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        """Of the names of the tables: no two loads of a graph may share one."""
         self.lines: dict[str, list[str]] = {}
         self.rules: dict[str, tuple[int, str]] = {}
         """By table: how many integers a row has, and the rule."""
 
     def node(self, at: int, code: int, truth: bool, args: Iterable[int]) -> None:
         """Add a node of an op."""
-        name = f"Rows{constructor(code, truth)}{int(truth)}"
+        name = f"{self.prefix}{constructor(code, truth)}{int(truth)}"
         self.lines.setdefault(name, []).append("\t".join(map(str, (at, *args))))
         if name not in self.rules:
             self.rules[name] = _node_rule(name, code, truth)
 
     def leaf(self, at: int, truth: bool, index: int) -> None:
         """Let a node be a leaf, or also have its value."""
-        name = f"RowsLeaf{int(truth)}"
+        name = f"{self.prefix}Leaf{int(truth)}"
         self.lines.setdefault(name, []).append(f"{at}\t{index}")
         node, leaf = ("NodeB", "LeafB") if truth else ("Node", "Leaf")
         self.rules[name] = 2, f"(rule (({name} i k)) ((union ({node} i) ({leaf} k))) :ruleset load)"
 
     def fact(self, name: str, at: int) -> None:
         """Claim a fact of a node."""
-        table = f"Rows_{name}"
+        table = f"{self.prefix}_{name}"
         self.lines.setdefault(table, []).append(str(at))
         self.rules[table] = 1, f"(rule (({table} i)) (({name} (Node i))) :ruleset load)"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -20,20 +21,37 @@ from strategies.windows.shape import Shape, symbols_of
 __all__ = ["Batch", "Found", "Parts", "Source", "batch_of"]
 
 
-@dataclass(frozen=True, slots=True)
 class Source:
-    """A shape as terms over symbols of its own."""
+    """A shape as nodes of a store, over symbols of its own."""
 
-    dag: Dag
-    """Everything that is visible, with the roots of the window."""
-    plain: tuple[Term, ...]
-    """The roots, with what others compute as symbols: what the window costs."""
-    expanded: tuple[Term, ...]
-    """The roots down to the leaves of the window: what it computes."""
-    number: dict[str, int]
-    """The number of each symbol."""
-    given: dict[str, int]
-    """The node of the store that a symbol stands for, where others compute it."""
+    def __init__(self, shape: Shape, store: Store, prefix: str) -> None:
+        self.shape, self.store = shape, store
+        self.symbols = symbols_of(shape, prefix)
+        self.ids: list[int] = []
+        """The node of each row, all down to the leaves."""
+        for code, args, value in shape.rows:
+            value = self.symbols[value] if code == ops.SYMBOL.code else value
+            self.ids.append(made(store, code, [self.ids[a] for a in args], value))
+
+    @cached_property
+    def dag(self) -> Dag:
+        """Everything that is visible, with the roots of the window."""
+        return Dag.of(self.store, [self.ids[root] for root in self.shape.roots])
+
+    @property
+    def expanded(self) -> tuple[Term, ...]:
+        """The roots down to the leaves of the window: what it computes."""
+        return tuple([Term(self.store, self.ids[root]) for root in self.shape.roots])
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """The number of each symbol."""
+        return {symbol.name: k for k, symbol in enumerate(self.symbols)}
+
+    @cached_property
+    def given(self) -> dict[str, int]:
+        """The node that a symbol stands for, where others compute it."""
+        return {self.symbols[leaf].name: self.ids[row] for row, leaf in self.shape.given}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +60,7 @@ class Batch:
 
     sources: tuple[Source, ...]
     spans: tuple[tuple[int, ...], ...]
-    """The positions in the job's program of each source's nodes."""
+    """The positions in the job's program of each source's rows."""
     job: Job
 
 
@@ -57,67 +75,32 @@ class Found:
 def batch_of(shapes: Sequence[Shape], plan: Plan, limits: Limits) -> Batch:
     """Put shapes into one program."""
     store = Store()
-    sources = [_source(shape, store, f"w{k}_") for k, shape in enumerate(shapes)]
-    roots = [term.id for source in sources for term in source.expanded]
-    dag = Dag.of(store, roots)
+    sources = tuple([Source(shape, store, f"w{k}_") for k, shape in enumerate(shapes)])
+    dag = Dag.of(store, [source.ids[root] for source in sources for root in source.shape.roots])
     place = {node: at for at, node in enumerate(dag.ids.tolist())}
     given: dict[int, Symbol] = {}
     opaque: set[int] = set()
     facts: list[tuple[str, int]] = []
-    for k, shape in enumerate(shapes):
-        symbols = symbols_of(shape, f"w{k}_")
-        ids = source_ids(shape, store, symbols)
+    spans = []
+    for source in sources:
+        shape, symbols = source.shape, source.symbols
+        at_rows = [place[node] for node in source.ids]
+        spans.append(tuple(at_rows))
         for row, leaf in shape.given:
-            given[place[ids[row]]] = symbols[leaf]
-        for (sort, known), symbol in zip(shape.leaves, symbols, strict=True):
-            at = place.get(store.symbol(symbol), -1)
-            if at < 0 or sort == BOOL:
-                continue
-            if not known.defined:
-                opaque.add(at)
-            elif known.nonzero:
-                facts.append(("nz", at))
-        facts += [(name, place[ids[row]]) for name, row in shape.facts]
-    spans = tuple([tuple([place[node] for node in source.dag.ids.tolist()]) for source in sources])
+            given[at_rows[row]] = symbols[leaf]
+        facts += [(name, at_rows[row]) for name, row in shape.facts]
+        for row, (code, _, leaf) in enumerate(shape.rows):
+            if code == ops.SYMBOL.code and shape.leaves[leaf][0] != BOOL:
+                known = shape.leaves[leaf][1]
+                if not known.defined:
+                    opaque.add(at_rows[row])
+                elif known.nonzero:
+                    facts.append(("nz", at_rows[row]))
     job = Job(
         plan, limits, dag, tuple(dag.roots), opaque=frozenset(opaque), given=given,
         facts=tuple(dict.fromkeys(facts)),
     )  # fmt: skip
-    return Batch(tuple(sources), spans, job)
-
-
-def source_ids(shape: Shape, store: Store, symbols: Sequence[Symbol]) -> list[int]:
-    """Make all rows of a shape; return their nodes."""
-    ids: list[int] = []
-    for code, args, value in shape.rows:
-        value = (
-            symbols[value]
-            if isinstance(value, int) and not args and code == ops.SYMBOL.code
-            else value
-        )
-        ids.append(made(store, code, [ids[a] for a in args], value))
-    return ids
-
-
-def _source(shape: Shape, store: Store, prefix: str) -> Source:
-    symbols = symbols_of(shape, prefix)
-    ids = source_ids(shape, store, symbols)
-    given = {row: store.symbol(symbols[leaf]) for row, leaf in shape.given}
-    plain: list[int] = []
-    for row, (code, args, value) in enumerate(shape.rows):
-        if row in given:
-            plain.append(given[row])
-        elif not args:
-            plain.append(ids[row])
-        else:
-            plain.append(made(store, code, [plain[a] for a in args], value))
-    return Source(
-        Dag.of(store, [ids[root] for root in shape.roots]),
-        tuple([Term(store, plain[root]) for root in shape.roots]),
-        tuple([Term(store, ids[root]) for root in shape.roots]),
-        {symbol.name: k for k, symbol in enumerate(symbols)},
-        {symbols[leaf].name: ids[row] for row, leaf in shape.given},
-    )
+    return Batch(sources, tuple(spans), job)
 
 
 class Parts:

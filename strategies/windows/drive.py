@@ -22,7 +22,15 @@ from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import form_of, forms
 from strategies.windows.judging import values_at
 from strategies.windows.memory import Memory
-from strategies.windows.shape import Form, Shape, instantiate, same_values, shape_of
+from strategies.windows.shape import (
+    Form,
+    Shape,
+    dag_of,
+    instantiate,
+    plain_of,
+    same_values,
+    shape_of,
+)
 
 if TYPE_CHECKING:
     from strategies.saturation import Saturate
@@ -39,8 +47,8 @@ NODES_EACH: Final = 40
 """A row of a shape may grow to so many e-nodes."""
 ITERATIONS: Final = 2
 """The last iterations of many take most of the time and find least: another round finds more."""
-LARGE_ROWS: Final = 60_000
-"""Programs with more rows yet are not done again."""
+MANY_ROWS: Final = (6_000, 25_000)
+"""Programs with more rows of distinct shapes are done twice, with more yet once."""
 
 
 @dataclass
@@ -77,14 +85,17 @@ class _Large:
         dag = Dag.of(terms[0].store, [term.id for term in terms])
         self.deadline = self.begin + self.plan.limits.time_limit(len(dag))
         cost = dag_cost(dag, self.plan.cost)
+        rounds = ROUNDS
         for turn in range(ROUNDS):
             found = self._round(dag, MOST_NODES - SMALLER * turn)
+            if turn == 0:
+                rounds -= sum(self.rows > many for many in MANY_ROWS)
             new = Dag.of(found[0].store, [term.id for term in found])
             after = dag_cost(new, self.plan.cost)
             if after >= cost - 1e-9:
                 break
             terms, dag, cost = found, new, after
-            if self._over() or self.rows > LARGE_ROWS:
+            if self._over() or turn + 1 >= rounds:
                 break
         self._finish()
         return terms, self.report
@@ -198,10 +209,9 @@ class _Large:
         best, report = self.plan.roots(source.expanded)
         self._merge(replace(report, notes=report.notes[-1:]))
         model = self.plan.cost
-        before, after = (
-            dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (source.plain, best)
-        )
-        return form_of(source, best) if after < before - 1e-9 else None
+        form = form_of(source, best)
+        before = dag_cost(dag_of(plain_of(source.shape)), model)
+        return form if form is not None and dag_cost(dag_of(form), model) < before - 1e-9 else None
 
     def _batch(self, shapes: list[Shape], limits: Limits) -> Batch:
         inputs = sum(len(shape.rows) for shape in shapes)

@@ -4,11 +4,11 @@ All shapes are extracted at once, as compiled loops need arrays of some size. Wh
 refuses, the part of the graph that belongs to the shape is searched alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from rewrite import ops
 from rewrite.cost import dag_cost
-from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.job import Outcome
 from rewrite.extract import Extractor
@@ -17,7 +17,7 @@ from rewrite.term import Term
 from strategies.judged import Search, Verdict
 from strategies.windows.batch import Batch, Found, Parts, Source
 from strategies.windows.judging import judged
-from strategies.windows.shape import Form, rows_of
+from strategies.windows.shape import Form, Row, Shape, dag_of, instantiate, plain_of, rows_of
 
 if TYPE_CHECKING:
     from strategies.saturation import Saturate
@@ -35,21 +35,67 @@ def forms(
     `values` are those of each shape's leaves at sample points.
     """
     assert outcome.frozen is not None
-    best = _together(outcome.frozen, batch, plan) if plan.extract != "exact" else None
+    together = _together(outcome.frozen, plan) if plan.extract != "exact" else None
     finder = _Finder(plan, batch, outcome)
     found: list[Form | None] = []
     at = 0
     for k, source in enumerate(batch.sources):
-        roots = slice(at, at + len(source.plain))
-        at = roots.stop
-        found.append(finder.form(k, roots, None if best is None else best[roots], values[k]))
+        roots = outcome.frozen.roots[at : at + len(source.shape.roots)]
+        at += len(roots)
+        best = None if together is None else together(roots, source)
+        found.append(finder.form(k, roots, best, values[k]))
     return found, finder.refused
 
 
-def _together(frozen: Frozen, batch: Batch, plan: "Saturate") -> list[Term] | None:
+def _together(
+    frozen: Frozen, plan: "Saturate"
+) -> Callable[[Sequence[int], Source], Form | None] | None:
+    """Extract all shapes at once; return what writes down the form of some roots."""
     extractor = Extractor(frozen, plan.cost, dtype=plan.dtype, together=True)
     found = extractor.extract(mode=plan.extract)
-    return None if found is None else extractor.terms(found, Store())[0]
+    if found is None:
+        return None
+    choice = found.choice
+
+    def written(roots: Sequence[int], source: Source) -> Form | None:
+        return _written(extractor, choice, roots, source.number)
+
+    return written
+
+
+def _written(
+    extractor: Extractor, choice: Sequence[int], roots: Sequence[int], number: dict[str, int]
+) -> Form | None:
+    """Write down the chosen nodes below some classes; None where another shape's leaf is used."""
+    rows: list[Row] = []
+    places: dict[int, int] = {}
+    stack = list(reversed(roots))
+    while stack:
+        group = stack[-1]
+        if group in places:
+            stack.pop()
+            continue
+        node = choice[group]
+        below = extractor.below(node)
+        waiting = [a for a in below if a not in places]
+        if waiting:
+            stack += waiting[::-1]
+            continue
+        stack.pop()
+        args = [places[a] for a in below]
+        for k, flip in enumerate(extractor.negated.get(node, ())):
+            if flip:
+                rows.append((ops.NEG.code, (args[k],), None))
+                args[k] = len(rows) - 1
+        leaf = extractor.frozen.leaf[node] if node < len(extractor.frozen) else None
+        if isinstance(leaf, Symbol):
+            if leaf.name not in number:
+                return None
+            rows.append((ops.SYMBOL.code, (), number[leaf.name]))
+        else:
+            rows.append((extractor.code[node], tuple(args), leaf))
+        places[group] = len(rows) - 1
+    return tuple(rows), tuple([places[root] for root in roots])
 
 
 class _Finder:
@@ -62,32 +108,44 @@ class _Finder:
         self.parts: Parts | None = None
         self.refused = 0
 
-    def form(self, k: int, roots: slice, best: list[Term] | None, values: list[Any]) -> Form | None:
+    def form(
+        self, k: int, roots: Sequence[int], best: Form | None, values: list[Any]
+    ) -> Form | None:
         source, plan = self.batch.sources[k], self.plan
-        before = dag_cost(_dag(source.plain), plan.cost)
+        before = dag_cost(dag_of(plain_of(source.shape)), plan.cost)
         verdict = None if plan.judge is None else judged(source, plan.judge, values)
         if best is not None:
-            if dag_cost(_dag(best), plan.cost) >= before - 1e-9:
+            if dag_cost(dag_of(best), plan.cost) >= before - 1e-9:
                 return None
-            if within(source, best) and (verdict is None or verdict(best) is None):
-                return form_of(source, best)
+            if within(source.shape, best) and (
+                verdict is None or verdict(_terms(source, best)) is None
+            ):
+                return best
         if self.parts is None:
             self.parts = Parts(self.frozen)
         classes = [self.outcome.classes[position] for position in self.batch.spans[k]]
-        part = self.parts.part(classes, self.frozen.roots[roots])
-        return form_of(source, self._searched(source, part, before, verdict))
+        part = self.parts.part(classes, roots)
+        return self._searched(source, part, before, verdict)
 
     def _searched(
         self, source: Source, part: Found, before: float, verdict: Verdict | None
-    ) -> list[Term] | None:
+    ) -> Form | None:
         plan = self.plan
-        extractor = Extractor(part.frozen, plan.cost, dtype=plan.dtype)
-        search = Search(
-            extractor, source.dag, part.classes, before, verdict, plan.extract, SECONDS_EACH
-        )
+        extractor = Extractor(part.frozen, plan.cost, dtype=plan.dtype, together=True)
+        row_of = {node: row for row, node in enumerate(source.ids)}
+        classes = [part.classes[row_of[node]] for node in source.dag.ids.tolist()]
+        search = Search(extractor, source.dag, classes, before, verdict, plan.extract, SECONDS_EACH)
         best = search.best()
         self.refused += search.refused
-        return best if best is None or within(source, best) else None
+        form = form_of(source, best)
+        return form if form is not None and within(source.shape, form) else None
+
+
+def _terms(source: Source, form: Form) -> list[Term]:
+    """Make a form over the symbols of a shape."""
+    store = Store()
+    leaves = [store.symbol(symbol) for symbol in source.symbols]
+    return [Term(store, node) for node in instantiate(form, store, leaves)]
 
 
 def form_of(source: Source, best: Sequence[Term] | None) -> Form | None:
@@ -97,18 +155,25 @@ def form_of(source: Source, best: Sequence[Term] | None) -> Form | None:
     return rows_of(best[0].store, [term.id for term in best], source.number)
 
 
-def within(source: Source, best: Sequence[Term]) -> bool:
+def within(shape: Shape, form: Form) -> bool:
     """Tell whether each root uses only what its source form used: so no cycle can arise."""
-    for old, new in zip(source.expanded, best, strict=True):
-        dag = _dag([old])
-        own = {value for value in dag.value if isinstance(value, Symbol)}
-        below = set(dag.ids.tolist())
-        for value in _dag([new]).value:
-            if isinstance(value, Symbol) and value not in own:
-                if source.given.get(value.name, -1) not in below:
-                    return False
+    given = dict(shape.given)
+    for old, new in zip(shape.roots, form[1], strict=True):
+        rows = _below(shape.rows, old)
+        own = {shape.rows[row][2] for row in rows if shape.rows[row][0] == ops.SYMBOL.code}
+        own |= {leaf for row, leaf in given.items() if row in rows and row != old}
+        for row in _below(form[0], new):
+            code, _, value = form[0][row]
+            if code == ops.SYMBOL.code and value not in own:
+                return False
     return True
 
 
-def _dag(terms: Sequence[Term]) -> Dag:
-    return Dag.of(terms[0].store, [term.id for term in terms])
+def _below(rows: Sequence[Row], root: int) -> set[int]:
+    found, stack = set[int](), [root]
+    while stack:
+        row = stack.pop()
+        if row not in found:
+            found.add(row)
+            stack += rows[row][1]
+    return found

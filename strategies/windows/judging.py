@@ -18,7 +18,7 @@ __all__ = ["judged", "values_at"]
 
 ENOUGH: Final = 48
 """With fewer points at which all leaves are finite, values are made up."""
-POINTS: Final = ((20_000, 256), (300_000, 128))
+POINTS: Final = ((1500, 256), (6000, 128))
 """Programs of up to so many nodes are evaluated at so many points, larger ones at 64."""
 
 type Values = Mapping[int, npt.NDArray[Any]]
@@ -86,4 +86,4 @@ def _expanded(source: Source, best: Sequence[Term]) -> tuple[list[Term], dict[in
 
 
 def _joined(store: Store, source: Source, name: str) -> int:
-    return join(store, Term(source.plain[0].store, source.given[name])).id
+    return join(store, Term(source.store, source.given[name])).id

@@ -7,6 +7,8 @@ its leaves. Windows of one shape are saturated once.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rewrite import ops
 from rewrite.constants import constant_key
 from rewrite.dag import Dag
@@ -18,8 +20,16 @@ from strategies.windows.binary import Known, Program, made
 from strategies.windows.cut import Window
 
 __all__ = [
-    "Form", "Row", "Shape", "instantiate", "rows_of", "same_values",
-    "shape_of", "symbols_of",
+    "Form",
+    "Row",
+    "Shape",
+    "dag_of",
+    "instantiate",
+    "plain_of",
+    "rows_of",
+    "same_values",
+    "shape_of",
+    "symbols_of",
 ]  # fmt: skip
 
 type Row = tuple[int, tuple[int, ...], Any]
@@ -56,6 +66,7 @@ class Shape:
 
 
 _CONST, _SYMBOL = ops.CONST.code, ops.SYMBOL.code
+_ANY = Symbol("any")
 
 
 def shape_of(program: Program, window: Window) -> tuple[Shape, tuple[int, ...]]:
@@ -100,6 +111,39 @@ def shape_of(program: Program, window: Window) -> tuple[Shape, tuple[int, ...]]:
         tuple(facts),
     )  # fmt: skip
     return shape, tuple(numbers)
+
+
+def plain_of(shape: Shape) -> Form:
+    """Return a shape with leaves in the place of what others compute: what it costs."""
+    given = dict(shape.given)
+    rows: list[Row] = [
+        (_SYMBOL, (), given[row]) if row in given else entry for row, entry in enumerate(shape.rows)
+    ]
+    return tuple(rows), shape.roots
+
+
+def dag_of(form: Form) -> Dag:
+    """Return the rows that the roots of a form reach as columns; leaves are all one symbol."""
+    rows, roots = form
+    wanted = [False] * len(rows)
+    for root in roots:
+        wanted[root] = True
+    for at in range(len(rows) - 1, -1, -1):
+        if wanted[at]:
+            for a in rows[at][1]:
+                wanted[a] = True
+    place = np.cumsum(wanted) - 1
+    kept = [row for row, used in zip(rows, wanted, strict=True) if used]
+    counts = [len(args) for _, args, _ in kept]
+    start = np.zeros(len(kept) + 1, np.int64)
+    np.cumsum(counts, out=start[1:])
+    flat = np.fromiter((a for _, args, _ in kept for a in args), np.int64, int(start[-1]))
+    return Dag(
+        np.array([code for code, _, _ in kept], np.uint8), start, place[flat].astype(np.int32),
+        np.zeros(len(kept), np.uint8),
+        [_ANY if code == _SYMBOL else value for code, _, value in kept],
+        place[list(roots)].tolist(), np.arange(len(kept), dtype=np.int32),
+    )  # fmt: skip
 
 
 def symbols_of(shape: Shape, prefix: str) -> list[Symbol]:

@@ -168,6 +168,21 @@ def test_round_trip_by_commands_and_by_rows(count: int) -> None:
     assert len(frozen) == len(dag)
 
 
+def test_two_large_programs_can_be_loaded_into_one_graph() -> None:
+    """The second one's tables had the names of the first one's."""
+    graph = EGraph((), (), fold=False, limits=Limits())
+    places = []
+    for sign in (1, -1):
+        term = x
+        for k in range(150):
+            term = term * y + sign * k
+        dag = Dag.of(term.store, [term.id])
+        places.append(graph.load(dag)[dag.roots[0]])
+    assert not graph.equal([(places[0], places[1])])
+    dag = Dag.of(term.store, [term.id])
+    assert graph.equal([(graph.load(dag)[dag.roots[0]], places[1])])
+
+
 def test_n_ary_nodes_become_chains() -> None:
     total = rw.apply("add", x, y, z, 1)
     assert proves(total, ((x + y) + z) + 1, NOTHING)

@@ -197,8 +197,11 @@ def test_large_inputs_are_left_to_shrinking_rules() -> None:
     term = x
     for k in range(450):
         term = term * rw.symbol(f"q{k}") + 1
-    _, report = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False).roots([term])
+    plan = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
+    _, report = replace(plan, until=schedule.equal(x, y)).roots([term])  # a whole, for its goal
     assert any("growing rules were left out" in note for note in report.notes)
+    _, report = plan.roots([term])
+    assert "in parts" in report.notes[0]
 
 
 def test_an_empty_rule_set_ends_at_once() -> None:

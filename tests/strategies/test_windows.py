@@ -1,0 +1,332 @@
+"""Large programs: cut into windows, equal shapes once, with and without help from elsewhere."""
+
+import itertools
+import multiprocessing
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import rewrite as rw
+from codegen.cost import cycle_cost
+from rewrite.contentcache import ContentCache
+from rewrite.cost import dag_cost
+from rewrite.dag import Dag
+from rewrite.egraph.limits import Limits, StopReason
+from rewrite.fastmath import FastMath
+from rewrite.store import Store, Symbol
+from rewrite.term import Term
+from rewrite.testing import terms
+from strategies import saturation
+from strategies.presets import default_plan
+from strategies.saturation import Saturate
+from strategies.windows import drive
+from strategies.windows.binary import made, program_of
+from strategies.windows.cut import cut
+from strategies.windows.memory import read, write
+from strategies.windows.shape import instantiate, same_values, shape_of
+
+MODEL = cycle_cost("zen4-avx2")
+FAST = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
+GUARDED = default_plan(MODEL, FastMath.GUARDED, Limits(), guarded=True)
+
+
+def dag_of(roots: list[Term]) -> Dag:
+    return Dag.of(roots[0].store, [term.id for term in roots])
+
+
+def cost(roots: list[Term]) -> float:
+    return dag_cost(dag_of(roots), MODEL)
+
+
+def copies(count: int) -> list[Term]:
+    """Return one formula with other symbols each time, and a sum over what they share."""
+    made = []
+    total: Any = rw.symbol("t0")
+    for k in range(count):
+        u, v, w = (rw.symbol(f"{name}{k}") for name in "uvw")
+        made.append(rw.sin(u * v + u * w) ** 2 + rw.cos(u * (v + w)) ** 2 + total / 4)
+        total = total * u + v
+    return made
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut programs that are not large at all."""
+    monkeypatch.setattr(saturation, "WHOLE", 12)
+
+
+symbols = st.lists(
+    terms([*rw.symbols("x y z"), rw.symbol("p", low=1, high=3)], max_ops=14), min_size=1, max_size=6
+)
+
+
+def numbers(roots: list[Term]) -> bool:
+    return all(term.sort != rw.BOOL for term in roots) and len(dag_of(roots)) > 12
+
+
+@given(symbols)
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+def test_each_inner_node_is_in_one_window(roots: list[Term]) -> None:
+    program = program_of(dag_of(roots), assume=False)
+    windows = cut(program, most=6)
+    inner = [at for at in range(len(program)) if program.args[at] and not program.constant[at]]
+    assert sorted(at for window in windows for at in window.nodes) == inner
+    ends = {root for window in windows for root in window.roots}
+    for window in windows:
+        assert len(window.nodes) <= 6
+        assert set(window.given) <= ends
+        # what a window uses of others is a root of theirs: nothing else is computed as such
+        for at in (*window.nodes, *window.context):
+            for child in program.args[at]:
+                known = child in window.nodes or child in window.context or child in ends
+                assert known or not program.args[child] or program.constant[child]
+
+
+@given(symbols)
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+def test_the_shape_does_not_depend_on_names(roots: list[Term]) -> None:
+    dag = dag_of(roots)
+    store = Store()
+    ids: list[int] = []
+    for (code, args), value in zip(dag.rows(), dag.value, strict=True):
+        if isinstance(value, Symbol):
+            value = replace(value, name=f"other_{value.name}")
+        ids.append(made(store, code, [ids[a] for a in args], value))
+    others = [Term(store, ids[root]) for root in dag.roots]
+    both = [program_of(dag_of(some), assume=False) for some in (roots, others)]
+    keys = [[shape_of(p, window)[0].key for window in cut(p)] for p in both]
+    assert keys[0] == keys[1]
+
+
+def test_shapes_tell_apart_what_rules_may_use() -> None:
+    def key(term: Term) -> str:
+        program = program_of(dag_of([term]), assume=False)
+        return shape_of(program, cut(program)[-1])[0].key
+
+    x, p = rw.symbol("x"), rw.symbol("p", low=0.5)
+    different = [
+        rw.sqrt(x * x), rw.sqrt(p * p), rw.sqrt(x * p), rw.sqrt(x * 2), rw.sqrt(x * 3),
+        rw.sqrt(x * 2.0), rw.sqrt(x + x),
+    ]  # fmt: skip
+    assert len({key(term) for term in different}) == len(different)
+
+
+@given(symbols)
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+def test_parts_keep_the_value_and_never_cost_more(roots: list[Term]) -> None:
+    if not numbers(roots):
+        return
+    best, report = drive.optimise(FAST, roots)
+    assert report.stop is not None
+    assert cost(best) <= cost(roots) + 1e-9
+    assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
+    again, _ = drive.optimise(FAST, roots)
+    assert [t.sexpr() for t in again] == [t.sexpr() for t in best]
+
+
+def _sum(roots: list[Term]) -> Term:
+    """Weigh roots, so that one fingerprint tells them all."""
+    total: Any = rw.const(0, roots[0].store)
+    for k, term in enumerate(roots):
+        total = total + term * rw.symbol(f"weight{k}")
+    return total  # type: ignore[no-any-return]
+
+
+def test_equal_shapes_are_saturated_once() -> None:
+    roots = copies(60)
+    best, report = drive.optimise(FAST, roots)
+    assert cost(best) < 0.5 * cost(roots)
+    note = report.notes[0]
+    assert "1 e-graphs" in note or "2 e-graphs" in note
+    windows = int(note.split(" windows")[0].split()[-1])
+    shapes = int(note.split(" shapes")[0].split()[-1])
+    assert windows > 4 * shapes
+
+
+def test_laws_look_through_a_cut() -> None:
+    """sin(x) and cos(x) are shared by others, and their squares still add up to one."""
+    x, y = rw.symbols("x y")
+    s, c = rw.sin(x), rw.cos(x)
+    roots = [s * s + c * c + y, s * y, c * y, s + c]
+    best, _ = drive.optimise(FAST, roots)
+    assert best[0].sexpr() == (y + 1).sexpr() or best[0].sexpr() == (1 + y).sexpr()
+
+
+def test_what_is_less_accurate_is_refused(small: None) -> None:
+    """Windows are judged at the values that their leaves take."""
+    x, y = rw.symbol("x", low=1e8, high=1e9), rw.symbol("y", low=0, high=1)
+    parts = [rw.exp(rw.sin(y * k) * 20) for k in range(1, 8)]
+    roots = [(a - b) * (a + b) for a, b in itertools.pairwise(parts)]
+    roots += [(x + k) ** 2 - x**2 for k in range(5)]
+    best, _report = GUARDED.roots(roots)
+    assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
+    for old, new in zip(roots, best, strict=True):
+        assert rw.accuracy(new).mean_bits <= rw.accuracy(old).mean_bits + 0.1
+
+
+def test_a_window_that_contradicts_itself_costs_no_other(small: None) -> None:
+    x, y = rw.symbols("x y")
+    roots = [*copies(6), x / (y * 0) + rw.sin(y)]
+    best, report = FAST.roots(roots)
+    assert best[-1] == roots[-1]
+    assert cost(best) < 0.6 * cost(roots)
+    assert "a division by zero" in str(report)
+
+
+# -- elsewhere -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_an_executor_finds_the_same(kind: str) -> None:
+    roots = [*copies(4), rw.parse("a*b + a*c*sin(b) - d/3"), rw.parse("exp(a)*exp(b)*log(c*c)")]
+    pool: Executor
+    if kind == "threads":
+        pool = ThreadPoolExecutor(2)
+    else:
+        pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    with pool:
+        best, _ = drive.optimise(replace(FAST, executor=pool), roots)
+    alone, _ = drive.optimise(FAST, roots)
+    assert [t.sexpr() for t in best] == [t.sexpr() for t in alone]
+
+
+def test_optimize_takes_an_executor(small: None) -> None:
+    roots = copies(3)
+    with ThreadPoolExecutor(2) as pool:
+        best = rw.optimize(roots, math="fast", executor=pool, progress=False)
+    assert best.cost_after < best.cost_before
+    with pytest.raises(rw.errors.ArgumentError, match="executor"):
+        rw.optimize(roots, executor=3)
+
+
+def test_progress_is_shown_when_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from strategies.windows import ahead
+
+    monkeypatch.setattr(ahead, "DELAY", 0.0)
+    drive.optimise(replace(FAST, progress=True), copies(2))
+    assert "saturating" in capsys.readouterr().err
+    drive.optimise(replace(FAST, progress=False), copies(2))
+    assert "saturating" not in capsys.readouterr().err
+
+
+def test_interrupts_leave_a_sound_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drive, "BATCH_ROWS", 30)
+    roots = [
+        rw.sin(a * b + a * c * k) * (a + k) for k in range(40) for a, b, c in [rw.symbols("a b c")]
+    ]
+    seen: list[int] = []
+
+    class Spy(drive._Large):
+        def _forms(self, *args: Any) -> Any:
+            seen.append(1)
+            if len(seen) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+                threading.Event().wait(0.01)
+            return super()._forms(*args)
+
+    monkeypatch.setattr(drive, "_Large", Spy)
+    best, report = drive.optimise(FAST, roots)
+    assert report.stop is StopReason.INTERRUPTED
+    assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
+
+
+def test_a_time_limit_is_kept_between_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drive, "BATCH_ROWS", 30)
+    roots = copies(10)
+    best, report = drive.optimise(replace(FAST, limits=Limits(seconds=0.0)), roots)
+    assert report.stop is StopReason.TIME
+    assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
+
+
+# -- the cache -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("REWRITE_CACHE", str(tmp_path))
+    yield tmp_path / "results.sqlite"
+
+
+@pytest.mark.parametrize("plan", [FAST, GUARDED], ids=["fast", "guarded"])
+def test_results_are_recalled_from_disk(cached: Path, plan: Saturate) -> None:
+    roots = copies(8)
+    first, report = drive.optimise(plan, roots)
+    assert "from the cache" not in report.notes[0] and cached.exists()
+    second, report = drive.optimise(plan, roots)
+    assert "from the cache" in report.notes[0] and "e-graphs" not in report.notes[0]
+    assert [t.sexpr() for t in first] == [t.sexpr() for t in second]
+    _, report = drive.optimise(replace(plan, extract="greedy"), roots)
+    assert "from the cache" not in report.notes[0]
+
+
+def test_a_damaged_cache_is_as_if_it_were_not_there(cached: Path) -> None:
+    roots = copies(3)
+    first, _ = drive.optimise(FAST, roots)
+    with sqlite3.connect(cached) as connection:
+        connection.execute("UPDATE results SET text = '[[[\"mul\",7,9]],[0]]'")
+    connection.close()
+    second, report = drive.optimise(FAST, roots)
+    assert "from the cache" not in report.notes[0]
+    assert [t.sexpr() for t in first] == [t.sexpr() for t in second]
+    cached.write_bytes(b"no database" * 1000)
+    third, _ = drive.optimise(FAST, roots)
+    assert [t.sexpr() for t in first] == [t.sexpr() for t in third]
+
+
+def test_a_wrong_form_in_the_cache_is_not_believed(cached: Path) -> None:
+    roots = copies(3)
+    first, _ = drive.optimise(FAST, roots)
+    with sqlite3.connect(cached) as connection:
+        connection.execute("UPDATE results SET text = ?", (write((((0, (), 0),), (0,))),))
+    connection.close()
+    second, _ = drive.optimise(FAST, roots)
+    assert [t.sexpr() for t in first] == [t.sexpr() for t in second]
+
+
+def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rewrite.contentcache.MOST_ROWS", 20)
+    cache = ContentCache(tmp_path)
+    cache.put({"kept": "text"})
+    for k in range(30):
+        cache.put({f"key{k}": "x"})
+        assert cache.get(["kept"]) == {"kept": "text"}  # it is in use
+    known = cache.get([f"key{k}" for k in range(30)])
+    assert len(known) <= 20 and "key29" in known and "key0" not in known
+
+
+def test_the_cache_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rewrite.contentcache import folder
+
+    monkeypatch.setenv("REWRITE_CACHE", "off")
+    assert folder() is None
+    monkeypatch.delenv("REWRITE_CACHE")
+    assert folder() is not None
+
+
+@given(symbols)
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+def test_forms_are_read_as_they_were_written(roots: list[Term]) -> None:
+    program = program_of(dag_of(roots), assume=False)
+    for window in cut(program):
+        shape, leaves = shape_of(program, window)
+        form = shape.rows, shape.roots
+        again = read(write(form), len(leaves))
+        assert again is not None and repr(again) == repr(form)
+        store = Store()
+        ids = [store.symbol(rw.symbol(f"l{k}").symbol) for k in range(len(leaves))]  # type: ignore[arg-type]
+        assert instantiate(again, store, ids) == instantiate(form, store, ids)
+        assert same_values(shape, form)
+    assert np.isfinite(len(program))
