@@ -153,6 +153,7 @@ class PathSearch:
         self.g, self.late, self.roots = g, late, roots
         self.soonest = settle(g, late, 0.0, 1.0).ready
         self.mark = 0
+        self.cost = self.path = 0.0
 
     def start(self, choice: Sequence[int]) -> float:
         """Begin with a choice; return what it costs."""
