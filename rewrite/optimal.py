@@ -307,7 +307,7 @@ class _Program:
         total = float(self.cost @ x[: len(self.cost)])
         if self.levels is not None:
             total += float(x[self.levels.length])
-        return abs(total - info.objective_function_value) > 1e-5 * (1 + total)
+        return abs(total - float(info.objective_function_value)) > 1e-5 * (1 + total)
 
     def _cost(self, choice: Choices) -> float:
         """Add up what a program costs."""

@@ -182,6 +182,16 @@ def test_local_search_ends_where_no_class_can_gain(weight: float) -> None:
     assert better > 20
 
 
+def test_other_starts_find_what_the_greedy_one_does_not() -> None:
+    for seed in (10, 22, 59):
+        e = Extractor(random_graph(seed, 30), Timed(0.3))
+        g, roots = e._graph(list(e.price), 2), e.frozen.roots
+        search = PathSearch(g, e.late, roots)
+        search.start(settle(g, e.late, 1.0, 1.0).choice)
+        found = e.extract()
+        assert found is not None and found.cost < search.improve(8) - 0.05
+
+
 def sound(e: Extractor, choice: list[int]) -> bool:
     """Tell whether all chosen nodes, also those that are not used, can be computed."""
     known: set[int] = set()
