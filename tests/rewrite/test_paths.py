@@ -91,7 +91,8 @@ def test_exact_is_the_optimum_and_the_others_are_near(weight: float) -> None:
     dearer, count = 0, 0
     for seed in range(60):
         extractor = Extractor(random_graph(seed, 7 + seed % 3), Timed(weight))
-        best = min(map(sum, programs(extractor).values()), default=None)
+        every = programs(extractor)
+        best = min(map(sum, every.values()), default=None)
         greedy, searched, exact = (extractor.extract(mode=mode) for mode in MODES)
         if best is None:
             assert greedy is searched is exact is None
@@ -103,7 +104,7 @@ def test_exact_is_the_optimum_and_the_others_are_near(weight: float) -> None:
         dearer += searched.cost > best + 1e-5
         for found in (greedy, searched, exact):
             nodes = frozenset(extractor.used(found.choice).values())
-            assert sum(programs(extractor)[nodes]) == pytest.approx(found.cost, abs=1e-5)
+            assert sum(every[nodes]) == pytest.approx(found.cost, abs=1e-5)
     assert count > 40 and dearer <= 2
 
 
@@ -126,7 +127,7 @@ def test_what_is_reported_is_what_the_program_costs() -> None:
 def test_exact_needs_no_good_start(weight: float, rank: float) -> None:
     """The integer program finds the optimum from a program that is far from it, and from none."""
     proved = 0
-    for seed in range(40):
+    for seed in range(20):
         extractor = Extractor(random_graph(seed, 8), Timed(weight))
         e, roots = extractor, extractor.frozen.roots
         known = sorted((sum(cost), sorted(nodes)) for nodes, cost in programs(e).items())
@@ -146,14 +147,14 @@ def test_exact_needs_no_good_start(weight: float, rank: float) -> None:
             assert found.cost == pytest.approx(known[0][0], abs=1e-4)
             assert found.bound == pytest.approx(known[0][0], abs=1e-4)
             proved += 1
-    assert proved > 50
+    assert proved > 25
 
 
 @pytest.mark.parametrize("weight", [0.1, 1.0, 10.0])
 def test_local_search_ends_where_no_class_can_gain(weight: float) -> None:
     """From any program, and what it says of the cost is true."""
     better = 0
-    for seed in range(40):
+    for seed in range(25):
         e = Extractor(random_graph(seed, 10), Timed(weight))
         g, roots = e._graph(list(e.price), 2), e.frozen.roots
         first = settle(g, e.late, 1.0, 1.0).choice
