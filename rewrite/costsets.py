@@ -18,8 +18,8 @@ __all__ = ["by_cost_sets"]
 def by_cost_sets(g: Any) -> list[int]:
     """Return a node for each class, -1 where there is no program.
 
-    No class needs itself: a class is chosen anew only if that makes it cheaper, and what a node
-    costs is more than any of its arguments.
+    No class comes to need itself: a node costs more than any class among those it needs, and is
+    chosen only where it costs less than what its class had.
     """
     count = len(g.best)
     choice, total = [-1] * count, [INFINITE] * count
@@ -38,8 +38,6 @@ def by_cost_sets(g: Any) -> list[int]:
         if own + least >= total[group] - 1e-12:
             continue
         union = _union([parts[child] for child in below[node]], [total[c] for c in below[node]])
-        if group in union:
-            continue
         cost = own + sum(union.values())
         if cost >= total[group] - 1e-12:
             continue

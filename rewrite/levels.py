@@ -53,7 +53,8 @@ class Least:
 
     def through(self, node: int) -> float:
         """Return the length that the path has at least in a program with a node."""
-        return max(self.path, self.node[node] + self.tail[self.g.owner[node]])
+        tail: float = self.tail[self.g.owner[node]]
+        return max(self.path, self.node[node] + tail)
 
     def too_late(self, limit: float) -> set[int]:
         """Return the nodes whose path alone costs more than a known program."""

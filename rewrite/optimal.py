@@ -214,7 +214,8 @@ class _Program:
             bound = self.solver.getInfo().objective_function_value
             solution = self.solver.getSolution()
             self.values = {node: solution.col_value[at] for node, at in self.column.items()}
-            excess = solution.col_dual
+            excess = np.array(solution.col_dual)
+            excess[[self.used[group] for group in self.model.always]] = 0.0  # they cannot be left
             self.least = {node: bound + excess[at] for node, at in self.column.items()}
             broken = self._unsupported(self.values)
             for some, group in broken:
@@ -272,6 +273,9 @@ class _Program:
             self.solver.clearSolver()
             self._start(best)
             status = self._run(deadline)
+            if self._astray():
+                self.solver.clearSolver()
+                status = self._run(deadline)
             info = self.solver.getInfo()
             if status == highspy.HighsModelStatus.kInfeasible:
                 return best.cost
@@ -291,9 +295,23 @@ class _Program:
                 self._cut(some, group)
         return bound
 
+    def _astray(self) -> bool:
+        """Tell whether the solution is not the one of the cost that is reported.
+
+        HiGHS 1.16 may give back the start beside the cost of a better solution.
+        """
+        info = self.solver.getInfo()
+        if info.primal_solution_status != _highspy().SolutionStatus.kSolutionStatusFeasible:
+            return False
+        x = np.array(self.solver.getSolution().col_value)
+        total = float(self.cost @ x[: len(self.cost)])
+        if self.levels is not None:
+            total += float(x[self.levels.length])
+        return abs(total - float(info.objective_function_value)) > 1e-5 * (1 + total)
+
     def _cost(self, choice: Choices) -> float:
         """Add up what a program costs."""
-        total = sum(self.g.price[node] for node in choice.values())
+        total: float = sum(self.g.price[node] for node in choice.values())
         return total if self.levels is None else total + self.levels.path(choice)
 
     def _start(self, best: _Best) -> None:

@@ -32,7 +32,7 @@ def search_paths(g: Any, late: Sequence[float], roots: Sequence[int], sweeps: in
 
     Without sweeps it is the greedy start: each class takes the cheapest tree, with its time.
     """
-    starts = [settle(g, late, *BOTH).choice]
+    starts: list[Sequence[int]] = [settle(g, late, *BOTH).choice]
     if any(starts[0][root] < 0 for root in roots):
         return None
     if sweeps:
@@ -153,6 +153,7 @@ class PathSearch:
         self.g, self.late, self.roots = g, late, roots
         self.soonest = settle(g, late, 0.0, 1.0).ready
         self.mark = 0
+        self.cost = self.path = 0.0
 
     def start(self, choice: Sequence[int]) -> float:
         """Begin with a choice; return what it costs."""

@@ -14,7 +14,7 @@ from rewrite import ops
 from rewrite.cost import LatencyModel, critical_path
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError, TargetError
-from rewrite.extract import MODES
+from rewrite.extract import MODES, Mode
 from rewrite.rules.arithmetic import ASSOCIATIVITY
 
 MODEL = cycles("intel-avx2", latency=1.0)
@@ -59,7 +59,7 @@ def test_every_op_with_a_price_has_a_latency() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES[:2])
-def test_a_long_sum_becomes_a_balanced_tree(mode: str) -> None:
+def test_a_long_sum_becomes_a_balanced_tree(mode: Mode) -> None:
     terms = rw.symbols(" ".join(f"v{k}" for k in range(16)))
     source = terms[0]
     for term in terms[1:]:

@@ -12,10 +12,12 @@ from rewrite.constants import Constant
 from rewrite.cost import Gowda2021, dag_cost
 from rewrite.costsets import by_cost_sets
 from rewrite.dag import Dag
+from rewrite.dagsearch import fixpoint
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import MODES, Extractor
 from rewrite.kbest import k_best
+from rewrite.optimal import Improve, solve
 from rewrite.store import Store, Symbol
 
 
@@ -242,6 +244,33 @@ def test_exact_needs_no_good_start(monkeypatch: pytest.MonkeyPatch) -> None:
             assert exact.cost == pytest.approx(exhaustive(extractor), abs=1e-6)
             better += exact.cost < greedy.cost - 0.5
     assert better
+
+
+def far(extractor: Extractor, rank: float) -> Improve:
+    """Return a search that finds some program among those there are: 0 the best, 1 the worst."""
+    known = sorted((cost, sorted(nodes)) for nodes, cost in programs(extractor).items())
+
+    def improve(among: set[int]) -> tuple[dict[int, int], float] | None:
+        left = [pair for pair in known if among.issuperset(pair[1])]
+        cost, nodes = left[int(rank * (len(left) - 1))] if left else (0.0, [])
+        return ({extractor.owner[n]: n for n in nodes}, cost) if left else None
+
+    return improve
+
+
+@pytest.mark.parametrize("rank", [0.3, 1.0])
+@pytest.mark.parametrize("seed", [*range(30), 37, 130])
+def test_a_proof_does_not_rest_on_a_good_start(seed: int, rank: float) -> None:
+    """At 37 the solver once gave its start back, at 130 what all programs hold was left out."""
+    frozen = random_graph(seed, "add neg sin fma sub mul", 8 + seed % 3)
+    extractor = Extractor(frozen, Unit())
+    best = exhaustive(extractor)
+    if best < float("inf"):
+        g = extractor._graph(list(extractor.price), 2)
+        fixpoint(1.0, g)
+        found = solve(g, frozen.roots, far(extractor, rank), seconds=5.0)
+        assert found.cost == pytest.approx(best, abs=1e-5)
+        assert found.bound == pytest.approx(best, abs=1e-5)
 
 
 def test_exact_says_what_is_open_when_the_time_is_over() -> None:
