@@ -21,10 +21,12 @@ from rewrite.printing import infix, number
 from rewrite.store import Store, Symbol
 from rewrite.tables import Section, Table
 from rewrite.term import Term, join
-from strategies.saturation import LOADABLE, Saturate
+from strategies.saturation import Saturate
 
 __all__ = ["Saturated", "explore"]
 
+LOADABLE: Final = 50_000
+"""Of more nodes no e-graph is made as a whole."""
 WRITTEN: Final = 80
 """Letters of a term in a picture's titles."""
 

@@ -5,12 +5,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import rewrite as rw
 from codegen.cost import cycle_cost
+from rewrite import schedule
 from rewrite.dag import Dag
 from rewrite.egraph import workers
 from rewrite.egraph.job import Job, Outcome, perform
@@ -107,7 +109,8 @@ def test_a_time_limit_holds_inside_of_an_iteration(fresh: None) -> None:
 def test_interrupts_end_with_what_was_found(fresh: None) -> None:
     limits = Limits(iterations=50, nodes=10**9, matches=10**9, seconds=60, memory=8 << 30)
     term = wide(60)
-    plan = replace_limits(EXPLODING, limits)
+    goal = schedule.equal(*rw.symbols("never equal"))  # so that it is done as a whole
+    plan = replace(replace_limits(EXPLODING, limits), until=goal)
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     (best,), report = plan.roots([term])
