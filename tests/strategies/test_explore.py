@@ -144,7 +144,7 @@ def test_mistakes_say_what_to_do() -> None:
         rw.egraph(x, limits=3)  # type: ignore[arg-type]
     with pytest.raises(StrategyError, match=r"'strict' does not grant.*factor-left"):
         rw.egraph(x, FACTORING, math="strict")
-    with pytest.raises(StrategyError, match=r"contradict.*div-self, zero-div"):
+    with pytest.raises(StrategyError, match=r"contradict.*a division by zero"):
         rw.egraph(rw.const(0) / rw.const(0), wrong)
     with pytest.raises(ArgumentError, match="too many for one e-graph"):
         rw.egraph(rw.apply("add", *rw.symbols(" ".join(f"v{k}" for k in range(50_001)))))
