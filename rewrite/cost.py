@@ -7,6 +7,9 @@ A model prices one op application; extraction adds up. Targets bring their own m
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.dag import Dag
@@ -119,9 +122,9 @@ _RISK: Final[dict[str, float]] = {
 def constant_positions(dag: Dag) -> list[bool]:
     """Tell for every node whether it is made of constants only."""
     known: list[bool] = []
+    leaves, literal = (ops.SYMBOL.code, ops.PVAR.code, ops.CONST.code), ops.CONST.code
     for code, args in dag.rows():
-        leaf = code in (ops.SYMBOL.code, ops.PVAR.code, ops.CONST.code)
-        known.append(code == ops.CONST.code if leaf else all(known[a] for a in args))
+        known.append(code == literal if code in leaves else all([known[a] for a in args]))
     return known
 
 
@@ -131,19 +134,20 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
     A negation that only feeds products summed by `fma` is part of that instruction. What the model
     charges for the critical path is included.
     """
-    constant = constant_positions(dag)
+    skipped = np.array(constant_positions(dag)) | _free_negations(dag)
     rows = dag.rows()
     own = [0.0] * len(rows)
-    free = _free_negations(rows, dag.roots)
-    for at, (code, args) in enumerate(rows):
-        if not args or constant[at] or at in free:
-            continue
-        row = ops.OPS[code]
-        values = tuple(_value(dag, a) for a in args)
-        if row.arity < 0:
-            own[at] = sum(model.price(row, (None, v)) for v in values[1:])
+    literal = (dag.code == ops.CONST.code).tolist()
+    plain: dict[tuple[int, int], float] = {}  # of ops on no constants, which most are
+    for at in np.flatnonzero(~skipped & (dag.start[1:] > dag.start[:-1])).tolist():
+        code, args = rows[at]
+        if not any(literal[a] for a in args):
+            key = code, len(args)
+            if key not in plain:
+                plain[key] = _priced(model, code, (None,) * len(args))
+            own[at] = plain[key]
         else:
-            own[at] = model.price(row, values)
+            own[at] = _priced(model, code, tuple([_value(dag, a) for a in args]))
     if model.sharing:
         weight = latency_weight(model)
         return sum(own) + (weight * critical_path(dag, model) if weight else 0.0)
@@ -151,6 +155,13 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
     for at, (_, args) in enumerate(rows):
         total[at] = own[at] + sum(total[a] for a in args)
     return sum(total[root] for root in dag.roots)
+
+
+def _priced(model: CostModel, code: int, values: tuple[Constant | None, ...]) -> float:
+    row = ops.OPS[code]
+    if row.arity < 0:
+        return sum(model.price(row, (None, v)) for v in values[1:])
+    return model.price(row, values)
 
 
 def critical_path(dag: Dag, model: Any) -> float:
@@ -181,14 +192,11 @@ def _value(dag: Dag, at: int) -> Constant | None:
     return dag.value[at] if dag.code[at] == ops.CONST.code else None  # type: ignore[return-value]
 
 
-def _free_negations(rows: list[tuple[int, tuple[int, ...]]], roots: list[int]) -> set[int]:
-    """Return the negations that are used by `fma` alone: x86 and Arm negate operands for free."""
-    users: dict[int, set[int]] = {}
-    for code, args in rows:
-        for a in args:
-            users.setdefault(a, set()).add(code)
-    return {
-        at
-        for at, (code, _) in enumerate(rows)
-        if code == ops.NEG.code and users.get(at) == {ops.FMA.code} and at not in roots
-    }
+def _free_negations(dag: Dag) -> npt.NDArray[np.bool_]:
+    """Tell the negations that are used by `fma` alone: x86 and Arm negate operands for free."""
+    user = np.repeat(dag.code, np.diff(dag.start))
+    used: npt.NDArray[np.bool_] = np.zeros(len(dag), np.bool_)
+    used[dag.args] = True
+    used[dag.args[user != ops.FMA.code]] = False
+    used[dag.roots] = False
+    return used & (dag.code == ops.NEG.code)

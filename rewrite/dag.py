@@ -50,6 +50,25 @@ class Dag:
             for i, code in enumerate(self.code.tolist())
         ]
 
+    def reached(self) -> "Dag":
+        """Return what lies below the roots alone, in the same order."""
+        wanted = np.zeros(len(self), np.bool_)
+        wanted[self.roots] = True
+        starts, args = self.start.tolist(), self.args.tolist()
+        for at in range(len(self) - 1, -1, -1):
+            if wanted[at]:
+                wanted[args[starts[at] : starts[at + 1]]] = True
+        kept = np.flatnonzero(wanted)
+        place = np.cumsum(wanted) - 1
+        counts = np.diff(self.start)
+        start = np.zeros(len(kept) + 1, np.int64)
+        np.cumsum(counts[kept], out=start[1:])
+        edges = self.args[np.repeat(wanted, counts)]
+        return Dag(
+            self.code[kept], start, place[edges].astype(np.int32), self.sort[kept],
+            [self.value[at] for at in kept.tolist()], place[self.roots].tolist(), self.ids[kept],
+        )  # fmt: skip
+
     @staticmethod
     def of(store: Store, roots: Iterable[int]) -> "Dag":
         """Collect everything below the roots."""

@@ -111,12 +111,16 @@ _LOGS: Final = frozenset(ops.op(name).code for name in ("log", "log2", "log10"))
 def _known(rows: list[Any], assumed_facts: dict[int, list[str]]) -> list[Known]:
     facts: list[Fact] = []
     defined: list[bool] = []
+    seen: dict[tuple[Any, ...], Fact] = {}  # most nodes are like others
     for at, (code, args, value, sort) in enumerate(rows):
         if value is not None:
             found, whole = _leaf(value), True
         else:
             below = [facts[a] for a in args]
-            found = transfer(code, args, below) if sort != BOOL else TOP
+            key = (code, len(set(args)) < len(args), *below)
+            if key not in seen:
+                seen[key] = transfer(code, args, below) if sort != BOOL else TOP
+            found = seen[key]
             whole = all(defined[a] for a in args) and _defined(code, below)
         for name in assumed_facts.get(at, ()):
             found = _sharper(found, name)

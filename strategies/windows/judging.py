@@ -28,10 +28,11 @@ def values_at(program: Program, wanted: Sequence[int]) -> Values:
     """Evaluate a program where its symbols are sampled; return the values of some positions."""
     from rewrite.evaluate import evaluate_dag
 
-    count = next((points for size, points in POINTS if len(program) <= size), 64)
-    symbols = [value for value in program.value if isinstance(value, Symbol)]
+    part = program.dag(wanted).reached()
+    count = next((points for size, points in POINTS if len(part) <= size), 64)
+    symbols = [value for value in part.value if isinstance(value, Symbol)]
     points = sample_points(symbols, count)
-    found = evaluate_dag(program.dag(wanted), points)
+    found = evaluate_dag(part, points)
     return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
 
 
