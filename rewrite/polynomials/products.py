@@ -1,0 +1,114 @@
+"""Products of many literals, made of shared pairs: the most frequent pair is multiplied first."""
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rewrite.polynomials.system import Mono
+
+__all__ = ["Products", "pair_products"]
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """How monomials are multiplied: a token is a literal, or a pair of tokens from `first` on."""
+
+    first: int
+    pairs: list[tuple[int, int]]
+    tokens: dict[Mono, int]
+    """The token of each monomial."""
+
+    def contents(self) -> list[Mono]:
+        """Return the literals of each pair."""
+        made: list[Mono] = []
+        for pair in self.pairs:
+            parts = [(t,) if t < self.first else made[t - self.first] for t in pair]
+            made.append(tuple(sorted(parts[0] + parts[1])))
+        return made
+
+
+def pair_products(monos: Iterable[Mono], numbers: Iterable[int], first: int) -> Products:
+    """Find a program of binary products for distinct monomials; literals are below `first`.
+
+    A multiple of another monomial by a literal of `numbers` is made of that one.
+    """
+    wanted = [mono for mono in monos if len(mono) > 1]
+    known, numeric = set(wanted), frozenset(numbers)
+    multiples = {m: s for m in wanted if (s := _multiple(m, numeric, known)) is not None}
+    whole = [mono for mono in wanted if mono not in multiples]
+    pairs, tokens = _Pairing([list(mono) for mono in whole], first).run()
+    made = dict(zip(whole, tokens, strict=True))
+    for mono in sorted(multiples, key=len):
+        number, rest = multiples[mono]
+        pairs.append((number, made[rest]))
+        made[mono] = first + len(pairs) - 1
+    return Products(first, pairs, made)
+
+
+def _multiple(mono: Mono, numeric: frozenset[int], known: set[Mono]) -> tuple[int, Mono] | None:
+    """Split off a number such that the rest is known."""
+    for k, literal in enumerate(mono):
+        if literal in numeric and (rest := mono[:k] + mono[k + 1 :]) in known:
+            return literal, rest
+    return None
+
+
+class _Pairing:
+    """Greedy extraction of pairs, each list of tokens becoming one token."""
+
+    def __init__(self, lists: list[list[int]], first: int) -> None:
+        self.lists, self.first = lists, first
+        self.pairs: list[tuple[int, int]] = []
+        self.places: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        """In which lists a pair is, or was."""
+        for at, tokens in enumerate(lists):
+            for pair in _distinct_pairs(tokens):
+                self.places[pair].append(at)
+
+    def run(self) -> tuple[list[tuple[int, int]], list[int]]:
+        heap = [(-len(places), pair) for pair, places in self.places.items()]
+        heapq.heapify(heap)
+        while heap:
+            count, pair = heapq.heappop(heap)
+            places = self.places.pop(pair, None)
+            if places is None:
+                continue
+            places = [at for at in places if self.holds(at, pair)]
+            if len(places) < -count:
+                if places:
+                    self.places[pair] = places
+                    heapq.heappush(heap, (-len(places), pair))
+                continue
+            for other in self.extract(pair, places):
+                heapq.heappush(heap, (-len(self.places[other]), other))
+        return self.pairs, [tokens[0] for tokens in self.lists]
+
+    def holds(self, at: int, pair: tuple[int, int]) -> bool:
+        one, other = pair
+        tokens = self.lists[at]
+        return tokens.count(one) > 1 if one == other else one in tokens and other in tokens
+
+    def extract(self, pair: tuple[int, int], places: list[int]) -> Iterable[tuple[int, int]]:
+        """Make a token of a pair wherever it is; return the new pairs."""
+        made = self.first + len(self.pairs)
+        self.pairs.append(pair)
+        fresh: dict[tuple[int, int], None] = {}
+        for at in places:
+            tokens = self.lists[at]
+            while self.holds(at, pair):
+                tokens.remove(pair[0])
+                tokens.remove(pair[1])
+                tokens.append(made)
+            for other in dict.fromkeys(tokens):
+                if other != made or tokens.count(made) > 1:
+                    self.places[other, made].append(at)
+                    fresh[other, made] = None
+        return fresh
+
+
+def _distinct_pairs(tokens: list[int]) -> list[tuple[int, int]]:
+    counted = sorted(Counter(tokens).items())
+    found = [(one, one) for one, count in counted if count > 1]
+    values = [one for one, _ in counted]
+    return found + [(a, b) for k, a in enumerate(values) for b in values[k + 1 :]]
