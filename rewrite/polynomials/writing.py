@@ -1,5 +1,7 @@
 """From a system back to terms: shared products in pairs, sums with as few negations as possible."""
 
+from collections import Counter
+
 from rewrite import ops
 from rewrite.polynomials.products import Products, pair_products
 from rewrite.polynomials.system import Mono, Opaque, Rational, System
@@ -28,6 +30,8 @@ class _Writer:
         for at in self.order:
             used |= dict.fromkeys(system.rows[at])
         self.products: Products = pair_products(used, system.numbers, len(system.literals))
+        self.uses = Counter(token for pair in self.products.pairs for token in pair)
+        self.uses.update(self.products.tokens.values())
         self.rows: dict[int, int] = {}
         """Nodes by row."""
         self.nodes: dict[int, int] = {}
@@ -39,25 +43,28 @@ class _Writer:
         return [self.rows[at] for at in self.system.roots]
 
     def row(self, at: int) -> int:
-        """Write a sum: what is added, less what is subtracted."""
+        """Write a sum: what is added, less what is subtracted; its number comes last."""
         plus: list[int] = []
         minus: list[int] = []
-        for mono, coef in self.system.rows[at].items():
-            (minus if coef < 0 else plus).append(self.product(mono))
+        row = self.system.rows[at]
+        for mono in sorted(row, key=self.is_number):
+            (minus if row[mono] < 0 else plus).append(self.product(mono))
         if not minus:
             return self.added(plus)
         if plus:
             return self.store.make((_SUB, self.added(plus), self.added(minus)))
-        return self.negated(self.system.rows[at])
+        return self.negated(list(row))
+
+    def is_number(self, mono: Mono) -> bool:
+        return all(literal in self.system.numbers for literal in mono)
 
     def added(self, nodes: list[int]) -> int:
         if len(nodes) < 2:
             return nodes[0] if nodes else self.store.constant(0)
         return self.store.make((_ADD, *nodes))
 
-    def negated(self, row: dict[Mono, Rational]) -> int:
+    def negated(self, monos: list[Mono]) -> int:
         """Write a sum of what is subtracted alone; a number that it has takes the sign."""
-        monos = list(row)
         numbers = self.system.numbers
         turned = next((m for m in monos if len(m) < 3 and _number(m, numbers) is not None), None)
         if turned is None:
@@ -80,30 +87,43 @@ class _Writer:
 
     def token(self, token: int) -> int:
         """Write a literal or a pair, after the pairs inside."""
-        first, stack = self.products.first, [token]
+        stack = [token]
         while stack:
             top = stack.pop()
             if top in self.nodes:
                 continue
-            if top < first:
-                self.nodes[top] = self.literal(top)
-                continue
-            pair = self.products.pairs[top - first]
-            missing = [part for part in pair if part not in self.nodes]
+            parts = self.parts(top)
+            missing = [part for part in parts if part not in self.nodes and part != top]
             if missing:
                 stack += [top, *missing]
             else:
-                self.nodes[top] = self.times(*pair)
+                self.nodes[top] = self.literal(top) if parts == [top] else self.times(parts)
         return self.nodes[token]
 
-    def times(self, one: int, other: int) -> int:
+    def parts(self, token: int) -> list[int]:
+        """Return the factors of a product: pairs that nothing else uses are opened."""
+        first, pairs = self.products.first, self.products.pairs
+        if token < first:
+            return [token]
+        found: list[int] = []
+        stack = [*pairs[token - first]]
+        while stack:
+            top = stack.pop()
+            if top >= first and self.uses[top] == 1:
+                stack += pairs[top - first]
+            else:
+                found.append(top)
+        system = self.system
+        return sorted(found, key=lambda t: (t not in system.numbers, t in system.kernels, t))
+
+    def times(self, parts: list[int]) -> int:
         numbers = self.system.numbers
-        if other in numbers:
-            one, other = other, one
-        value = numbers.get(one)
-        if isinstance(value, int) and 2 <= value <= self.repeats and other not in numbers:
-            return self.store.make((_ADD, *[self.nodes[other]] * value))
-        return self.store.make((_MUL, self.nodes[one], self.nodes[other]))
+        nodes = [self.nodes[part] for part in parts]
+        value = numbers.get(parts[0])
+        if isinstance(value, int) and 2 <= value <= self.repeats and parts[1] not in numbers:
+            whole = nodes[1] if len(nodes) == 2 else self.store.make((_MUL, *nodes[1:]))
+            return self.store.make((_ADD, *[whole] * value))
+        return self.store.make((_MUL, *nodes))
 
     def literal(self, literal: int) -> int:
         system = self.system
