@@ -99,9 +99,11 @@ def find_candidates(numbering: Numbering, known: set[Mono], rows: int, literals:
     order = np.argsort(key, kind="stable")
     key = key[order]
     same = key[1:] == key[:-1]
-    kept = np.append(same, False) | np.append(False, same)
+    kept = np.zeros(len(key), np.bool_)
+    kept[1:] |= same
+    kept[:-1] |= same
     order, key = order[kept], key[kept]
-    begin = np.flatnonzero(np.append(True, key[1:] != key[:-1]) if len(key) else key)
+    begin = np.flatnonzero(np.diff(key, prepend=-1))
     size = np.diff(np.append(begin, len(key)))
     entry, divisor, quotient = entry[order], divisor[order], quotient[order]
     mono, sign, at = mono[entry], sign[entry], at[entry]

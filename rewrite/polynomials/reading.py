@@ -164,7 +164,7 @@ class _Reader:
             exponent = self.dag.value[args[1]] if self.rows[args[1]][0] == _CONST else None
             if isinstance(exponent, bool) or not isinstance(exponent, int):
                 return None
-            if not 0 < exponent <= LONGEST:
+            if not 0 <= exponent <= LONGEST:
                 return None
             times, args = exponent, args[:1]
         if len(args) > LONGEST:

@@ -86,7 +86,10 @@ class System:
         for at, row in enumerate(self.rows):
             if not all(coef in (1, -1) for coef in row.values()):
                 self.rows[at] = self.spelled(row)
-        self._known.clear()  # their keys have the coefficients
+        for literal, at in self.kernels.items():
+            items = tuple(sorted(self.rows[at].items()))
+            if items and items[0][1] == 1:
+                self._known.setdefault(items, literal)
 
     def spelled(self, row: Row) -> Row:
         """Return a row whose coefficients are 1 or -1; like terms are collected once more."""

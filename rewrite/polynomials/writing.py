@@ -67,7 +67,7 @@ class _Writer:
         """Write a sum of what is subtracted alone; a number that it has takes the sign."""
         numbers = self.system.numbers
         turned = next((m for m in monos if len(m) < 3 and _number(m, numbers) is not None), None)
-        if turned is None:
+        if turned is None or (turned and 1 < (_number(turned, numbers) or 1) < self.repeats):
             return self.store.make((_NEG, self.added([self.product(m) for m in monos])))
         value = _number(turned, numbers)
         assert value is not None, "a product with a number was chosen"
