@@ -1,6 +1,7 @@
 """What could be factored: in each row, the summands that have a divisor in common."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from rewrite.polynomials.system import Mono, System
 
-__all__ = ["Candidates", "Numbering", "find_candidates", "unsigned"]
+__all__ = ["Candidates", "Ceiling", "Numbering", "find_candidates", "unsigned"]
 
 type Ints = npt.NDArray[np.int64]
 
@@ -63,23 +64,35 @@ class Candidates:
     row: list[int]
     divisor: list[int]
     start: list[int]
+    size: list[int]
+    hash: list[int]
+    """Of the sum of the quotients: groups with equal sums have equal ones, up to the sign."""
     mono: list[int]
     quotient: list[int]
     group: list[int]
     """The group of each entry."""
+    hashes: list[int]
+    """What each entry adds to the hash of its group."""
     entries: dict[int, list[int]]
     """Of each monomial."""
-    size: list[int]
-    hash: list[int]
-    """Of the sum of the quotients: groups with equal sums have equal ones."""
-    hashes: list[int]
-    """What each entry adds to it."""
-    sum_of: Any
-    """Adds up a number for each entry, by group."""
 
 
-def find_candidates(numbering: Numbering, known: set[Mono], rows: int, literals: int) -> Candidates:
-    """Find all groups of two or more.
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What grouping may save at most: by a summand, and by an addition; and what a group costs."""
+
+    price: Callable[[int], float]
+    """Of a product, paid by one use alone."""
+    extra: Callable[[int], float]
+    """Of a quotient."""
+    add: float
+    least: float
+
+
+def find_candidates(
+    numbering: Numbering, known: set[Mono], rows: int, literals: int, ceiling: Ceiling
+) -> Candidates:
+    """Find all groups of two or more that can pay.
 
     In the first `rows` rows only divisors by something new count, of monomials that have a literal
     from `literals` on.
@@ -89,37 +102,59 @@ def find_candidates(numbering: Numbering, known: set[Mono], rows: int, literals:
     cuts = [numbering.cuts(m, known) for m in distinct.tolist()]
     counts = np.array([len(cut) for cut in cuts], np.int64)
     flat = np.array([pair for cut in cuts for pair in cut], np.int64).reshape(-1, 2)
-    first = np.cumsum(counts) - counts
     # one entry for each summand and each of its divisors
     times = counts[place]
     entry = np.repeat(np.arange(len(mono)), times)
     within = np.arange(len(entry)) - np.repeat(np.cumsum(times) - times, times)
-    divisor, quotient = flat[first[place[entry]] + within].T
+    divisor, quotient = flat[(np.cumsum(counts) - counts)[place[entry]] + within].T
     key = at[entry] * len(numbering.monos) + divisor
     order = np.argsort(key, kind="stable")
-    key = key[order]
-    same = key[1:] == key[:-1]
-    kept = np.zeros(len(key), np.bool_)
-    kept[1:] |= same
-    kept[:-1] |= same
-    order, key = order[kept], key[kept]
-    begin = np.flatnonzero(np.diff(key, prepend=-1))
-    size = np.diff(np.append(begin, len(key)))
+    first = np.diff(key[order], prepend=-1) != 0
+    alone = first & np.append(first[1:], True)[: len(first)]
+    order, begin = order[~alone], np.flatnonzero(first[~alone])
     entry, divisor, quotient = entry[order], divisor[order], quotient[order]
     mono, sign, at = mono[entry], sign[entry], at[entry]
-
-    def sum_of(values: Any) -> Any:
-        return np.add.reduceat(values, begin) if len(begin) else values[:0]
-
     hashes = _mixed(quotient) * sign.astype(np.uint64)
+    size = np.diff(np.append(begin, len(order)))
+    pays = _paying(mono, quotient, begin, size, hashes, ceiling)
+    kept = np.repeat(pays, size)
+    begin = np.cumsum(size[pays]) - size[pays]
+    return _listed(
+        begin, size[pays], at[kept], divisor[kept], mono[kept], quotient[kept], hashes[kept]
+    )
+
+
+def _paying(
+    mono: Ints, quotient: Ints, begin: Ints, size: Ints, hashes: Any, ceiling: Ceiling
+) -> Any:
+    """Tell which groups can pay, if they are all that is left to pay for their products."""
+    if not len(begin):
+        return np.zeros(0, np.bool_)
+    worth = _table(mono, ceiling.price) - _table(quotient, ceiling.extra)
+    sums = np.add.reduceat(hashes, begin)
+    _, place, times = np.unique(np.minimum(sums, -sums), return_inverse=True, return_counts=True)
+    shared = np.where(times[place] > 1, ceiling.add * (size - 1), 0.0)
+    return np.add.reduceat(worth, begin) + shared > ceiling.least
+
+
+def _table(numbers: Ints, function: Callable[[int], float]) -> npt.NDArray[np.float64]:
+    """Ask a function about each distinct number once."""
+    distinct, place = np.unique(numbers, return_inverse=True)
+    return np.array([function(number) for number in distinct.tolist()], np.float64)[place]
+
+
+def _listed(
+    begin: Ints, size: Ints, at: Ints, divisor: Ints, mono: Ints, quotient: Ints, hashes: Any
+) -> Candidates:
     by_mono = np.argsort(mono, kind="stable")
     owners, ends = np.unique(mono[by_mono], return_index=True)
     parts = np.split(by_mono, ends[1:]) if len(owners) else []
+    sums = np.add.reduceat(hashes, begin) if len(begin) else hashes
     return Candidates(
-        at[begin].tolist(), divisor[begin].tolist(), [*begin.tolist(), len(key)], mono.tolist(),
-        quotient.tolist(), np.repeat(np.arange(len(begin)), size).tolist(),
+        at[begin].tolist(), divisor[begin].tolist(), [*begin.tolist(), len(mono)], size.tolist(),
+        sums.tolist(), mono.tolist(), quotient.tolist(),
+        np.repeat(np.arange(len(begin)), size).tolist(), hashes.tolist(),
         {m: part.tolist() for m, part in zip(owners.tolist(), parts, strict=True)},
-        size.tolist(), sum_of(hashes).tolist(), hashes.tolist(), sum_of,
     )  # fmt: skip
 
 

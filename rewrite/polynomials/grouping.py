@@ -14,9 +14,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from rewrite.polynomials.candidates import Numbering, find_candidates, unsigned
+from rewrite.polynomials.candidates import Ceiling, Numbering, find_candidates, unsigned
 from rewrite.polynomials.products import pair_products
 from rewrite.polynomials.system import Mono, System, joined
 
@@ -73,13 +71,12 @@ class _Round:
             known.update(products.contents(), products.tokens)
         self.twins = _twins(self.signs) if prices.balance else frozenset()
         self.shares = [self.share(mono) for mono in range(len(self.monos))]
-        self.found = found = find_candidates(numbering, known, rows, literals)
+        ceiling = Ceiling(self.full, self.extra, prices.add, min(prices.fused, prices.mul))
+        self.found = found = find_candidates(numbering, known, rows, literals, ceiling)
         self.extras = {quotient: self.extra(quotient) for quotient in dict.fromkeys(found.quotient)}
-        worth = [
-            self.shares[mono] - self.extras[quotient]
-            for mono, quotient in zip(found.mono, found.quotient, strict=True)
-        ]
-        self.value: list[float] = found.sum_of(np.array(worth)).tolist()
+        self.value = [0.0] * len(found.size)
+        for mono, quotient, group in zip(found.mono, found.quotient, found.group, strict=True):
+            self.value[group] += self.shares[mono] - self.extras[quotient]
         self.alike = Counter(map(unsigned, found.hash))
         """How many groups have a sum with this hash."""
         self.pushed = [0.0] * len(self.value)
@@ -107,14 +104,17 @@ class _Round:
 
     def share(self, mono: int) -> float:
         """Return what one use of a product pays."""
+        paid = self.full(mono, max(1, self.uses[mono]))
+        return paid - self.prices.balance * self.prices.add if mono in self.twins else paid
+
+    def full(self, mono: int, uses: int = 1) -> float:
+        """Return what each of so many uses of a product pays."""
         whole, prices = self.monos[mono], self.prices
         if len(whole) < 2:
-            full = 0.0
-        elif not prices.sharing:
-            full = prices.mul * (len(whole) - 1)
-        else:
-            full = min(self.price(whole) / max(1, self.uses[mono]), prices.fused)
-        return full - prices.balance * prices.add if mono in self.twins else full
+            return 0.0
+        if not prices.sharing:
+            return prices.mul * (len(whole) - 1)
+        return min(self.price(whole) / uses, prices.fused)
 
     def price(self, whole: Mono) -> float:
         """Return what a product costs, given the other products."""
@@ -183,7 +183,7 @@ class _Round:
         before = self.shares[mono]
         self.uses[mono] -= 1
         self.shares[mono] = after = self.share(mono)
-        for entry in found.entries[mono]:
+        for entry in found.entries.get(mono, ()):
             group = found.group[entry]
             if found.row[group] == at:
                 found.size[group] -= 1

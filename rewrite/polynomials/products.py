@@ -4,6 +4,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from rewrite.polynomials.system import Mono
 
@@ -63,26 +64,24 @@ class _Pairing:
         self.places: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         """In which lists a pair is, or was."""
         for at, tokens in enumerate(lists):
-            for pair in _distinct_pairs(tokens):
+            for pair in dict.fromkeys(combinations(tokens, 2)):
                 self.places[pair].append(at)
 
     def run(self) -> tuple[list[tuple[int, int]], list[int]]:
-        heap = [(-len(places), pair) for pair, places in self.places.items()]
+        heap = [(-len(places), pair) for pair, places in self.places.items() if len(places) > 1]
         heapq.heapify(heap)
         while heap:
             count, pair = heapq.heappop(heap)
-            places = self.places.pop(pair, None)
-            if places is None:
-                continue
-            places = [at for at in places if self.holds(at, pair)]
+            places = [at for at in self.places.pop(pair, ()) if self.holds(at, pair)]
             if len(places) < -count:
-                if places:
+                if len(places) > 1:
                     self.places[pair] = places
                     heapq.heappush(heap, (-len(places), pair))
                 continue
             for other in self.extract(pair, places):
-                heapq.heappush(heap, (-len(self.places[other]), other))
-        return self.pairs, [tokens[0] for tokens in self.lists]
+                if len(self.places[other]) > 1:
+                    heapq.heappush(heap, (-len(self.places[other]), other))
+        return self.pairs, [self.finished(tokens) for tokens in self.lists]
 
     def holds(self, at: int, pair: tuple[int, int]) -> bool:
         one, other = pair
@@ -91,8 +90,7 @@ class _Pairing:
 
     def extract(self, pair: tuple[int, int], places: list[int]) -> Iterable[tuple[int, int]]:
         """Make a token of a pair wherever it is; return the new pairs."""
-        made = self.first + len(self.pairs)
-        self.pairs.append(pair)
+        made = self.added(*pair)
         fresh: dict[tuple[int, int], None] = {}
         for at in places:
             tokens = self.lists[at]
@@ -106,9 +104,22 @@ class _Pairing:
                     fresh[other, made] = None
         return fresh
 
+    def added(self, one: int, other: int) -> int:
+        self.pairs.append((one, other))
+        return self.first + len(self.pairs) - 1
 
-def _distinct_pairs(tokens: list[int]) -> list[tuple[int, int]]:
-    counted = sorted(Counter(tokens).items())
-    found = [(one, one) for one, count in counted if count > 1]
-    values = [one for one, _ in counted]
-    return found + [(a, b) for k, a in enumerate(values) for b in values[k + 1 :]]
+    def finished(self, tokens: list[int]) -> int:
+        """Multiply what no other list has: powers by squaring, the rest from the left."""
+        powers = Counter(tokens)
+        parts: list[int] = []
+        for token, times in powers.items():
+            while times:
+                if times & 1:
+                    parts.append(token)
+                times >>= 1
+                if times:
+                    token = self.added(token, token)
+        made = parts[0]
+        for part in parts[1:]:
+            made = self.added(made, part)
+        return made

@@ -17,8 +17,8 @@ __all__ = ["share_sums"]
 MOST_PAIRS: Final = 1_000_000
 """So many pairs are counted; where there are more, only those of neighbours in their rows."""
 
-type Pair = tuple[int, int, int]
-"""Two summands, and the product of their signs."""
+BITS: Final = 31
+"""A pair is one number: the first summand, the second one, whether their signs are equal."""
 
 
 def share_sums(system: System) -> None:
@@ -96,12 +96,13 @@ class _Table:
     def merge_pairs(self) -> None:
         """Extract the most frequent pair until none is in two rows."""
         window = self.window()
-        counts = Counter[Pair]()
+        counts = Counter[int]()
         for row in self.rows:
-            shared = sorted(token for token in row if len(self.columns[token]) > 1)
+            shared = sorted([t for t in row if len(self.columns[t]) > 1])
+            low = [(t << 1) | (row[t] > 0) for t in shared]
             for k, one in enumerate(shared):
-                sign = row[one]
-                counts.update([(one, b, sign * row[b]) for b in shared[k + 1 : k + 1 + window]])
+                base = (one << BITS + 1) | (row[one] < 0)
+                counts.update([base ^ code for code in low[k + 1 : k + 1 + window]])
         queue = [(-count, pair) for pair, count in counts.items() if count > 1]
         heapq.heapify(queue)
         while queue:
@@ -111,7 +112,7 @@ class _Table:
                 if len(users) > 1:
                     heapq.heappush(queue, (-len(users), pair))
                 continue
-            one, other, sign = pair
+            one, other, sign = _opened(pair)
             made = self.sum_of({one: 1, other: sign}, users)
             for fresh, times in self.beside(made, users, window).items():
                 if times > 1:
@@ -127,9 +128,9 @@ class _Table:
             width //= 2
         return width
 
-    def users(self, pair: Pair) -> dict[int, int]:
+    def users(self, pair: int) -> dict[int, int]:
         """Return the rows that have a pair, with the sign of its first summand."""
-        one, other, sign = pair
+        one, other, sign = _opened(pair)
         few, many = sorted((self.columns[one], self.columns[other]), key=len)
         rows = self.rows
         return {
@@ -138,21 +139,27 @@ class _Table:
             if at in many and rows[at][one] * rows[at][other] == sign
         }
 
-    def beside(self, made: int, users: dict[int, int], window: int) -> Counter[Pair]:
+    def beside(self, made: int, users: dict[int, int], window: int) -> Counter[int]:
         """Count the pairs of a new summand."""
-        counts = Counter[Pair]()
+        counts = Counter[int]()
         for at, sign in users.items():
             others: Iterable[tuple[int, int]] = self.rows[at].items()
             if len(self.rows[at]) > window:
                 others = islice(others, window)
+            equal = made << 1
             counts.update(
                 [
-                    (token, made, sign * own)
+                    token << BITS + 1 | equal | (own == sign)
                     for token, own in others
                     if token != made and len(self.columns[token]) > 1
                 ]
             )
         return counts
+
+
+def _opened(pair: int) -> tuple[int, int, int]:
+    """Return two summands, and the product of their signs."""
+    return pair >> BITS + 1, (pair >> 1) & ((1 << BITS) - 1), 1 if pair & 1 else -1
 
 
 def _pairs(lengths: Counter[int], width: int) -> int:

@@ -132,9 +132,7 @@ def sums(draw: Any) -> Term:
 
 @settings(max_examples=150)
 @given(st.lists(grown, min_size=1, max_size=4), st.sampled_from(MODELS))
-def test_any_system_keeps_its_values_and_is_not_dearer(
-    terms: list[Term], model: CostModel
-) -> None:
+def test_any_system_keeps_its_values_and_is_not_dearer(terms: list[Term], model: CostModel) -> None:
     check(terms, model)
 
 
