@@ -26,6 +26,8 @@ SMALL: Final = 4000
 """Up to so many summands several balances are tried."""
 TWICE: Final = 60_000
 """Up to so many the whole is repeated on what it made."""
+MOST_REPEATS: Final = 4
+"""Higher multiples are products whatever they cost."""
 BALANCES: Final = (0.5, 0.0, 1.0)
 
 
@@ -65,7 +67,7 @@ def _cheapest(
     store: Store, roots: list[int], model: CostModel, allowed: FastMath
 ) -> list[int] | None:
     """Return the cheapest roots of all plans; None where none is cheaper than what was given."""
-    prices, repeats = _prices(model, allowed)
+    prices, repeats = _prices(model)
     source = read_system(store, roots, vanish=VANISHING in allowed)
     best, least = None, dag_cost(Dag.of(store, roots), model)
     plans = BALANCES if source.size() <= SMALL else BALANCES[:1]
@@ -93,12 +95,9 @@ def _factor(system: System, prices: Prices) -> None:
         share_sums(system)
 
 
-def _prices(model: CostModel, allowed: FastMath) -> tuple[Prices, int]:
+def _prices(model: CostModel) -> tuple[Prices, int]:
     """Read what the search needs off a model; also up to which multiple to add repeatedly."""
     nothing = (None, None)
     add, mul = model.price(ops.ADD, nothing), model.price(ops.MUL, nothing)
-    fused = mul
-    if FastMath.CONTRACT in allowed:
-        fused = min(mul, max(0.0, model.price(ops.FMA, (None, None, None)) - add))
     repeats = 1 + int(mul / add - 1e-9) if add > 0 else 1
-    return Prices(add, mul, fused, model.sharing), min(repeats, 4)
+    return Prices(add, mul, model.sharing), min(repeats, MOST_REPEATS)

@@ -27,11 +27,14 @@ EPSILON: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a product and a sum of two cost; `fused` is what a product inside a sum adds."""
+    """What a product and a sum of two cost.
+
+    That `fma` takes a product for nothing is left out: with it, only products with one use are free,
+    and a search that counted them so found dearer programs than this one, also with `fma`.
+    """
 
     add: float
     mul: float
-    fused: float
     sharing: bool = True
     """Whether what is computed once is paid once."""
     balance: float = 0.0
@@ -71,7 +74,7 @@ class _Round:
             known.update(products.contents(), products.tokens)
         self.twins = _twins(self.signs) if prices.balance else frozenset()
         self.shares = [self.share(mono) for mono in range(len(self.monos))]
-        ceiling = Ceiling(self.full, self.extra, prices.add, min(prices.fused, prices.mul))
+        ceiling = Ceiling(self.full, self.extra, prices.add, prices.mul)
         self.found = found = find_candidates(numbering, known, rows, literals, ceiling)
         self.extras = {quotient: self.extra(quotient) for quotient in dict.fromkeys(found.quotient)}
         self.value = [0.0] * len(found.size)
@@ -114,7 +117,7 @@ class _Round:
             return 0.0
         if not prices.sharing:
             return prices.mul * (len(whole) - 1)
-        return min(self.price(whole) / uses, prices.fused)
+        return self.price(whole) / uses
 
     def price(self, whole: Mono) -> float:
         """Return what a product costs, given the other products."""
@@ -142,8 +145,7 @@ class _Round:
             return 0.0
         if not prices.sharing:
             return self.value[group] - prices.mul * len(divisor)
-        alone = size == len(self.system.rows[found.row[group]])
-        saved = self.value[group] - (prices.mul if alone else prices.fused)
+        saved = self.value[group] - prices.mul
         if len(divisor) > 1 and divisor not in self.known:
             saved -= prices.mul * (len(divisor) - 1)
         alike = self.alike[unsigned(found.hash[group])]

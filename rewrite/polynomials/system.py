@@ -148,6 +148,8 @@ def without(mono: Mono, divisor: Sequence[int]) -> Mono:
 
 def content(values: Sequence[Rational]) -> Rational:
     """Return the largest positive number of which all are integer multiples; 1 for zeros."""
+    if (1 in values or -1 in values) and all(type(value) is int for value in values):
+        return 1
     above = math.gcd(*[value.numerator for value in values])
     below = math.lcm(*[value.denominator for value in values])
     return exact(Fraction(above, below)) if above else 1
@@ -155,6 +157,8 @@ def content(values: Sequence[Rational]) -> Rational:
 
 def ratio(value: Rational, by: Rational) -> Rational:
     """Divide exactly."""
+    if by in (1, -1):
+        return value * by
     return exact(Fraction(value) / by)
 
 
