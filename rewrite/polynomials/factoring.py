@@ -23,12 +23,13 @@ __all__ = ["factored_system"]
 VANISHING: Final = FastMath.NNAN | FastMath.NSZ
 """What x - x = 0 and x + 0 = x need."""
 SMALL: Final = 4000
-"""Up to so many summands several balances are tried."""
+"""Up to so many summands several plans are tried."""
 TWICE: Final = 60_000
 """Up to so many the whole is repeated on what it made."""
 MOST_REPEATS: Final = 4
 """Higher multiples are products whatever they cost."""
-BALANCES: Final = (0.5, 0.0, 1.0)
+PLANS: Final = (0.5, 0.0, 1.0, None)
+"""Balances of `Prices`; without one nothing is factored."""
 
 
 def factored_system(
@@ -70,10 +71,10 @@ def _cheapest(
     prices, repeats = _prices(model)
     source = read_system(store, roots, vanish=VANISHING in allowed)
     best, least = None, dag_cost(Dag.of(store, roots), model)
-    plans = BALANCES if source.size() <= SMALL else BALANCES[:1]
+    plans = PLANS if source.size() <= SMALL else PLANS[:1]
     for balance in plans:
         system = copy.deepcopy(source) if len(plans) > 1 else source
-        _factor(system, replace(prices, balance=balance))
+        _factor(system, prices, balance)
         made = write_system(system, store, repeats=repeats)
         cost = dag_cost(Dag.of(store, made), model)
         if cost < least - 1e-9 * max(1.0, least):
@@ -81,18 +82,18 @@ def _cheapest(
     return best
 
 
-def _factor(system: System, prices: Prices) -> None:
+def _factor(system: System, prices: Prices, balance: float | None) -> None:
     """Factor and share; where products have become single by that, once more."""
     if prices.sharing:
         merge_columns(system)
     system.spell_numbers()
-    group_factors(system, prices)
-    if not prices.sharing:
-        return
-    share_sums(system)
-    if system.size() <= TWICE:
-        group_factors(system, prices)
-        share_sums(system)
+    for again in (False, True):
+        if again and (not prices.sharing or system.size() > TWICE):
+            return
+        if balance is not None:
+            group_factors(system, replace(prices, balance=balance))
+        if prices.sharing:
+            share_sums(system)
 
 
 def _prices(model: CostModel) -> tuple[Prices, int]:

@@ -29,7 +29,7 @@ EPSILON: Final = 1e-9
 class Prices:
     """What a product and a sum of two cost.
 
-    That `fma` takes a product for nothing is left out: with it, only products with one use are free,
+    That `fma` takes a product for nothing is left out: only products with one use are free with it,
     and a search that counted them so found dearer programs than this one, also with `fma`.
     """
 
