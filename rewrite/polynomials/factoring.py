@@ -44,7 +44,7 @@ def factored_system(
     >>> from rewrite.cost import Gowda2021
     >>> k, a, b, c = rw.symbols("k a b c")
     >>> factored_system([k * a * b + k * a * c, 1 - a * b - a * c], Gowda2021())
-    [k*a*(b + c), 1 - a*(b + c)]
+    [k*(a*(b + c)), 1 - a*(b + c)]
     """
     if not terms:
         return []

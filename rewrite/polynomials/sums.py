@@ -87,9 +87,9 @@ class _Table:
                 # a place with its sign as one number
                 key = [2 * at + (self.rows[at][token] == first) for at in order]
                 groups[tuple(key)][token] = first
-        for key, signs in groups.items():
+        for places, signs in groups.items():
             if len(signs) > 1:
-                self.sum_of(signs, {code >> 1: 1 if code & 1 else -1 for code in key})
+                self.sum_of(signs, {code >> 1: 1 if code & 1 else -1 for code in places})
 
     # -- pairs ---------------------------------------------------------------------------------
 

@@ -102,8 +102,9 @@ class System:
         made: Row = {}
         for mono, coef in whole.items():
             if coef or not self.vanish:
-                size = () if abs(coef) == 1 else (self.number(abs(coef)),)
-                made[joined(mono, size)] = -1 if coef < 0 else 1
+                sign = -1 if coef < 0 else 1
+                size: Mono = () if coef == sign else (self.number(coef * sign),)
+                made[joined(mono, size)] = sign
         return made
 
     def inline(self) -> None:
@@ -112,10 +113,11 @@ class System:
         if single:
             for at, row in enumerate(self.rows):
                 if any(literal in single for mono in row for literal in mono):
-                    self.rows[at] = made = {}
+                    made: Row = {}
                     for mono, coef in row.items():
                         sign, whole = self._opened(mono, single)
                         made[whole] = made.get(whole, 0) + sign * coef
+                    self.rows[at] = made
         self.spell_numbers()
 
     def _opened(self, mono: Mono, single: Mapping[int, int]) -> tuple[Rational, Mono]:

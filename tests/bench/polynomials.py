@@ -59,7 +59,8 @@ def read_network(path: Path) -> list[list[tuple[int, Product]]]:
 
     A rate law is a product of numbers and names; the rate is it times all reactants.
     """
-    section, sums = "", []
+    section = ""
+    sums: list[list[tuple[int, Product]]] = []
     for text in path.read_text().splitlines():
         words = text.partition("#")[0].split()
         if words[:1] == ["begin"]:
