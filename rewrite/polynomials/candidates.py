@@ -1,9 +1,8 @@
 """What could be factored: in each row, the summands that have a divisor in common."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from rewrite.polynomials.system import Mono, System
 
-__all__ = ["Candidates", "Ceiling", "Numbering", "find_candidates", "unsigned"]
+__all__ = ["Candidates", "Ceiling", "Numbering", "find_candidates", "find_twins", "unsigned"]
 
 type Ints = npt.NDArray[np.int64]
 
@@ -30,7 +29,14 @@ class Numbering:
             {self.of(mono): int(coef) for mono, coef in row.items()} for row in system.rows
         ]
         """The rows."""
-        self.uses = Counter(mono for row in self.signs for mono in row)
+        lengths = [len(row) for row in self.signs]
+        self.at: Ints = np.repeat(np.arange(len(lengths)), lengths)
+        """The row of each summand, one row after the other."""
+        self.mono: Ints = np.fromiter(chain.from_iterable(self.signs), np.int64)
+        self.sign: Ints = np.fromiter(
+            chain.from_iterable(row.values() for row in self.signs), np.int64
+        )
+        self.uses: list[int] = np.bincount(self.mono, minlength=len(self.monos)).tolist()
 
     def of(self, mono: Mono) -> int:
         """Return the number of a monomial."""
@@ -160,16 +166,27 @@ def _listed(
 
 def _incidences(numbering: Numbering, rows: int, literals: int) -> tuple[Ints, Ints, Ints]:
     """Return the rows, monomials and signs of the summands that may be grouped."""
-    new = [bool(mono) and mono[-1] >= literals for mono in numbering.monos]
-    found = [
-        (at, mono, sign)
-        for at, row in enumerate(numbering.signs)
-        if len(row) > 1
-        for mono, sign in row.items()
-        if at >= rows or new[mono]
-    ]
-    at, mono, sign = np.array(found, np.int64).reshape(-1, 3).T
-    return at, mono, sign
+    at, mono = numbering.at, numbering.mono
+    kept = np.bincount(at, minlength=len(numbering.signs))[at] > 1
+    if rows:
+        new = np.array([bool(m) and m[-1] >= literals for m in numbering.monos])
+        kept &= (at >= rows) | new[mono]
+    return at[kept], mono[kept], numbering.sign[kept]
+
+
+def find_twins(numbering: Numbering) -> frozenset[int]:
+    """Return the monomials with the column of another one up to a sign, in two rows or more."""
+    order = np.argsort(numbering.mono, kind="stable")
+    mono = numbering.mono[order]
+    begin = np.flatnonzero(np.diff(mono, prepend=-1))
+    if not len(begin):
+        return frozenset()
+    hashes = _mixed(numbering.at[order]) * numbering.sign[order].astype(np.uint64)
+    sums = np.add.reduceat(hashes, begin)
+    often = np.diff(np.append(begin, len(mono))) > 1
+    sums, owners = np.minimum(sums, -sums)[often], mono[begin][often]
+    _, place, times = np.unique(sums, return_inverse=True, return_counts=True)
+    return frozenset(owners[times[place] > 1].tolist())
 
 
 def _mixed(values: Any) -> Any:

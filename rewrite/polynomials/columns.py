@@ -14,11 +14,11 @@ __all__ = ["merge_columns"]
 
 def merge_columns(system: System) -> None:
     """Replace monomials with a common factor and proportional columns by one product."""
-    for column, members in _columns(system).items():
-        made = _factored(system, members) if len(members) > 1 and len(column) > 1 else members
+    for (rows, coefs), members in _columns(system).items():
+        made = _factored(system, members) if len(members) > 1 and len(rows) > 1 else members
         if made is members:
             continue
-        for at, coef in column:
+        for at, coef in zip(rows, coefs, strict=True):
             row = system.rows[at]
             for mono in members:
                 del row[mono]
@@ -26,18 +26,25 @@ def merge_columns(system: System) -> None:
                 row[mono] = row.get(mono, 0) + coef * factor
 
 
-def _columns(system: System) -> dict[tuple[tuple[int, Rational], ...], Row]:
-    """Group monomials by their coefficients in all rows, up to a factor."""
-    found: defaultdict[Mono, list[tuple[int, Rational]]] = defaultdict(list)
+type Column = tuple[tuple[int, ...], tuple[Rational, ...]]
+"""The rows that have a monomial, and its coefficients there, up to a factor."""
+
+
+def _columns(system: System) -> dict[Column, Row]:
+    """Group monomials by their columns."""
+    places: defaultdict[Mono, list[int]] = defaultdict(list)
+    coefs: defaultdict[Mono, list[Rational]] = defaultdict(list)
     for at, row in enumerate(system.rows):
         for mono, coef in row.items():
-            found[mono].append((at, coef))
-    groups: defaultdict[tuple[tuple[int, Rational], ...], Row] = defaultdict(dict)
-    for mono, column in found.items():
-        out = content([coef for _, coef in column])
-        if column[0][1] < 0:
-            out = -out
-        groups[tuple([(at, ratio(coef, out)) for at, coef in column])][mono] = out
+            places[mono].append(at)
+            coefs[mono].append(coef)
+    groups: dict[Column, Row] = {}
+    for mono, rows in places.items():
+        column = coefs[mono]
+        out = content(column) if column[0] > 0 else -content(column)
+        if out != 1:
+            column = [ratio(coef, out) for coef in column]
+        groups.setdefault((tuple(rows), tuple(column)), {})[mono] = out
     return groups
 
 

@@ -10,11 +10,11 @@ cubes by rectangles, whose search does not scale to tens of thousands of product
 """
 
 import heapq
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from rewrite.polynomials.candidates import Ceiling, Numbering, find_candidates, unsigned
+from rewrite.polynomials.candidates import Ceiling, Numbering, find_candidates, find_twins, unsigned
 from rewrite.polynomials.products import pair_products
 from rewrite.polynomials.system import Mono, System, joined
 
@@ -72,7 +72,7 @@ class _Round:
             fresh = [mono for mono in self.monos if mono not in known]
             products = pair_products(fresh, system.numbers, len(system.literals))
             known.update(products.contents(), products.tokens)
-        self.twins = _twins(self.signs) if prices.balance else frozenset()
+        self.twins = find_twins(numbering) if prices.balance else frozenset()
         self.shares = [self.share(mono) for mono in range(len(self.monos))]
         ceiling = Ceiling(self.full, self.extra, prices.add, prices.mul)
         self.found = found = find_candidates(numbering, known, rows, literals, ceiling)
@@ -124,8 +124,8 @@ class _Round:
         numbers, number = self.system.numbers, self.numbering.number
         if not numbers.keys().isdisjoint(whole):
             for k, literal in enumerate(whole):
-                rest = number.get(whole[:k] + whole[k + 1 :])
-                if literal in numbers and rest is not None and self.uses[rest]:
+                rest = number.get(whole[:k] + whole[k + 1 :], len(self.uses))
+                if literal in numbers and rest < len(self.uses) and self.uses[rest]:
                     return min(self.prices.add, self.prices.mul)
         return self.prices.mul
 
@@ -197,18 +197,3 @@ class _Round:
                 self.value[group] += after - before
             if found.size[group] > 1:
                 changed[group] = None
-
-
-def _twins(rows: list[dict[int, int]]) -> frozenset[int]:
-    """Return the products that have the column of another one, in two rows or more."""
-    columns: defaultdict[int, list[int]] = defaultdict(list)
-    first: dict[int, int] = {}
-    for at, row in enumerate(rows):
-        for mono, sign in row.items():
-            # a place and a sign, which is relative to the first one, as one number
-            columns[mono].append(2 * at + (sign == first.setdefault(mono, sign)))
-    alike: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for mono, column in columns.items():
-        if len(column) > 1:
-            alike[tuple(column)].append(mono)
-    return frozenset(mono for monos in alike.values() if len(monos) > 1 for mono in monos)
