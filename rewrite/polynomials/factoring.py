@@ -22,7 +22,7 @@ __all__ = ["factored_system"]
 
 VANISHING: Final = FastMath.NNAN | FastMath.NSZ
 """What x - x = 0 and x + 0 = x need."""
-SMALL: Final = 4000
+SMALL: Final = 1500
 """Up to so many summands several plans are tried."""
 TWICE: Final = 60_000
 """Up to so many the whole is repeated on what it made."""

@@ -121,11 +121,11 @@ class _Round:
 
     def price(self, whole: Mono) -> float:
         """Return what a product costs, given the other products."""
-        numbers, number = self.system.numbers, self.numbering.number
-        if not numbers.keys().isdisjoint(whole):
-            for k, literal in enumerate(whole):
-                rest = number.get(whole[:k] + whole[k + 1 :], len(self.uses))
-                if literal in numbers and rest < len(self.uses) and self.uses[rest]:
+        numbers = self.system.numbers
+        for k, literal in enumerate(whole):
+            if literal in numbers:
+                rest = self.numbering.number.get(whole[:k] + whole[k + 1 :], len(self.uses))
+                if rest < len(self.uses) and self.uses[rest]:
                     return min(self.prices.add, self.prices.mul)
         return self.prices.mul
 
