@@ -21,6 +21,7 @@ from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
 from rewrite.fingerprint import fingerprints
+from rewrite.polynomials import sums as sharing
 from rewrite.polynomials.factoring import factored_system
 from rewrite.polynomials.products import pair_products
 from rewrite.polynomials.reading import LONGEST, read_system
@@ -341,6 +342,31 @@ def test_reading_and_writing_keep_values(terms: list[Term]) -> None:
     made = [Term(store, node) for node in write_system(system, store, repeats=1)]
     for point in POINTS:
         assert values(made, point) == values(terms, point)
+
+
+@pytest.mark.parametrize("most", [10, 200, 1_000_000])
+def test_partial_sums_are_shared_up_to_signs(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "MOST_PAIRS", most)
+    rng = np.random.default_rng(most)
+    names = rw.symbols([f"a{i}" for i in range(24)])
+    block = rng.integers(-1, 2, (16, 24))
+    # half of the rows are sums and differences of others: their parts are there to be found
+    signs = np.concatenate([block, block[:8] * (-1) ** np.arange(24), -block[8:]])
+    terms = [
+        sum((int(sign) * name for sign, name in zip(row, names, strict=True) if sign), const(0))
+        for row in signs
+    ]
+    made = factored_system(terms, COUNTED, REAL)
+    assert fingerprints(made) == fingerprints(terms)
+    plain = np.abs(block).sum() * 2 + np.abs(signs[16:24]).sum()
+    assert cost(made) < 0.7 * plain
+
+
+def test_a_model_of_trees_gets_factors_alone() -> None:
+    trees = Prices(sharing=False)
+    terms = [x * y + x * z, u * (x * y + x * z)]
+    made = check(terms, trees)
+    assert cost(made, trees) == 4 + 7
 
 
 SCRIPT = """
