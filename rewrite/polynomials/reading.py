@@ -59,19 +59,17 @@ class _Reader:
     def run(self) -> System:
         ids = self.dag.ids.tolist()
         for at, (code, args) in enumerate(self.rows):
-            if self.arithmetic(at, code, args):
+            if self.arithmetic(code, args):
                 self.forms[at] = self.sum(at) if code != _MUL and code != _POW else self.product(at)
             if self.forms[at] is None:
                 self.forms[at] = self.other(at, code, args, ids[at])
         self.system.roots = [self.place(root) for root in self.dag.roots]
         return self.system
 
-    def arithmetic(self, at: int, code: int, args: tuple[int, ...]) -> bool:
+    def arithmetic(self, code: int, args: tuple[int, ...]) -> bool:
         """Tell whether a node is a sum or a product of numbers, none of them odd."""
-        return (
-            code in _ARITHMETIC
-            and self.sorts[at] in _NUMBERS
-            and all(self.sorts[a] in _NUMBERS and not self.odd(a) for a in args)
+        return code in _ARITHMETIC and all(
+            self.sorts[a] in _NUMBERS and not self.odd(a) for a in args
         )
 
     def odd(self, at: int) -> bool:
