@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rewrite import ops
@@ -28,8 +28,20 @@ TWICE: Final = 60_000
 """Up to so many the whole is repeated on what it made."""
 MOST_REPEATS: Final = 4
 """Higher multiples are products whatever they cost."""
-PLANS: Final = (0.5, 0.0, 1.0, None)
-"""Balances of `Prices`; without one nothing is factored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One way to go about it; none is the best for every system."""
+
+    balance: float | None
+    """As in `Prices`; without one no row is factored."""
+    merge: bool
+    """Whether equal columns are merged first."""
+
+
+PLANS: Final = (Plan(0.5, False), Plan(0.5, True), Plan(1.0, True), Plan(None, True))
+"""Large systems get the first."""
 
 
 def factored_system(
@@ -72,9 +84,9 @@ def _cheapest(
     source = read_system(store, roots, vanish=VANISHING in allowed)
     best, least = None, dag_cost(Dag.of(store, roots), model)
     plans = PLANS if source.size() <= SMALL else PLANS[:1]
-    for balance in plans:
+    for plan in plans:
         system = copy.deepcopy(source) if len(plans) > 1 else source
-        _factor(system, prices, balance)
+        _factor(system, prices, plan)
         made = write_system(system, store, repeats=repeats)
         cost = dag_cost(Dag.of(store, made), model)
         if cost < least - 1e-9 * max(1.0, least):
@@ -82,16 +94,16 @@ def _cheapest(
     return best
 
 
-def _factor(system: System, prices: Prices, balance: float | None) -> None:
+def _factor(system: System, prices: Prices, plan: Plan) -> None:
     """Factor and share; where products have become single by that, once more."""
-    if prices.sharing:
+    if prices.sharing and plan.merge:
         merge_columns(system)
     system.spell_numbers()
     for again in (False, True):
         if again and (not prices.sharing or system.size() > TWICE):
             return
-        if balance is not None:
-            group_factors(system, replace(prices, balance=balance))
+        if plan.balance is not None:
+            group_factors(system, replace(prices, balance=plan.balance))
         if prices.sharing:
             share_sums(system)
 
