@@ -1,6 +1,6 @@
 """What could be factored: in each row, the summands that have a divisor in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any, Final
@@ -46,7 +46,7 @@ class Numbering:
             self.monos.append(mono)
         return found
 
-    def cuts(self, mono: int, known: set[Mono]) -> list[tuple[int, int]]:
+    def cuts(self, mono: int, known: Container[Mono]) -> list[tuple[int, int]]:
         """Return divisors with quotients: each literal, and products that are known."""
         whole, of = self.monos[mono], self.of
         found = {whole[k : k + 1]: whole[:k] + whole[k + 1 :] for k in range(len(whole))}
@@ -96,7 +96,7 @@ class Ceiling:
 
 
 def find_candidates(
-    numbering: Numbering, known: set[Mono], rows: int, literals: int, ceiling: Ceiling
+    numbering: Numbering, known: Container[Mono], rows: int, literals: int, ceiling: Ceiling
 ) -> Candidates:
     """Find all groups of two or more that can pay.
 

@@ -44,7 +44,7 @@ class Prices:
 
 def group_factors(system: System, prices: Prices) -> None:
     """Factor all rows until no group pays; coefficients are 1 or -1."""
-    known: set[Mono] = set()
+    known: dict[Mono, int] = {}
     rows = literals = 0
     for again in range(ROUNDS):
         before = len(system.rows), len(system.literals)
@@ -58,12 +58,12 @@ def group_factors(system: System, prices: Prices) -> None:
 class _Round:
     """One round over the rows; the groups that it makes are rows of the next.
 
-    `known` are the products that are computed anyway, `rows` and `literals` are for
-    `find_candidates`.
+    `known` are the products that are computed anyway, with how many products they alone need;
+    `rows` and `literals` are for `find_candidates`.
     """
 
     def __init__(
-        self, system: System, prices: Prices, known: set[Mono], rows: int, literals: int
+        self, system: System, prices: Prices, known: dict[Mono, int], rows: int, literals: int
     ) -> None:
         self.system, self.prices, self.known = system, prices, known
         self.numbering = numbering = Numbering(system)
@@ -71,7 +71,7 @@ class _Round:
         if prices.sharing:
             fresh = [mono for mono in self.monos if mono not in known]
             products = pair_products(fresh, system.numbers, len(system.literals))
-            known.update(products.contents(), products.tokens)
+            known |= products.private()
         self.twins = find_twins(numbering) if prices.balance else frozenset()
         self.shares = [self.share(mono) for mono in range(len(self.monos))]
         ceiling = Ceiling(self.full, self.extra, prices.add, prices.mul)
@@ -127,7 +127,7 @@ class _Round:
                 rest = self.numbering.number.get(whole[:k] + whole[k + 1 :], len(self.uses))
                 if rest < len(self.uses) and self.uses[rest]:
                     return min(self.prices.add, self.prices.mul)
-        return self.prices.mul
+        return self.prices.mul * self.known.get(whole, 1)
 
     def extra(self, quotient: int) -> float:
         """Return what a quotient costs that is not computed anyway."""

@@ -28,6 +28,21 @@ class Products:
             made.append(tuple(sorted(parts[0] + parts[1])))
         return made
 
+    def uses(self) -> Counter[int]:
+        """Count what uses each token: pairs and monomials."""
+        found = Counter(token for pair in self.pairs for token in pair)
+        found.update(self.tokens.values())
+        return found
+
+    def private(self) -> dict[Mono, int]:
+        """Count the pairs that each product needs and no other does."""
+        uses, first = self.uses(), self.first
+        own: list[int] = []
+        for pair in self.pairs:
+            own.append(1 + sum(own[t - first] for t in pair if t >= first and uses[t] == 1))
+        made = dict(zip(self.contents(), own, strict=True))
+        return made | {mono: own[token - first] for mono, token in self.tokens.items()}
+
 
 def pair_products(monos: Iterable[Mono], numbers: Iterable[int], first: int) -> Products:
     """Find a program of binary products for distinct monomials; literals are below `first`.

@@ -83,13 +83,16 @@ class System:
 
     def spell_numbers(self) -> None:
         """Make every coefficient 1 or -1: what it was otherwise becomes a literal."""
-        for at, row in enumerate(self.rows):
-            if not all(coef in (1, -1) for coef in row.values()):
-                self.rows[at] = self.spelled(row)
+        self._spell()
         for literal, at in self.kernels.items():
             items = tuple(sorted(self.rows[at].items()))
             if items and items[0][1] == 1:
                 self._known.setdefault(items, literal)
+
+    def _spell(self) -> None:
+        for at, row in enumerate(self.rows):
+            if not all(coef in (1, -1) for coef in row.values()):
+                self.rows[at] = self.spelled(row)
 
     def spelled(self, row: Row) -> Row:
         """Return a row whose coefficients are 1 or -1; like terms are collected once more."""
@@ -118,7 +121,7 @@ class System:
                         sign, whole = self._opened(mono, single)
                         made[whole] = made.get(whole, 0) + sign * coef
                     self.rows[at] = made
-        self.spell_numbers()
+        self._spell()
 
     def _opened(self, mono: Mono, single: Mapping[int, int]) -> tuple[Rational, Mono]:
         sign: Rational = 1

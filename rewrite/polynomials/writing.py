@@ -1,7 +1,5 @@
 """From a system back to terms: shared products in pairs, sums with as few negations as possible."""
 
-from collections import Counter
-
 from rewrite import ops
 from rewrite.polynomials.products import Products, pair_products
 from rewrite.polynomials.system import Mono, Opaque, Rational, System
@@ -30,8 +28,7 @@ class _Writer:
         for at in self.order:
             used |= dict.fromkeys(system.rows[at])
         self.products: Products = pair_products(used, system.numbers, len(system.literals))
-        self.uses = Counter(token for pair in self.products.pairs for token in pair)
-        self.uses.update(self.products.tokens.values())
+        self.uses = self.products.uses()
         self.rows: dict[int, int] = {}
         """Nodes by row."""
         self.nodes: dict[int, int] = {}

@@ -25,6 +25,7 @@ from rewrite.polynomials import sums as sharing
 from rewrite.polynomials.factoring import factored_system
 from rewrite.polynomials.products import pair_products
 from rewrite.polynomials.reading import LONGEST, read_system
+from rewrite.polynomials.system import System
 from rewrite.polynomials.writing import write_system
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, const
@@ -178,6 +179,8 @@ def test_what_cancels_is_kept_without_nnan() -> None:
         ([k * x * z + k * x * u + k * y * z + k * y * u, (z + u) * k], 8),
         ([rw.sin(x * y + x * z) + rw.sin(u), x * y + x * z], 25 + 20),
         ([w - k * x * y, w + k * x * y, u * (k * x * y)], 11),
+        ([y * u + x * u * x + x * k * x, x * u * x + y * u + u], 12),
+        ([u * y + x * z * u, x * z * u + u * y + u], 8),
         # three equations of a + b <-> c, and of the same with d for b
         (
             [
@@ -192,6 +195,18 @@ def test_what_cancels_is_kept_without_nnan() -> None:
 def test_forms_are_as_cheap_as_by_hand(terms: list[Term], most: float) -> None:
     made = check(terms)
     assert cost(made) <= most, made
+
+
+def test_equal_sums_of_quotients_are_worth_a_product() -> None:
+    # each product has so many uses that leaving one of them saves next to nothing
+    rates, species = (
+        rw.symbols([f"a{i}" for i in range(8)]),
+        rw.symbols([f"s{i}" for i in range(6)]),
+    )
+    lost = [w - sum((a * s for a in rates), const(0)) for s in species]
+    terms = [*lost, *(c + a * s for a in rates for s in species for c in rw.symbols("x y z u v k"))]
+    products = 8 * 6 * (3 + 6)
+    assert cost(factored_system(terms, COUNTED, REAL)) == products + 7 + 6 * (3 + 1)
 
 
 def test_a_sum_of_all_products_is_a_product_of_sums() -> None:
@@ -332,6 +347,26 @@ def test_products_are_made_of_their_literals(monos: list[tuple[int, ...]]) -> No
             assert contents[products.tokens[mono] - 7] == mono
     most = sum(len(mono) - 1 for mono in set(monos) if mono)
     assert len(products.pairs) <= most
+
+
+def test_equal_sums_are_one_kernel() -> None:
+    system = System()
+    one, other = system.literal(0), system.literal(1)
+    out, kernel = system.kernel({(one,): 2, (other,): -4})
+    assert out == 2
+    assert system.kernel({(one,): -1, (other,): 2}) == (-1, kernel)
+    system.spell_numbers()
+    assert system.rows[system.kernels[kernel]] == {(one,): 1, (other, system.number(2)): -1}
+    assert system.kernel({(one,): -1, (other, system.number(2)): 1}) == (-1, kernel)
+
+
+def test_a_kernel_that_is_a_product_is_collected_with_it() -> None:
+    system = System()
+    one, other = system.literal(0), system.literal(1)
+    kernel = system.defined({(one, other): -1})
+    system.rows += [{(kernel,): 1, (one, other): -1}, {(kernel, one): 1, (one, one, other): 1}]
+    system.inline()
+    assert system.rows[1:] == [{(one, other, system.number(2)): -1}, {}]
 
 
 @given(st.lists(grown, min_size=1, max_size=3))
