@@ -181,6 +181,7 @@ def test_what_cancels_is_kept_without_nnan() -> None:
         ([w - k * x * y, w + k * x * y, u * (k * x * y)], 11),
         ([y * u + x * u * x + x * k * x, x * u * x + y * u + u], 12),
         ([u * y + x * z * u, x * z * u + u * y + u], 8),
+        ([u * y + u * x * z], 7),
         # three equations of a + b <-> c, and of the same with d for b
         (
             [
@@ -204,8 +205,9 @@ def test_equal_sums_of_quotients_are_worth_a_product() -> None:
         rw.symbols([f"s{i}" for i in range(6)]),
     )
     lost = [w - sum((a * s for a in rates), const(0)) for s in species]
-    terms = [*lost, *(c + a * s for a in rates for s in species for c in rw.symbols("x y z u v k"))]
-    products = 8 * 6 * (3 + 6)
+    others = rw.symbols([f"c{i}" for i in range(9)])
+    terms = [*lost, *(c + a * s for a in rates for s in species for c in others)]
+    products = 8 * 6 * (3 + 9)
     assert cost(factored_system(terms, COUNTED, REAL)) == products + 7 + 6 * (3 + 1)
 
 
