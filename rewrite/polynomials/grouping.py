@@ -82,6 +82,8 @@ class _Round:
             self.value[group] += self.shares[mono] - self.extras[quotient]
         self.alike = Counter(map(unsigned, found.hash))
         """How many groups have a sum with this hash."""
+        self.summed: set[int] = set()
+        """Hashes of the sums that have been made: another use of them costs no addition."""
         self.pushed = [0.0] * len(self.value)
         """The gain under which each group is in the queue, if it is."""
         self.queue: list[tuple[float, int]] = []
@@ -148,8 +150,10 @@ class _Round:
         saved = self.value[group] - prices.mul
         if len(divisor) > 1 and divisor not in self.known:
             saved -= prices.mul * (len(divisor) - 1)
-        alike = self.alike[unsigned(found.hash[group])]
-        return saved + prices.add * (size - 1) * (alike - 1) / alike
+        key = unsigned(found.hash[group])
+        alike = self.alike[key]
+        others = 1.0 if key in self.summed else (alike - 1) / alike
+        return saved + prices.add * (size - 1) * others
 
     def push(self, group: int) -> None:
         gain = self.gain(group)
@@ -169,6 +173,7 @@ class _Round:
         sign, kernel = self.system.kernel(
             {monos[found.quotient[entry]]: signs[found.mono[entry]] for entry in taken}
         )
+        self.summed.add(unsigned(found.hash[group]))
         changed: dict[int, None] = {}
         for entry in taken:
             mono = found.mono[entry]
