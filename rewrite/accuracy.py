@@ -258,6 +258,15 @@ class Guard:
             verdict, worst=_point(self.points, worst), blame=tuple(self._blame(dag, lost, given))
         )
 
+    def refused(self, candidate: Dag | Term | Sequence[Term]) -> dict[int, str]:
+        """Judge each root of a candidate by itself; return those that will not do, and why."""
+        dag = _as_dag(candidate)
+        _same_roots(dag, len(self.exact))
+        values = evaluate_dag(dag, self.points, self.dtype, given=self._constants(dag))
+        bits = self._bits(values)
+        verdicts = [self._root(at, bits[at], values[at])[0] for at in range(len(bits))]
+        return {at: verdict.reason for at, verdict in enumerate(verdicts) if not verdict.ok}
+
     def _root(self, at: int, after: Floats, value: npt.NDArray[Any]) -> tuple[Verdict, Floats]:
         """Judge one root; also return by how many bits each point is worse."""
         before, valid = self.bits[at], self.exact[at].ok

@@ -191,11 +191,7 @@ class GuardJudge:
         self, source: Sequence[Term], points: Mapping[str, Any] | None = None, /
     ) -> Verdict:
         """Measure the source once and return the judge of its rewritten forms."""
-        guards: list[Guard | RangeGuard] = []
-        if self.dtype == "both":
-            guards.append(RangeGuard(source, points))
-        kind = np.float32 if self.dtype == "f32" else np.float64
-        guards.append(Guard(source, points, dtype=kind))
+        guards = self._guards(source, points)
 
         def judge(candidate: Sequence[Term]) -> Refusal | None:
             for guard in guards:
@@ -205,3 +201,22 @@ class GuardJudge:
             return None
 
         return judge
+
+    def refused(
+        self, source: Sequence[Term], candidate: Sequence[Term], points: Mapping[str, Any]
+    ) -> set[int]:
+        """Return the roots of a candidate that will not do."""
+        found: set[int] = set()
+        for guard in self._guards(source, points):
+            if isinstance(guard, Guard):
+                found |= set(guard.refused(candidate))
+            elif not guard.accepts(candidate).ok:
+                return set(range(len(source)))
+        return found
+
+    def _guards(
+        self, source: Sequence[Term], points: Mapping[str, Any] | None
+    ) -> list[Guard | RangeGuard]:
+        kind = np.float32 if self.dtype == "f32" else np.float64
+        guards: list[Guard | RangeGuard] = [Guard(source, points, dtype=kind)]
+        return [RangeGuard(source, points), *guards] if self.dtype == "both" else guards

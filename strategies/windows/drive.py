@@ -13,6 +13,7 @@ from rewrite.egraph.plan import Plan, plan_of
 from rewrite.egraph.relevance import relevant
 from rewrite.egraph.workers import saturate
 from rewrite.fastmath import FastMath
+from rewrite.polynomials.factoring import factored_system
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.windows.ahead import in_order
@@ -20,7 +21,7 @@ from strategies.windows.batch import Batch, Source, batch_of
 from strategies.windows.binary import Program, made, program_of
 from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import form_of, forms
-from strategies.windows.judging import values_at
+from strategies.windows.judging import accepted, values_at
 from strategies.windows.memory import Memory
 from strategies.windows.shape import (
     Form,
@@ -84,6 +85,13 @@ class _Large:
     def run(self, terms: list[Term]) -> tuple[list[Term], Report]:
         dag = Dag.of(terms[0].store, [term.id for term in terms])
         self.deadline = self.begin + self.plan.limits.time_limit(len(dag))
+        try:
+            terms = self._factored(terms)
+        except KeyboardInterrupt:
+            self.report.stop = StopReason.INTERRUPTED
+            self._finish()
+            return terms, self.report
+        dag = Dag.of(terms[0].store, [term.id for term in terms])
         cost = dag_cost(dag, self.plan.cost)
         rounds = ROUNDS
         for turn in range(ROUNDS):
@@ -99,6 +107,22 @@ class _Large:
                 break
         self._finish()
         return terms, self.report
+
+    def _factored(self, terms: list[Term]) -> list[Term]:
+        """Factor and share over all sums of products at once, which windows cannot see."""
+        plan = self.plan
+        if FastMath.REASSOC not in plan.licence:
+            return terms
+        found = factored_system(terms, plan.cost, plan.licence)
+        if plan.judge is not None and found != terms:
+            found = accepted(plan.judge, terms, found)
+        before, after = (
+            dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), plan.cost) for ts in (terms, found)
+        )
+        if after >= before - 1e-9:
+            return terms
+        self.report.notes.append(f"factored as a system: {before:.6g} to {after:.6g}")
+        return found
 
     def _over(self) -> bool:
         return self.report.stop in (StopReason.TIME, StopReason.INTERRUPTED)

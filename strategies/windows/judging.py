@@ -1,7 +1,7 @@
 """Whether a rewritten window is as accurate as it was, at the values that its leaves take."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,15 @@ from strategies.judged import Judge, Refusal, Verdict
 from strategies.windows.batch import Source
 from strategies.windows.binary import Program
 
-__all__ = ["judged", "values_at"]
+__all__ = ["accepted", "judged", "values_at"]
 
 ENOUGH: Final = 48
 """With fewer points at which all leaves are finite, values are made up."""
 POINTS: Final = ((1500, 256), (6000, 128))
 """Programs of up to so many nodes are evaluated at so many points, larger ones at 64."""
+
+WHOLE_POINTS: Final = ((2_000, 256), (10_000, 128), (40_000, 64))
+"""Of programs that are judged as a whole; larger ones at 32."""
 
 type Values = Mapping[int, npt.NDArray[Any]]
 
@@ -34,6 +37,30 @@ def values_at(program: Program, wanted: Sequence[int]) -> Values:
     points = sample_points(symbols, count)
     found = evaluate_dag(part, points)
     return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
+
+
+@runtime_checkable
+class RootJudge(Protocol):
+    """A judge that can tell which of many roots will not do."""
+
+    def refused(
+        self, source: Sequence[Term], candidate: Sequence[Term], points: Mapping[str, Any]
+    ) -> set[int]:
+        """Return their numbers."""
+
+
+def accepted(judge: Judge, source: list[Term], candidate: list[Term]) -> list[Term]:
+    """Take those roots of a candidate that a judge accepts, at few points: it may be large."""
+    dag = Dag.of(source[0].store, [term.id for term in source])
+    count = next((points for size, points in WHOLE_POINTS if len(dag) <= size), 32)
+    points = sample_points([value for value in dag.value if isinstance(value, Symbol)], count)
+    if not isinstance(judge, RootJudge):
+        return candidate if judge(source, points)(candidate) is None else source
+    refused = judge.refused(source, candidate, points)
+    return [
+        old if at in refused else join(old.store, new)
+        for at, (old, new) in enumerate(zip(source, candidate, strict=True))
+    ]
 
 
 def points_of(source: Source, values: Sequence[npt.NDArray[Any]]) -> dict[str, Any] | None:
