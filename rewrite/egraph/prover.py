@@ -1,0 +1,233 @@
+"""Proving two terms equal by a few rules: saturation that can say afterwards how it got there.
+
+egglog keeps no proofs. Once it has told which rules are needed, both terms are loaded here, those
+rules run until they meet, and `rewrite.egraph.proofs` returns the steps.
+"""
+
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rewrite import ops
+from rewrite.egraph.assumptions import Known, meet
+from rewrite.egraph.ematch import Binding, matches, pattern_of, roots_of
+from rewrite.egraph.folding import folded
+from rewrite.egraph.limits import Limits
+from rewrite.egraph.plain import fill
+from rewrite.egraph.proofs import Law, Proofs, Reason
+from rewrite.intervals import Fact
+from rewrite.rule import Condition, Rule, symbols_of
+from rewrite.sorts import INT
+from rewrite.store import Store
+
+__all__ = ["Prover", "needs"]
+
+FORMS: Final = 4
+"""So many terms of a class are kept for what they say of its value."""
+SWEEPS: Final = 2
+
+
+def needs(rule: Rule) -> tuple[Condition, ...]:
+    """Return the conditions of a rule, those on integer variables last."""
+    return _needs(rule)
+
+
+def _needs(rule: Rule) -> tuple[Condition, ...]:
+    from rewrite.term import RULES, Term
+
+    whole = [
+        Condition("integer", Term(RULES, RULES.symbol(s, ops.PVAR.code)))
+        for s in symbols_of(rule.lhs)
+        if s.sort == INT
+    ]
+    return (*rule.where, *whole)
+
+
+class Prover:
+    """Saturates a store's terms with rules and keeps the reasons."""
+
+    def __init__(
+        self, store: Store, rules: Sequence[Rule], *, fold: bool, granted: Mapping[int, Fact],
+    ) -> None:  # fmt: skip
+        self.store = store
+        self.proofs = Proofs(store)
+        self.known = Known(store, granted)
+        self.fold = fold
+        self.rules = [(rule, pattern_of(rule.lhs), needs(rule)) for rule in rules]
+        self.forms: dict[int, list[int]] = {}
+        """Of a class, terms that are known to have a value, and what is known of them differs."""
+        self._conditional = any(asked for *_, asked in self.rules)
+        self._done: set[tuple[object, ...]] = set()
+        self._folded = 0
+        self._nodes: list[int] = []
+
+    def prove(self, pairs: Sequence[tuple[int, int]], limits: Limits) -> bool:
+        """Run the rules until each pair is equal, or nothing is left to do, or a limit is met."""
+        begin = time.perf_counter()
+        for pair in pairs:
+            for node in pair:
+                self.proofs.add(node)
+        size = limits.node_limit(self.proofs.count)
+        for _ in range(limits.iterations + 1):
+            self._settle()
+            if self._met(pairs):
+                return True
+            deadline = begin + limits.seconds
+            if self.proofs.conflict or self.proofs.count > size:
+                return False
+            if time.perf_counter() > deadline:
+                return False
+            if not self._iterate(pairs, size, deadline):
+                break
+        self._settle()
+        return self._met(pairs)
+
+    def _met(self, pairs: Sequence[tuple[int, int]]) -> bool:
+        return not self.proofs.conflict and all(self.proofs.equal(*pair) for pair in pairs)
+
+    def _iterate(self, pairs: Sequence[tuple[int, int]], size: int, deadline: float) -> bool:
+        """Apply every rule once everywhere; tell whether that changed anything."""
+        if self._conditional:
+            self._learn()
+        found: list[tuple[Rule, tuple[Condition, ...], Binding, int]] = []
+        at = roots_of(self.proofs)
+        for rule, pattern, asked in self.rules:
+            for node in at.get(pattern.code, ()):
+                for binding in matches(self.proofs, pattern, node):
+                    found.append((rule, asked, binding, node))
+            if time.perf_counter() > deadline:
+                return False
+        changed = False
+        for rule, asked, binding, node in found:
+            changed |= self._apply(rule, asked, binding)
+            if changed and (self._met(pairs) or self.proofs.count > 2 * size):
+                return True
+        return changed
+
+    def _apply(self, rule: Rule, asked: tuple[Condition, ...], binding: Binding) -> bool:
+        roots = tuple([(name, self.proofs.find(node)) for name, node in binding.items()])
+        key = (rule.name, roots)
+        if key in self._done:
+            return False
+        reasons = self._reasons(asked, binding)
+        if reasons is None:
+            return False
+        self._done.add(key)
+        law = Law(rule, tuple(sorted(binding.items())), reasons)
+        left = self.proofs.add(fill(self.store, rule.lhs, binding))
+        right = self.proofs.add(fill(self.store, rule.rhs, binding))
+        return self.proofs.join(left, right, law)
+
+    # -- constants ---------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Fold constants until nothing changes."""
+        self.proofs.tidy()
+        if not self.fold:
+            return
+        changed = True
+        while changed and not self.proofs.conflict:
+            changed = False
+            for root, members in list(self.proofs.members.items()):
+                if root in self.proofs.constant or root not in self.proofs.members:
+                    continue
+                for node in members:
+                    changed |= self._fold(node)
+            self.proofs.tidy()
+
+    def _fold(self, node: int) -> bool:
+        args = self.store.children(node)
+        numbers = [self.proofs.constant.get(self.proofs.find(a)) for a in args]
+        if not args or None in numbers:
+            return False
+        plain = self.store.make((self.store.code(node), *[n for n in numbers if n is not None]))
+        value = folded(self.store, plain)
+        if value is None:
+            return False
+        self.proofs.add(plain)
+        return self.proofs.join(plain, self.store.constant(value), Law(None))
+
+    # -- conditions --------------------------------------------------------------------------
+
+    def _reasons(
+        self, asked: tuple[Condition, ...], binding: Binding
+    ) -> tuple[Reason, ...] | None:
+        """Return why each condition holds, None if one is not known to."""
+        reasons = []
+        for place, condition in enumerate(asked):
+            reason = self._reason(place, condition, binding)
+            if reason is None:
+                return None
+            reasons.append(reason)
+        return tuple(reasons)
+
+    def _reason(self, place: int, condition: Condition, binding: Binding) -> Reason | None:
+        names = [s.name for s in symbols_of(condition.term)]
+        choices = [[binding[n], *self._forms(binding[n])] for n in names]
+        for chosen in itertools.islice(itertools.product(*choices), 16):
+            bound = dict(zip(names, chosen, strict=True))
+            if meets(self.known, condition, bound):
+                given = [(n, binding[n], bound[n]) for n in names]
+                return Reason(place, tuple(given))
+        return None
+
+    def _forms(self, node: int) -> list[int]:
+        found = self.forms.get(self.proofs.find(node), ())
+        return [form for form in found if form != node]
+
+    def _learn(self) -> None:
+        """Look for the forms of each class of which most is known."""
+        self.forms = _regrouped(self.proofs, self.forms)
+        for _ in range(SWEEPS):
+            changed = False
+            for root in list(self.proofs.members):
+                if root in self.proofs.members:
+                    for node in self.proofs.members[root]:
+                        changed |= self._consider(node)
+            if not changed:
+                break
+
+    def _consider(self, node: int) -> bool:
+        """Look at an e-node with the best forms of its children."""
+        args = self.store.children(node)
+        options = [self.forms.get(self.proofs.find(a), [])[:2] for a in args]
+        changed = False
+        for chosen in itertools.islice(itertools.product(*options), 4):
+            made = self.store.make((self.store.code(node), *chosen)) if args else node
+            if self.known.defined(made) and self._better(self.proofs.find(node), made):
+                self.proofs.add(made)
+                changed = True
+        return changed
+
+    def _better(self, root: int, form: int) -> bool:
+        """Keep a form that says more than others do; tell whether it does."""
+        kept = self.forms.setdefault(root, [])
+        new = self.known.fact(form)
+        if any(meet(self.known.fact(old), new) == self.known.fact(old) for old in kept):
+            return False
+        kept[:] = [old for old in kept if meet(self.known.fact(old), new) != new]
+        if len(kept) >= FORMS:
+            return False
+        kept.append(form)
+        return True
+
+
+def _regrouped(proofs: Proofs, forms: dict[int, list[int]]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for nodes in forms.values():
+        for node in nodes:
+            kept = found.setdefault(proofs.find(node), [])
+            if node not in kept:
+                kept.append(node)
+    return {root: nodes[:FORMS] for root, nodes in found.items()}
+
+
+def meets(known: Known, condition: Condition, bound: Mapping[str, int]) -> bool:
+    """Tell whether a condition is known to hold for what its variables stand for."""
+    term = condition.term
+    if term.symbol is not None:
+        found = known.fact(bound[term.symbol.name])
+    else:
+        found = known.fact(fill(known.store, term, bound))
+    return bool(getattr(found, condition.kind))
