@@ -2,9 +2,12 @@
 
 egglog keeps no proofs, so the set is found by trying: rules are left out as long as source and
 result still end in one class (Zeller & Hildebrandt 2002, "Simplifying and isolating
-failure-inducing input", with the roles of passing and failing exchanged).
+failure-inducing input", with the roles of passing and failing exchanged). How they lead from the
+one to the other is found by `strategies.derive`.
 """
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -56,18 +59,19 @@ def _prove(
 
 def sufficient(
     source: Sequence[Term], target: Sequence[Term], licence: FastMath,
-    limits: Limits | None = None, extra: Sequence[Rule] = (),
+    limits: Limits | None = None, extra: Sequence[Rule] = (), seconds: float = math.inf,
 ) -> tuple[Rule, ...] | None:  # fmt: skip
     """Return a set of rules that proves the target and from which none can be left out.
 
     It is empty where exact arithmetic on constants proves it alone, and None where nothing is
-    proved within the limits. Candidates are the `extra` rules and those of the library.
+    proved within the limits. Candidates are the `extra` rules and those of the library. After so
+    many seconds no further ones are left out.
     """
     from rewrite.egraph.relevance import relevant
 
     if tuple(source) == tuple(target):
         return ()
-    scratch, limits = Store(), limits or Limits()
+    scratch, limits, end = Store(), limits or Limits(), time.perf_counter() + seconds
     dag = Dag.of(scratch, join_all(scratch, (*source, *target)))
     own = {rule.name for rule in extra}
     groups = [
@@ -79,25 +83,30 @@ def sufficient(
 
     # as few iterations as will do, since a short derivation is the one to show
     for iterations in range(1, limits.iterations + 1):
-        short = replace(limits, iterations=iterations)
+        left = max(0.0, min(limits.seconds, end - time.perf_counter()))
+        short = replace(limits, iterations=iterations, seconds=left)
 
         def attempt(subset: Sequence[Rule], limits: Limits = short) -> set[str] | None:
             return _prove(subset, source, target, licence, limits)[0]
 
         used, stop = _prove(rules, source, target, licence, short)
         if used is not None:
-            return tuple(_reduced([r for r in rules if r.name in used], attempt))
+            return tuple(_reduced([r for r in rules if r.name in used], attempt, end))
         if stop is not StopReason.ITERATIONS:
             break  # more of them would change nothing
     return None
 
 
-def _reduced(rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | None]) -> list[Rule]:
+def _reduced(
+    rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | None], end: float
+) -> list[Rule]:
     """Leave out halves, quarters, ... and at last single rules while the proof holds."""
     size = max(1, len(rules) // 2)
     while True:
         at = 0
         while at < len(rules):
+            if time.perf_counter() > end:
+                return rules
             rest = rules[:at] + rules[at + size :]
             used = attempt(rest)
             if used is None:

@@ -6,23 +6,21 @@ for granted of some terms, and with what follows for a program's parts if its re
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 from rewrite import ops
 from rewrite.analysis import fact_of
-from rewrite.constants import Constant
 from rewrite.egraph.facts import assumed
 from rewrite.egraph.language import exact
-from rewrite.egraph.plain import rows_of
+from rewrite.egraph.plain import fill, rows_of
 from rewrite.intervals import INF, TOP, Fact, fact
 from rewrite.ranges import transfer
+from rewrite.rule import Condition, Rule, symbols_of
+from rewrite.sorts import INT
 from rewrite.store import Store
+from rewrite.term import RULES, Term
 
-__all__ = ["ALL_KINDS", "Known", "implied", "meet", "strength"]
-
-ALL_KINDS: Final = ("positive", "negative", "nonzero", "nonneg", "nonpos", "integer")
+__all__ = ["STATED", "Known", "condition_holds", "conditions_of", "implied", "meet"]
 
 STATED: Final[dict[str, Fact]] = {
     "nonzero": Fact(-INF, INF, True, False),
@@ -42,11 +40,6 @@ def meet(one: Fact, other: Fact) -> Fact:
         max(one.lo, other.lo), min(one.hi, other.hi), one.nonzero or other.nonzero,
         one.integer or other.integer,
     )  # fmt: skip
-
-
-def strength(known: Fact) -> tuple[str, ...]:
-    """Return the kinds of conditions that a fact meets."""
-    return tuple(kind for kind in ALL_KINDS if getattr(known, kind))
 
 
 class Known:
@@ -69,10 +62,6 @@ class Known:
             given = self.granted.get(at)
             self._facts[at] = found if given is None else meet(found, given)
         return self._facts[node]
-
-    def of(self, code: int, args: tuple[int, ...], known: list[Fact]) -> Fact:
-        """Return the fact of an op applied to terms of which so much is known."""
-        return transfer(code, args, known)
 
     def defined(self, node: int) -> bool:
         """Tell whether a term is known to have a value at all points."""
@@ -140,6 +129,26 @@ _PARTIAL: Final = {ops.op(name).code: test for name, test in _PARTIAL_NAMES.item
 _TOTAL: Final = frozenset(row.code for row in ops.BUILTIN[3:]) - set(_PARTIAL)
 
 
+def condition_holds(known: Known, condition: Condition, bound: Mapping[str, int]) -> bool:
+    """Tell whether a condition is known to hold for what its variables stand for."""
+    term = condition.term
+    if term.symbol is not None:
+        found = known.fact(bound[term.symbol.name])
+    else:
+        found = known.fact(fill(known.store, term, bound))
+    return bool(getattr(found, condition.kind))
+
+
+def conditions_of(rule: Rule) -> tuple[Condition, ...]:
+    """Return the conditions of a rule; its integer variables come after what it states."""
+    whole = [
+        Condition("integer", Term(RULES, RULES.symbol(symbol, ops.PVAR.code)))
+        for symbol in symbols_of(rule.lhs)
+        if symbol.sort == INT
+    ]
+    return (*rule.where, *whole)
+
+
 # -- what follows from a finite result -------------------------------------------------------
 
 
@@ -191,9 +200,3 @@ def _downwards(known: Known, node: int) -> list[tuple[int, Fact]]:
     if code == ops.SQRT.code:
         return [(args[0], STATED["positive"])]
     return []
-
-
-def rational(store: Store, node: int) -> Fraction | None:
-    """Return the exact value of a constant node, None for any other."""
-    value: Constant | None = store.value(node)
-    return None if value is None else exact(value)

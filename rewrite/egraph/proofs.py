@@ -39,8 +39,18 @@ class Reason:
 
     place: int
     """Which of the rule's conditions; those on integer variables come after the others."""
-    witnesses: tuple[tuple[str, int, int], ...]
-    """Variable, what it stands for, and the term that is known to meet the condition."""
+    witnesses: tuple["Witness", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A variable, what it stands for, and an equal term of which enough is known."""
+
+    name: str
+    node: int
+    form: int
+    moves: tuple["Move", ...] = ()
+    """How the one becomes the other; only in what `Prover.derive` returns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,42 +6,28 @@ rules run until they meet, and `rewrite.egraph.proofs` returns the steps.
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from rewrite import ops
-from rewrite.egraph.assumptions import Known, meet
+from rewrite.egraph.assumptions import Known, condition_holds, conditions_of, meet
 from rewrite.egraph.ematch import Binding, matches, pattern_of, roots_of
 from rewrite.egraph.folding import folded
 from rewrite.egraph.limits import Limits
 from rewrite.egraph.plain import fill
-from rewrite.egraph.proofs import Law, Proofs, Reason
+from rewrite.egraph.proofs import Law, Move, Proofs, Reason, Witness
+from rewrite.egraph.shorten import Laws, shortened, without_loops
 from rewrite.intervals import Fact
 from rewrite.rule import Condition, Rule, symbols_of
-from rewrite.sorts import INT
 from rewrite.store import Store
 
-__all__ = ["Prover", "needs"]
+__all__ = ["Prover"]
 
 FORMS: Final = 4
 """So many terms of a class are kept for what they say of its value."""
 SWEEPS: Final = 2
-
-
-def needs(rule: Rule) -> tuple[Condition, ...]:
-    """Return the conditions of a rule, those on integer variables last."""
-    return _needs(rule)
-
-
-def _needs(rule: Rule) -> tuple[Condition, ...]:
-    from rewrite.term import RULES, Term
-
-    whole = [
-        Condition("integer", Term(RULES, RULES.symbol(s, ops.PVAR.code)))
-        for s in symbols_of(rule.lhs)
-        if s.sort == INT
-    ]
-    return (*rule.where, *whole)
+DEEPEST: Final = 8
+"""So many conditions may rest on steps whose conditions rest on others."""
 
 
 class Prover:
@@ -54,13 +40,11 @@ class Prover:
         self.proofs = Proofs(store)
         self.known = Known(store, granted)
         self.fold = fold
-        self.rules = [(rule, pattern_of(rule.lhs), needs(rule)) for rule in rules]
+        self.rules = [(rule, pattern_of(rule.lhs), conditions_of(rule)) for rule in rules]
         self.forms: dict[int, list[int]] = {}
         """Of a class, terms that are known to have a value, and what is known of them differs."""
         self._conditional = any(asked for *_, asked in self.rules)
         self._done: set[tuple[object, ...]] = set()
-        self._folded = 0
-        self._nodes: list[int] = []
 
     def prove(self, pairs: Sequence[tuple[int, int]], limits: Limits) -> bool:
         """Run the rules until each pair is equal, or nothing is left to do, or a limit is met."""
@@ -119,6 +103,46 @@ class Prover:
         right = self.proofs.add(fill(self.store, rule.rhs, binding))
         return self.proofs.join(left, right, law)
 
+    # -- derivations -------------------------------------------------------------------------
+
+    def derive(
+        self, source: int, target: int, laws: Iterable[Rule], deadline: float
+    ) -> list[Move] | None:
+        """Return the steps between two terms that were proved equal; None if they are too many.
+
+        `laws` are all that a step may use where that makes it shorter.
+        """
+        moves = self.proofs.moves(source, target)
+        if moves is None:
+            return None
+        known = Laws(self.store, laws, self.reasons, fold=self.fold)
+        short = shortened(self.store, source, moves, known, deadline)
+        return self._resolved(self.store, short, 0)
+
+    def _resolved(self, store: Store, moves: Sequence[Move], depth: int) -> list[Move] | None:
+        """Add to each step how the terms that conditions are about become those known to meet."""
+        made = []
+        for move in moves:
+            reasons = []
+            for reason in move.law.because:
+                witnesses = [self._witness(store, w, depth) for w in reason.witnesses]
+                given = tuple([w for w in witnesses if w is not None])
+                if len(given) < len(witnesses):
+                    return None
+                reasons.append(replace(reason, witnesses=given))
+            law = replace(move.law, because=tuple(reasons))
+            made.append(replace(move, law=law))
+        return made
+
+    def _witness(self, store: Store, witness: Witness, depth: int) -> Witness | None:
+        if witness.node == witness.form:
+            return witness
+        found = self.proofs.moves(witness.node, witness.form) if depth < DEEPEST else None
+        if found is None:
+            return None
+        moves = self._resolved(store, without_loops(store, witness.node, found), depth + 1)
+        return None if moves is None else replace(witness, moves=tuple(moves))
+
     # -- constants ---------------------------------------------------------------------------
 
     def _settle(self) -> None:
@@ -150,8 +174,12 @@ class Prover:
 
     # -- conditions --------------------------------------------------------------------------
 
+    def reasons(self, rule: Rule, bound: Mapping[str, int]) -> tuple[Reason, ...] | None:
+        """Return why the conditions of a rule hold for an instance, None if they may not."""
+        return self._reasons(conditions_of(rule), bound)
+
     def _reasons(
-        self, asked: tuple[Condition, ...], binding: Binding
+        self, asked: tuple[Condition, ...], binding: Mapping[str, int]
     ) -> tuple[Reason, ...] | None:
         """Return why each condition holds, None if one is not known to."""
         reasons = []
@@ -162,17 +190,20 @@ class Prover:
             reasons.append(reason)
         return tuple(reasons)
 
-    def _reason(self, place: int, condition: Condition, binding: Binding) -> Reason | None:
+    def _reason(
+        self, place: int, condition: Condition, binding: Mapping[str, int]
+    ) -> Reason | None:
         names = [s.name for s in symbols_of(condition.term)]
         choices = [[binding[n], *self._forms(binding[n])] for n in names]
         for chosen in itertools.islice(itertools.product(*choices), 16):
             bound = dict(zip(names, chosen, strict=True))
-            if meets(self.known, condition, bound):
-                given = [(n, binding[n], bound[n]) for n in names]
-                return Reason(place, tuple(given))
+            if condition_holds(self.known, condition, bound):
+                return Reason(place, tuple([Witness(n, binding[n], bound[n]) for n in names]))
         return None
 
     def _forms(self, node: int) -> list[int]:
+        if node not in self.proofs.root:
+            return []
         found = self.forms.get(self.proofs.find(node), ())
         return [form for form in found if form != node]
 
@@ -221,13 +252,3 @@ def _regrouped(proofs: Proofs, forms: dict[int, list[int]]) -> dict[int, list[in
             if node not in kept:
                 kept.append(node)
     return {root: nodes[:FORMS] for root, nodes in found.items()}
-
-
-def meets(known: Known, condition: Condition, bound: Mapping[str, int]) -> bool:
-    """Tell whether a condition is known to hold for what its variables stand for."""
-    term = condition.term
-    if term.symbol is not None:
-        found = known.fact(bound[term.symbol.name])
-    else:
-        found = known.fact(fill(known.store, term, bound))
-    return bool(getattr(found, condition.kind))

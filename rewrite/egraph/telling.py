@@ -1,0 +1,116 @@
+"""From the steps of a prover to an `Explanation`: terms as they were written, and assumptions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from rewrite.constants import Constant
+from rewrite.dag import Dag
+from rewrite.egraph.assumptions import STATED, Known, conditions_of
+from rewrite.egraph.explanation import ARITHMETIC, Assumption, Because, Meeting, Step
+from rewrite.egraph.language import exact
+from rewrite.egraph.plain import put, written
+from rewrite.egraph.proofs import Move, Reason
+from rewrite.egraph.replay import granted_by, holds_for
+from rewrite.intervals import Fact
+from rewrite.rule import Rule
+from rewrite.store import Store, Symbol
+from rewrite.term import Term
+
+__all__ = ["Telling", "numbers_as_written"]
+
+STRONGEST: Final = ("positive", "negative", "nonzero", "nonneg", "nonpos", "integer")
+
+
+def numbers_as_written(terms: Iterable[Term]) -> dict[Fraction, Constant]:
+    """Return each exact number of some terms as it was written there first."""
+    found: dict[Fraction, Constant] = {}
+    for term in terms:
+        for value in Dag.of(term.store, [term.id]).value:
+            rational = None if value is None or isinstance(value, Symbol) else exact(value)
+            if rational is not None and not isinstance(value, (Symbol, type(None))):
+                found.setdefault(rational, value)
+    return found
+
+
+@dataclass
+class Telling:
+    """Writes steps down in a store, with numbers as they were written."""
+
+    store: Store
+    numbers: Mapping[Fraction, Constant]
+    granted: Mapping[int, Fact]
+    """What may be assumed of plain terms of the store."""
+    _written: dict[int, Term] = field(default_factory=dict)
+
+    def term(self, node: int) -> Term:
+        """Return a plain term as it is written."""
+        if node not in self._written:
+            self._written[node] = written(self.store, node, self.numbers)
+        return self._written[node]
+
+    def steps(self, start: int, moves: Sequence[Move], result: int = 0) -> tuple[Step, ...]:
+        """Return the steps from a plain term on."""
+        made: list[Step] = []
+        whole = start
+        for move in moves:
+            after = put(self.store, whole, move.place, move.target)
+            rule, law = move.law.rule, move.law
+            made.append(
+                Step(
+                    ARITHMETIC if rule is None else rule.name, rule, move.forward, move.place,
+                    self.term(whole), self.term(after),
+                    tuple([(name, self.term(node)) for name, node in law.instance]),
+                    tuple([self._because(rule, reason, result) for reason in law.because if rule]),
+                    result,
+                )
+            )  # fmt: skip
+            whole = after
+        return tuple(made)
+
+    def _because(self, rule: Rule, reason: Reason, result: int) -> Because:
+        meetings = [
+            Meeting(w.name, self.term(w.form), self.steps(w.node, w.moves, result))
+            for w in reason.witnesses
+        ]
+        return Because(conditions_of(rule)[reason.place], tuple(meetings))
+
+    def assumptions(self, steps: Iterable[Step]) -> tuple[Assumption, ...]:
+        """Return what of the granted facts the conditions of the steps need."""
+        needed: dict[Assumption, None] = {}
+        for because in _conditions(steps):
+            kept = list(needed)
+            if self._holds(because, kept):
+                continue
+            more = [*kept, *(a for a in self._about(because) if a not in needed)]
+            for one in reversed(more[len(kept) :]):
+                rest = [a for a in more if a != one]
+                if self._holds(because, rest):
+                    more = rest
+            needed |= dict.fromkeys(more)
+        return tuple(needed)
+
+    def _holds(self, because: Because, given: Sequence[Assumption]) -> bool:
+        return holds_for(Known(self.store, granted_by(self.store, given)), because)
+
+    def _about(self, because: Because) -> list[Assumption]:
+        """Return the granted facts about parts of what a condition speaks of."""
+        from rewrite.egraph.plain import plain
+
+        roots = [plain(self.store, meeting.known) for meeting in because.meetings]
+        found = []
+        for node in Dag.of(self.store, roots).ids.tolist():
+            fact = self.granted.get(node)
+            if fact is not None:
+                kinds = [kind for kind in STRONGEST if getattr(fact, kind)]
+                found += [Assumption(kind, self.term(node)) for kind in kinds[:1] if kind in STATED]
+        return found
+
+
+def _conditions(steps: Iterable[Step]) -> Iterable[Because]:
+    for step in steps:
+        for because in step.because:
+            yield because
+            for meeting in because.meetings:
+                yield from _conditions(meeting.steps)

@@ -1,0 +1,218 @@
+"""Deriving a result step by step: which parts differ, which laws they need, and how these lead there.
+
+Parts that differ are explained by themselves where their values agree, so that what is searched is
+small; where that leads nowhere, what they are parts of is tried. What is returned was replayed.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from rewrite.dag import Dag
+from rewrite.egraph.assumptions import implied
+from rewrite.egraph.explanation import Explanation
+from rewrite.egraph.limits import Limits
+from rewrite.egraph.plain import plain
+from rewrite.egraph.proofs import Law, Move
+from rewrite.egraph.prover import Prover
+from rewrite.egraph.replay import replay
+from rewrite.egraph.telling import Telling, numbers_as_written
+from rewrite.errors import ArgumentError, ExplanationError
+from rewrite.fastmath import FastMath, licence
+from rewrite.intervals import Fact
+from rewrite.numeric import require_numbers
+from rewrite.rule import Rule, RuleSet
+from rewrite.rules import EXPAND, SIMPLIFY
+from rewrite.rules.powers import POWER_VALUES
+from rewrite.store import Store
+from rewrite.term import Term
+from strategies.cuts import Cut, Values
+from strategies.explain import sufficient
+
+__all__ = ["derived", "explain"]
+
+BUDGET: Final = 2.0
+"""An explanation may take so many times the time limit of one search."""
+AGAIN: Final = 1.0
+"""Seconds for a part with laws that other parts needed, before its own are looked for."""
+SHORTEN: Final = 0.25
+"""The share of the time that is left which may be spent on making steps fewer."""
+MOST_STEPS: Final = 3000
+DEEPEST: Final = 200
+"""Parts further down are not looked at by themselves."""
+ALWAYS: Final = POWER_VALUES["pow-one"]
+"""The e-graph does this as arithmetic."""
+
+
+def explain(
+    source: Any,
+    target: Any,
+    *,
+    math: str | FastMath = "guarded",
+    rules: RuleSet | Sequence[Rule] = (),
+    limits: Limits | None = None,
+) -> Explanation:
+    """Derive a term from another one that is believed to be equal, one law a step.
+
+    Both may be sequences of terms, derived in pairs. `rules` are laws of your own beside those of
+    the library that `math` allows. Where no derivation is found within `limits`, the explanation
+    says so: `.explained` is False. That proves nothing: the terms may be equal all the same.
+
+    >>> import rewrite as rw
+    >>> x, y = rw.symbols("x y")
+    >>> print(rw.explain((x + y) - x, y))
+       x + y - x
+    1. add-sub-cancel-left: ?a + ?b - ?a -> ?b, with ?a = x, ?b = y
+       = y
+    >>> rw.explain(x, y).explained
+    False
+    """
+    single = isinstance(source, Term)
+    pairs = [[one] if single else list(one) for one in (source, target)]
+    if len(pairs[0]) != len(pairs[1]) or not all(isinstance(t, Term) for p in pairs for t in p):
+        raise ArgumentError(
+            f"explain takes a term and another one, or as many of each, not {source!r} and "
+            f"{target!r}; write numbers as rw.const(number)"
+        )
+    return derived(pairs[0], pairs[1], licence(math), limits or Limits(), tuple(rules))
+
+
+def derived(
+    sources: Sequence[Term], targets: Sequence[Term], allowed: FastMath, limits: Limits,
+    own: tuple[Rule, ...] = (),
+) -> Explanation:  # fmt: skip
+    """Explain terms by others within about `BUDGET` times the time limit."""
+    made = Explanation(tuple(sources), tuple(targets), licence=allowed, own=own)
+    if made.sources == made.targets:
+        return made
+    search = _Search(sources, targets, allowed, limits, own)
+    return search.explanation(made)
+
+
+@dataclass
+class _Search:
+    """Looks for the steps between the parts of two programs in one store."""
+
+    sources: Sequence[Term]
+    targets: Sequence[Term]
+    allowed: FastMath
+    limits: Limits
+    own: tuple[Rule, ...]
+    store: Store = field(default_factory=Store)
+    laws: tuple[Rule, ...] | None = None
+    """Those that were last found to be enough."""
+    _known: dict[tuple[int, int], list[Move] | None] = field(default_factory=dict)
+    _used: dict[Rule, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Load both programs."""
+        self.end = time.perf_counter() + BUDGET * self.limits.seconds
+        self.fold = FastMath.REASSOC in self.allowed
+        self.before = [plain(self.store, term) for term in self.sources]
+        self.after = [plain(self.store, term) for term in self.targets]
+        require_numbers(Dag.of(self.store, [*self.before, *self.after]), "an explanation")
+        names = {rule.name for rule in self.own}
+        library = [r for r in (*SIMPLIFY, *EXPAND) if r.name not in names]
+        usable = [r for r in (*self.own, *library) if r.symbolic and r.licence in self.allowed]
+        self.usable = tuple(usable)
+        self.granted: dict[int, Fact] = {}
+        finite = FastMath.NNAN | FastMath.NINF in self.allowed
+        if finite and len(set(self.before)) == 1:
+            self.granted = implied(self.store, self.before[0])
+        self.values = Values(self.store, [*self.before, *self.after])
+
+    def explanation(self, empty: Explanation) -> Explanation:
+        """Derive each result, and replay all."""
+        telling = Telling(
+            self.store, numbers_as_written([*self.sources, *self.targets]), self.granted
+        )
+        steps = []
+        for result, (one, other) in enumerate(zip(self.before, self.after, strict=True)):
+            moves = self.moves(one, other, 0)
+            if moves is None or len(steps) + len(moves) > MOST_STEPS:
+                return replace(empty, explained=False, why=self._why(moves), laws=self.laws or ())
+            steps += telling.steps(one, moves, result)
+        assumptions = telling.assumptions(steps)
+        made = replace(empty, steps=tuple(steps), assumptions=assumptions)
+        try:
+            replay(made)
+        except ExplanationError as error:
+            why = f"a derivation was found that cannot be replayed: {error}"
+            return replace(empty, explained=False, why=why, laws=self.laws or ())
+        return made
+
+    def _why(self, moves: list[Move] | None) -> str:
+        if moves is not None:
+            return f"the derivation has more than {MOST_STEPS} steps"
+        within = (
+            f"within the limits of {self.limits.iterations} iterations and "
+            f"{self.limits.seconds:g} seconds"
+        )
+        if self.laws is None:
+            return f"which laws lead to the result was not proved {within}; limits= sets others"
+        return f"the steps were not found {within}; these laws are enough:"
+
+    def moves(self, source: int, target: int, depth: int) -> list[Move] | None:
+        """Return steps from one term to another, None where none are found."""
+        key = (source, target)
+        if source == target:
+            return []
+        if key not in self._known:
+            found = None
+            cut = self.values.cut(source, target) if depth < DEEPEST else None
+            if cut is not None:
+                found = self._by_parts(source, cut, depth)
+            if found is None:
+                found = self._whole(source, target)
+            self._known[key] = found
+        return self._known[key]
+
+    def _by_parts(self, source: int, cut: Cut, depth: int) -> list[Move] | None:
+        made: list[Move] = []
+        if cut.swap is not None:
+            args = self.store.children(source)
+            names = [str(v.name) for v in (a.symbol for a in cut.swap.lhs.args) if v is not None]
+            law = Law(cut.swap, tuple(sorted(zip(names, args, strict=True))))
+            made.append(Move(law, True, (), source, cut.swapped))
+        for place, (one, other) in enumerate(cut.pairs):
+            moves = self.moves(one, other, depth + 1)
+            if moves is None or len(made) + len(moves) > MOST_STEPS:
+                return None
+            made += [replace(move, place=(place, *move.place)) for move in moves]
+        return made
+
+    def _whole(self, source: int, target: int) -> list[Move] | None:
+        """Derive one term from another with the laws that were needed before, or with its own."""
+        self.laws = None
+        if self._used:
+            short = replace(self.limits, seconds=min(AGAIN, self._left()))
+            found = self._proved(source, target, tuple(self._used), short)
+            if found is not None:
+                return found
+        if self._left() <= 0.0:
+            return None
+        ends = [Term(self.store, node) for node in (source, target)]
+        self.laws = sufficient(
+            ends[:1], ends[1:], self.allowed, self.limits, self.own, seconds=self._left() / 2
+        )
+        if self.laws is None:
+            return None
+        limits = replace(self.limits, seconds=self._left())
+        return self._proved(source, target, self.laws, limits)
+
+    def _left(self) -> float:
+        return max(0.0, self.end - time.perf_counter())
+
+    def _proved(
+        self, source: int, target: int, rules: tuple[Rule, ...], limits: Limits
+    ) -> list[Move] | None:
+        more = (ALWAYS,) if self.fold and ALWAYS not in rules else ()
+        prover = Prover(self.store, (*rules, *more), fold=self.fold, granted=self.granted)
+        if not prover.prove([(source, target)], limits):
+            return None
+        deadline = time.perf_counter() + SHORTEN * self._left()
+        moves = prover.derive(source, target, self.usable, deadline)
+        if moves is not None:
+            self._used |= dict.fromkeys(rules)
+        return moves
