@@ -17,6 +17,7 @@ from rewrite.egraph.plain import plain
 from rewrite.egraph.proofs import Law, Move
 from rewrite.egraph.prover import Prover
 from rewrite.egraph.replay import replay
+from rewrite.egraph.shorten import without_loops
 from rewrite.egraph.telling import Telling, numbers_as_written
 from rewrite.errors import ArgumentError, ExplanationError
 from rewrite.fastmath import FastMath, licence
@@ -28,7 +29,7 @@ from rewrite.rules.powers import POWER_VALUES
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.cuts import Cut, Values
-from strategies.explain import sufficient
+from strategies.explain import attempt, candidates, reduced
 
 __all__ = ["derived", "explain"]
 
@@ -36,8 +37,9 @@ BUDGET: Final = 2.0
 """An explanation may take so many times the time limit of one search."""
 AGAIN: Final = 1.0
 """Seconds for a part with laws that other parts needed, before its own are looked for."""
+TIGHTEN: Final = 0.15
 SHORTEN: Final = 0.25
-"""The share of the time that is left which may be spent on making steps fewer."""
+"""The share of the time that is left which may be spent on fewer laws, and on fewer steps."""
 MOST_STEPS: Final = 3000
 DEEPEST: Final = 200
 """Parts further down are not looked at by themselves."""
@@ -183,36 +185,77 @@ class _Search:
         return made
 
     def _whole(self, source: int, target: int) -> list[Move] | None:
-        """Derive one term from another with the laws that were needed before, or with its own."""
+        """Derive one term from another: with laws of other parts, with those that match, or few."""
         self.laws = None
         if self._used:
-            short = replace(self.limits, seconds=min(AGAIN, self._left()))
-            found = self._proved(source, target, tuple(self._used), short)
+            found = self._proved(source, target, tuple(self._used), AGAIN)
             if found is not None:
                 return found
         if self._left() <= 0.0:
             return None
-        ends = [Term(self.store, node) for node in (source, target)]
-        self.laws = sufficient(
-            ends[:1], ends[1:], self.allowed, self.limits, self.own, seconds=self._left() / 2
-        )
-        if self.laws is None:
+        ends = [[Term(self.store, node)] for node in (source, target)]
+        rules = candidates(*ends, self.allowed, self.own)
+        first = attempt(rules, *ends, self.allowed, self.limits, seconds=self._left() / 2)
+        if first is None:
             return None
-        limits = replace(self.limits, seconds=self._left())
-        return self._proved(source, target, self.laws, limits)
+        self.laws = first
+        found = self._proved(source, target, first, self._left() / 4)
+        if found is None:
+            self.laws = reduced(first, *ends, self.allowed, self.limits, seconds=self._left() / 2)
+            found = self._proved(source, target, self.laws, self._left())
+        return found
 
     def _left(self) -> float:
         return max(0.0, self.end - time.perf_counter())
 
     def _proved(
-        self, source: int, target: int, rules: tuple[Rule, ...], limits: Limits
+        self, source: int, target: int, rules: Sequence[Rule], seconds: float
     ) -> list[Move] | None:
+        """Derive one term from another with some rules, then with fewer of them."""
+        end = time.perf_counter() + min(seconds, self._left())
+        best = self._run(source, target, rules, end)
+        if best is None:
+            return None
+        prover, moves = self._fewer(source, target, best, self._soon(TIGHTEN))
+        self._used |= dict.fromkeys(_rules(moves))
+        return prover.derive(source, target, self.usable, self._soon(SHORTEN))
+
+    def _soon(self, share: float) -> float:
+        return time.perf_counter() + share * self._left()
+
+    def _fewer(
+        self, source: int, target: int, best: tuple[Prover, list[Move]], end: float
+    ) -> tuple[Prover, list[Move]]:
+        """Run again with the rules that the steps use, and without each, while that is shorter."""
+        tried: set[frozenset[Rule]] = set()
+        improved = True
+        while improved:
+            improved = False
+            rules = _rules(best[1])
+            for some in (rules, *([r for r in rules if r is not one] for one in rules)):
+                if frozenset(some) in tried or time.perf_counter() > end:
+                    continue
+                tried.add(frozenset(some))
+                again = self._run(source, target, some, min(end, time.perf_counter() + AGAIN))
+                if again is not None and len(again[1]) < len(best[1]):
+                    best, improved = again, True
+                    break
+        return best
+
+    def _run(
+        self, source: int, target: int, rules: Sequence[Rule], end: float
+    ) -> tuple[Prover, list[Move]] | None:
         more = (ALWAYS,) if self.fold and ALWAYS not in rules else ()
         prover = Prover(self.store, (*rules, *more), fold=self.fold, granted=self.granted)
+        limits = replace(self.limits, seconds=max(0.0, end - time.perf_counter()))
         if not prover.prove([(source, target)], limits):
             return None
-        deadline = time.perf_counter() + SHORTEN * self._left()
-        moves = prover.derive(source, target, self.usable, deadline)
-        if moves is not None:
-            self._used |= dict.fromkeys(rules)
-        return moves
+        moves = prover.proofs.moves(source, target)
+        if moves is None:
+            return None
+        return prover, without_loops(self.store, source, moves)
+
+
+def _rules(moves: Sequence[Move]) -> list[Rule]:
+    """Return the rules that steps use, each once."""
+    return list(dict.fromkeys(move.law.rule for move in moves if move.law.rule is not None))

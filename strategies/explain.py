@@ -8,7 +8,7 @@ one to the other is found by `strategies.derive`.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rewrite.dag import Dag
@@ -59,19 +59,28 @@ def _prove(
 
 def sufficient(
     source: Sequence[Term], target: Sequence[Term], licence: FastMath,
-    limits: Limits | None = None, extra: Sequence[Rule] = (), seconds: float = math.inf,
+    limits: Limits | None = None, extra: Sequence[Rule] = (),
 ) -> tuple[Rule, ...] | None:  # fmt: skip
     """Return a set of rules that proves the target and from which none can be left out.
 
     It is empty where exact arithmetic on constants proves it alone, and None where nothing is
-    proved within the limits. Candidates are the `extra` rules and those of the library. After so
-    many seconds no further ones are left out.
+    proved within the limits. Candidates are the `extra` rules and those of the library.
     """
-    from rewrite.egraph.relevance import relevant
-
     if tuple(source) == tuple(target):
         return ()
-    scratch, limits, end = Store(), limits or Limits(), time.perf_counter() + seconds
+    limits = limits or Limits()
+    rules = candidates(source, target, licence, extra)
+    found = attempt(rules, source, target, licence, limits)
+    return None if found is None else reduced(found, source, target, licence, limits)
+
+
+def candidates(
+    source: Sequence[Term], target: Sequence[Term], licence: FastMath, extra: Sequence[Rule]
+) -> list[Rule]:
+    """Return the rules that may be of use; what is left out first is what is read least easily."""
+    from rewrite.egraph.relevance import relevant
+
+    scratch = Store()
     dag = Dag.of(scratch, join_all(scratch, (*source, *target)))
     own = {rule.name for rule in extra}
     groups = [
@@ -79,40 +88,50 @@ def sufficient(
         for group in (SIMPLIFY, EXPAND)
     ]
     simplify, expand = relevant([*groups[0], *(r for r in extra if r.symbolic)], groups[1], dag)
-    rules = [*expand, *simplify]  # what is left out first is what is read least easily
+    return [*expand, *simplify]
 
-    # as few iterations as will do, since a short derivation is the one to show
+
+def attempt(
+    rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
+    limits: Limits, seconds: float = math.inf,
+) -> tuple[Rule, ...] | None:  # fmt: skip
+    """Return the rules that match until the target is proved, None where it is not.
+
+    It takes as few iterations as will do, since a short derivation is the one to show.
+    """
+    end = time.perf_counter() + seconds
     for iterations in range(1, limits.iterations + 1):
         left = max(0.0, min(limits.seconds, end - time.perf_counter()))
         short = replace(limits, iterations=iterations, seconds=left)
-
-        def attempt(subset: Sequence[Rule], limits: Limits = short) -> set[str] | None:
-            return _prove(subset, source, target, licence, limits)[0]
-
         used, stop = _prove(rules, source, target, licence, short)
         if used is not None:
-            return tuple(_reduced([r for r in rules if r.name in used], attempt, end))
+            return tuple([r for r in rules if r.name in used])
         if stop is not StopReason.ITERATIONS:
             break  # more of them would change nothing
     return None
 
 
-def _reduced(
-    rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | None], end: float
-) -> list[Rule]:
-    """Leave out halves, quarters, ... and at last single rules while the proof holds."""
-    size = max(1, len(rules) // 2)
+def reduced(
+    rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
+    limits: Limits, seconds: float = math.inf,
+) -> tuple[Rule, ...]:  # fmt: skip
+    """Leave out halves, quarters, ... and at last single rules while the proof holds.
+
+    After so many seconds no further ones are left out.
+    """
+    end, kept = time.perf_counter() + seconds, list(rules)
+    size = max(1, len(kept) // 2)
     while True:
         at = 0
-        while at < len(rules):
+        while at < len(kept):
             if time.perf_counter() > end:
-                return rules
-            rest = rules[:at] + rules[at + size :]
-            used = attempt(rest)
+                return tuple(kept)
+            rest = kept[:at] + kept[at + size :]
+            used = _prove(rest, source, target, licence, limits)[0]
             if used is None:
                 at += size
             else:
-                rules = [rule for rule in rest if rule.name in used]
+                kept = [rule for rule in rest if rule.name in used]
         if size == 1:
-            return rules
+            return tuple(kept)
         size = max(1, size // 2)
