@@ -17,7 +17,6 @@ from rewrite.egraph.plain import plain
 from rewrite.egraph.proofs import Law, Move
 from rewrite.egraph.prover import Prover
 from rewrite.egraph.replay import replay
-from rewrite.egraph.shorten import without_loops
 from rewrite.egraph.telling import Telling, numbers_as_written
 from rewrite.errors import ArgumentError, ExplanationError
 from rewrite.fastmath import FastMath, licence
@@ -250,10 +249,8 @@ class _Search:
         limits = replace(self.limits, seconds=max(0.0, end - time.perf_counter()))
         if not prover.prove([(source, target)], limits):
             return None
-        moves = prover.proofs.moves(source, target)
-        if moves is None:
-            return None
-        return prover, without_loops(self.store, source, moves)
+        moves = prover.steps(source, target, end)
+        return None if moves is None else (prover, moves)
 
 
 def _rules(moves: Sequence[Move]) -> list[Rule]:

@@ -75,6 +75,8 @@ class Proofs:
         """Of each class one term for each op and classes of children: its e-nodes."""
         self.constant: dict[int, int] = {}
         """The exact constant of a class, where it has one."""
+        self.laws: dict[int, list[tuple[int, Law, bool]]] = {}
+        """What laws make of each term, also where both were equal before."""
         self.conflict = False
         self.count = 0
         """E-nodes by now."""
@@ -124,7 +126,7 @@ class Proofs:
             return
         for child in dict.fromkeys(map(self.find, args)):
             self._users[child].append(node)
-        key = self._key(node)
+        key = self.key(node)
         twin = self._table.get(key)
         if twin is None:
             self._table[key] = node
@@ -134,13 +136,17 @@ class Proofs:
             self._queue.append((node, twin, None))
             self._close()
 
-    def _key(self, node: int) -> tuple[int, ...]:
+    def key(self, node: int) -> tuple[int, ...]:
+        """Return what congruent terms share: the op and the classes of the children."""
         return (self.store.code(node), *map(self.find, self.store.children(node)))
 
     def join(self, source: int, target: int, law: Law) -> bool:
         """Make two terms equal by a law; tell whether they were not before."""
         self.add(source)
         self.add(target)
+        if source != target:
+            self.laws.setdefault(source, []).append((target, law, True))
+            self.laws.setdefault(target, []).append((source, law, False))
         if self.find(source) == self.find(target):
             return False
         self._queue.append((source, target, law))
@@ -169,7 +175,7 @@ class Proofs:
                 self.conflict = True
         moved = self._users.pop(one)
         for node in moved:
-            key = self._key(node)
+            key = self.key(node)
             twin = self._table.setdefault(key, node)
             if self.find(twin) != self.find(node):
                 self._queue.append((node, twin, None))
@@ -184,7 +190,7 @@ class Proofs:
                 kept: dict[tuple[int, ...], int] = {}
                 for node in nodes:
                     leaf = self.store.code(node) <= ops.PVAR.code
-                    kept.setdefault((-1, node) if leaf else self._key(node), node)
+                    kept.setdefault((-1, node) if leaf else self.key(node), node)
                 self.members[root] = list(kept.values())
             self.count += len(self.members[root])
 
@@ -219,7 +225,7 @@ class Proofs:
     def _moves(self, source: int, target: int, place: Place, depth: int) -> Iterator[Move]:
         if depth > DEEPEST:
             raise _TooDeep
-        for one, other, law, forward in self._path(source, target):
+        for one, other, law, forward in self.path(source, target):
             if law is not None:
                 yield Move(law, forward, place, one, other)
                 continue
@@ -228,7 +234,7 @@ class Proofs:
                 if a != b:
                     yield from self._moves(a, b, (*place, k), depth + 1)
 
-    def _path(self, source: int, target: int) -> list[tuple[int, int, Law | None, bool]]:
+    def path(self, source: int, target: int) -> list[tuple[int, int, Law | None, bool]]:
         """Return the edges of the forest between two terms of one tree."""
         up = {source: 0}
         climb: list[tuple[int, int, Law | None, bool]] = []

@@ -17,6 +17,7 @@ from rewrite.egraph.limits import Limits
 from rewrite.egraph.plain import fill
 from rewrite.egraph.proofs import Law, Move, Proofs, Reason, Witness
 from rewrite.egraph.shorten import Laws, shortened, without_loops
+from rewrite.egraph.shortest import Shortest
 from rewrite.intervals import Fact
 from rewrite.rule import Condition, Rule, symbols_of
 from rewrite.store import Store
@@ -112,12 +113,17 @@ class Prover:
 
         `laws` are all that a step may use where that makes it shorter.
         """
-        moves = self.proofs.moves(source, target)
+        moves = self.steps(source, target, deadline)
         if moves is None:
             return None
         known = Laws(self.store, laws, self.reasons, fold=self.fold)
         short = shortened(self.store, source, moves, known, deadline)
         return self._resolved(self.store, short, 0)
+
+    def steps(self, source: int, target: int, deadline: float) -> list[Move] | None:
+        """Return few steps between two terms that were proved equal, without loops."""
+        moves = Shortest(self.proofs, deadline).moves(source, target)
+        return None if moves is None else without_loops(self.store, source, moves)
 
     def _resolved(self, store: Store, moves: Sequence[Move], depth: int) -> list[Move] | None:
         """Add to each step how the terms that conditions are about become those known to meet."""
