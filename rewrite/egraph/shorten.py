@@ -9,6 +9,7 @@ from rewrite.egraph.ematch import Pattern, pattern_of
 from rewrite.egraph.folding import folded
 from rewrite.egraph.plain import Place, fill, put, subterm
 from rewrite.egraph.proofs import Law, Move, Reason
+from rewrite.egraph.reorder import inner_first
 from rewrite.rule import Rule
 from rewrite.store import Store
 
@@ -95,7 +96,8 @@ def shortened(
     kept = without_loops(store, start, moves)
     while len(kept) <= LONGEST:
         before = len(kept)
-        kept = _skipping(store, start, kept, laws, deadline)
+        ordered = _redone(store, start, inner_first(kept), wholes(store, start, kept)[-1], laws)
+        kept = _skipping(store, start, kept if ordered is None else ordered, laws, deadline)
         kept = _without_pairs(store, start, kept, laws, deadline)
         if len(kept) == before or time.perf_counter() > deadline:
             break
