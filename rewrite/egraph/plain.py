@@ -4,6 +4,7 @@ Sums and products of many are chains from the left, `((a + b) + c)`, which is wh
 constant that has an exact value is that integer or fraction, however it was written.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,6 @@ from rewrite import ops
 from rewrite.constants import Constant, as_constant
 from rewrite.dag import Dag
 from rewrite.egraph.language import exact
-from rewrite.rule import Rule, symbols_of
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
@@ -78,22 +78,23 @@ def rows_of(store: Store, root: int) -> tuple[list[int], list[tuple[int, tuple[i
 
 def fill(store: Store, pattern: Term, instance: Mapping[str, int]) -> int:
     """Make the plain term that a pattern becomes for given values of its variables."""
-    dag = Dag.of(pattern.store, [pattern.id])
     made: list[int] = []
-    for at, (code, args) in enumerate(dag.rows()):
-        value = dag.value[at]
+    for code, args, value in _rows(pattern.store, pattern.id):
         if isinstance(value, Symbol):
             made.append(instance[value.name])
         elif value is not None:
-            made.append(store.constant(_exactly(value)))
+            made.append(store.constant(value))
         else:
             made.append(chain(store, code, [made[a] for a in args]))
-    return made[dag.roots[0]]
+    return made[-1]
 
 
-def variables_of(rule: Rule) -> list[Symbol]:
-    """Return the variables of a rule; those of its right side are among those of the left one."""
-    return symbols_of(rule.lhs)
+@functools.lru_cache(maxsize=4096)
+def _rows(store: Store, node: int) -> list[tuple[int, tuple[int, ...], Symbol | Constant | None]]:
+    """Return the rows of a pattern, its numbers exact; the last one is its root."""
+    dag = Dag.of(store, [node])
+    values = [v if v is None or isinstance(v, Symbol) else _exactly(v) for v in dag.value]
+    return [(*row, value) for row, value in zip(dag.rows(), values, strict=True)]
 
 
 def subterm(store: Store, root: int, place: Place) -> int:

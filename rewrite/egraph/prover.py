@@ -27,6 +27,8 @@ __all__ = ["Prover"]
 FORMS: Final = 4
 """So many terms of a class are kept for what they say of its value."""
 SWEEPS: Final = 2
+MOST_NODES: Final = 10_000
+"""So many e-nodes are allowed in any case: the rules are few, and there is no back-off."""
 DEEPEST: Final = 8
 """So many conditions may rest on steps whose conditions rest on others."""
 
@@ -53,7 +55,7 @@ class Prover:
         for pair in pairs:
             for node in pair:
                 self.proofs.add(node)
-        size = limits.node_limit(self.proofs.count)
+        size = max(limits.node_limit(self.proofs.count), MOST_NODES)
         for _ in range(limits.iterations + 1):
             self._settle()
             if self._met(pairs):
