@@ -16,6 +16,7 @@ from rewrite.egraph.limits import Limits
 from rewrite.egraph.plain import plain
 from rewrite.egraph.proofs import Law, Move
 from rewrite.egraph.prover import Prover
+from rewrite.egraph.relevance import heads
 from rewrite.egraph.replay import replay
 from rewrite.egraph.telling import Telling, numbers_as_written
 from rewrite.errors import ArgumentError, ExplanationError
@@ -40,8 +41,8 @@ TIGHTEN: Final = 0.15
 SHORTEN: Final = 0.25
 """The share of the time that is left which may be spent on fewer laws, and on fewer steps."""
 MOST_STEPS: Final = 3000
-DEEPEST: Final = 200
-"""Parts further down are not looked at by themselves."""
+DEEPEST: Final = 100
+"""So many parts inside each other are looked at, where more than one differs at each."""
 ALWAYS: Final = POWER_VALUES["pow-one"]
 """The e-graph does this as arithmetic."""
 
@@ -156,17 +157,35 @@ class _Search:
 
     def moves(self, source: int, target: int, depth: int) -> list[Move] | None:
         """Return steps from one term to another, None where none are found."""
-        key = (source, target)
+        above: list[tuple[int, int, int]] = []
+        cut = self._cut(source, target, depth)
+        while cut is not None and cut.swap is None:
+            differ = [place for place, (a, b) in enumerate(cut.pairs) if a != b]
+            if len(differ) != 1:
+                break
+            above.append((source, target, differ[0]))  # no recursion where there is one way only
+            source, target = cut.pairs[differ[0]]
+            cut = self._cut(source, target, depth)
+        found = self._here(source, target, cut, depth)
+        places = tuple(place for *_, place in above)
+        while found is None and above:
+            source, target, _ = above.pop()
+            found = self._here(source, target, None, depth)
+        if found is None:
+            return None
+        return [replace(move, place=places[: len(above)] + move.place) for move in found]
+
+    def _cut(self, source: int, target: int, depth: int) -> Cut | None:
+        return self.values.cut(source, target) if depth < DEEPEST and source != target else None
+
+    def _here(self, source: int, target: int, cut: Cut | None, depth: int) -> list[Move] | None:
+        """Derive a pair by its parts or, where these cannot be, as a whole."""
         if source == target:
             return []
+        key = (source, target)
         if key not in self._known:
-            found = None
-            cut = self.values.cut(source, target) if depth < DEEPEST else None
-            if cut is not None:
-                found = self._by_parts(source, cut, depth)
-            if found is None:
-                found = self._whole(source, target)
-            self._known[key] = found
+            found = None if cut is None else self._by_parts(source, cut, depth)
+            self._known[key] = self._whole(source, target) if found is None else found
         return self._known[key]
 
     def _by_parts(self, source: int, cut: Cut, depth: int) -> list[Move] | None:
@@ -196,6 +215,9 @@ class _Search:
         rules = candidates(*ends, self.allowed, self.own)
         first = attempt(rules, *ends, self.allowed, self.limits, seconds=self._left() / 2)
         if first is None:
+            rules, left = self._any_number(source, target), self._left() / 2
+            first = attempt(rules, *ends, self.allowed, self.limits, seconds=left, both=True)
+        if first is None:
             return None
         self.laws = first
         found = self._proved(source, target, first, self._left() / 4)
@@ -203,6 +225,14 @@ class _Search:
             self.laws = reduced(first, *ends, self.allowed, self.limits, seconds=self._left() / 2)
             found = self._proved(source, target, self.laws, self._left())
         return found
+
+    def _any_number(self, source: int, target: int) -> list[Rule]:
+        """Return the rules for the ops that are there, whatever numbers the rules have.
+
+        2*(x*(1/2)) has no 1, but `mul-one` is of use to it.
+        """
+        here = set(Dag.of(self.store, [source, target]).code.tolist())
+        return [rule for rule in self.usable if heads(rule.lhs) <= here]
 
     def _left(self) -> float:
         return max(0.0, self.end - time.perf_counter())

@@ -32,10 +32,13 @@ def proves(
 
 def _prove(
     rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
-    limits: Limits | None,
+    limits: Limits | None, *, both: bool = False,
 ) -> tuple[set[str] | None, StopReason | None]:  # fmt: skip
-    """Return the names of the rules that matched, or None where it is not proved; why it ended."""
-    from rewrite.egraph.bridge import EGraph
+    """Return the names of the rules that matched, or None where it is not proved; why it ended.
+
+    With `both`, or where there are many, the targets are rewritten too.
+    """
+    from rewrite.egraph.bridge import ROWS_PAY, EGraph
 
     scratch = Store()
     parts = [Dag.of(scratch, join_all(scratch, terms)) for terms in (source, target)]
@@ -47,13 +50,20 @@ def _prove(
         fold=FastMath.REASSOC in licence, limits=limits or Limits(), present=present,
     )  # fmt: skip
     defined = FastMath.NNAN | FastMath.NINF in licence
-    places = graph.load(parts[0], assume=parts[0].roots if defined else ())
-    report = graph.run()
-    # the target comes last, so that the rules named lead from the source to it and not back
-    goals = graph.load(parts[1])
-    graph.settle()
-    pairs = zip(parts[0].roots, parts[1].roots, strict=True)
-    found = graph.equal([(places[a], goals[b]) for a, b in pairs])
+    if both or len(present) >= ROWS_PAY:  # of those an e-graph can load one program only
+        ends = [join_all(scratch, terms) for terms in (source, target)]
+        parts = [Dag.of(scratch, [*ends[0], *ends[1]])]
+        first, last = (parts[0].roots[: len(ends[0])], parts[0].roots[len(ends[0]) :])
+        places = goals = graph.load(parts[0], assume=first if defined else ())
+        report = graph.run()
+    else:
+        first, last = (part.roots for part in parts)
+        places = graph.load(parts[0], assume=first if defined else ())
+        report = graph.run()
+        # the target comes last, so that the rules named lead from the source to it and not back
+        goals = graph.load(parts[1])
+        graph.settle()
+    found = graph.equal([(places[a], goals[b]) for a, b in zip(first, last, strict=True)])
     return set(report.matches) if found else None, report.stop
 
 
@@ -93,17 +103,18 @@ def candidates(
 
 def attempt(
     rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
-    limits: Limits, seconds: float = math.inf,
+    limits: Limits, *, seconds: float = math.inf, both: bool = False,
 ) -> tuple[Rule, ...] | None:  # fmt: skip
     """Return the rules that match until the target is proved, None where it is not.
 
-    It takes as few iterations as will do, since a short derivation is the one to show.
+    It takes as few iterations as will do, since a short derivation is the one to show. With `both`,
+    the target is rewritten too.
     """
     end = time.perf_counter() + seconds
     for iterations in range(1, limits.iterations + 1):
         left = max(0.0, min(limits.seconds, end - time.perf_counter()))
         short = replace(limits, iterations=iterations, seconds=left)
-        used, stop = _prove(rules, source, target, licence, short)
+        used, stop = _prove(rules, source, target, licence, short, both=both)
         if used is not None:
             return tuple([r for r in rules if r.name in used])
         if stop is not StopReason.ITERATIONS:
@@ -113,7 +124,7 @@ def attempt(
 
 def reduced(
     rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
-    limits: Limits, seconds: float = math.inf,
+    limits: Limits, *, seconds: float = math.inf,
 ) -> tuple[Rule, ...]:  # fmt: skip
     """Leave out halves, quarters, ... and at last single rules while the proof holds.
 

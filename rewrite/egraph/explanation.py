@@ -88,7 +88,8 @@ class Step:
         'mul-one: ?a*1 -> ?a, with ?a = x'
         """
         if self.rule is None:
-            return f"{self.name}: {self.changed[0]!r} is {self.changed[1]!r}"
+            before, after = map(repr, self.changed)
+            return f"{self.name}: {before} is {after if after != before else 'one number'}"
         sides = (self.rule.lhs, self.rule.rhs)[:: 1 if self.forward else -1]
         given = f" if {', '.join(map(repr, self.rule.where))}" if self.rule.where else ""
         values = ", ".join(f"?{name} = {term!r}" for name, term in self.instance)
@@ -128,7 +129,7 @@ class Explanation(Sequence[Step]):
     explained: bool = True
     """Whether the steps lead from the sources to the targets."""
     why: str = ""
-    """If they do not: why not."""
+    """If they do not: why not. If there are no steps: what that means."""
     laws: tuple[Rule, ...] = field(default=())
     """If they do not: laws that are enough, where such are known."""
 
@@ -170,7 +171,8 @@ class Explanation(Sequence[Step]):
             found = [f"{rule!r}    [{rule.licence.name}]" for rule in self.laws]
             return "\n".join([self.why, *found])
         if not self.steps:
-            return "as written" if self.sources == self.targets else "the same, written otherwise"
+            same = self.sources == self.targets
+            return self.why or ("as written" if same else "the same, written otherwise")
         width = len(str(len(self.steps))) + 2
         lines: list[str] = []
         shown = -1
