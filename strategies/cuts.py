@@ -84,5 +84,7 @@ class Values:
         swap = SWAPS.get(code)
         turned = (one[1], one[0], *one[2:]) if swap else one
         if swap and all(a == b or self.agree(a, b) for a, b in zip(turned, other, strict=True)):
-            return Cut(tuple(zip(turned, other, strict=True)), swap, chain(self.store, code, turned))
+            return Cut(
+                tuple(zip(turned, other, strict=True)), swap, chain(self.store, code, turned)
+            )
         return None

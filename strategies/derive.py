@@ -1,4 +1,4 @@
-"""Deriving a result step by step: which parts differ, which laws they need, and how these lead there.
+"""Deriving a result step by step: what differs, which laws it needs, and how they lead there.
 
 Parts that differ are explained by themselves where their values agree, so that what is searched is
 small; where that leads nowhere, what they are parts of is tried. What is returned was replayed.
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from rewrite.dag import Dag
 from rewrite.egraph.assumptions import implied
-from rewrite.egraph.explanation import Explanation
+from rewrite.egraph.explanation import Explanation, Step
 from rewrite.egraph.limits import Limits
 from rewrite.egraph.plain import plain
 from rewrite.egraph.proofs import Law, Move
@@ -129,7 +129,7 @@ class _Search:
         telling = Telling(
             self.store, numbers_as_written([*self.sources, *self.targets]), self.granted
         )
-        steps = []
+        steps: list[Step] = []
         for result, (one, other) in enumerate(zip(self.before, self.after, strict=True)):
             moves = self.moves(one, other, 0)
             if moves is None or len(steps) + len(moves) > MOST_STEPS:
@@ -211,18 +211,19 @@ class _Search:
                 return found
         if self._left() <= 0.0:
             return None
-        ends = [[Term(self.store, node)] for node in (source, target)]
-        rules = candidates(*ends, self.allowed, self.own)
-        first = attempt(rules, *ends, self.allowed, self.limits, seconds=self._left() / 2)
+        one, other = ([Term(self.store, node)] for node in (source, target))
+        rules = candidates(one, other, self.allowed, self.own)
+        first = attempt(rules, one, other, self.allowed, self.limits, seconds=self._left() / 2)
         if first is None:
             rules, left = self._any_number(source, target), self._left() / 2
-            first = attempt(rules, *ends, self.allowed, self.limits, seconds=left, both=True)
+            first = attempt(rules, one, other, self.allowed, self.limits, seconds=left, both=True)
         if first is None:
             return None
         self.laws = first
         found = self._proved(source, target, first, self._left() / 4)
         if found is None:
-            self.laws = reduced(first, *ends, self.allowed, self.limits, seconds=self._left() / 2)
+            left = self._left() / 2
+            self.laws = reduced(first, one, other, self.allowed, self.limits, seconds=left)
             found = self._proved(source, target, self.laws, self._left())
         return found
 

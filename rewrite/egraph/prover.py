@@ -77,16 +77,16 @@ class Prover:
         """Apply every rule once everywhere; tell whether that changed anything."""
         if self._conditional:
             self._learn()
-        found: list[tuple[Rule, tuple[Condition, ...], Binding, int]] = []
+        found: list[tuple[Rule, tuple[Condition, ...], Binding]] = []
         at = roots_of(self.proofs)
         for rule, pattern, asked in self.rules:
             for node in at.get(pattern.code, ()):
                 for binding in matches(self.proofs, pattern, node):
-                    found.append((rule, asked, binding, node))
+                    found.append((rule, asked, binding))
             if time.perf_counter() > deadline:
                 return False
         changed = False
-        for rule, asked, binding, node in found:
+        for rule, asked, binding in found:
             changed |= self._apply(rule, asked, binding)
             if changed and (self._met(pairs) or self.proofs.count > 2 * size):
                 return True
@@ -118,13 +118,20 @@ class Prover:
         moves = self.steps(source, target, deadline)
         if moves is None:
             return None
-        known = Laws(self.store, laws, self.reasons, fold=self.fold)
+        known = Laws(self.store, laws, self.reasons, self.may, fold=self.fold)
         short = shortened(self.store, source, moves, known, deadline)
         return self._resolved(self.store, short, 0)
 
+    def may(self, law: Law, forward: bool) -> bool:
+        """Tell whether a law may be used so: backwards it must not bring what has no value."""
+        if forward or law.rule is None:
+            return True
+        kept = {symbol.name for symbol in symbols_of(law.rule.rhs)}
+        return all(self.known.defined(node) for name, node in law.instance if name not in kept)
+
     def steps(self, source: int, target: int, deadline: float) -> list[Move] | None:
         """Return few steps between two terms that were proved equal, without loops."""
-        moves = Shortest(self.proofs, deadline).moves(source, target)
+        moves = Shortest(self.proofs, deadline, self.may).moves(source, target)
         return None if moves is None else without_loops(self.store, source, moves)
 
     def _resolved(self, store: Store, moves: Sequence[Move], depth: int) -> list[Move] | None:

@@ -1,4 +1,4 @@
-"""The order of steps: inner parts before what they are parts of, so that steps of one place meet."""
+"""The order of steps: inner parts come first, so that steps about one place meet."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,9 +37,7 @@ def _variables(pattern: Pattern, place: Place = ()) -> list[tuple[Place, str]]:
     if pattern.name:
         return [(place, pattern.name)]
     return [
-        found
-        for k, below in enumerate(pattern.below)
-        for found in _variables(below, (*place, k))
+        found for k, below in enumerate(pattern.below) for found in _variables(below, (*place, k))
     ]
 
 

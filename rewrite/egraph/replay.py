@@ -7,6 +7,7 @@ assumptions that are listed; those must follow from the source alone.
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Final
 
 from rewrite.egraph.assumptions import STATED, Known, condition_holds, conditions_of, implied, meet
 from rewrite.egraph.explanation import Assumption, Because, Explanation, Step
@@ -21,9 +22,9 @@ from rewrite.rules import EXPAND, PRECISE, SIMPLIFY
 from rewrite.store import Store
 from rewrite.term import Term
 
-__all__ = ["granted_by", "holds_for", "replay"]
+__all__ = ["brought", "granted_by", "has_values", "holds_for", "replay"]
 
-MOST_NESTED = 40
+MOST_NESTED: Final = 40
 
 
 def replay(explanation: Explanation) -> None:
@@ -107,6 +108,11 @@ class _Replayer:
             self._arithmetic(what, left, right)
         else:
             self._law(what, step, step.rule, left, right)
+            if not has_values(self.known, step):
+                raise ExplanationError(
+                    f"{what}: used backwards, it brings {', '.join(map(repr, brought(step)))}, "
+                    "which may have no value where the terms before it do"
+                )
             self._conditions(what, step, step.rule, depth)
         return after
 
@@ -177,6 +183,19 @@ def holds_for(known: Known, because: Because) -> bool:
         if meeting.steps and not known.defined(bound[meeting.name]):
             return False
     return condition_holds(known, because.condition, bound)
+
+
+def brought(step: Step) -> list[Term]:
+    """Return what a law that is used backwards brings out of nothing: y, where 0 becomes y*0."""
+    if step.forward or step.rule is None:
+        return []
+    kept = {symbol.name for symbol in symbols_of(step.rule.rhs)}
+    return [term for name, term in step.instance if name not in kept]
+
+
+def has_values(known: Known, step: Step) -> bool:
+    """Tell whether all that a step brings out of nothing is known to have a value."""
+    return all(known.defined(plain(known.store, term)) for term in brought(step))
 
 
 def _library() -> set[tuple[str, Rule]]:

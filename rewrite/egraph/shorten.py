@@ -33,9 +33,10 @@ class Laws:
     """Rules by the ops at the heads of their sides, to find the one that makes t of s."""
 
     def __init__(
-        self, store: Store, rules: Iterable[Rule], reasons: Reasons, *, fold: bool
-    ) -> None:
-        self.store, self.reasons, self.fold = store, reasons, fold
+        self, store: Store, rules: Iterable[Rule], reasons: Reasons,
+        may: Callable[[Law, bool], bool], *, fold: bool,
+    ) -> None:  # fmt: skip
+        self.store, self.reasons, self.may, self.fold = store, reasons, may, fold
         self._by_head: dict[tuple[int, int], list[_Sides]] = {}
         self._known: dict[tuple[int, int], tuple[Law, bool] | None] = {}
         for rule in rules:
@@ -58,7 +59,7 @@ class Laws:
             heads = (self.store.code(one), self.store.code(other))
             for sides in (*self._by_head.get(heads, ()), *self._by_head.get((heads[0], -1), ())):
                 law = self._apply(sides, one, other)
-                if law is not None:
+                if law is not None and self.may(law, forward):
                     return law, forward
         return None
 
@@ -214,6 +215,8 @@ def _again(store: Store, term: int, move: Move, laws: Laws) -> Move | None:
     if reasons is None:
         return None
     law = Law(rule, tuple(sorted(bound.items())), reasons)
+    if not laws.may(law, move.forward):
+        return None
     return replace(move, law=law, source=source, target=fill(store, sides[1], bound))
 
 

@@ -8,7 +8,7 @@ what is found is never longer than the forest's proof, and its parts end.
 
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rewrite.egraph.plain import Place
 from rewrite.egraph.proofs import DEEPEST, MOST_MOVES, Law, Move, Proofs
@@ -24,8 +24,8 @@ type Edge = tuple[int, int, Law | None, bool]
 class Shortest:
     """Shortest paths between equal terms, by the state of a closure when this was made."""
 
-    def __init__(self, proofs: Proofs, end: float) -> None:
-        self.proofs, self.store, self.end = proofs, proofs.store, end
+    def __init__(self, proofs: Proofs, end: float, may: Callable[[Law, bool], bool]) -> None:
+        self.proofs, self.store, self.end, self.may = proofs, proofs.store, end, may
         self._groups: dict[tuple[int, ...], list[int]] = {}
         self._keys: dict[int, tuple[int, ...]] = {}
         self._lengths: dict[tuple[int, int], float] = {}
@@ -98,7 +98,8 @@ class Shortest:
 
     def _edges(self, node: int) -> Iterator[tuple[int, float, Law | None, bool]]:
         for other, law, forward in self.proofs.laws.get(node, ()):
-            yield other, 1.0 if forward else BACKWARDS, law, forward
+            if forward or self.may(law, False):
+                yield other, 1.0 if forward else BACKWARDS, law, forward
         key = self._keys.get(node)
         if key is None:
             return

@@ -1,6 +1,7 @@
 """From the steps of a prover to an `Explanation`: terms as they were written, and assumptions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
@@ -10,9 +11,9 @@ from rewrite.dag import Dag
 from rewrite.egraph.assumptions import STATED, Known, conditions_of
 from rewrite.egraph.explanation import ARITHMETIC, Assumption, Because, Meeting, Step
 from rewrite.egraph.language import exact
-from rewrite.egraph.plain import put, written
+from rewrite.egraph.plain import plain, put, written
 from rewrite.egraph.proofs import Move, Reason
-from rewrite.egraph.replay import granted_by, holds_for
+from rewrite.egraph.replay import brought, granted_by, has_values, holds_for
 from rewrite.intervals import Fact
 from rewrite.rule import Rule
 from rewrite.store import Store, Symbol
@@ -77,28 +78,26 @@ class Telling:
         return Because(conditions_of(rule)[reason.place], tuple(meetings))
 
     def assumptions(self, steps: Iterable[Step]) -> tuple[Assumption, ...]:
-        """Return what of the granted facts the conditions of the steps need."""
+        """Return what of the granted facts the steps need."""
         needed: dict[Assumption, None] = {}
-        for because in _conditions(steps):
+        for holds, terms in _demands(steps):
             kept = list(needed)
-            if self._holds(because, kept):
+            if self._enough(holds, kept):
                 continue
-            more = [*kept, *(a for a in self._about(because) if a not in needed)]
+            more = [*kept, *(a for a in self._about(terms) if a not in needed)]
             for one in reversed(more[len(kept) :]):
                 rest = [a for a in more if a != one]
-                if self._holds(because, rest):
+                if self._enough(holds, rest):
                     more = rest
             needed |= dict.fromkeys(more)
         return tuple(needed)
 
-    def _holds(self, because: Because, given: Sequence[Assumption]) -> bool:
-        return holds_for(Known(self.store, granted_by(self.store, given)), because)
+    def _enough(self, holds: Callable[[Known], bool], given: Sequence[Assumption]) -> bool:
+        return holds(Known(self.store, granted_by(self.store, given)))
 
-    def _about(self, because: Because) -> list[Assumption]:
-        """Return the granted facts about parts of what a condition speaks of."""
-        from rewrite.egraph.plain import plain
-
-        roots = [plain(self.store, meeting.known) for meeting in because.meetings]
+    def _about(self, terms: Sequence[Term]) -> list[Assumption]:
+        """Return the granted facts about parts of some terms."""
+        roots = [plain(self.store, term) for term in terms]
         found = []
         for node in Dag.of(self.store, roots).ids.tolist():
             fact = self.granted.get(node)
@@ -108,9 +107,15 @@ class Telling:
         return found
 
 
-def _conditions(steps: Iterable[Step]) -> Iterable[Because]:
+def _demands(
+    steps: Iterable[Step],
+) -> Iterator[tuple[Callable[[Known], bool], list[Term]]]:
+    """Yield what must be known for the steps to hold, and the terms that it is about."""
     for step in steps:
+        if brought(step):
+            yield functools.partial(has_values, step=step), brought(step)
         for because in step.because:
-            yield because
+            about = [meeting.known for meeting in because.meetings]
+            yield functools.partial(holds_for, because=because), about
             for meeting in because.meetings:
-                yield from _conditions(meeting.steps)
+                yield from _demands(meeting.steps)

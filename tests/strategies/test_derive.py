@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_equal_terms_are_derived(source: Term, target: Term) -> None:
     found.check()
     assert plain(source.store, found[0].before) == plain(source.store, source)
     assert plain(source.store, found[-1].after) == plain(source.store, target)
-    assert all(a.after == b.before for a, b in zip(found, found[1:], strict=False))
+    assert all(a.after == b.before for a, b in pairwise(found))
 
 
 def rewritten(rng: random.Random, term: Term, rules: list[Rule], steps: int) -> Term:
@@ -69,13 +70,15 @@ def rewritten(rng: random.Random, term: Term, rules: list[Rule], steps: int) -> 
 
 
 def random_term(rng: random.Random, size: int) -> Term:
-    if size <= 1:
-        return rng.choice([x, y, p, rw.const(2), rw.const(Fraction(1, 2))])
-    left = random_term(rng, size // 2)
-    if rng.random() < 0.3:
-        return rng.choice([rw.exp, rw.sin, lambda t: -t, rw.abs])(random_term(rng, size - 1))
-    right = random_term(rng, size - 1 - size // 2)
-    return rng.choice([left + right, left - right, left * right, left / p, left * left])
+    made: Any = rng.choice([x, y, p, rw.const(2), rw.const(Fraction(1, 2))])
+    if size > 1 and rng.random() < 0.3:
+        made = rng.choice([rw.exp, rw.sin, lambda t: -t, rw.abs])(random_term(rng, size - 1))
+    elif size > 1:
+        left: Any = random_term(rng, size // 2)
+        right = random_term(rng, size - 1 - size // 2)
+        made = rng.choice([left + right, left - right, left * right, left / p, left * left])
+    assert isinstance(made, Term)
+    return made
 
 
 def test_what_rules_make_is_explained_and_replays() -> None:
@@ -256,8 +259,11 @@ def alterations() -> Iterator[tuple[str, Callable[[], Explanation]]]:
         yield f"place {k}", lambda k=k: altered(k, place=(*SOUND[k].place, 0))  # type: ignore[misc]
         yield f"far {k}", lambda k=k: altered(k, place=(1, 1, 1, 1, 1))  # type: ignore[misc]
         yield f"way {k}", lambda k=k: altered(k, forward=not SOUND[k].forward)  # type: ignore[misc]
-        yield f"lost {k}", lambda k=k: replace(  # type: ignore[misc]
-            SOUND, steps=SOUND.steps[:k] + SOUND.steps[k + 1 :]
+        yield (
+            f"lost {k}",
+            lambda k=k: replace(  # type: ignore[misc]
+                SOUND, steps=SOUND.steps[:k] + SOUND.steps[k + 1 :]
+            ),
         )
         yield f"result {k}", lambda k=k: altered(k, result=3)  # type: ignore[misc]
         for name, _ in step.instance:
@@ -281,8 +287,9 @@ def alterations() -> Iterator[tuple[str, Callable[[], Explanation]]]:
     yield "target", lambda: replace(SOUND, targets=((y + z) * 7,))
     yield "licence", lambda: replace(SOUND, licence=FastMath.NONE)
     yield "nothing assumed", lambda: replace(SOUND, assumptions=())
-    yield "too much assumed", lambda: replace(
-        SOUND, assumptions=(*SOUND.assumptions, Assumption("positive", x))
+    yield (
+        "too much assumed",
+        lambda: replace(SOUND, assumptions=(*SOUND.assumptions, Assumption("positive", x))),
     )
 
 
@@ -350,3 +357,16 @@ def test_plain_terms() -> None:
     assert Term(store, plain(store, many)).sexpr() == "(mul (mul x 2) y)"
     assert Term(store, plain(store, rw.const(-0.0))).value == 0.0
     assert Term(store, plain(store, rw.pi * 1)).sexpr() == "(mul pi 1)"
+
+
+def test_nothing_without_a_value_comes_out_of_nothing() -> None:
+    """0 is log(y)*0 where y is positive: who replaces the one by the other must know that."""
+    found = rw.explain(rw.log(y) * 0 + x, x)
+    assert [step.name for step in found] and found.explained
+    assert not rw.explain(x, x + rw.log(y) * 0, limits=QUICK).explained
+    turned = tuple(
+        replace(s, before=s.after, after=s.before, forward=not s.forward) for s in found[::-1]
+    )
+    with pytest.raises(ExplanationError, match=r"backwards.*log\(y\)"):
+        rw.replay(replace(found, sources=found.targets, targets=found.sources, steps=turned))
+    assert rw.explain(x, x + rw.log(p) * 0).explained
