@@ -37,7 +37,9 @@ BUDGET: Final = 2.0
 """An explanation may take so many times the time limit of one search."""
 AGAIN: Final = 1.0
 """Seconds for a part with laws that other parts needed, before its own are looked for."""
-TIGHTEN: Final = 0.15
+TIGHTEN: Final = 0.3
+PART: Final = 0.3
+"""The share of the time that is left which a part may take before what it is part of is tried."""
 SHORTEN: Final = 0.25
 """The share of the time that is left which may be spent on fewer laws, and on fewer steps."""
 MOST_STEPS: Final = 3000
@@ -203,36 +205,49 @@ class _Search:
         return made
 
     def _whole(self, source: int, target: int) -> list[Move] | None:
+        """Derive one term from another; a part may take a share of the time that is left."""
+        top = (source, target) in zip(self.before, self.after, strict=True)
+        outer = self.end
+        if not top:
+            self.end = time.perf_counter() + PART * self._left()
+        found = self._as_one(source, target)
+        self.end = outer
+        return found
+
+    def _as_one(self, source: int, target: int) -> list[Move] | None:
         """Derive one term from another: with laws of other parts, with those that match, or few."""
         self.laws = None
         if self._used:
             found = self._proved(source, target, tuple(self._used), AGAIN)
             if found is not None:
                 return found
-        if self._left() <= 0.0:
-            return None
         one, other = ([Term(self.store, node)] for node in (source, target))
-        rules = candidates(one, other, self.allowed, self.own)
-        first = attempt(rules, one, other, self.allowed, self.limits, seconds=self._left() / 2)
-        if first is None:
-            rules, left = self._any_number(source, target), self._left() / 2
-            first = attempt(rules, one, other, self.allowed, self.limits, seconds=left, both=True)
-        if first is None:
+        for rules in (
+            candidates(one, other, self.allowed, self.own),
+            self._any_number(*one, *other),
+        ):
+            if self.laws is None and self._left() > 0.0:
+                left = 0.6 * self._left()
+                self.laws = attempt(
+                    rules, one, other, self.allowed, self.limits, seconds=left, both=True
+                )
+        if self.laws is None:
             return None
-        self.laws = first
-        found = self._proved(source, target, first, self._left() / 4)
+        found = self._proved(source, target, self.laws, self._left() / 4)
         if found is None:
             left = self._left() / 2
-            self.laws = reduced(first, one, other, self.allowed, self.limits, seconds=left)
+            self.laws = reduced(
+                self.laws, one, other, self.allowed, self.limits, seconds=left, both=True
+            )
             found = self._proved(source, target, self.laws, self._left())
         return found
 
-    def _any_number(self, source: int, target: int) -> list[Rule]:
+    def _any_number(self, *ends: Term) -> list[Rule]:
         """Return the rules for the ops that are there, whatever numbers the rules have.
 
         2*(x*(1/2)) has no 1, but `mul-one` is of use to it.
         """
-        here = set(Dag.of(self.store, [source, target]).code.tolist())
+        here = set(Dag.of(self.store, [end.id for end in ends]).code.tolist())
         return [rule for rule in self.usable if heads(rule.lhs) <= here]
 
     def _left(self) -> float:
@@ -247,7 +262,7 @@ class _Search:
         if best is None:
             return None
         prover, moves = self._fewer(source, target, best, self._soon(TIGHTEN))
-        self._used |= dict.fromkeys(_rules(moves))
+        self._used |= prover.rules_of(moves)
         return prover.derive(source, target, self.usable, self._soon(SHORTEN))
 
     def _soon(self, share: float) -> float:
@@ -261,7 +276,7 @@ class _Search:
         improved = True
         while improved:
             improved = False
-            rules = _rules(best[1])
+            rules = list(best[0].rules_of(best[1]))
             for some in (rules, *([r for r in rules if r is not one] for one in rules)):
                 if frozenset(some) in tried or time.perf_counter() > end:
                     continue
@@ -282,8 +297,3 @@ class _Search:
             return None
         moves = prover.steps(source, target, end)
         return None if moves is None else (prover, moves)
-
-
-def _rules(moves: Sequence[Move]) -> list[Rule]:
-    """Return the rules that steps use, each once."""
-    return list(dict.fromkeys(move.law.rule for move in moves if move.law.rule is not None))

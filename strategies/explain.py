@@ -124,7 +124,7 @@ def attempt(
 
 def reduced(
     rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
-    limits: Limits, *, seconds: float = math.inf,
+    limits: Limits, *, seconds: float = math.inf, both: bool = False,
 ) -> tuple[Rule, ...]:  # fmt: skip
     """Leave out halves, quarters, ... and at last single rules while the proof holds.
 
@@ -138,7 +138,7 @@ def reduced(
             if time.perf_counter() > end:
                 return tuple(kept)
             rest = kept[:at] + kept[at + size :]
-            used = _prove(rest, source, target, licence, limits)[0]
+            used = _prove(rest, source, target, licence, limits, both=both)[0]
             if used is None:
                 at += size
             else:

@@ -1,18 +1,19 @@
-"""Matching in classes: a pattern as nested tuples, and every way in which an e-node matches it."""
+"""Matching in classes: patterns as programs, and every way in which an e-node matches one."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 from rewrite import ops
+from rewrite.constants import Constant
 from rewrite.dag import Dag
 from rewrite.egraph.plain import plain
 from rewrite.egraph.proofs import Proofs
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["Pattern", "matches", "pattern_of"]
+__all__ = ["Binding", "Pattern", "Program", "Snapshot", "pattern_of", "program_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,59 +48,106 @@ def pattern_of(term: Term) -> Pattern:
 
 
 type Binding = dict[str, int]
+type Registers = tuple[int, ...]
 
 
-def matches(proofs: Proofs, pattern: Pattern, node: int) -> Iterator[Binding]:
-    """Yield what the variables stand for wherever an e-node matches; each value is a term of it."""
-    return _below(proofs, pattern.below, proofs.store.children(node), 0, {})
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A pattern as steps on registers, the first of which are the children of an e-node.
+
+    After de Moura & Bjorner 2007, "Efficient E-matching for SMT solvers". `(code, k, -1)` adds the
+    children of each e-node of that op in the class of register k, `(-1, k, j)` asks for the same
+    class as register j's, and `(-2, k, j)` for the class of constant number j.
+    """
+
+    code: int
+    steps: tuple[tuple[int, int, int], ...]
+    names: tuple[tuple[str, int], ...]
+    constants: tuple[Constant, ...]
 
 
-def _below(
-    proofs: Proofs, patterns: tuple[Pattern, ...], args: tuple[int, ...], at: int, bound: Binding
-) -> Iterator[Binding]:
-    if at == len(patterns):
-        yield bound
-        return
-    for more in _term(proofs, patterns[at], args[at], bound):
-        yield from _below(proofs, patterns, args, at + 1, more)
+def program_of(term: Term) -> Program:
+    """Return a side of a rule as a program; what has many answers is asked last."""
+    return _program(term.store, term.id)
 
 
-def _term(proofs: Proofs, pattern: Pattern, node: int, bound: Binding) -> Iterator[Binding]:
-    if pattern.name:
-        known = bound.get(pattern.name)
-        if known is None:
-            yield {**bound, pattern.name: node}
-        elif proofs.equal(known, node):
-            yield bound
-        return
-    root = proofs.find(node)
-    if pattern.constant is not None:
-        if _holds_constant(proofs, root, pattern.constant):
-            yield bound
-        return
-    if root in proofs.constant:
-        return  # a class with an exact value needs no other form of it
-    for member in proofs.members[root]:
-        if proofs.store.code(member) == pattern.code:
-            args = proofs.store.children(member)
-            yield from _below(proofs, pattern.below, args, 0, bound)
+@functools.lru_cache(maxsize=4096)
+def _program(store: Store, node: int) -> Program:
+    pattern = _pattern(store, node)
+    steps: list[tuple[int, int, int]] = []
+    names: dict[str, int] = {}
+    constants: list[Constant] = []
+    waiting: list[tuple[int, Pattern]] = []
+    count = 0
+
+    def enter(below: tuple[Pattern, ...]) -> None:
+        nonlocal count
+        for part in below:
+            place, count = count, count + 1
+            if part.constant is not None:
+                assert part.constant.value is not None
+                constants.append(part.constant.value)
+                steps.append((-2, place, len(constants) - 1))
+            elif not part.name:
+                waiting.append((place, part))
+            elif names.setdefault(part.name, place) != place:
+                steps.append((-1, place, names[part.name]))
+
+    enter(pattern.below)
+    while waiting:
+        place, part = waiting.pop(0)
+        steps.append((part.code, place, -1))
+        enter(part.below)
+    return Program(pattern.code, tuple(steps), tuple(names.items()), tuple(constants))
 
 
-def _holds_constant(proofs: Proofs, root: int, constant: Term) -> bool:
-    value: Any = constant.value
-    node = proofs.store.constant(value)
-    return node in proofs.root and proofs.find(node) == root
+class Snapshot:
+    """The classes as they are now, for matching many patterns."""
 
-
-def roots_of(proofs: Proofs) -> dict[int, list[int]]:
-    """Return the e-nodes of each op that a rule may match at, oldest first."""
-    found: dict[int, list[int]] = {}
-    for root, members in proofs.members.items():
-        if root not in proofs.constant:
+    def __init__(self, proofs: Proofs) -> None:
+        self.proofs, self.store = proofs, proofs.store
+        self.root = {node: proofs.find(node) for node in proofs.root}
+        self._children: dict[int, dict[int, list[Registers]]] = {}
+        self._at: dict[int, list[int]] = {}
+        for root, members in proofs.members.items():
+            if root in proofs.constant:
+                continue  # a class with an exact value needs no other form of it
+            below = self._children[root] = {}
             for node in members:
-                code = proofs.store.code(node)
+                code = self.store.code(node)
                 if code > ops.PVAR.code:
-                    found.setdefault(code, []).append(node)
-    for nodes in found.values():
-        nodes.sort()
-    return found
+                    below.setdefault(code, []).append(self.store.children(node))
+                    self._at.setdefault(code, []).append(node)
+        for nodes in self._at.values():
+            nodes.sort()
+
+    def matches(self, program: Program) -> Iterator[Binding]:
+        """Yield what the variables stand for wherever an e-node matches: terms, oldest first."""
+        return self.matches_at(program, self._at.get(program.code, ()))
+
+    def matches_at(self, program: Program, nodes: Iterable[int]) -> Iterator[Binding]:
+        """Yield what the variables stand for where one of these e-nodes matches."""
+        constants = [self.root.get(self.store.constant(v), -1) for v in program.constants]
+        for node in nodes:
+            for found in self._run(program, constants, self.store.children(node)):
+                yield {name: found[k] for name, k in program.names}
+
+    def _run(self, program: Program, constants: list[int], children: Registers) -> list[Registers]:
+        root, found = self.root, [children]
+        for code, k, j in program.steps:
+            if code >= 0:
+                found = [
+                    (*regs, *below)
+                    for regs in found
+                    for below in self._children.get(root[regs[k]], _NONE).get(code, ())
+                ]
+            elif code == -1:
+                found = [regs for regs in found if root[regs[k]] == root[regs[j]]]
+            else:
+                found = [regs for regs in found if root[regs[k]] == constants[j]]
+            if not found:
+                break
+        return found
+
+
+_NONE: Final[dict[int, list[Registers]]] = {}

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from rewrite.egraph.assumptions import Known, condition_holds, conditions_of, meet
-from rewrite.egraph.ematch import Binding, matches, pattern_of, roots_of
+from rewrite.egraph.ematch import Binding, Snapshot, program_of
 from rewrite.egraph.folding import folded
 from rewrite.egraph.limits import Limits
 from rewrite.egraph.plain import fill
@@ -20,6 +20,7 @@ from rewrite.egraph.shorten import Laws, shortened, without_loops
 from rewrite.egraph.shortest import Shortest
 from rewrite.intervals import Fact
 from rewrite.rule import Condition, Rule, symbols_of
+from rewrite.rules import EXPAND
 from rewrite.store import Store
 
 __all__ = ["Prover"]
@@ -27,6 +28,7 @@ __all__ = ["Prover"]
 FORMS: Final = 4
 """So many terms of a class are kept for what they say of its value."""
 SWEEPS: Final = 2
+_GROWING: Final = frozenset(rule.name for rule in EXPAND)
 MOST_NODES: Final = 10_000
 """So many e-nodes are allowed in any case: the rules are few, and there is no back-off."""
 DEEPEST: Final = 8
@@ -43,7 +45,10 @@ class Prover:
         self.proofs = Proofs(store)
         self.known = Known(store, granted)
         self.fold = fold
-        self.rules = [(rule, pattern_of(rule.lhs), conditions_of(rule)) for rule in rules]
+        first = sorted(
+            rules, key=lambda rule: rule.name in _GROWING
+        )  # what shrinks, before the rest
+        self.rules = [(rule, program_of(rule.lhs), conditions_of(rule)) for rule in first]
         self.forms: dict[int, list[int]] = {}
         """Of a class, terms that are known to have a value, and what is known of them differs."""
         self._conditional = any(asked for *_, asked in self.rules)
@@ -78,11 +83,9 @@ class Prover:
         if self._conditional:
             self._learn()
         found: list[tuple[Rule, tuple[Condition, ...], Binding]] = []
-        at = roots_of(self.proofs)
-        for rule, pattern, asked in self.rules:
-            for node in at.get(pattern.code, ()):
-                for binding in matches(self.proofs, pattern, node):
-                    found.append((rule, asked, binding))
+        classes = Snapshot(self.proofs)
+        for rule, program, asked in self.rules:
+            found += [(rule, asked, binding) for binding in classes.matches(program)]
             if time.perf_counter() > deadline:
                 return False
         changed = False
@@ -121,6 +124,22 @@ class Prover:
         known = Laws(self.store, laws, self.reasons, self.may, fold=self.fold)
         short = shortened(self.store, source, moves, known, deadline)
         return self._resolved(self.store, short, 0)
+
+    def rules_of(self, moves: Iterable[Move]) -> dict[Rule, None]:
+        """Return the rules that steps use, and those that their conditions rest on."""
+        found: dict[Rule, None] = {}
+        waiting = list(moves)
+        seen: set[tuple[int, int]] = set()
+        while waiting:
+            law = waiting.pop(0).law
+            if law.rule is not None:
+                found[law.rule] = None
+            for witness in (w for reason in law.because for w in reason.witnesses):
+                pair = (witness.node, witness.form)
+                if witness.node != witness.form and pair not in seen:
+                    seen.add(pair)
+                    waiting += self.proofs.moves(*pair) or ()
+        return found
 
     def may(self, law: Law, forward: bool) -> bool:
         """Tell whether a law may be used so: backwards it must not bring what has no value."""
