@@ -13,9 +13,9 @@ from rewrite.dag import Dag
 from rewrite.egraph.assumptions import implied
 from rewrite.egraph.explanation import Explanation, Step
 from rewrite.egraph.limits import Limits
-from rewrite.egraph.plain import plain
+from rewrite.egraph.plain import Plain
 from rewrite.egraph.proofs import Law, Move
-from rewrite.egraph.prover import Prover
+from rewrite.egraph.prover import MOST_NODES, Prover
 from rewrite.egraph.relevance import heads
 from rewrite.egraph.replay import replay
 from rewrite.egraph.telling import Telling, numbers_as_written
@@ -34,7 +34,11 @@ from strategies.explain import attempt, candidates, reduced
 __all__ = ["derived", "explain"]
 
 BUDGET: Final = 2.0
-"""An explanation may take so many times the time limit of one search."""
+"""An explanation may take so many times the time limit of one search, in seconds of the CPU."""
+WAIT: Final = 3.0
+"""And so many times that in seconds of the clock, where the machine is busy."""
+FEW_NODES: Final = 4000
+"""With all rules that match, of which there are many, e-nodes are few; else fewer rules do."""
 AGAIN: Final = 1.0
 """Seconds for a part with laws that other parts needed, before its own are looked for."""
 TIGHTEN: Final = 0.3
@@ -111,10 +115,12 @@ class _Search:
 
     def __post_init__(self) -> None:
         """Load both programs."""
-        self.end = time.perf_counter() + BUDGET * self.limits.seconds
+        budget = BUDGET * self.limits.seconds
+        self.end, self.last = time.process_time() + budget, time.perf_counter() + WAIT * budget
         self.fold = FastMath.REASSOC in self.allowed
-        self.before = [plain(self.store, term) for term in self.sources]
-        self.after = [plain(self.store, term) for term in self.targets]
+        made = Plain(self.store)
+        self.before = [made.of(term) for term in self.sources]
+        self.after = [made.of(term) for term in self.targets]
         require_numbers(Dag.of(self.store, [*self.before, *self.after]), "an explanation")
         names = {rule.name for rule in self.own}
         library = [r for r in (*SIMPLIFY, *EXPAND) if r.name not in names]
@@ -209,7 +215,7 @@ class _Search:
         top = (source, target) in zip(self.before, self.after, strict=True)
         outer = self.end
         if not top:
-            self.end = time.perf_counter() + PART * self._left()
+            self.end = time.process_time() + PART * self._left()
         found = self._as_one(source, target)
         self.end = outer
         return found
@@ -233,7 +239,7 @@ class _Search:
                 )
         if self.laws is None:
             return None
-        found = self._proved(source, target, self.laws, self._left() / 4)
+        found = self._proved(source, target, self.laws, self._left() / 4, FEW_NODES)
         if found is None:
             left = self._left() / 2
             self.laws = reduced(
@@ -251,14 +257,19 @@ class _Search:
         return [rule for rule in self.usable if heads(rule.lhs) <= here]
 
     def _left(self) -> float:
-        return max(0.0, self.end - time.perf_counter())
+        """Return the seconds that are left: of this process, as others must not change the result.
+
+        Of the clock on the wall there are more, as a last resort.
+        """
+        return max(0.0, min(self.end - time.process_time(), self.last - time.perf_counter()))
 
     def _proved(
-        self, source: int, target: int, rules: Sequence[Rule], seconds: float
-    ) -> list[Move] | None:
+        self, source: int, target: int, rules: Sequence[Rule], seconds: float,
+        nodes: int = MOST_NODES,
+    ) -> list[Move] | None:  # fmt: skip
         """Derive one term from another with some rules, then with fewer of them."""
-        end = time.perf_counter() + min(seconds, self._left())
-        best = self._run(source, target, rules, end)
+        end = time.process_time() + min(seconds, self._left())
+        best = self._run(source, target, rules, end, nodes)
         if best is None:
             return None
         prover, moves = self._fewer(source, target, best, self._soon(TIGHTEN))
@@ -266,7 +277,7 @@ class _Search:
         return prover.derive(source, target, self.usable, self._soon(SHORTEN))
 
     def _soon(self, share: float) -> float:
-        return time.perf_counter() + share * self._left()
+        return time.process_time() + share * self._left()
 
     def _fewer(
         self, source: int, target: int, best: tuple[Prover, list[Move]], end: float
@@ -278,21 +289,22 @@ class _Search:
             improved = False
             rules = list(best[0].rules_of(best[1]))
             for some in (rules, *([r for r in rules if r is not one] for one in rules)):
-                if frozenset(some) in tried or time.perf_counter() > end:
+                if frozenset(some) in tried or time.process_time() > end:
                     continue
                 tried.add(frozenset(some))
-                again = self._run(source, target, some, min(end, time.perf_counter() + AGAIN))
+                again = self._run(source, target, some, min(end, time.process_time() + AGAIN))
                 if again is not None and len(again[1]) < len(best[1]):
                     best, improved = again, True
                     break
         return best
 
     def _run(
-        self, source: int, target: int, rules: Sequence[Rule], end: float
+        self, source: int, target: int, rules: Sequence[Rule], end: float, nodes: int = MOST_NODES
     ) -> tuple[Prover, list[Move]] | None:
         more = (ALWAYS,) if self.fold and ALWAYS not in rules else ()
         prover = Prover(self.store, (*rules, *more), fold=self.fold, granted=self.granted)
-        limits = replace(self.limits, seconds=max(0.0, end - time.perf_counter()))
+        left = max(0.0, end - time.process_time())
+        limits = replace(self.limits, seconds=left, nodes=nodes)
         if not prover.prove([(source, target)], limits):
             return None
         moves = prover.steps(source, target, end)

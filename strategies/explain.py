@@ -110,9 +110,9 @@ def attempt(
     It takes as few iterations as will do, since a short derivation is the one to show. With `both`,
     the target is rewritten too.
     """
-    end = time.perf_counter() + seconds
+    end = time.process_time() + seconds
     for iterations in range(1, limits.iterations + 1):
-        left = max(0.0, min(limits.seconds, end - time.perf_counter()))
+        left = max(0.0, min(limits.seconds, end - time.process_time()))
         short = replace(limits, iterations=iterations, seconds=left)
         used, stop = _prove(rules, source, target, licence, short, both=both)
         if used is not None:
@@ -130,12 +130,12 @@ def reduced(
 
     After so many seconds no further ones are left out.
     """
-    end, kept = time.perf_counter() + seconds, list(rules)
+    end, kept = time.process_time() + seconds, list(rules)
     size = max(1, len(kept) // 2)
     while True:
         at = 0
         while at < len(kept):
-            if time.perf_counter() > end:
+            if time.process_time() > end:
                 return tuple(kept)
             rest = kept[:at] + kept[at + size :]
             used = _prove(rest, source, target, licence, limits, both=both)[0]

@@ -6,7 +6,7 @@ constant that has an exact value is that integer or fraction, however it was wri
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from fractions import Fraction
 
 from rewrite import ops
 from rewrite.constants import Constant, as_constant
@@ -15,7 +15,7 @@ from rewrite.egraph.language import exact
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["fill", "plain", "put", "rows_of", "subterm", "written"]
+__all__ = ["Plain", "fill", "plain", "put", "rows_of", "subterm"]
 
 type Place = tuple[int, ...]
 """Which child to go to, from the root downwards."""
@@ -29,35 +29,50 @@ def plain(store: Store, term: Term) -> int:
     >>> Term(x.store, plain(x.store, rw.apply("add", x, 1.0, 0.5))).sexpr()
     '(add (add x 1) 1/2)'
     """
-    return _rebuilt(store, term, _exactly)
+    return Plain(store).of(term)
 
 
-def written(store: Store, node: int, originals: Mapping[Any, Constant]) -> Term:
-    """Return a plain term with its numbers as they were written where they came from."""
+class Plain:
+    """Brings terms into a store in plain form, what they share only once.
 
-    def as_written(value: Constant) -> Constant:
-        return originals.get(exact(value), value)
+    `numbers` says how an exact number is to be written, by default as an integer or a fraction.
+    """
 
-    return Term(store, _rebuilt(store, Term(store, node), as_written))
+    def __init__(self, store: Store, numbers: Mapping[Fraction, Constant] | None = None) -> None:
+        self.store, self.numbers = store, numbers or {}
+        self._made: dict[Store, dict[int, int]] = {}
+
+    def of(self, term: Term) -> int:
+        """Return the plain form of a term."""
+        store, made = term.store, self._made.setdefault(term.store, {})
+        stack = [term.id]
+        while stack:
+            node = stack[-1]
+            missing = [child for child in store.children(node) if child not in made]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            if node not in made:
+                args = [made[child] for child in store.children(node)]
+                made[node] = (
+                    chain(self.store, store.code(node), args) if args else self._leaf(store, node)
+                )
+        return made[term.id]
+
+    def _leaf(self, store: Store, node: int) -> int:
+        value = store.value(node)
+        if value is None:
+            return self.store.symbol(store.symbols[store.payload(node)], store.code(node))
+        rational = exact(value)
+        if rational is None:
+            return self.store.constant(value)
+        return self.store.constant(self.numbers.get(rational, as_constant(rational)))
 
 
 def _exactly(value: Constant) -> Constant:
     rational = exact(value)
     return value if rational is None else as_constant(rational)
-
-
-def _rebuilt(store: Store, term: Term, number: Any) -> int:
-    dag = Dag.of(term.store, [term.id])
-    made: list[int] = []
-    for at, (code, args) in enumerate(dag.rows()):
-        value = dag.value[at]
-        if isinstance(value, Symbol):
-            made.append(store.symbol(value, code))
-        elif value is not None:
-            made.append(store.constant(number(value)))
-        else:
-            made.append(chain(store, code, [made[a] for a in args]))
-    return made[dag.roots[0]]
 
 
 def chain(store: Store, code: int, args: Sequence[int]) -> int:

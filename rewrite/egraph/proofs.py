@@ -6,7 +6,7 @@ what its two sides become for one instance, so that each step of a proof is betw
 exist. Terms with children of the same classes are joined by congruence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,8 @@ from rewrite.store import Store
 
 __all__ = ["Law", "Move", "Proofs"]
 
-MOST_MOVES: Final = 4000
+MOST_WORK: Final = 50_000
+"""So many nodes may be rebuilt by the steps of a proof: each costs what is above its place."""
 DEEPEST: Final = 150
 """How deep a congruence may need other congruences before a proof is given up."""
 
@@ -212,15 +213,10 @@ class Proofs:
 
     def moves(self, source: int, target: int) -> list[Move] | None:
         """Return the steps from one term to an equal one, None where they are too many."""
-        found: list[Move] = []
         try:
-            for move in self._moves(source, target, (), 0):
-                found.append(move)
-                if len(found) > MOST_MOVES:
-                    return None
+            return bounded(self._moves(source, target, (), 0))
         except _TooDeep:
             return None
-        return found
 
     def _moves(self, source: int, target: int, place: Place, depth: int) -> Iterator[Move]:
         if depth > DEEPEST:
@@ -251,6 +247,18 @@ class Proofs:
             down.append((above, node, law, not forward))
             node = above
         return [*climb[: up[node]], *reversed(down)]
+
+
+def bounded(moves: Iterable[Move]) -> list[Move] | None:
+    """Return steps, None where it would take too long to write them down."""
+    found: list[Move] = []
+    work = 0
+    for move in moves:
+        found.append(move)
+        work += 1 + len(move.place)
+        if work > MOST_WORK:
+            return None
+    return found
 
 
 class _TooDeep(Exception):

@@ -23,14 +23,14 @@ from rewrite.rule import Condition, Rule, symbols_of
 from rewrite.rules import EXPAND
 from rewrite.store import Store
 
-__all__ = ["Prover"]
+__all__ = ["MOST_NODES", "Prover"]
 
 FORMS: Final = 4
 """So many terms of a class are kept for what they say of its value."""
 SWEEPS: Final = 2
 _GROWING: Final = frozenset(rule.name for rule in EXPAND)
 MOST_NODES: Final = 10_000
-"""So many e-nodes are allowed in any case: the rules are few, and there is no back-off."""
+"""E-nodes for few rules: there is no back-off."""
 DEEPEST: Final = 8
 """So many conditions may rest on steps whose conditions rest on others."""
 
@@ -56,11 +56,11 @@ class Prover:
 
     def prove(self, pairs: Sequence[tuple[int, int]], limits: Limits) -> bool:
         """Run the rules until each pair is equal, or nothing is left to do, or a limit is met."""
-        begin = time.perf_counter()
+        begin = time.process_time()
         for pair in pairs:
             for node in pair:
                 self.proofs.add(node)
-        size = max(limits.node_limit(self.proofs.count), MOST_NODES)
+        size = limits.node_limit(self.proofs.count)
         for _ in range(limits.iterations + 1):
             self._settle()
             if self._met(pairs):
@@ -68,7 +68,7 @@ class Prover:
             deadline = begin + limits.seconds
             if self.proofs.conflict or self.proofs.count > size:
                 return False
-            if time.perf_counter() > deadline:
+            if time.process_time() > deadline:
                 return False
             if not self._iterate(pairs, size, deadline):
                 break
@@ -86,7 +86,7 @@ class Prover:
         classes = Snapshot(self.proofs)
         for rule, program, asked in self.rules:
             found += [(rule, asked, binding) for binding in classes.matches(program)]
-            if time.perf_counter() > deadline:
+            if time.process_time() > deadline:
                 return False
         changed = False
         for rule, asked, binding in found:

@@ -13,7 +13,7 @@ from rewrite.egraph.assumptions import STATED, Known, condition_holds, condition
 from rewrite.egraph.explanation import Assumption, Because, Explanation, Step
 from rewrite.egraph.folding import folded
 from rewrite.egraph.language import exact
-from rewrite.egraph.plain import fill, plain, put, subterm
+from rewrite.egraph.plain import Plain, fill, plain, put, subterm
 from rewrite.errors import ExplanationError, RewriteError
 from rewrite.fastmath import FastMath
 from rewrite.intervals import TOP, Fact
@@ -54,6 +54,7 @@ class _Replayer:
     def __init__(self, explanation: Explanation) -> None:
         self.explanation = explanation
         self.store = Store()
+        self._plain = Plain(self.store)
         self.known = Known(self.store, granted_by(self.store, explanation.assumptions))
         self.rules = {(rule.name, rule) for rule in explanation.own} | _library()
 
@@ -67,10 +68,10 @@ class _Replayer:
                 "nothing may be assumed: the licence lacks NNAN or NINF, or there are several "
                 "sources, of which one may be finite where another is not"
             )
-        root = plain(self.store, given.sources[0])
+        root = self._plain.of(given.sources[0])
         follows = Known(self.store, implied(self.store, root))
         for one in given.assumptions:
-            node = plain(self.store, one.term)
+            node = self._plain.of(one.term)
             if one.kind not in STATED or not getattr(follows.fact(node), one.kind):
                 raise ExplanationError(f"{one} does not follow from a finite {given.sources[0]!r}")
 
@@ -80,7 +81,7 @@ class _Replayer:
         """Check that steps lead from one term to another."""
         if depth > MOST_NESTED:
             raise ExplanationError(f"{what}: conditions rest on conditions without end")
-        at = plain(self.store, source)
+        at = self._plain.of(source)
         for number, step in enumerate(steps, 1):
             place = f"{what}, step {number} ({step.name})"
             try:
@@ -89,13 +90,13 @@ class _Replayer:
                 raise
             except (RewriteError, IndexError, KeyError) as error:
                 raise ExplanationError(f"{place} cannot be replayed: {error}") from error
-        if at != plain(self.store, target):
+        if at != self._plain.of(target):
             raise ExplanationError(
                 f"{what}: the last step leads to {Term(self.store, at)!r}, not to {target!r}"
             )
 
     def _step(self, what: str, at: int, step: Step, depth: int) -> int:
-        before, after = plain(self.store, step.before), plain(self.store, step.after)
+        before, after = self._plain.of(step.before), self._plain.of(step.after)
         if before != at:
             raise ExplanationError(
                 f"{what} begins at {step.before!r}, which is not what the step before it made"
@@ -131,7 +132,7 @@ class _Replayer:
             raise ExplanationError(f"{what}: {rule!r} is no rule of the library, nor one given")
         if not rule.symbolic or rule.licence not in self.explanation.licence:
             raise ExplanationError(f"{what}: the licence does not allow {rule!r}")
-        values = {name: plain(self.store, term) for name, term in step.instance}
+        values = {name: self._plain.of(term) for name, term in step.instance}
         for symbol in symbols_of(rule.lhs):
             if symbol.name not in values:
                 raise ExplanationError(f"{what}: it is not said what ?{symbol.name} stands for")

@@ -100,7 +100,7 @@ def shortened(
         ordered = _redone(store, start, inner_first(kept), wholes(store, start, kept)[-1], laws)
         kept = _skipping(store, start, kept if ordered is None else ordered, laws, deadline)
         kept = _without_pairs(store, start, kept, laws, deadline)
-        if len(kept) == before or time.perf_counter() > deadline:
+        if len(kept) == before or time.process_time() > deadline:
             break
     return [_forwards(move, laws) for move in kept]
 
@@ -134,7 +134,7 @@ def _skipping(
     at = 0
     while at < len(moves):
         step, ahead = moves[at], at + 1
-        if time.perf_counter() < deadline:
+        if time.process_time() < deadline:
             for further in range(len(moves), at + 1, -1):
                 found = _one_law(store, terms[at], terms[further], laws)
                 if found is not None:
@@ -169,7 +169,7 @@ def _without_pairs(
     at = 0
     while at < len(moves):
         for other in range(len(moves) - 1, at - 1, -1):
-            if time.perf_counter() > deadline:
+            if time.process_time() > deadline:
                 return moves
             rest = [m for k, m in enumerate(moves) if k not in (at, other)]
             redone = _redone(store, start, rest, goal, laws)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from rewrite.egraph.plain import Place
-from rewrite.egraph.proofs import DEEPEST, MOST_MOVES, Law, Move, Proofs
+from rewrite.egraph.proofs import DEEPEST, Law, Move, Proofs, bounded
 
 __all__ = ["Shortest"]
 
@@ -37,12 +37,7 @@ class Shortest:
 
     def moves(self, source: int, target: int) -> list[Move] | None:
         """Return the steps from one term to an equal one, None where they are too many."""
-        found: list[Move] = []
-        for move in self._moves(source, target, (), 0):
-            found.append(move)
-            if len(found) > MOST_MOVES:
-                return None
-        return found
+        return bounded(self._moves(source, target, (), 0))
 
     def _moves(self, source: int, target: int, place: Place, depth: int) -> Iterator[Move]:
         for one, other, law, forward in self._route(source, target, depth):
@@ -60,7 +55,7 @@ class Shortest:
         key = (source, target)
         if key not in self._routes:
             found = None
-            if depth < DEEPEST and time.perf_counter() < self.end:
+            if depth < DEEPEST and time.process_time() < self.end:
                 found = self._search(source, target)
             self._routes[key] = self.proofs.path(source, target) if found is None else found
         return self._routes[key]
@@ -79,7 +74,7 @@ class Shortest:
             if node in done:
                 continue
             done.add(node)
-            if time.perf_counter() > self.end:
+            if time.process_time() > self.end:
                 return None
             for other, more, law, forward in self._edges(node):
                 total = cost + more

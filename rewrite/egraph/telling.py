@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -11,7 +11,7 @@ from rewrite.dag import Dag
 from rewrite.egraph.assumptions import STATED, Known, conditions_of
 from rewrite.egraph.explanation import ARITHMETIC, Assumption, Because, Meeting, Step
 from rewrite.egraph.language import exact
-from rewrite.egraph.plain import plain, put, written
+from rewrite.egraph.plain import Plain, plain, put
 from rewrite.egraph.proofs import Move, Reason
 from rewrite.egraph.replay import brought, granted_by, has_values, holds_for
 from rewrite.intervals import Fact
@@ -43,13 +43,13 @@ class Telling:
     numbers: Mapping[Fraction, Constant]
     granted: Mapping[int, Fact]
     """What may be assumed of plain terms of the store."""
-    _written: dict[int, Term] = field(default_factory=dict)
+    _written: Plain | None = None
 
     def term(self, node: int) -> Term:
         """Return a plain term as it is written."""
-        if node not in self._written:
-            self._written[node] = written(self.store, node, self.numbers)
-        return self._written[node]
+        if self._written is None:
+            self._written = Plain(self.store, self.numbers)
+        return Term(self.store, self._written.of(Term(self.store, node)))
 
     def steps(self, start: int, moves: Sequence[Move], result: int = 0) -> tuple[Step, ...]:
         """Return the steps from a plain term on."""
