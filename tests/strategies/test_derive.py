@@ -309,6 +309,14 @@ def test_whatever_is_altered_is_refused(change: Callable[[], Explanation]) -> No
         rw.replay(made)
 
 
+def test_a_step_changes_no_other_place() -> None:
+    found = rw.explain(x * 1 + y, x + y)
+    (step,) = found
+    assert step.place == (0,)
+    with pytest.raises(ExplanationError, match=r"changes more than what stands at \(0,\)"):
+        rw.replay(replace(found, steps=(replace(step, after=x + z),), targets=(x + z,)))
+
+
 def test_a_false_law_under_a_true_name_is_refused() -> None:
     rule = SIMPLIFY["mul-one"]
     false = Rule("mul-one", rule.lhs, rule.rhs + 1, licence=rule.licence)
