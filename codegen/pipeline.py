@@ -29,6 +29,7 @@ from codegen.target import Float, Target, get
 from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.debug import emit
+from rewrite.egraph.explanation import Explanation
 from rewrite.egraph.limits import Limits, Report
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import Mode, mode_of
@@ -39,6 +40,7 @@ from rewrite.term import Term
 from strategies.base import Strategy
 from strategies.base import strategy as strategy_of
 from strategies.custom import follow, rules_of
+from strategies.derive import derived
 from strategies.explain import sufficient
 from strategies.presets import GuardJudge, Setting, named_plan
 
@@ -71,27 +73,25 @@ class Optimized:
     def rules(self) -> tuple[Rule, ...]:
         """A smallest set of rules found that makes the result equal to the source.
 
-        Empty where none is needed, and where none was found within the limits.
+        Empty where none is needed, and where none was found within the limits. The steps of
+        `explain` may use others, with which there are fewer of them.
         """
         return self._proof or ()
 
-    def explain(self) -> str:
-        """Say which laws lead from the source to the result.
-
-        They are a set from which no rule can be left out, found by trying; with exact arithmetic on
-        constants beside them.
-        """
+    @cached_property
+    def _explanation(self) -> Explanation:
+        found = derived(self._source, self._target, self._licence, self.limits, self._own)
         if self._source == self._target:
-            return "nothing cheaper was found; the result is as written"
-        if self._proof is None:
-            return (
-                "which laws lead to the result was not proved within the limits of "
-                f"{self.limits.iterations} iterations and {self.limits.time_limit(0):g} seconds; "
-                "limits= sets others, and .report says which rules matched"
-            )
-        if not self._proof:
-            return "exact arithmetic on constants alone"
-        return "\n".join(f"{rule!r}    [{rule.licence.name}]" for rule in self._proof)
+            return replace(found, why="nothing cheaper was found; the result is as written")
+        return found
+
+    def explain(self) -> Explanation:
+        """Derive the result from the source, one law a step; it prints as on paper.
+
+        It takes at most about twice the time limit of the search. Where no derivation is found
+        within it, `.explained` is False, and laws that are enough are named instead.
+        """
+        return self._explanation
 
     def __repr__(self) -> str:
         """Show the result and the gain."""

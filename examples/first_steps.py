@@ -10,7 +10,7 @@ pdf = rw.exp(-((x / s) ** 2) / 2) / (rw.sqrt(2 * rw.pi) * s)
 best = rw.optimize(pdf)
 print(f"{pdf!r}\n  becomes {best.terms!r}")
 print(f"  {best.cost_before:.2f} -> {best.cost_after:.2f} {best.model.unit} ({best.model.name})")
-print("  by these laws:\n    " + best.explain().replace("\n", "\n    "))
+print("  step by step:\n    " + str(best.explain()).replace("\n", "\n    "))
 
 f = rw.compile([x, s], pdf)
 points = np.linspace(-3, 3, 5)

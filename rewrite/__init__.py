@@ -33,7 +33,9 @@ _HOME: Final[dict[str, str]] = {
             "at_least at_most atom integer literal negative nonneg nonpos nonzero positive "
             "symbolic",
         "rewrite.fastmath": "FastMath",
+        "rewrite.egraph.explanation": "Explanation Step",
         "rewrite.egraph.limits": "Limits Report StopReason",
+        "rewrite.egraph.replay": "replay",
         "rewrite.cost": "CostModel LatencyModel",
         "rewrite.evaluate": "evaluate",
         "rewrite.oracle": "exact ulp_distance",
@@ -57,6 +59,7 @@ _HOME: Final[dict[str, str]] = {
         "strategies.saturation": "saturate",
         "strategies.simplify": "simplify",
         "strategies.check": "CheckReport check",
+        "strategies.derive": "explain",
         "codegen.pipeline": "Optimized optimize plan",
         "strategies.explore": "Saturated",
         "codegen.cost": "cycles",
@@ -128,9 +131,12 @@ if TYPE_CHECKING:
     from rewrite.array import asarray as asarray
     from rewrite.cost import CostModel as CostModel
     from rewrite.cost import LatencyModel as LatencyModel
+    from rewrite.egraph.explanation import Explanation as Explanation
+    from rewrite.egraph.explanation import Step as Step
     from rewrite.egraph.limits import Limits as Limits
     from rewrite.egraph.limits import Report as Report
     from rewrite.egraph.limits import StopReason as StopReason
+    from rewrite.egraph.replay import replay as replay
     from rewrite.errors import RewriteError as RewriteError
     from rewrite.evaluate import evaluate as evaluate
     from rewrite.fastmath import FastMath as FastMath
@@ -160,4 +166,5 @@ if TYPE_CHECKING:
     from strategies.check import check as check
     from strategies.core import Firing as Firing
     from strategies.core import Strategy as Strategy
+    from strategies.derive import explain as explain
     from strategies.explore import Saturated as Saturated

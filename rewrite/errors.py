@@ -6,6 +6,7 @@ __all__ = [
     "AccuracyError",
     "ArgumentError",
     "DomainError",
+    "ExplanationError",
     "MatchingWarning",
     "ParseError",
     "PatternError",
@@ -56,6 +57,10 @@ class TraceError(RewriteError, TypeError):
 
 class AccuracyError(RewriteError, ValueError):
     """An accuracy that was asked for cannot be met or measured."""
+
+
+class ExplanationError(RewriteError, ValueError):
+    """A step of an explanation does not hold."""
 
 
 class MatchingWarning(UserWarning):

@@ -2,10 +2,13 @@
 
 egglog keeps no proofs, so the set is found by trying: rules are left out as long as source and
 result still end in one class (Zeller & Hildebrandt 2002, "Simplifying and isolating
-failure-inducing input", with the roles of passing and failing exchanged).
+failure-inducing input", with the roles of passing and failing exchanged). How they lead from the
+one to the other is found by `strategies.derive`.
 """
 
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rewrite.dag import Dag
@@ -29,10 +32,13 @@ def proves(
 
 def _prove(
     rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
-    limits: Limits | None,
+    limits: Limits | None, *, both: bool = False,
 ) -> tuple[set[str] | None, StopReason | None]:  # fmt: skip
-    """Return the names of the rules that matched, or None where it is not proved; why it ended."""
-    from rewrite.egraph.bridge import EGraph
+    """Return the names of the rules that matched, or None where it is not proved; why it ended.
+
+    With `both`, or where there are many, the targets are rewritten too.
+    """
+    from rewrite.egraph.bridge import ROWS_PAY, EGraph
 
     scratch = Store()
     parts = [Dag.of(scratch, join_all(scratch, terms)) for terms in (source, target)]
@@ -44,13 +50,20 @@ def _prove(
         fold=FastMath.REASSOC in licence, limits=limits or Limits(), present=present,
     )  # fmt: skip
     defined = FastMath.NNAN | FastMath.NINF in licence
-    places = graph.load(parts[0], assume=parts[0].roots if defined else ())
-    report = graph.run()
-    # the target comes last, so that the rules named lead from the source to it and not back
-    goals = graph.load(parts[1])
-    graph.settle()
-    pairs = zip(parts[0].roots, parts[1].roots, strict=True)
-    found = graph.equal([(places[a], goals[b]) for a, b in pairs])
+    if both or len(present) >= ROWS_PAY:  # of those an e-graph can load one program only
+        ends = [join_all(scratch, terms) for terms in (source, target)]
+        parts = [Dag.of(scratch, [*ends[0], *ends[1]])]
+        first, last = (parts[0].roots[: len(ends[0])], parts[0].roots[len(ends[0]) :])
+        places = goals = graph.load(parts[0], assume=first if defined else ())
+        report = graph.run()
+    else:
+        first, last = (part.roots for part in parts)
+        places = graph.load(parts[0], assume=first if defined else ())
+        report = graph.run()
+        # the target comes last, so that the rules named lead from the source to it and not back
+        goals = graph.load(parts[1])
+        graph.settle()
+    found = graph.equal([(places[a], goals[b]) for a, b in zip(first, last, strict=True)])
     return set(report.matches) if found else None, report.stop
 
 
@@ -63,11 +76,21 @@ def sufficient(
     It is empty where exact arithmetic on constants proves it alone, and None where nothing is
     proved within the limits. Candidates are the `extra` rules and those of the library.
     """
-    from rewrite.egraph.relevance import relevant
-
     if tuple(source) == tuple(target):
         return ()
-    scratch, limits = Store(), limits or Limits()
+    limits = limits or Limits()
+    rules = candidates(source, target, licence, extra)
+    found = attempt(rules, source, target, licence, limits)
+    return None if found is None else reduced(found, source, target, licence, limits)
+
+
+def candidates(
+    source: Sequence[Term], target: Sequence[Term], licence: FastMath, extra: Sequence[Rule]
+) -> list[Rule]:
+    """Return the rules that may be of use; what is left out first is what is read least easily."""
+    from rewrite.egraph.relevance import relevant
+
+    scratch = Store()
     dag = Dag.of(scratch, join_all(scratch, (*source, *target)))
     own = {rule.name for rule in extra}
     groups = [
@@ -75,35 +98,51 @@ def sufficient(
         for group in (SIMPLIFY, EXPAND)
     ]
     simplify, expand = relevant([*groups[0], *(r for r in extra if r.symbolic)], groups[1], dag)
-    rules = [*expand, *simplify]  # what is left out first is what is read least easily
+    return [*expand, *simplify]
 
-    # as few iterations as will do, since a short derivation is the one to show
+
+def attempt(
+    rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
+    limits: Limits, *, seconds: float = math.inf, both: bool = False,
+) -> tuple[Rule, ...] | None:  # fmt: skip
+    """Return the rules that match until the target is proved, None where it is not.
+
+    It takes as few iterations as will do, since a short derivation is the one to show. With `both`,
+    the target is rewritten too.
+    """
+    end = time.process_time() + seconds
     for iterations in range(1, limits.iterations + 1):
-        short = replace(limits, iterations=iterations)
-
-        def attempt(subset: Sequence[Rule], limits: Limits = short) -> set[str] | None:
-            return _prove(subset, source, target, licence, limits)[0]
-
-        used, stop = _prove(rules, source, target, licence, short)
+        left = max(0.0, min(limits.time_limit(0), end - time.process_time()))
+        short = replace(limits, iterations=iterations, seconds=left)
+        used, stop = _prove(rules, source, target, licence, short, both=both)
         if used is not None:
-            return tuple(_reduced([r for r in rules if r.name in used], attempt))
+            return tuple([r for r in rules if r.name in used])
         if stop is not StopReason.ITERATIONS:
             break  # more of them would change nothing
     return None
 
 
-def _reduced(rules: list[Rule], attempt: Callable[[Sequence[Rule]], set[str] | None]) -> list[Rule]:
-    """Leave out halves, quarters, ... and at last single rules while the proof holds."""
-    size = max(1, len(rules) // 2)
+def reduced(
+    rules: Sequence[Rule], source: Sequence[Term], target: Sequence[Term], licence: FastMath,
+    limits: Limits, *, seconds: float = math.inf, both: bool = False,
+) -> tuple[Rule, ...]:  # fmt: skip
+    """Leave out halves, quarters, ... and at last single rules while the proof holds.
+
+    After so many seconds no further ones are left out.
+    """
+    end, kept = time.process_time() + seconds, list(rules)
+    size = max(1, len(kept) // 2)
     while True:
         at = 0
-        while at < len(rules):
-            rest = rules[:at] + rules[at + size :]
-            used = attempt(rest)
+        while at < len(kept):
+            if time.process_time() > end:
+                return tuple(kept)
+            rest = kept[:at] + kept[at + size :]
+            used = _prove(rest, source, target, licence, limits, both=both)[0]
             if used is None:
                 at += size
             else:
-                rules = [rule for rule in rest if rule.name in used]
+                kept = [rule for rule in rest if rule.name in used]
         if size == 1:
-            return rules
+            return tuple(kept)
         size = max(1, size // 2)

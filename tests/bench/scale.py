@@ -67,7 +67,7 @@ def distinct(size: int) -> list[Term]:
 
     def expression(count: int) -> int:
         if count <= 1:
-            if made and rng.random() < 0.3:
+            if made and rng.random() < 0.1:
                 return rng.choice(made[-200:])
             return rng.choice(leaves if rng.random() < 0.9 else constants)
         if rng.random() < 0.1:
