@@ -143,7 +143,10 @@ class Extractor:
         for code in np.unique(nodes.code[free]).tolist():
             price[free & (nodes.code == code)] = TIE * _PLAIN.get(code, 3.0)
         for node in np.flatnonzero(nodes.leaf).tolist():
-            price[node] = TIE / 10 if self._held(frozen.leaf[node]) else INFINITE
+            leaf = frozen.leaf[node]
+            # of a value that is known, the number says more than the symbol that also has it
+            own = TIE / 9 if isinstance(leaf, Symbol) else TIE / 10
+            price[node] = own if self._held(leaf) else INFINITE
         self.price: list[float] = price.tolist()
         self.late: list[float] = late.tolist() if weight else []
         """The latency of each node in units of the price; empty where the model charges none."""

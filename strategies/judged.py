@@ -47,8 +47,10 @@ class Search:
 
     def __init__(
         self, extractor: Extractor, dag: Dag, classes: list[int], before: float,
-        verdict: Verdict | None, mode: Mode, seconds: float,
+        verdict: Verdict | None, mode: Mode, seconds: float, *,
+        tries: tuple[int, int] | None = None,
     ) -> None:  # fmt: skip
+        self.single, self.candidates = tries or (SINGLE, CANDIDATES)
         self.extractor, self.dag, self.classes = extractor, dag, classes
         self.before, self.verdict = before, verdict
         self.mode, self.seconds = mode, seconds
@@ -62,7 +64,7 @@ class Search:
         """Ban single e-nodes first; where that leads nowhere, keep whole classes as they are."""
         blamed: dict[int, None] = {}
         banned: list[int] = []
-        while self.refused < SINGLE:
+        while self.refused < self.single:
             good, guilty = self._try(banned)
             if good is not None:
                 return good
@@ -81,7 +83,7 @@ class Search:
         own = self._own()
         # of what the engine replaced for good, no form of the source is left to keep
         gone = set(self.classes) - {self.extractor.owner[node] for node in own}
-        for more in range(CANDIDATES - self.refused):
+        for more in range(self.candidates - self.refused):
             fixed = [group for group in kept if group not in gone]
             banned = [node for group in fixed for node in members[group] if node not in own]
             good, guilty = self._try(banned)

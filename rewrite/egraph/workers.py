@@ -75,7 +75,11 @@ class _Process:
     def kill(self) -> None:
         self.popen.kill()
         self.popen.wait()
+        if sys.is_finalizing():  # threads stand still then, also the one that reads
+            return
         self.reader.join(1.0)
+        if self.reader.is_alive():
+            return
         for pipe in (self.popen.stdin, self.popen.stdout):
             if pipe is not None:
                 with suppress(OSError):

@@ -1,6 +1,6 @@
 """Many shapes in one e-graph: declaring rules takes longer than running them on one."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -115,8 +115,11 @@ class Parts:
         self.start: list[int] = frozen.start.tolist()
         self.args: list[int] = frozen.args.tolist()
 
-    def part(self, classes: Sequence[int], roots: Sequence[int]) -> Found:
-        """Return what is reachable from some classes."""
+    def part(self, classes: Sequence[int], roots: Sequence[int], own: Container[str]) -> Found:
+        """Return what is reachable from some classes, of the leaves those of the own names.
+
+        What is known to be a constant is of one class with the like of other shapes.
+        """
         number = {}
         stack = list(dict.fromkeys(classes))
         nodes: list[int] = []
@@ -126,6 +129,9 @@ class Parts:
                 continue
             number[group] = len(number)
             for node in self.members[self.first[group] : self.first[group + 1]]:
+                leaf_of = self.frozen.leaf[node]
+                if isinstance(leaf_of, Symbol) and leaf_of.name not in own:
+                    continue
                 nodes.append(node)
                 stack += self.args[self.start[node] : self.start[node + 1]]
         nodes.sort()

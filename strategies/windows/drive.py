@@ -49,7 +49,9 @@ NODES_EACH: Final = 40
 ITERATIONS: Final = 2
 """The last iterations of many take most of the time and find least: another round finds more."""
 MANY_ROWS: Final = (6_000, 25_000)
-"""Programs with more rows of distinct shapes are done twice, with more yet once."""
+"""Programs with more rows of distinct shapes are done twice, with more yet once;"""
+MANY_NODES: Final = (30_000, 80_000)
+"""so are those of more nodes, however few shapes they have."""
 
 
 @dataclass
@@ -97,7 +99,8 @@ class _Large:
         for turn in range(ROUNDS):
             found = self._round(dag, MOST_NODES - SMALLER * turn)
             if turn == 0:
-                rounds -= sum(self.rows > many for many in MANY_ROWS)
+                by_rows = sum(self.rows > many for many in MANY_ROWS)
+                rounds -= max(by_rows, sum(len(dag) > many for many in MANY_NODES))
             new = Dag.of(found[0].store, [term.id for term in found])
             after = dag_cost(new, self.plan.cost)
             if after >= cost - 1e-9:

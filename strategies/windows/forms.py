@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["form_of", "forms"]
 
 SECONDS_EACH: Final = 1.0
+TRIES: Final = (3, 6)
+"""So many programs are judged while single e-nodes are banned, and in all: shapes are many."""
 
 
 def forms(
@@ -124,7 +126,7 @@ class _Finder:
         if self.parts is None:
             self.parts = Parts(self.frozen)
         classes = [self.outcome.classes[position] for position in self.batch.spans[k]]
-        part = self.parts.part(classes, roots)
+        part = self.parts.part(classes, roots, source.number)
         return self._searched(source, part, before, verdict)
 
     def _searched(
@@ -134,7 +136,10 @@ class _Finder:
         extractor = Extractor(part.frozen, plan.cost, dtype=plan.dtype, together=True)
         row_of = {node: row for row, node in enumerate(source.ids)}
         classes = [part.classes[row_of[node]] for node in source.dag.ids.tolist()]
-        search = Search(extractor, source.dag, classes, before, verdict, plan.extract, SECONDS_EACH)
+        search = Search(
+            extractor, source.dag, classes, before, verdict, plan.extract, SECONDS_EACH,
+            tries=TRIES,
+        )  # fmt: skip
         best = search.best()
         self.refused += search.refused
         form = form_of(source, best)
