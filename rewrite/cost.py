@@ -199,4 +199,5 @@ def _free_negations(dag: Dag) -> npt.NDArray[np.bool_]:
     used[dag.args] = True
     used[dag.args[user != ops.FMA.code]] = False
     used[dag.roots] = False
-    return used & (dag.code == ops.NEG.code)
+    used &= dag.code == ops.NEG.code
+    return used

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from rewrite import ops
 from rewrite.cost import dag_cost
@@ -11,7 +11,7 @@ from rewrite.extract import Extractor, Mode, Proof
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["CANDIDATES", "Judge", "Refusal", "Search", "Verdict"]
+__all__ = ["CANDIDATES", "Judge", "PointJudge", "Refusal", "Search", "Verdict"]
 
 CANDIDATES: Final = 16
 """How many programs are judged before the source is kept."""
@@ -31,15 +31,21 @@ class Refusal:
 
 type Verdict = Callable[[Sequence[Term]], Refusal | None]
 """Says of candidate roots None ("good"), or why not."""
+type Judge = Callable[[Sequence[Term]], Verdict]
+"""Looks at the source once and returns what says whether a rewritten form of it will do."""
 
 
-class Judge(Protocol):
-    """Looks at the source once and returns what says whether a rewritten form of it will do."""
+@runtime_checkable
+class PointJudge(Protocol):
+    """A judge that can be told which values the symbols take, and asked about single roots."""
 
-    def __call__(
-        self, source: Sequence[Term], points: Mapping[str, Any] | None = None, /
-    ) -> Verdict:
-        """`points` are the values that its symbols take, by name; else they are sampled."""
+    def at(self, source: Sequence[Term], points: Mapping[str, Any] | None) -> Verdict:
+        """Judge at these values, by name of the symbol; sampled ones for None."""
+
+    def refused(
+        self, source: Sequence[Term], candidate: Sequence[Term], points: Mapping[str, Any]
+    ) -> set[int]:
+        """Return the numbers of the roots that will not do."""
 
 
 class Search:

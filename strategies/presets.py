@@ -187,10 +187,12 @@ class GuardJudge:
 
     dtype: str
 
-    def __call__(
-        self, source: Sequence[Term], points: Mapping[str, Any] | None = None, /
-    ) -> Verdict:
+    def __call__(self, source: Sequence[Term]) -> Verdict:
         """Measure the source once and return the judge of its rewritten forms."""
+        return self.at(source, None)
+
+    def at(self, source: Sequence[Term], points: Mapping[str, Any] | None) -> Verdict:
+        """Measure at the values that symbols take."""
         guards = self._guards(source, points)
 
         def judge(candidate: Sequence[Term]) -> Refusal | None:

@@ -70,7 +70,7 @@ class _Process:
 
     def start(self, job: Job) -> None:
         assert self.popen.stdin is not None
-        send(self.popen.stdin, job)  # type: ignore[arg-type]
+        send(self.popen.stdin, job)
 
     def kill(self) -> None:
         self.popen.kill()

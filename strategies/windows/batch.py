@@ -120,7 +120,7 @@ class Parts:
 
         What is known to be a constant is of one class with the like of other shapes.
         """
-        number = {}
+        number: dict[int, int] = {}
         stack = list(dict.fromkeys(classes))
         nodes: list[int] = []
         while stack:
@@ -136,7 +136,7 @@ class Parts:
                 stack += self.args[self.start[node] : self.start[node + 1]]
         nodes.sort()
         frozen = self.frozen
-        start, args, leaf = [0], [], []
+        start, args, leaf = [0], list[int](), []
         for node in nodes:
             args += [number[a] for a in self.args[self.start[node] : self.start[node + 1]]]
             start.append(len(args))

@@ -314,8 +314,8 @@ def _rebuilt(
     for key, kind in kinds.items():
         form = done.get(key)
         if form is not None:
-            for window, leaves in zip(kind.windows, kind.leaves, strict=True):
-                chosen[window] = form, leaves
+            for number, leaves in zip(kind.windows, kind.leaves, strict=True):
+                chosen[number] = form, leaves
     ids = [-1] * len(program)
     for at, value in enumerate(program.value):
         if value is not None or program.constant[at]:

@@ -1,7 +1,7 @@
 """Whether a rewritten window is as accurate as it was, at the values that its leaves take."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from rewrite.dag import Dag
 from rewrite.sampling import sample_points
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, join
-from strategies.judged import Judge, Refusal, Verdict
+from strategies.judged import Judge, PointJudge, Refusal, Verdict
 from strategies.windows.batch import Source
 from strategies.windows.binary import Program
 
@@ -39,23 +39,13 @@ def values_at(program: Program, wanted: Sequence[int]) -> Values:
     return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
 
 
-@runtime_checkable
-class RootJudge(Protocol):
-    """A judge that can tell which of many roots will not do."""
-
-    def refused(
-        self, source: Sequence[Term], candidate: Sequence[Term], points: Mapping[str, Any]
-    ) -> set[int]:
-        """Return their numbers."""
-
-
 def accepted(judge: Judge, source: list[Term], candidate: list[Term]) -> list[Term]:
     """Take those roots of a candidate that a judge accepts, at few points: it may be large."""
     dag = Dag.of(source[0].store, [term.id for term in source])
     count = next((points for size, points in WHOLE_POINTS if len(dag) <= size), 32)
     points = sample_points([value for value in dag.value if isinstance(value, Symbol)], count)
-    if not isinstance(judge, RootJudge):
-        return candidate if judge(source, points)(candidate) is None else source
+    if not isinstance(judge, PointJudge):
+        return candidate if judge(source)(candidate) is None else source
     refused = judge.refused(source, candidate, points)
     return [
         old if at in refused else join(old.store, new)
@@ -79,7 +69,7 @@ def judged(source: Source, judge: Judge, values: Sequence[npt.NDArray[Any]]) -> 
 
     def verdict(best: Sequence[Term]) -> Refusal | None:
         if not made:
-            made.append(judge(source.expanded, points_of(source, values)))
+            made.append(_asked(source, judge, values))
         expanded, origin = _expanded(source, best)
         refusal = made[0](expanded)
         if refusal is None or not refusal.blame:
@@ -93,6 +83,12 @@ def judged(source: Source, judge: Judge, values: Sequence[npt.NDArray[Any]]) -> 
         return Refusal(tuple(dict.fromkeys(blame)), refusal.reason)
 
     return verdict
+
+
+def _asked(source: Source, judge: Judge, values: Sequence[npt.NDArray[Any]]) -> Verdict:
+    if isinstance(judge, PointJudge):
+        return judge.at(source.expanded, points_of(source, values))
+    return judge(source.expanded)
 
 
 def _expanded(source: Source, best: Sequence[Term]) -> tuple[list[Term], dict[int, int]]:

@@ -6,7 +6,7 @@ of its shape.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
@@ -136,7 +136,10 @@ def read(text: str, leaves: int) -> Form | None:
     return tuple(rows), roots
 
 
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "b": bool, "i": int, "q": Fraction, "f": float.fromhex, "n": _NAMED.__getitem__,
+}  # fmt: skip
+
+
 def _value(kind: str, value: Any) -> Any:
-    return {"b": bool, "i": int, "q": Fraction, "f": float.fromhex, "n": _NAMED.__getitem__}[kind](
-        value
-    )
+    return _READERS[kind](value)

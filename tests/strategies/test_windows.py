@@ -28,6 +28,7 @@ from rewrite.store import Store, Symbol
 from rewrite.term import Term
 from rewrite.testing import terms
 from strategies import saturation
+from strategies.judged import Refusal
 from strategies.presets import default_plan
 from strategies.saturation import Saturate
 from strategies.windows import drive
@@ -173,6 +174,18 @@ def test_what_is_less_accurate_is_refused(small: None) -> None:
     assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
     for old, new in zip(roots, best, strict=True):
         assert rw.accuracy(new).mean_bits <= rw.accuracy(old).mean_bits + 0.1
+
+
+def test_a_judge_of_ones_own_is_asked_about_every_part(small: None) -> None:
+    asked: list[int] = []
+
+    def judge(source: Any) -> Any:
+        asked.append(len(source))
+        return lambda best: Refusal((), "no")
+
+    roots = copies(4)
+    best, _ = replace(FAST, judge=judge).roots(roots)
+    assert asked and best == roots
 
 
 def test_a_window_that_contradicts_itself_costs_no_other(small: None) -> None:

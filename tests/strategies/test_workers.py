@@ -140,4 +140,4 @@ def test_a_worker_that_fails_gives_what_it_had(fresh: None) -> None:
 def test_limits_are_checked() -> None:
     for wrong in ({"nodes": -1}, {"seconds": "1"}, {"iterations": None}, {"memory": True}):
         with pytest.raises(rw.errors.ArgumentError, match=next(iter(wrong))):
-            Limits(**wrong)  # type: ignore[arg-type]
+            Limits(**wrong)
