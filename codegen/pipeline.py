@@ -137,9 +137,10 @@ def optimize(
     integer program; whether the optimum was proved within `limits.seconds` is in the report).
 
     Programs of more than some hundred nodes are done in parts, equal ones once. The parts go to an
-    `executor` of `concurrent.futures` where one is given; the result is the same. Work of over a
-    second shows a progress bar at a terminal, or as `progress` says. What was found is kept on
-    disk, in the folder that the environment variable REWRITE_CACHE names; 0 turns that off.
+    `executor` of `concurrent.futures` where one is given; the result is the same where no time
+    limit is met. Work of over a second shows a progress bar at a terminal, or as `progress` says.
+    What was found is kept on disk, in the folder that the environment variable REWRITE_CACHE names;
+    0 turns that off.
 
     A `strategy` replaces the default plan: it may be the name of another one ("accurate",
     "smallest", "textbook"; see `plan`), a strategy, a rule, a rule set, or a function of a term.

@@ -116,7 +116,11 @@ class Saturate(Strategy):
         if refused and best == terms and 1 < len(distinct) <= CANDIDATES:
             # one root may have been what the judge refused: the others get their own chance
             alone = {term: self.roots([term])[0][0] for term in distinct}
-            best = [alone[term] for term in terms]
+            apart = [alone[term] for term in terms]
+            costs = [
+                dag_cost(Dag.of(store, [t.id for t in ts]), self.cost) for ts in (terms, apart)
+            ]
+            best = apart if costs[1] < costs[0] else terms  # what they shared may be lost
         report.seconds = time.perf_counter() - begin
         return best, report
 

@@ -4,7 +4,8 @@ import functools
 import os
 import pathlib
 import re
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 
 import llvmlite.binding as llvm
 import pytest
@@ -71,3 +72,11 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C interrupt: a shell starts what runs in the background with that turned off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -14,7 +14,7 @@ class Limits:
 
     Results depend on `nodes` and `iterations` only; `seconds` and `memory` are a last resort, and
     reaching them is reported. `nodes` counts e-nodes; None means 60 for each input node, between
-    1,500 and 20,000. `seconds` of None means 5, and 10 ms for each input node where that is more.
+    1,500 and 20,000. `seconds` of None means 5, and 30 ms for each input node where that is more.
     `matches` bounds the matches a growing rule may add in one iteration before it is banned for a
     while. `memory` is the most bytes that the process of a larger saturation may take.
     """
@@ -36,7 +36,7 @@ class Limits:
 
     def time_limit(self, inputs: int) -> float:
         """Return the seconds for an input of so many nodes."""
-        return self.seconds if self.seconds is not None else max(5.0, 1e-2 * inputs)
+        return self.seconds if self.seconds is not None else max(5.0, 3e-2 * inputs)
 
     def node_limit(self, inputs: int) -> int:
         """Return the bound on e-nodes for an input of so many nodes."""

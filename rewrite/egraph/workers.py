@@ -43,11 +43,18 @@ _START: Final = (
 )
 
 
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the working folder was deleted
+        return path
+
+
 class _Process:
     """A running worker and the thread that reads what it sends."""
 
     def __init__(self) -> None:
-        paths = json.dumps([os.path.abspath(p) for p in sys.path if isinstance(p, str)])
+        paths = json.dumps([_absolute(path) for path in sys.path if isinstance(path, str)])
         threads = {"OPENBLAS_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self.popen = subprocess.Popen(
             [sys.executable, "-c", _START, paths],

@@ -1,5 +1,6 @@
 """Batches in order, the next ones under way while one is looked at."""
 
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ def _bar(count: int, progress: bool | None) -> Any:
     from tqdm.auto import tqdm
 
     disable = None if progress is None else not progress
+    disable = True if sys.stderr is None else disable  # as in programs without a console
     return tqdm(
         total=count, desc="saturating", unit="e-graph", delay=DELAY, leave=False, disable=disable
     )

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.job import Outcome
@@ -15,13 +17,13 @@ from rewrite.egraph.workers import saturate
 from rewrite.fastmath import FastMath
 from rewrite.polynomials.factoring import factored_system
 from rewrite.store import Store
-from rewrite.term import Term
+from rewrite.term import Term, join
 from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, batch_of
 from strategies.windows.binary import Program, made, program_of
 from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import form_of, forms
-from strategies.windows.judging import accepted, values_at
+from strategies.windows.judging import accepted, differing, values_at
 from strategies.windows.memory import Memory
 from strategies.windows.shape import (
     Form,
@@ -48,6 +50,8 @@ NODES_EACH: Final = 40
 """A row of a shape may grow to so many e-nodes."""
 ITERATIONS: Final = 2
 """The last iterations of many take most of the time and find least: another round finds more."""
+SAMPLED: Final = 4
+"""At the values of so many windows of a shape its forms are judged."""
 MANY_ROWS: Final = (6_000, 25_000)
 """Programs with more rows of distinct shapes are done twice, with more yet once;"""
 MANY_NODES: Final = (30_000, 80_000)
@@ -61,6 +65,11 @@ class _Kind:
     shape: Shape
     windows: list[int] = field(default_factory=list)
     leaves: list[tuple[int, ...]] = field(default_factory=list)
+
+    @property
+    def sampled(self) -> list[tuple[int, ...]]:
+        """The leaves of those windows at whose values it is judged."""
+        return self.leaves[:: max(1, -(-len(self.leaves) // SAMPLED))]
 
 
 def optimise(plan: "Saturate", terms: Sequence[Term]) -> tuple[list[Term], Report]:
@@ -81,7 +90,15 @@ class _Large:
         self.deadline = 0.0
         self.rows = 0
         self.counts = dict.fromkeys(
-            ("windows", "shapes", "e-graphs", "forms refused", "shapes from the cache"), 0
+            (
+                "windows",
+                "shapes",
+                "e-graphs",
+                "forms refused",
+                "results refused",
+                "shapes from the cache",
+            ),
+            0,
         )
 
     def run(self, terms: list[Term]) -> tuple[list[Term], Report]:
@@ -97,7 +114,7 @@ class _Large:
         cost = dag_cost(dag, self.plan.cost)
         rounds = ROUNDS
         for turn in range(ROUNDS):
-            found = self._round(dag, MOST_NODES - SMALLER * turn)
+            found = self._checked(terms, self._round(dag, MOST_NODES - SMALLER * turn))
             if turn == 0:
                 by_rows = sum(self.rows > many for many in MANY_ROWS)
                 rounds -= max(by_rows, sum(len(dag) > many for many in MANY_NODES))
@@ -126,6 +143,22 @@ class _Large:
             return terms
         self.report.notes.append(f"factored as a system: {before:.6g} to {after:.6g}")
         return found
+
+    def _checked(self, terms: list[Term], found: list[Term]) -> list[Term]:
+        """Judge roots as a whole that are not clearly what they were: windows were judged alone."""
+        judge = self.plan.judge
+        if judge is None:
+            return found
+        doubtful = differing(terms, found)
+        if not doubtful:
+            return found
+        kept = accepted(judge, [terms[at] for at in doubtful], [found[at] for at in doubtful])
+        made_roots = list(found)
+        for at, term in zip(doubtful, kept, strict=True):
+            made_roots[at] = join(found[0].store, term)
+        back = sum(new != old for new, old in zip(made_roots, found, strict=True))
+        self.counts["results refused"] += back
+        return made_roots
 
     def _over(self) -> bool:
         return self.report.stop in (StopReason.TIME, StopReason.INTERRUPTED)
@@ -159,11 +192,12 @@ class _Large:
         """Find the cheapest form of each shape, or recall it."""
         values: Any = {}
         if self.plan.judge is not None and kinds:
-            wanted = sorted({at for kind in kinds.values() for at in kind.leaves[0]})
-            values = values_at(program, wanted)
+            wanted = {at for kind in kinds.values() for some in kind.sampled for at in some}
+            values = values_at(program, sorted(wanted))
         of_leaves = {
-            key: [values[at] for at in kind.leaves[0]] if values else []
+            key: [np.concatenate(column) for column in zip(*own, strict=True)]
             for key, kind in kinds.items()
+            for own in [[[values[at] for at in some] for some in kind.sampled if values]]
         }
         self.rows = sum(len(kind.shape.rows) for kind in kinds.values())
         limits = _limits(self.plan.limits)
@@ -235,6 +269,8 @@ class _Large:
         """Do a shape that contradicts itself alone, which finds out why."""
         best, report = self.plan.roots(source.expanded)
         self._merge(replace(report, notes=report.notes[-1:]))
+        if report.stop is StopReason.CONTRADICTION and not self._over():
+            self.report.stop = report.stop
         model = self.plan.cost
         form = form_of(source, best)
         before = dag_cost(dag_of(plain_of(source.shape)), model)

@@ -94,8 +94,10 @@ def _written(
             if leaf.name not in number:
                 return None
             rows.append((ops.SYMBOL.code, (), number[leaf.name]))
+        elif leaf is not None:  # among them those that the engine has no number for, as -0.0
+            rows.append((ops.CONST.code, (), leaf))
         else:
-            rows.append((extractor.code[node], tuple(args), leaf))
+            rows.append((extractor.code[node], tuple(args), None))
         places[group] = len(rows) - 1
     return tuple(rows), tuple([places[root] for root in roots])
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.dag import Dag
+from rewrite.evaluate import evaluate_dag
 from rewrite.sampling import sample_points
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, join
@@ -24,13 +25,14 @@ POINTS: Final = ((1500, 256), (6000, 128))
 WHOLE_POINTS: Final = ((2_000, 256), (10_000, 128), (40_000, 64))
 """Of programs that are judged as a whole; larger ones at 32."""
 
+NEAR: Final = 2.0**-44
+"""Values that differ by less, relatively, are taken as the same: no root is as bad by rounding."""
+
 type Values = Mapping[int, npt.NDArray[Any]]
 
 
 def values_at(program: Program, wanted: Sequence[int]) -> Values:
     """Evaluate a program where its symbols are sampled; return the values of some positions."""
-    from rewrite.evaluate import evaluate_dag
-
     part = program.dag(wanted).reached()
     count = next((points for size, points in POINTS if len(part) <= size), 64)
     symbols = [value for value in part.value if isinstance(value, Symbol)]
@@ -51,6 +53,26 @@ def accepted(judge: Judge, source: list[Term], candidate: list[Term]) -> list[Te
         old if at in refused else join(old.store, new)
         for at, (old, new) in enumerate(zip(source, candidate, strict=True))
     ]
+
+
+def differing(source: Sequence[Term], candidate: Sequence[Term]) -> list[int]:
+    """Return the roots whose values in floating point are not nearly those of the source."""
+    dags = [Dag.of(ts[0].store, [term.id for term in ts]) for ts in (source, candidate)]
+    count = next((points for size, points in WHOLE_POINTS if len(dags[0]) <= size), 32)
+    symbols = [value for value in dags[0].value if isinstance(value, Symbol)]
+    points = sample_points(symbols, max(64, count))
+    found = []
+    old, new = (evaluate_dag(dag, points) for dag in dags)
+    for at, (before, after) in enumerate(zip(old, new, strict=True)):
+        if before.dtype == np.bool_:
+            same = np.equal(before, after)
+        else:
+            with np.errstate(all="ignore"):
+                same = np.abs(after - before) <= NEAR * np.abs(before)
+            same = same | (before == after) | ~np.isfinite(before)
+        if not same.all():
+            found.append(at)
+    return found
 
 
 def points_of(source: Source, values: Sequence[npt.NDArray[Any]]) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Large programs: cut into windows, equal shapes once, with and without help from elsewhere."""
 
 import itertools
+import math
 import multiprocessing
 import os
 import signal
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,32 @@ def test_what_is_less_accurate_is_refused(small: None) -> None:
         assert rw.accuracy(new).mean_bits <= rw.accuracy(old).mean_bits + 0.1
 
 
+def test_every_window_of_a_shape_is_safe(small: None) -> None:
+    """u/v + w/v*u was rewritten where w*u overflows, as the first windows had small values."""
+    n = 25
+    xs = rw.symbols([f"x{k}" for k in range(n)], low=1.0, high=2.0)
+    ys = rw.symbols([f"y{k}" for k in range(n)], low=1.0, high=1e200)
+    roots = []
+    for some in (xs, ys):
+        for k in range(n):
+            u, v, w = some[k], some[(k + 1) % n], some[(k + 2) % n]
+            roots.append(u / v + w / v * u + rw.sin(u))
+    best, _ = GUARDED.roots(roots)
+    values = {f"x{k}": 1.5 for k in range(n)} | {f"y{k}": 0.9e200 for k in range(n)}
+    assert all(np.isfinite(rw.evaluate(term, values)) for term in best)
+
+
+@pytest.mark.parametrize("constant", [-0.0, float("inf"), Fraction(1, 3), 10**30, math.pi])
+def test_all_constants_come_through(constant: Any, small: None) -> None:
+    """-0.0 is no number to the engine, and was taken for a leaf."""
+    xs = [rw.symbol(f"x{k}") for k in range(6)]
+    roots = [rw.sin(x * x + constant) * (x / (x * 3.5)) + (x - x * 0) for x in xs]
+    for plan in (FAST, GUARDED):
+        best, _ = plan.roots(roots)
+        if math.isfinite(constant):
+            assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
+
+
 def test_a_judge_of_ones_own_is_asked_about_every_part(small: None) -> None:
     asked: list[int] = []
 
@@ -249,7 +277,9 @@ def test_progress_is_shown_when_asked_for(
     assert "saturating" not in capsys.readouterr().err
 
 
-def test_interrupts_leave_a_sound_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupts_leave_a_sound_program(
+    monkeypatch: pytest.MonkeyPatch, interruptible: None
+) -> None:
     monkeypatch.setattr(drive, "BATCH_ROWS", 30)
     roots = [
         rw.sin(a * b + a * c * k) * (a + k) for k in range(40) for a, b, c in [rw.symbols("a b c")]

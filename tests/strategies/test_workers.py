@@ -106,7 +106,7 @@ def test_a_time_limit_holds_inside_of_an_iteration(fresh: None) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
-def test_interrupts_end_with_what_was_found(fresh: None) -> None:
+def test_interrupts_end_with_what_was_found(fresh: None, interruptible: None) -> None:
     limits = Limits(iterations=50, nodes=10**9, matches=10**9, seconds=60, memory=8 << 30)
     term = wide(60)
     goal = schedule.equal(*rw.symbols("never equal"))  # so that it is done as a whole
