@@ -258,14 +258,28 @@ class Guard:
             verdict, worst=_point(self.points, worst), blame=tuple(self._blame(dag, lost, given))
         )
 
-    def refused(self, candidate: Dag | Term | Sequence[Term]) -> dict[int, str]:
-        """Judge each root of a candidate by itself; return those that will not do, and why."""
+    def refused(self, candidate: Dag | Term | Sequence[Term]) -> set[int]:
+        """Judge the roots of a large candidate; return those that are worse beyond doubt.
+
+        Its parts were judged before, so that rounding alone makes no difference that `accepts` does
+        not see: here a root must stay finite, and not lose in the mean by twice what chance makes.
+        """
         dag = _as_dag(candidate)
         _same_roots(dag, len(self.exact))
         values = evaluate_dag(dag, self.points, self.dtype, given=self._constants(dag))
         bits = self._bits(values)
-        verdicts = [self._root(at, bits[at], values[at])[0] for at in range(len(bits))]
-        return {at: verdict.reason for at, verdict in enumerate(verdicts) if not verdict.ok}
+        found = set()
+        for at, (after, value) in enumerate(zip(bits, values, strict=True)):
+            valid = self.exact[at].ok & ~self.far
+            lost = self.finite[at] & ~np.isfinite(value) & ~(after == 0)
+            broken = (lost & ~self.far).any() or _outweighs(
+                lost, ~np.isfinite(self.values[at]) & np.isfinite(value)
+            )
+            loss = (after - self.bits[at])[valid]
+            chance = 2 * float(loss.std()) / math.sqrt(len(loss)) if len(loss) else 0.0
+            if broken or (len(loss) and float(loss.mean()) - chance > MEAN_SLACK):
+                found.add(at)
+        return found
 
     def _root(self, at: int, after: Floats, value: npt.NDArray[Any]) -> tuple[Verdict, Floats]:
         """Judge one root; also return by how many bits each point is worse."""

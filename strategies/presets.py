@@ -211,7 +211,7 @@ class GuardJudge:
         found: set[int] = set()
         for guard in self._guards(source, points):
             if isinstance(guard, Guard):
-                found |= set(guard.refused(candidate))
+                found |= guard.refused(candidate)
             elif not guard.accepts(candidate).ok:
                 return set(range(len(source)))
         return found

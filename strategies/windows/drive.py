@@ -17,13 +17,13 @@ from rewrite.egraph.workers import saturate
 from rewrite.fastmath import FastMath
 from rewrite.polynomials.factoring import factored_system
 from rewrite.store import Store
-from rewrite.term import Term, join
+from rewrite.term import Term
 from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, batch_of
 from strategies.windows.binary import Program, made, program_of
 from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import form_of, forms
-from strategies.windows.judging import accepted, differing, values_at
+from strategies.windows.judging import differing, refused, values_at
 from strategies.windows.memory import Memory
 from strategies.windows.shape import (
     Form,
@@ -114,7 +114,7 @@ class _Large:
         cost = dag_cost(dag, self.plan.cost)
         rounds = ROUNDS
         for turn in range(ROUNDS):
-            found = self._checked(terms, self._round(dag, MOST_NODES - SMALLER * turn))
+            found = self._round(terms, dag, MOST_NODES - SMALLER * turn)
             if turn == 0:
                 by_rows = sum(self.rows > many for many in MANY_ROWS)
                 rounds -= max(by_rows, sum(len(dag) > many for many in MANY_NODES))
@@ -134,8 +134,8 @@ class _Large:
         if FastMath.REASSOC not in plan.licence:
             return terms
         found = factored_system(terms, plan.cost, plan.licence)
-        if plan.judge is not None and found != terms:
-            found = accepted(plan.judge, terms, found)
+        if plan.judge is not None and found != terms and self._refused(terms, found):
+            return terms
         before, after = (
             dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), plan.cost) for ts in (terms, found)
         )
@@ -144,21 +144,15 @@ class _Large:
         self.report.notes.append(f"factored as a system: {before:.6g} to {after:.6g}")
         return found
 
-    def _checked(self, terms: list[Term], found: list[Term]) -> list[Term]:
-        """Judge roots as a whole that are not clearly what they were: windows were judged alone."""
+    def _refused(self, terms: list[Term], found: list[Term]) -> list[int]:
+        """Judge as a whole those roots that are not clearly what they were."""
         judge = self.plan.judge
-        if judge is None:
-            return found
-        doubtful = differing(terms, found)
-        if not doubtful:
-            return found
-        kept = accepted(judge, [terms[at] for at in doubtful], [found[at] for at in doubtful])
-        made_roots = list(found)
-        for at, term in zip(doubtful, kept, strict=True):
-            made_roots[at] = join(found[0].store, term)
-        back = sum(new != old for new, old in zip(made_roots, found, strict=True))
-        self.counts["results refused"] += back
-        return made_roots
+        doubtful = differing(terms, found) if judge is not None else []
+        if judge is None or not doubtful:
+            return []
+        bad = refused(judge, [terms[at] for at in doubtful], [found[at] for at in doubtful])
+        self.counts["results refused"] += len(bad)
+        return [doubtful[at] for at in sorted(bad)]
 
     def _over(self) -> bool:
         return self.report.stop in (StopReason.TIME, StopReason.INTERRUPTED)
@@ -171,7 +165,7 @@ class _Large:
         counts = ", ".join(f"{count} {name}" for name, count in self.counts.items() if count)
         report.notes.insert(0, f"a large program in parts: {counts}")
 
-    def _round(self, dag: Dag, most: int) -> list[Term]:
+    def _round(self, terms: list[Term], dag: Dag, most: int) -> list[Term]:
         licence = self.plan.licence
         defined = FastMath.NNAN | FastMath.NINF in licence and len(set(dag.roots)) == 1
         program = program_of(dag, assume=defined)
@@ -184,7 +178,13 @@ class _Large:
             self._learn(program, fresh)
         except KeyboardInterrupt:
             self.report.stop = StopReason.INTERRUPTED
-        return _rebuilt(program, windows, kinds, self.done)
+        found = _rebuilt(program, windows, kinds, self.done, set())
+        worse = self._refused(terms, found)
+        if worse:  # all that they are made of stays: two forms of one part would cost more than one
+            below = _below(program, [program.roots[at] for at in worse])
+            kept = {k for k, window in enumerate(windows) if below[window.roots[0]]}
+            found = _rebuilt(program, windows, kinds, self.done, kept)
+        return found
 
     # -- saturation --------------------------------------------------------------------------
 
@@ -340,18 +340,38 @@ def _grouped(kinds: dict[str, _Kind]) -> Iterator[list[str]]:
         yield group
 
 
-def _rebuilt(
-    program: Program, windows: Sequence[Window], kinds: dict[str, _Kind],
-    done: dict[str, Form | None],
-) -> list[Term]:  # fmt: skip
-    """Make the program anew, each window in its cheapest form."""
-    store = Store()
+def _below(program: Program, roots: Sequence[int]) -> list[bool]:
+    """Tell which nodes some roots are made of."""
+    found = [False] * len(program)
+    for root in roots:
+        found[root] = True
+    for at in range(len(program) - 1, -1, -1):
+        if found[at]:
+            for child in program.args[at]:
+                found[child] = True
+    return found
+
+
+def _chosen(
+    kinds: dict[str, _Kind], done: dict[str, Form | None], kept: set[int]
+) -> dict[int, tuple[Form, tuple[int, ...]]]:
+    """Return the form of each window that gets another one, and what its leaves are."""
     chosen: dict[int, tuple[Form, tuple[int, ...]]] = {}
     for key, kind in kinds.items():
         form = done.get(key)
         if form is not None:
             for number, leaves in zip(kind.windows, kind.leaves, strict=True):
-                chosen[number] = form, leaves
+                if number not in kept:
+                    chosen[number] = form, leaves
+    return chosen
+
+
+def _rebuilt(
+    program: Program, windows: Sequence[Window], kinds: dict[str, _Kind],
+    done: dict[str, Form | None], kept: set[int],
+) -> list[Term]:  # fmt: skip
+    """Make the program anew, each window in its cheapest form but for those that are kept."""
+    store, chosen = Store(), _chosen(kinds, done, kept)
     ids = [-1] * len(program)
     for at, value in enumerate(program.value):
         if value is not None or program.constant[at]:

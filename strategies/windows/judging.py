@@ -15,7 +15,7 @@ from strategies.judged import Judge, PointJudge, Refusal, Verdict
 from strategies.windows.batch import Source
 from strategies.windows.binary import Program
 
-__all__ = ["accepted", "judged", "values_at"]
+__all__ = ["differing", "judged", "refused", "values_at"]
 
 ENOUGH: Final = 48
 """With fewer points at which all leaves are finite, values are made up."""
@@ -41,18 +41,14 @@ def values_at(program: Program, wanted: Sequence[int]) -> Values:
     return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
 
 
-def accepted(judge: Judge, source: list[Term], candidate: list[Term]) -> list[Term]:
-    """Take those roots of a candidate that a judge accepts, at few points: it may be large."""
+def refused(judge: Judge, source: list[Term], candidate: list[Term]) -> set[int]:
+    """Return the roots of a candidate that a judge refuses, at few points: it may be large."""
     dag = Dag.of(source[0].store, [term.id for term in source])
     count = next((points for size, points in WHOLE_POINTS if len(dag) <= size), 32)
     points = sample_points([value for value in dag.value if isinstance(value, Symbol)], count)
-    if not isinstance(judge, PointJudge):
-        return candidate if judge(source)(candidate) is None else source
-    refused = judge.refused(source, candidate, points)
-    return [
-        old if at in refused else join(old.store, new)
-        for at, (old, new) in enumerate(zip(source, candidate, strict=True))
-    ]
+    if isinstance(judge, PointJudge):
+        return judge.refused(source, candidate, points)
+    return set() if judge(source)(candidate) is None else set(range(len(source)))
 
 
 def differing(source: Sequence[Term], candidate: Sequence[Term]) -> list[int]:

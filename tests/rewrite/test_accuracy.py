@@ -449,3 +449,14 @@ def test_a_constant_root_beside_others_is_measured() -> None:
     undefined_mostly = rw.log(z) + rw.log(-z * rw.log(z))
     guard = Guard([undefined_mostly, rw.log(abs(rw.const(-1)))])
     assert guard.accepts([undefined_mostly, rw.const(0)]).mean_bits_after >= 0
+
+
+def test_roots_that_are_worse_beyond_doubt_are_named() -> None:
+    p, q = rw.symbol("p", low=1e6, high=1e12), rw.symbol("q", low=1, high=1e200)
+    source = [p + q, 1 / (rw.sqrt(p + 1) + rw.sqrt(p)), q / p * q, rw.sin(p) * p - p * p]
+    candidate = [q + p, rw.sqrt(p + 1) - rw.sqrt(p), q * q / p, p * (rw.sin(p) - p)]
+    points = sample_points([p, q], 256)
+    points["q"][:40] = 0.9e160  # where q*q is infinite, and q/p*q is not
+    points["p"][:40] = 1e12
+    assert Guard(source, points).refused(candidate) == {1, 2}
+    assert Guard(source, points).refused(source) == set()
