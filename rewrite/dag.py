@@ -7,7 +7,7 @@ the same.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.store import Ints, Store, Symbol
 
-__all__ = ["Dag", "count_nodes", "reachable", "rebuild", "replaced"]
+__all__ = ["Dag", "below", "count_nodes", "reachable", "rebuild", "replaced"]
 
 SMALL: Final = 4000
 """Up to so many nodes a walk in Python beats loading the compiled loops."""
@@ -52,13 +52,9 @@ class Dag:
 
     def reached(self) -> "Dag":
         """Return what lies below the roots alone, in the same order."""
+        kept = np.array(sorted(below(self.rows(), self.roots)), np.int64)
         wanted = np.zeros(len(self), np.bool_)
-        wanted[self.roots] = True
-        starts, args = self.start.tolist(), self.args.tolist()
-        for at in range(len(self) - 1, -1, -1):
-            if wanted[at]:
-                wanted[args[starts[at] : starts[at + 1]]] = True
-        kept = np.flatnonzero(wanted)
+        wanted[kept] = True
         place = np.cumsum(wanted) - 1
         counts = np.diff(self.start)
         start = np.zeros(len(kept) + 1, np.int64)
@@ -117,6 +113,18 @@ def reachable(store: Store, roots: Sequence[int] | Ints) -> Ints:
 
     columns = store.columns()
     return postorder(np.array(roots, np.int32), columns.start, columns.pool)
+
+
+def below(rows: Sequence[tuple[Any, ...]], roots: Iterable[int]) -> set[int]:
+    """Return the roots and what they are made of; the second entry of a row are its arguments."""
+    found = set(roots)
+    stack = list(found)
+    while stack:
+        for a in rows[stack.pop()][1]:
+            if a not in found:
+                found.add(a)
+                stack.append(a)
+    return found
 
 
 def count_nodes(store: Store, root: int) -> int:

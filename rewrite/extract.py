@@ -306,22 +306,25 @@ class Extractor:
         """Build the chosen program in a store; also map each made term's id to its e-node."""
         made: dict[int, int] = {}
         source: dict[int, int] = {}
-        stack = list(reversed(self.frozen.roots))
+        for group in self.order(extraction.choice, self.frozen.roots):
+            node = extraction.choice[group]
+            made[group] = self.make(node, [made[a] for a in self.below(node)], store)
+            source[made[group]] = node
+        return [Term(store, made[root]) for root in self.frozen.roots], source
+
+    def order(self, choice: Sequence[int], roots: Sequence[int]) -> list[int]:
+        """Return the classes of a program, children first."""
+        found: dict[int, None] = {}
+        stack = list(reversed(roots))
         while stack:
             group = stack[-1]
-            if group in made:
-                stack.pop()
-                continue
-            node = extraction.choice[group]
-            args = self.args[self.start[node] : self.start[node + 1]]
-            waiting = [a for a in args if a not in made]
-            if waiting:
+            waiting = [a for a in self.below(choice[group]) if a not in found]
+            if group not in found and waiting:
                 stack += waiting
                 continue
             stack.pop()
-            made[group] = self.make(node, [made[a] for a in args], store)
-            source[made[group]] = node
-        return [Term(store, made[root]) for root in self.frozen.roots], source
+            found[group] = None
+        return list(found)
 
     def make(self, node: int, args: Sequence[int], store: Store) -> int:
         """Build the term of one node over made children, and return its id."""

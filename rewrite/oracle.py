@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from rewrite import ops
 from rewrite.constants import PI, Constant, Named
-from rewrite.dag import Dag
+from rewrite.dag import Dag, below
 from rewrite.evaluate import bind
 from rewrite.numeric import require_numbers
 from rewrite.sorts import BOOL
@@ -198,7 +198,7 @@ def _balls(dag: Dag, inputs: Mapping[int, list[Any]], wanted: Sequence[int]) -> 
     left: list[int] = uses.tolist()
     columns: list[Any] = [None] * len(dag)
     rows = dag.rows()
-    needed = _below(rows, wanted)
+    needed = below(rows, wanted)
     for at, ((code, args), value) in enumerate(zip(rows, dag.value, strict=True)):
         if at not in needed:
             continue
@@ -216,14 +216,6 @@ def _balls(dag: Dag, inputs: Mapping[int, list[Any]], wanted: Sequence[int]) -> 
             if not left[a]:
                 columns[a] = None
     return [columns[at] for at in wanted]
-
-
-def _below(rows: list[tuple[int, tuple[int, ...]]], roots: Sequence[int]) -> set[int]:
-    found = set(roots)
-    for at in range(len(rows) - 1, -1, -1):
-        if at in found:
-            found.update(rows[at][1])
-    return found
 
 
 _QUICK: Final[dict[tuple[int, int], Callable[..., Any]]] = {

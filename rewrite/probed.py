@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rewrite import balls, ops
 from rewrite.constants import PI, Named
-from rewrite.dag import Dag
+from rewrite.dag import Dag, below
 from rewrite.oracle import working_precision
 from rewrite.residues import UNDEFINED, Points, exactly
 from rewrite.words import SURE, Row, Value, sizes, word
@@ -77,23 +77,11 @@ def _within(rows: Sequence[Row], root: int, most: int) -> bool:
     return len(found) <= most
 
 
-def _below(rows: Sequence[Row], roots: Sequence[int]) -> list[int]:
-    """Return what the roots need, children first."""
-    found = set(roots)
-    stack = list(roots)
-    while stack:
-        for a in rows[stack.pop()][1]:
-            if a not in found:
-                found.add(a)
-                stack.append(a)
-    return sorted(found)
-
-
 def _evaluated(
     dag: Dag, rows: Sequence[Row], points: Points, roots: Sequence[int], places: Sequence[int]
 ) -> Iterator[tuple[int, list[Value]]]:
     """Yield each root and its values at some points, at the working precision."""
-    nodes, wanted = _below(rows, roots), set(roots)
+    nodes, wanted = sorted(below(rows, roots)), set(roots)
     uses = Counter(a for node in nodes for a in rows[node][1])
     columns: dict[int, list[Value]] = {}
     clean: set[int] = set()  # nodes whose values are balls at all points

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rewrite import ops, rulesample
 from rewrite.constants import Constant, Named
-from rewrite.dag import Dag
+from rewrite.dag import Dag, below
 from rewrite.errors import PatternError
 from rewrite.evaluate import evaluate
 from rewrite.fastmath import FastMath
@@ -143,13 +143,13 @@ class _Sides:
         named = {v.name: at for at, v in enumerate(dag.value) if isinstance(v, Symbol)}
         self.inputs = [named[v.name] for v in rulesample.variables(rule)]
         rows = dag.rows()
-        self.steps = {root: _steps(rows, _below(rows, [root])) for root in dag.roots[-2:]}
+        self.steps = {root: _steps(rows, below(rows, [root])) for root in dag.roots[-2:]}
         self.stages: list[list[Step]] = []
         done: set[int] = set()
         for targets in (self.where, [self.left], [self.right]):
-            below = _below(rows, targets) - done
-            done |= below
-            self.stages.append(_steps(rows, below))
+            fresh = below(rows, targets) - done
+            done |= fresh
+            self.stages.append(_steps(rows, fresh))
         self.blank = {bits: self._blank(bits, len(dag)) for bits in PRECISIONS}
 
     def _blank(self, bits: int, size: int) -> list[Value]:
@@ -203,15 +203,6 @@ class _Sides:
             return "undecided", ""
         other = _text(left if what == "right" else right)
         return "differs", f"the {what} side is undefined where the other is {other}"
-
-
-def _below(rows: list[tuple[int, tuple[int, ...]]], targets: Sequence[int]) -> set[int]:
-    found, stack = set(targets), list(targets)
-    while stack:
-        fresh = set(rows[stack.pop()][1]) - found
-        found |= fresh
-        stack += fresh
-    return found
 
 
 def _steps(rows: list[tuple[int, tuple[int, ...]]], nodes: set[int]) -> list[Step]:

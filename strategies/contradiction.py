@@ -14,6 +14,7 @@ from rewrite.egraph.job import Job, Outcome
 from rewrite.egraph.limits import StopReason
 from rewrite.egraph.workers import saturate
 from rewrite.rule import Rule
+from strategies.minimal import minimal
 
 __all__ = ["saturate_soundly"]
 
@@ -82,18 +83,8 @@ def _contradicts(job: Job) -> bool:
 
 
 def _guilty(rules: list[Rule], contradicts: Callable[[Sequence[Rule]], bool]) -> list[Rule]:
-    """Leave out halves, quarters, ... and at last single rules while the contradiction stays."""
-    begin, size = time.perf_counter(), max(1, len(rules) // 2)
-    while True:
-        at = 0
-        while at < len(rules):
-            if time.perf_counter() - begin > SECONDS:
-                return rules
-            rest = rules[:at] + rules[at + size :]
-            if contradicts(rest):
-                rules = rest
-            else:
-                at += size
-        if size == 1:
-            return rules
-        size = max(1, size // 2)
+    """Leave out rules while the contradiction stays."""
+    end = time.perf_counter() + SECONDS
+    return minimal(
+        rules, lambda rest: rest if contradicts(rest) else None, lambda: time.perf_counter() > end
+    )

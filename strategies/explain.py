@@ -18,6 +18,7 @@ from rewrite.rule import Rule
 from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.store import Store
 from rewrite.term import Term, join_all
+from strategies.minimal import minimal
 
 __all__ = ["proves", "sufficient"]
 
@@ -130,19 +131,10 @@ def reduced(
 
     After so many seconds no further ones are left out.
     """
-    end, kept = time.process_time() + seconds, list(rules)
-    size = max(1, len(kept) // 2)
-    while True:
-        at = 0
-        while at < len(kept):
-            if time.process_time() > end:
-                return tuple(kept)
-            rest = kept[:at] + kept[at + size :]
-            used = _prove(rest, source, target, licence, limits, both=both)[0]
-            if used is None:
-                at += size
-            else:
-                kept = [rule for rule in rest if rule.name in used]
-        if size == 1:
-            return tuple(kept)
-        size = max(1, size // 2)
+    end = time.process_time() + seconds
+
+    def proved(rest: list[Rule]) -> list[Rule] | None:
+        used = _prove(rest, source, target, licence, limits, both=both)[0]
+        return None if used is None else [rule for rule in rest if rule.name in used]
+
+    return tuple(minimal(rules, proved, lambda: time.process_time() > end))

@@ -5,7 +5,7 @@ for granted of some terms, and with what follows for a program's parts if its re
 (licence `nnan ninf`): what it divides by is not zero, what it takes a root of is not negative.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rewrite import ops
@@ -20,7 +20,7 @@ from rewrite.sorts import INT
 from rewrite.store import Store
 from rewrite.term import RULES, Term
 
-__all__ = ["STATED", "Known", "condition_holds", "conditions_of", "implied", "meet"]
+__all__ = ["STATED", "Known", "condition_holds", "conditions_of", "has_value", "implied", "meet"]
 
 STATED: Final[dict[str, Fact]] = {
     "nonzero": Fact(-INF, INF, True, False),
@@ -75,12 +75,11 @@ class Known:
         if code == ops.CONST.code:
             value = self.store.value(node)
             return not isinstance(value, float) or value - value == 0.0
-        if code <= ops.PVAR.code or code in _TOTAL:
+        if code <= ops.PVAR.code:
             return True
         if code == ops.POW.code:
             return self._power_has_value(*args)
-        partial = _PARTIAL.get(code)
-        return partial is not None and partial(*[self.fact(a) for a in args])
+        return has_value(code, [self.fact(a) for a in args])
 
     def _power_has_value(self, base: int, power: int) -> bool:
         below = self.fact(base)
@@ -105,6 +104,12 @@ def _missing[T](store: Store, root: int, known: Mapping[int, T]) -> list[int]:
                 missing.add(child)
                 stack.append(child)
     return sorted(missing)
+
+
+def has_value(code: int, args: Sequence[Fact]) -> bool:
+    """Tell whether an op of ours surely has a value on arguments of which this is known."""
+    partial = _PARTIAL.get(code)
+    return code in _TOTAL if partial is None else partial(*args)
 
 
 _PARTIAL_NAMES: Final[dict[str, Callable[..., bool]]] = {

@@ -28,7 +28,7 @@ from rewrite.egraph.facts import ANALYSES, FACTS, RELATIONS
 from rewrite.egraph.language import DECLARATIONS, FOLD, PRUNE, constructor, exact
 from rewrite.egraph.limits import Limits, Report, StopReason
 from rewrite.egraph.loop import Run
-from rewrite.egraph.plan import SETTLE, Aim, Plan, plan_of
+from rewrite.egraph.plan import MOST_TEXTS, SETTLE, Aim, Plan, plan_of
 from rewrite.egraph.rows import Tables, binary, facts_of, facts_text
 from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
@@ -67,7 +67,6 @@ __all__ = ["EGraph"]
 
 ROWS_PAY: Final = 200
 """From so many nodes on, loading rows from files beats building commands."""
-MOST_TEXTS: Final = 20_000
 _SPAN: Final = eg.RustSpan("", 0, 0)
 _PARSER: Final = eg.EGraph()
 """Parses text for all graphs; making one for each text would take longer than parsing it."""
@@ -311,13 +310,11 @@ class EGraph:
                 matches = {name: k for name, k in counts if k and name in self._names}
                 yield run.can_stop, not run.updated, matches
 
-    def size(self) -> int:
-        """Count the e-nodes."""
-        return sum(n for name, n in self._sizes().items() if _is_node(name))
-
-    def contradicts(self) -> bool:
-        """Tell whether two facts exclude each other."""
-        return bool(self._sizes()["conflict"])
+    def measure(self) -> tuple[int, bool]:
+        """Count the e-nodes, and tell whether two facts exclude each other."""
+        sizes = self._sizes()
+        nodes = sum(n for name, n in sizes.items() if _is_node(name))
+        return nodes, bool(sizes["conflict"])
 
     def _sizes(self) -> dict[str, int]:
         (output,) = self._graph.run_program(eg.PrintSize(_SPAN, None))

@@ -20,11 +20,8 @@ class Engine(Protocol):
     def perform(self, text: str) -> Iterator[tuple[bool, bool, dict[str, int]]]:
         """Run a command; yield of each run whether it is done, whether idle, and its matches."""
 
-    def size(self) -> int:
-        """Count the e-nodes."""
-
-    def contradicts(self) -> bool:
-        """Tell whether two facts exclude each other."""
+    def measure(self) -> tuple[int, bool]:
+        """Count the e-nodes, and tell whether two facts exclude each other."""
 
 
 class Run:
@@ -76,10 +73,10 @@ class Run:
     def _look(self, done: bool, held: bool) -> StopReason | None:
         """Note the size after a pass; return why to stop."""
         report, grown = self.report, self.report.nodes
-        report.nodes = self.engine.size()
+        report.nodes, contradicts = self.engine.measure()
         seconds = time.perf_counter() - self.begin
         report.iterations.append(IterationStats(report.nodes, seconds))
-        if self.engine.contradicts():
+        if contradicts:
             return StopReason.CONTRADICTION
         if done:
             return StopReason.SATURATED

@@ -28,7 +28,9 @@ from rewrite.schedule import (
 )
 from rewrite.term import Term
 
-__all__ = ["SETTLE", "Aim", "Loop", "Plan", "Step", "aim_of", "plan_of"]
+__all__ = [
+    "MOST_TEXTS", "SETTLE", "Aim", "Loop", "Plan", "Step", "aim_of", "groups_of", "plan_of",
+]  # fmt: skip
 
 SETTLE: Final = ("(saturate (run fold :until (conflict 1)))", "(saturate (run prune))")
 """Folding and pruning. What contradicts itself must stop at once, as it folds without end."""

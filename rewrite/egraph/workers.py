@@ -167,10 +167,6 @@ class Pending:
                     return self._stopped(self._cause(kind))
         except KeyboardInterrupt:
             return self._stopped(StopReason.INTERRUPTED)
-        except BaseException:
-            if self._process.popen.poll() is None and self._process not in _idle:
-                self._process.kill()
-            raise
 
     def _cause(self, kind: str) -> StopReason:
         """Tell why a process ended: what cannot allocate aborts, or is killed."""

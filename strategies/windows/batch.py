@@ -1,6 +1,6 @@
 """Many shapes in one e-graph: declaring rules takes longer than running them on one."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,13 +12,14 @@ from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.job import Job
 from rewrite.egraph.limits import Limits
 from rewrite.egraph.plan import Plan
+from rewrite.fingerprint import fingerprints
 from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 from strategies.windows.binary import made
-from strategies.windows.shape import Shape, symbols_of
+from strategies.windows.shape import Form, Shape, instantiate, symbols_of
 
-__all__ = ["Batch", "Found", "Parts", "Source", "batch_of"]
+__all__ = ["Batch", "Found", "Parts", "Source", "batch_of", "same_values"]
 
 
 class Source:
@@ -72,8 +73,8 @@ class Found:
     classes: list[int]
 
 
-def batch_of(shapes: Sequence[Shape], plan: Plan, limits: Limits) -> Batch:
-    """Put shapes into one program."""
+def batch_of(shapes: Sequence[Shape], plan_for: Callable[[Dag], Plan], limits: Limits) -> Batch:
+    """Put shapes into one program, which the plan is made for."""
     store = Store()
     sources = tuple([Source(shape, store, f"w{k}_") for k, shape in enumerate(shapes)])
     dag = Dag.of(store, [source.ids[root] for source in sources for root in source.shape.roots])
@@ -97,10 +98,20 @@ def batch_of(shapes: Sequence[Shape], plan: Plan, limits: Limits) -> Batch:
                 elif known.nonzero:
                     facts.append(("nz", at_rows[row]))
     job = Job(
-        plan, limits, dag, tuple(dag.roots), opaque=frozenset(opaque), given=given,
+        plan_for(dag), limits, dag, tuple(dag.roots), opaque=frozenset(opaque), given=given,
         facts=tuple(dict.fromkeys(facts)),
     )  # fmt: skip
     return Batch(sources, tuple(spans), job)
+
+
+def same_values(shape: Shape, form: Form) -> bool:
+    """Tell whether a form computes what its shape does, by their fingerprints."""
+    source = Source(shape, Store(), "v")
+    leaves = [source.store.symbol(symbol) for symbol in source.symbols]
+    for row, leaf in shape.given:
+        leaves[leaf] = source.ids[row]
+    made_terms = [Term(source.store, node) for node in instantiate(form, source.store, leaves)]
+    return fingerprints(source.expanded) == fingerprints(made_terms)
 
 
 class Parts:

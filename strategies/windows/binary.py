@@ -14,6 +14,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.dag import Dag
+from rewrite.egraph.assumptions import has_value
 from rewrite.egraph.facts import assumed
 from rewrite.egraph.rows import binary
 from rewrite.intervals import TOP, Fact, fact, fact_of_constant
@@ -97,17 +98,6 @@ def program_of(dag: Dag, *, assume: bool) -> Program:
     )  # fmt: skip
 
 
-_TOTAL: Final = frozenset(
-    ops.op(name).code
-    for name in (
-        "add sub mul neg fma cbrt hypot exp exp2 expm1 sin cos atan sinh cosh tanh asinh erf erfc "
-        "abs sign floor ceil trunc round minimum maximum where"
-    ).split()
-)
-"""Ops that are defined wherever their arguments are."""
-_LOGS: Final = frozenset(ops.op(name).code for name in ("log", "log2", "log10"))
-
-
 def _known(rows: list[Any], assumed_facts: dict[int, list[str]]) -> list[Known]:
     facts: list[Fact] = []
     defined: list[bool] = []
@@ -152,18 +142,10 @@ def _sharper(known: Fact, name: str) -> Fact:
 
 def _defined(code: int, args: list[Fact]) -> bool:
     """Tell whether an op has a value on arguments that have one."""
-    if code in _TOTAL or ops.OPS[code].makes == "b":
-        return True
-    if code == ops.DIV.code:
-        return args[1].nonzero
-    if code == ops.SQRT.code:
-        return args[0].nonneg
-    if code in _LOGS:
-        return args[0].positive
     if code == ops.POW.code:
         whole = args[1].lo == args[1].hi and args[1].integer
         return args[0].positive or (whole and (args[1].lo >= 0 or args[0].nonzero))
-    return False
+    return has_value(code, args)
 
 
 def _coarse(known: Fact, defined: bool) -> Known:

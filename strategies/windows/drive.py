@@ -19,7 +19,7 @@ from rewrite.polynomials.factoring import factored_system
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.windows.ahead import in_order
-from strategies.windows.batch import Batch, Source, batch_of
+from strategies.windows.batch import Batch, Source, batch_of, same_values
 from strategies.windows.binary import Program, made, program_of
 from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import form_of, forms
@@ -31,7 +31,6 @@ from strategies.windows.shape import (
     dag_of,
     instantiate,
     plain_of,
-    same_values,
     shape_of,
 )
 
@@ -90,13 +89,8 @@ class _Large:
         self.deadline = 0.0
         self.rows = 0
         self.counts = dict.fromkeys(
-            (
-                "windows",
-                "shapes",
-                "e-graphs",
-                "forms refused",
-                "results refused",
-                "shapes from the cache",
+            "windows,shapes,e-graphs,forms refused,results refused,shapes from the cache".split(
+                ","
             ),
             0,
         )
@@ -104,14 +98,17 @@ class _Large:
     def run(self, terms: list[Term]) -> tuple[list[Term], Report]:
         dag = Dag.of(terms[0].store, [term.id for term in terms])
         self.deadline = self.begin + self.plan.limits.time_limit(len(dag))
+        cost = dag_cost(dag, self.plan.cost)
         try:
-            terms = self._factored(terms)
+            found = self._factored(terms)
         except KeyboardInterrupt:
             self.report.stop = StopReason.INTERRUPTED
             self._finish()
             return terms, self.report
-        dag = Dag.of(terms[0].store, [term.id for term in terms])
-        cost = dag_cost(dag, self.plan.cost)
+        if found != terms:
+            before, terms, dag = cost, found, Dag.of(found[0].store, [term.id for term in found])
+            cost = dag_cost(dag, self.plan.cost)
+            self.report.notes.append(f"factored as a system: {before:.6g} to {cost:.6g}")
         rounds = ROUNDS
         for turn in range(ROUNDS):
             found = self._round(terms, dag, MOST_NODES - SMALLER * turn)
@@ -134,15 +131,7 @@ class _Large:
         if FastMath.REASSOC not in plan.licence:
             return terms
         found = factored_system(terms, plan.cost, plan.licence)
-        if plan.judge is not None and found != terms and self._refused(terms, found):
-            return terms
-        before, after = (
-            dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), plan.cost) for ts in (terms, found)
-        )
-        if after >= before - 1e-9:
-            return terms
-        self.report.notes.append(f"factored as a system: {before:.6g} to {after:.6g}")
-        return found
+        return terms if found != terms and self._refused(terms, found) else found
 
     def _refused(self, terms: list[Term], found: list[Term]) -> list[int]:
         """Judge as a whole those roots that are not clearly what they were."""
@@ -181,8 +170,8 @@ class _Large:
         found = _rebuilt(program, windows, kinds, self.done, set())
         worse = self._refused(terms, found)
         if worse:  # all that they are made of stays: two forms of one part would cost more than one
-            below = _below(program, [program.roots[at] for at in worse])
-            kept = {k for k, window in enumerate(windows) if below[window.roots[0]]}
+            parts = set(program.dag([program.roots[at] for at in worse]).reached().ids.tolist())
+            kept = {k for k, window in enumerate(windows) if window.roots[0] in parts}
             found = _rebuilt(program, windows, kinds, self.done, kept)
         return found
 
@@ -213,11 +202,9 @@ class _Large:
                 return
             self.counts["e-graphs"] += 1
             self._merge(outcome.report)
-            shapes, at_leaves = (
-                [kinds[key].shape for key in group],
-                [of_leaves[key] for key in group],
-            )
-            fresh = dict(zip(group, self._forms(shapes, batch, outcome, at_leaves), strict=True))
+            at_leaves = [of_leaves[key] for key in group]
+            made_forms = self._forms(batch, outcome, at_leaves, limits)
+            fresh = dict(zip(group, made_forms, strict=True))
             self.done.update(fresh)
             if outcome.report.stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
                 self.memory.keep({names[key]: form for key, form in fresh.items() if names})
@@ -245,25 +232,28 @@ class _Large:
         return names
 
     def _forms(
-        self, shapes: list[Shape], batch: Batch, outcome: Outcome, values: list[list[Any]]
+        self, batch: Batch, outcome: Outcome, values: list[list[Any]], limits: Limits
     ) -> list[Form | None]:
         """Return the cheapest form of each shape; None is its own.
 
         Where the e-graph contradicted itself, each half of the shapes gets one of its own.
         """
         if outcome.frozen is not None:
-            found, refused = forms(self.plan, batch, outcome, values)
-            self.counts["forms refused"] += refused
+            found, count = forms(self.plan, batch, outcome, values)
+            self.counts["forms refused"] += count
             return found
-        if len(shapes) == 1 or outcome.report.stop is not StopReason.CONTRADICTION:
-            return [self._alone(batch.sources[0])] if len(shapes) == 1 else [None] * len(shapes)
-        half, made_forms = len(shapes) // 2, list[Form | None]()
+        shapes = [source.shape for source in batch.sources]
+        if len(shapes) == 1:
+            return [self._alone(batch.sources[0])]
+        if outcome.report.stop is not StopReason.CONTRADICTION:
+            return [None] * len(shapes)
+        half, both = len(shapes) // 2, list[Form | None]()
         for part in (slice(None, half), slice(half, None)):
-            again = self._batch(shapes[part], _limits(self.plan.limits))
+            again = self._batch(shapes[part], limits)
             new = saturate(again.job)
             self._merge(new.report)
-            made_forms += self._forms(shapes[part], again, new, values[part])
-        return made_forms
+            both += self._forms(again, new, values[part], limits)
+        return both
 
     def _alone(self, source: Source) -> Form | None:
         """Do a shape that contradicts itself alone, which finds out why."""
@@ -281,11 +271,13 @@ class _Large:
         if self.plan.limits.nodes is None:
             assert limits.nodes is not None
             limits = replace(limits, nodes=max(1500, limits.nodes * inputs))
-        empty = batch_of(shapes, _NOTHING, limits)
-        simplify, expand = relevant(*self.plan.allowed, empty.job.dag)
+        return batch_of(shapes, self._plan_for, limits)
+
+    def _plan_for(self, dag: Dag) -> Plan:
+        """Write down the schedule with those laws that are of use to a program."""
+        simplify, expand = relevant(*self.plan.allowed, dag)
         fold = FastMath.REASSOC in self.plan.licence
-        plan = plan_of(self.plan.schedule_of(), fold=fold, kept=[*simplify, *expand])
-        return replace(empty, job=replace(empty.job, plan=plan))
+        return plan_of(self.plan.schedule_of(), fold=fold, kept=[*simplify, *expand])
 
     def _merge(self, report: Report) -> None:
         total = self.report
@@ -306,7 +298,6 @@ _RANK: Final = (
     StopReason.INTERRUPTED,
 )  # fmt: skip
 """Of the reasons why several e-graphs stopped the last one here is reported."""
-_NOTHING: Final = Plan((), 0, (), (), frozenset(), False)
 
 
 def _limits(limits: Limits) -> Limits:
@@ -338,18 +329,6 @@ def _grouped(kinds: dict[str, _Kind]) -> Iterator[list[str]]:
             group, size = [], 0
     if group:
         yield group
-
-
-def _below(program: Program, roots: Sequence[int]) -> list[bool]:
-    """Tell which nodes some roots are made of."""
-    found = [False] * len(program)
-    for root in roots:
-        found[root] = True
-    for at in range(len(program) - 1, -1, -1):
-        if found[at]:
-            for child in program.args[at]:
-                found[child] = True
-    return found
 
 
 def _chosen(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rewrite import ops
 from rewrite.cost import dag_cost
+from rewrite.dag import below
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.job import Outcome
 from rewrite.extract import Extractor
@@ -71,20 +72,9 @@ def _written(
     """Write down the chosen nodes below some classes; None where another shape's leaf is used."""
     rows: list[Row] = []
     places: dict[int, int] = {}
-    stack = list(reversed(roots))
-    while stack:
-        group = stack[-1]
-        if group in places:
-            stack.pop()
-            continue
+    for group in extractor.order(choice, roots):
         node = choice[group]
-        below = extractor.below(node)
-        waiting = [a for a in below if a not in places]
-        if waiting:
-            stack += waiting[::-1]
-            continue
-        stack.pop()
-        args = [places[a] for a in below]
+        args = [places[a] for a in extractor.below(node)]
         for k, flip in enumerate(extractor.negated.get(node, ())):
             if flip:
                 rows.append((ops.NEG.code, (args[k],), None))
@@ -166,21 +156,11 @@ def within(shape: Shape, form: Form) -> bool:
     """Tell whether each root uses only what its source form used: so no cycle can arise."""
     given = dict(shape.given)
     for old, new in zip(shape.roots, form[1], strict=True):
-        rows = _below(shape.rows, old)
+        rows = below(shape.rows, [old])
         own = {shape.rows[row][2] for row in rows if shape.rows[row][0] == ops.SYMBOL.code}
         own |= {leaf for row, leaf in given.items() if row in rows and row != old}
-        for row in _below(form[0], new):
+        for row in below(form[0], [new]):
             code, _, value = form[0][row]
             if code == ops.SYMBOL.code and value not in own:
                 return False
     return True
-
-
-def _below(rows: Sequence[Row], root: int) -> set[int]:
-    found, stack = set[int](), [root]
-    while stack:
-        row = stack.pop()
-        if row not in found:
-            found.add(row)
-            stack += rows[row][1]
-    return found

@@ -34,19 +34,25 @@ type Values = Mapping[int, npt.NDArray[Any]]
 def values_at(program: Program, wanted: Sequence[int]) -> Values:
     """Evaluate a program where its symbols are sampled; return the values of some positions."""
     part = program.dag(wanted).reached()
-    count = next((points for size, points in POINTS if len(part) <= size), 64)
-    symbols = [value for value in part.value if isinstance(value, Symbol)]
-    points = sample_points(symbols, count)
-    found = evaluate_dag(part, points)
+    count = _count(part, POINTS, 64)
+    found = evaluate_dag(part, _sampled(part, count))
     return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
+
+
+def _count(dag: Dag, table: Sequence[tuple[int, int]], least: int) -> int:
+    """Return at how many points a program of its size is evaluated."""
+    return next((points for size, points in table if len(dag) <= size), least)
+
+
+def _sampled(dag: Dag, count: int) -> dict[str, npt.NDArray[Any]]:
+    return sample_points([value for value in dag.value if isinstance(value, Symbol)], count)
 
 
 def refused(judge: Judge, source: list[Term], candidate: list[Term]) -> set[int]:
     """Return the roots of a candidate that a judge refuses, at few points: it may be large."""
     dag = Dag.of(source[0].store, [term.id for term in source])
-    count = next((points for size, points in WHOLE_POINTS if len(dag) <= size), 32)
-    points = sample_points([value for value in dag.value if isinstance(value, Symbol)], count)
     if isinstance(judge, PointJudge):
+        points = _sampled(dag, _count(dag, WHOLE_POINTS, 32))
         return judge.refused(source, candidate, points)
     return set() if judge(source)(candidate) is None else set(range(len(source)))
 
@@ -54,9 +60,7 @@ def refused(judge: Judge, source: list[Term], candidate: list[Term]) -> set[int]
 def differing(source: Sequence[Term], candidate: Sequence[Term]) -> list[int]:
     """Return the roots whose values in floating point are not nearly those of the source."""
     dags = [Dag.of(ts[0].store, [term.id for term in ts]) for ts in (source, candidate)]
-    count = next((points for size, points in WHOLE_POINTS if len(dags[0]) <= size), 32)
-    symbols = [value for value in dags[0].value if isinstance(value, Symbol)]
-    points = sample_points(symbols, max(64, count))
+    points = _sampled(dags[0], _count(dags[0], WHOLE_POINTS, 64))
     found = []
     old, new = (evaluate_dag(dag, points) for dag in dags)
     for at, (before, after) in enumerate(zip(old, new, strict=True)):

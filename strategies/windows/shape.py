@@ -12,10 +12,8 @@ import numpy as np
 from rewrite import ops
 from rewrite.constants import constant_key
 from rewrite.dag import Dag
-from rewrite.fingerprint import fingerprints
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Store, Symbol
-from rewrite.term import Term
 from strategies.windows.binary import Known, Program, made
 from strategies.windows.cut import Window
 
@@ -27,7 +25,6 @@ __all__ = [
     "instantiate",
     "plain_of",
     "rows_of",
-    "same_values",
     "shape_of",
     "symbols_of",
 ]  # fmt: skip
@@ -125,25 +122,15 @@ def plain_of(shape: Shape) -> Form:
 def dag_of(form: Form) -> Dag:
     """Return the rows that the roots of a form reach as columns; leaves are all one symbol."""
     rows, roots = form
-    wanted = [False] * len(rows)
-    for root in roots:
-        wanted[root] = True
-    for at in range(len(rows) - 1, -1, -1):
-        if wanted[at]:
-            for a in rows[at][1]:
-                wanted[a] = True
-    place = np.cumsum(wanted) - 1
-    kept = [row for row, used in zip(rows, wanted, strict=True) if used]
-    counts = [len(args) for _, args, _ in kept]
-    start = np.zeros(len(kept) + 1, np.int64)
-    np.cumsum(counts, out=start[1:])
-    flat = np.fromiter((a for _, args, _ in kept for a in args), np.int64, int(start[-1]))
+    start = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(args) for _, args, _ in rows], out=start[1:])
     return Dag(
-        np.array([code for code, _, _ in kept], np.uint8), start, place[flat].astype(np.int32),
-        np.zeros(len(kept), np.uint8),
-        [_ANY if code == _SYMBOL else value for code, _, value in kept],
-        place[list(roots)].tolist(), np.arange(len(kept), dtype=np.int32),
-    )  # fmt: skip
+        np.array([code for code, _, _ in rows], np.uint8), start,
+        np.fromiter((a for _, args, _ in rows for a in args), np.int32, int(start[-1])),
+        np.zeros(len(rows), np.uint8),
+        [_ANY if code == _SYMBOL else value for code, _, value in rows],
+        list(roots), np.arange(len(rows), dtype=np.int32),
+    ).reached()  # fmt: skip
 
 
 def symbols_of(shape: Shape, prefix: str) -> list[Symbol]:
@@ -166,24 +153,6 @@ def instantiate(form: Form, store: Store, leaves: list[int]) -> list[int]:
         else:
             ids.append(made(store, code, [ids[a] for a in args], value))
     return [ids[root] for root in form[1]]
-
-
-def same_values(shape: Shape, form: Form) -> bool:
-    """Tell whether a form computes what its shape does, by their fingerprints."""
-    store = Store()
-    ids: list[int] = []
-    symbols = [store.symbol(symbol) for symbol in symbols_of(shape, "v")]
-    for code, args, value in shape.rows:
-        ids.append(
-            symbols[value] if code == _SYMBOL else made(store, code, [ids[a] for a in args], value)
-        )
-    leaves = list(symbols)
-    for row, leaf in shape.given:
-        leaves[leaf] = ids[row]
-    found = instantiate(form, store, leaves)
-    terms = [Term(store, node) for node in (*[ids[root] for root in shape.roots], *found)]
-    prints = fingerprints(terms)
-    return prints[: len(found)] == prints[len(found) :]
 
 
 def rows_of(store: Store, roots: list[int], number: dict[str, int]) -> Form:

@@ -34,10 +34,11 @@ from strategies.judged import Refusal
 from strategies.presets import default_plan
 from strategies.saturation import Saturate
 from strategies.windows import drive
+from strategies.windows.batch import same_values
 from strategies.windows.binary import made, program_of
 from strategies.windows.cut import cut
 from strategies.windows.memory import read, write
-from strategies.windows.shape import instantiate, same_values, shape_of
+from strategies.windows.shape import instantiate, shape_of
 
 MODEL = cycle_cost("zen4-avx2")
 FAST = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
