@@ -39,7 +39,8 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.cost": "CostModel LatencyModel",
         "rewrite.evaluate": "evaluate",
         "rewrite.oracle": "exact ulp_distance",
-        "rewrite.accuracy": "Accuracy Guard accuracy bits_of_error",
+        "rewrite.accuracy": "Accuracy accuracy bits_of_error",
+        "rewrite.guard": "Guard",
         "rewrite.sampling": "sample_points",
         "rewrite.fingerprint": "Fingerprint distinct fingerprint fingerprints",
         "rewrite.io.parse": "parse",
@@ -125,7 +126,6 @@ if TYPE_CHECKING:
     from codegen.pipeline import Optimized as Optimized
     from codegen.target import Target as Target
     from rewrite.accuracy import Accuracy as Accuracy
-    from rewrite.accuracy import Guard as Guard
     from rewrite.accuracy import accuracy as accuracy
     from rewrite.array import TermArray as TermArray
     from rewrite.array import asarray as asarray

@@ -6,7 +6,7 @@ the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
@@ -37,22 +37,37 @@ class Dag:
     value: list[Symbol | Constant | None]
     roots: list[int]
     ids: Ints
+    _rows: list[tuple[int, tuple[int, ...]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def __len__(self) -> int:
         """Count the distinct nodes."""
         return len(self.code)
 
     def rows(self) -> list[tuple[int, tuple[int, ...]]]:
-        """Return (op code, children) of every node as Python values."""
-        starts, args = self.start.tolist(), self.args.tolist()
-        return [
-            (code, tuple(args[starts[i] : starts[i + 1]]))
-            for i, code in enumerate(self.code.tolist())
-        ]
+        """Return (op code, children) of every node as Python values; the list is kept."""
+        if not self._rows:
+            starts, args = self.start.tolist(), self.args.tolist()
+            self._rows.extend([
+                (code, tuple(args[starts[i] : starts[i + 1]]))
+                for i, code in enumerate(self.code.tolist())
+            ])  # fmt: skip
+        return self._rows
 
-    def reached(self) -> "Dag":
-        """Return what lies below the roots alone, in the same order."""
-        kept = np.array(sorted(below(self.rows(), self.roots)), np.int64)
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Pickle the columns alone."""
+        return tuple([getattr(self, name.name) for name in fields(self)[:-1]])
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Restore the columns."""
+        for name, value in zip(fields(self), (*state, []), strict=True):
+            object.__setattr__(self, name.name, value)
+
+    def reached(self, roots: Sequence[int] | None = None) -> "Dag":
+        """Return what lies below the roots alone, or below others, in the same order."""
+        roots = self.roots if roots is None else roots
+        kept = np.array(sorted(below(self.rows(), roots)), np.int64)
         wanted = np.zeros(len(self), np.bool_)
         wanted[kept] = True
         place = np.cumsum(wanted) - 1
@@ -62,7 +77,7 @@ class Dag:
         edges = self.args[np.repeat(wanted, counts)]
         return Dag(
             self.code[kept], start, place[edges].astype(np.int32), self.sort[kept],
-            [self.value[at] for at in kept.tolist()], place[self.roots].tolist(), self.ids[kept],
+            [self.value[at] for at in kept.tolist()], place[list(roots)].tolist(), self.ids[kept],
         )  # fmt: skip
 
     @staticmethod

@@ -169,18 +169,21 @@ def rounded(value: Constant, dtype: np.dtype[Any]) -> Any:
 
 def bind(dag: Dag, env: Env, dtype: np.dtype[Any]) -> dict[int, Array]:
     """Return the values of a program's symbols by position, in the dtype that they have there."""
-    named = {_name(key): value for key, value in env.items()}
+    named = {key if isinstance(key, str) else _name(key): value for key, value in env.items()}
     bound: dict[int, Array] = {}
+    sorts: list[int] = dag.sort.tolist()
     for at, value in enumerate(dag.value):
         if isinstance(value, Symbol):
             if value.name not in named:
                 raise ArgumentError(
                     f"no value for the symbol {value.name!r}; given: {', '.join(named) or 'none'}"
                 )
-            bound[at] = _converted(value, named[value.name], dtype)
-    flat = {at: array for at, array in bound.items() if dag.sort[at] <= BOOL}
+            given = named[value.name]
+            ready = isinstance(given, np.ndarray) and given.dtype == dtype and sorts[at] == REAL
+            bound[at] = given if ready else _converted(value, given, dtype)
+    flat = {at: array for at, array in bound.items() if sorts[at] <= BOOL}
     try:
-        np.broadcast_shapes(*[array.shape for array in flat.values()])
+        np.broadcast_shapes(*{array.shape for array in flat.values()})
     except ValueError:
         shapes = {dag.value[at].name: a.shape for at, a in flat.items()}  # type: ignore[union-attr]
         raise ArgumentError(f"the values of the symbols do not broadcast: {shapes}") from None
@@ -322,8 +325,12 @@ def fma(x: Any, y: Any, z: Any) -> Array:
     >>> float(fma(1e200, 1e200, -np.inf)), float(fma(0.1, 10.0, -1.0))
     (-inf, 5.551115123125783e-17)
     """
-    x, y, z = np.broadcast_arrays(x, y, z)
     with np.errstate(all="ignore"):
+        rough, size = np.asarray(x * y), np.abs(z)
+        usual = rough.dtype == np.float64 and _within(np.abs(rough)) and _within(size + (size == 0))
+        x, y, z = np.broadcast_arrays(x, y, z)
+        if usual and (np.maximum(np.abs(x), np.abs(y)) < 2.0**900).all():
+            return _rounded_once(x, y, z)[0]
         finite = np.isfinite(x) & np.isfinite(y)
         plain = np.where(np.isinf(z) & finite, z, x * y + z)
         if plain.dtype == np.float32:  # products of two are exact in double
@@ -333,16 +340,27 @@ def fma(x: Any, y: Any, z: Any) -> Array:
         return np.where(scaled, _fma64(x, y, z), plain)
 
 
+def _within(size: Array) -> bool:
+    """Tell whether nothing over- or underflows on the way to a sum of a product."""
+    return bool(((size > 2.0**-900) & (size < 2.0**900)).all())
+
+
+def _rounded_once(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
+    """Return x*y + z, and what it was rounded from beside its first part."""
+    product, error = _two_product(x, y)
+    high, low = _two_sum(z, error)
+    total, rest = _two_sum(product, high)
+    near, rest = _two_sum(total, _odd_sum(low, rest))
+    return near, rest
+
+
 def _fma64(x: Array, y: Array, z: Array) -> Array:
     (x, exponent_x), (y, exponent_y), (z, exponent_z) = np.frexp(x), np.frexp(y), np.frexp(z)
     # Beyond 2**120 the smaller summand counts only by its sign.
     scale = exponent_x + exponent_y
     scale = np.where(z != 0, np.maximum(scale, exponent_z - 120), scale)
     z = np.ldexp(z, np.maximum(exponent_z - scale, -120))
-    product, error = _two_product(x, y)
-    high, low = _two_sum(z, error)
-    total, rest = _two_sum(product, high)
-    near, rest = _two_sum(total, _odd_sum(low, rest))
+    near, rest = _rounded_once(x, y, z)
     result: Array = np.ldexp(near, scale)
     if not (np.abs(result) < 2.0**-1021).any():
         return result

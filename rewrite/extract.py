@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -202,13 +203,11 @@ class Extractor:
         price = list(self.price)
         for node in banned:
             price[node] = INFINITE
-        g = self._graph(price, len(wanted))
         joint = sweeps and self.model.sharing and len(price) < MOST_SETS and not self.together
-        sets = by_cost_sets(g) if joint else None
+        sets = by_cost_sets(self._graph(price, len(wanted))) if joint else None
         large = len(price) >= (LOADED_PAYS if "numba" in sys.modules else COMPILE_PAYS)
         loops: Any = compiled() if large else (fixpoint, search, again)
-        if large:
-            g = Graph(*map(_as_array, g))
+        g = self._columns(price, len(wanted)) if large else self._graph(price, len(wanted))
         loops[0](1.0, g)
         if any(g.choice[root] < 0 for root in wanted):
             return None
@@ -279,19 +278,28 @@ class Extractor:
                 stack += self.args[self.start[node] : self.start[node + 1]]
         return found
 
-    def _graph(self, price: list[float], roots: int) -> Graph:
+    def _columns(self, price: Sequence[float], roots: int) -> Graph:
+        """Make the columns of the loops as arrays."""
         count, edges = self.frozen.classes, len(self.args) + roots + 2
-        nodes = self.nodes
-        everyone = np.arange(len(nodes.code))
-        first, members = grouped(nodes.owner, everyone, count)
-        per_edge = np.repeat(everyone, np.diff(nodes.start))
-        first_user, users = grouped(nodes.args, per_edge, count)
+        nodes, (first, members, first_user, users) = self.nodes, self._links
+        zeros = [np.zeros(size, np.int64) for size in (count, count, edges, 2 * len(users) + 2)]
         return Graph(
-            price, [0] * len(price), self.owner, self.start, self.args, first.tolist(),
-            members.tolist(), first_user.tolist(), users.tolist(),
-            [INFINITE] * count, [-1] * count, [0] * count, [0] * count, [0] * edges,
-            [0] * (2 * len(users) + 2),
+            np.array(price, np.float64), np.zeros(len(price), np.int64), nodes.owner, nodes.start,
+            nodes.args, first, members, first_user, users, np.full(count, INFINITE),
+            np.full(count, -1, np.int64), *zeros,
         )  # fmt: skip
+
+    def _graph(self, price: list[float], roots: int) -> Graph:
+        """Make the columns of the loops as lists."""
+        return Graph(*[column.tolist() for column in self._columns(price, roots)])
+
+    @cached_property
+    def _links(self) -> tuple[Any, Any, Any, Any]:
+        """The nodes of each class and the users of each class, as columns."""
+        nodes, count = self.nodes, self.frozen.classes
+        everyone = np.arange(len(nodes.code))
+        per_edge = np.repeat(everyone, np.diff(nodes.start))
+        return (*grouped(nodes.owner, everyone, count), *grouped(nodes.args, per_edge, count))
 
     def _shareable(self, g: Graph) -> list[int]:
         """Return the classes that are worth computing ahead of a use, costly ones first."""
@@ -350,4 +358,4 @@ def _found(cost: Any, g: Any) -> Extraction:
 
 
 def _listed(choice: Any) -> list[int]:
-    return list(choice) if isinstance(choice, list) else [int(node) for node in choice]
+    return list(choice) if isinstance(choice, list) else choice.tolist()

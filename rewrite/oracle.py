@@ -46,19 +46,37 @@ class Exact:
     """The values of one term at many points, as unevaluated sums (high + low) * 2**exponent.
 
     `high` is zero or in [0.5, 1) in magnitude, `low` below its last bit; the pair is right to 80
-    bits. Where `ok` is false the value is undefined or could not be decided; `balls` holds what
-    is known (a bool or None for terms that are truth values).
+    bits. Where `ok` is false the value is undefined or could not be decided. A truth value is 0 or
+    1. All have one shape, (points,) or (terms, points).
     """
 
     high: Floats
     low: Floats
     exponent: npt.NDArray[np.int64]
     ok: Bools
-    balls: list[Any]
 
     def __len__(self) -> int:
         """Count the points."""
-        return len(self.ok)
+        return int(self.ok.shape[-1])
+
+    def broadcast(self, count: int) -> "Exact":
+        """Return the values at so many points, where they are the same at all."""
+        return self._each(lambda column: np.broadcast_to(column, (count,)))
+
+    def rows(self, some: Any, count: int | None) -> "Exact":
+        """Return the values of some terms, a slice or numbers, at the first points."""
+        return self._each(lambda column: column[some, :count])
+
+    def _each(self, function: Callable[[Any], Any]) -> "Exact":
+        columns = self.high, self.low, self.exponent, self.ok
+        return Exact(*[function(column) for column in columns])
+
+    @staticmethod
+    def stacked(values: Sequence["Exact"]) -> "Exact":
+        """Return the values of several terms as one."""
+        names = ("high", "low", "exponent", "ok")
+        columns: list[Any] = [np.stack([getattr(one, name) for one in values]) for name in names]
+        return Exact(*columns)
 
     def nearest(self, dtype: Any = np.float64) -> npt.NDArray[Any]:
         """Return the nearest numbers of a dtype, NaN where undefined.
@@ -67,7 +85,8 @@ class Exact:
         """
         with np.errstate(all="ignore"):
             value = np.ldexp(self.high + self.low, self.exponent)
-            return np.where(self.ok, value, np.nan).astype(dtype)
+            nearest: npt.NDArray[Any] = np.where(self.ok, value, np.nan).astype(dtype)
+            return nearest
 
 
 @overload
@@ -91,33 +110,58 @@ def exact(terms: Term | Sequence[Term], points: Mapping[str, Any]) -> Exact | li
 
 
 def exact_dag(
-    dag: Dag, points: Mapping[str, Any], *, wanted: Sequence[int] | None = None
+    dag: Dag, points: Mapping[str, Any], *, wanted: Sequence[int] | None = None, apart: bool = False
 ) -> list[Exact]:
     """Return the exact values of a program's roots, or of the wanted positions.
 
-    A shared subterm is computed once a point. Points where an input is not finite are masked.
+    A shared subterm is computed once a point. Points where an input is not finite are masked. What
+    is undecided at a point is computed again in more bits: all that is wanted there, or with
+    `apart` each by itself, for positions that share little.
     """
     require_numbers(dag, "the oracle")
     wanted = dag.roots if wanted is None else wanted
-    bound = bind(dag, points, np.dtype(np.float64))
-    shape = np.broadcast_shapes((1,), *[a.shape for a in bound.values()])
-    inputs = {at: np.broadcast_to(a, shape).ravel() for at, a in bound.items()}
-    finite = np.ones(int(np.prod(shape)), np.bool_)
+    inputs = _flat(dag, points)
+    count = max((len(array) for array in inputs.values()), default=1)
+    finite = np.ones(count, np.bool_)
     for array in inputs.values():
         finite &= np.isfinite(array)
-    found: list[list[Any]] = [[None] * len(finite) for _ in wanted]
-    todo: npt.NDArray[np.intp] = np.nonzero(finite)[0]
+    found: list[list[Any]] = [[None] * count for _ in wanted]
+    program = _Balls(dag)
+    open_: list[tuple[Sequence[int], npt.NDArray[np.intp]]] = [
+        (range(len(wanted)), np.nonzero(finite)[0])
+    ]
     for precision in PRECISIONS:
-        if not len(todo):
-            break
         with working_precision(precision):
-            columns = _balls(dag, {at: a[todo].tolist() for at, a in inputs.items()}, wanted)
-            todo = _settle(columns, found, todo, precision)
+            again = []
+            for some, todo in open_:
+                if len(todo):
+                    columns = program.run(inputs, todo, [wanted[k] for k in some])
+                    undecided = _settle(columns, [found[k] for k in some], todo, precision)
+                    again += _parted(some, todo, undecided, apart)
+            open_ = again
     with working_precision(PRECISIONS[1]):
         return [
             _split(column, boolean=dag.sort[at] == BOOL)
             for at, column in zip(wanted, found, strict=True)
         ]
+
+
+def _flat(dag: Dag, points: Mapping[str, Any]) -> dict[int, npt.NDArray[Any]]:
+    """Return the values of the symbols by position, as columns of one length."""
+    bound = bind(dag, points, np.dtype(np.float64))
+    shape = np.broadcast_shapes((1,), *[a.shape for a in bound.values()])
+    return {at: np.broadcast_to(a, shape).ravel() for at, a in bound.items()}
+
+
+def _parted(
+    some: Sequence[int], todo: npt.NDArray[np.intp], undecided: list[Bools], apart: bool
+) -> list[tuple[Sequence[int], npt.NDArray[np.intp]]]:
+    """Say what is to be computed again, and at which points."""
+    left = [(k, mask) for k, mask in zip(some, undecided, strict=True) if mask.any()]
+    if apart:
+        return [([k], todo[mask]) for k, mask in left]
+    at = np.logical_or.reduce([mask for _, mask in left]) if left else None
+    return [([k for k, _ in left], todo[at])] if left else []
 
 
 @contextmanager
@@ -143,11 +187,10 @@ def surely_undefined(dag: Dag, points: Mapping[str, Any]) -> list[Bools]:
     So it is below the first op that has no value whatever its operands are in their balls:
     1/x at zero, but not 1/x at a cancelled sum of which nothing but its size is known.
     """
-    bound = bind(dag, points, np.dtype(np.float64))
-    shape = np.broadcast_shapes((1,), *[a.shape for a in bound.values()])
-    inputs = {at: np.broadcast_to(a, shape).ravel().tolist() for at, a in bound.items()}
+    inputs = _flat(dag, points)
+    count = max((len(array) for array in inputs.values()), default=1)
     with working_precision(GIVE_UP):
-        columns = _balls(dag, inputs, range(len(dag)))
+        columns = _Balls(dag).run(inputs, np.arange(count), range(len(dag)))
         states: list[list[bool | None]] = []
         for (code, args), column in zip(dag.rows(), columns, strict=True):
             rows = zip(*[columns[a] for a in args], strict=True) if args else [()] * len(column)
@@ -156,10 +199,7 @@ def surely_undefined(dag: Dag, points: Mapping[str, Any]) -> list[Bools]:
                 _undefined(code, value, operands, known)
                 for value, operands, known in zip(column, rows, below, strict=True)
             ])  # fmt: skip
-    return [
-        np.broadcast_to(np.array([state is True for state in states[root]]), shape).ravel()
-        for root in dag.roots
-    ]
+    return [np.array([state is True for state in states[root]]) for root in dag.roots]
 
 
 def _undefined(
@@ -188,34 +228,48 @@ def _has_value(value: Any) -> bool:
     return value is not None and (isinstance(value, bool) or bool(value.is_finite()))
 
 
-def _balls(dag: Dag, inputs: Mapping[int, list[Any]], wanted: Sequence[int]) -> list[list[Any]]:
-    """Evaluate a program on balls at the working precision: one list of values a wanted node."""
-    from flint import arb
+class _Balls:
+    """A program that is evaluated on balls at the working precision."""
 
-    count = len(next(iter(inputs.values()), [None]))
-    uses = np.bincount(dag.args, minlength=len(dag))
-    uses[list(wanted)] += 1
-    left: list[int] = uses.tolist()
-    columns: list[Any] = [None] * len(dag)
-    rows = dag.rows()
-    needed = below(rows, wanted)
-    for at, ((code, args), value) in enumerate(zip(rows, dag.value, strict=True)):
-        if at not in needed:
-            continue
+    def __init__(self, dag: Dag) -> None:
+        self.rows, self.value = dag.rows(), dag.value
+        self.boolean: list[bool] = (dag.sort == BOOL).tolist()
+
+    def run(
+        self, inputs: Mapping[int, npt.NDArray[Any]], points: npt.NDArray[np.intp],
+        wanted: Sequence[int],
+    ) -> list[list[Any]]:  # fmt: skip
+        """Return one list of values for each wanted position, at some of the points."""
+        needed = sorted(below(self.rows, wanted))
+        left = dict.fromkeys(needed, 0)
+        for used in (wanted, *[self.rows[at][1] for at in needed]):
+            for a in used:
+                left[a] += 1
+        columns: dict[int, list[Any]] = {}
+        for at in needed:
+            args = self.rows[at][1]
+            columns[at] = self._column(at, columns, inputs, points)
+            for a in args:
+                left[a] -= 1
+                if not left[a]:
+                    columns[a] = []
+        return [columns[at] for at in wanted]
+
+    def _column(
+        self, at: int, columns: Mapping[int, list[Any]], inputs: Mapping[int, npt.NDArray[Any]],
+        points: npt.NDArray[np.intp],
+    ) -> list[Any]:  # fmt: skip
+        from flint import arb
+
+        (code, args), value = self.rows[at], self.value[at]
         if isinstance(value, Symbol):
-            boolean = dag.sort[at] == BOOL
-            columns[at] = inputs[at] if boolean else list(map(arb, inputs[at]))
-        elif value is not None:
-            columns[at] = [_constant(value)] * count
-        else:
-            function = _QUICK.get((code, len(args))) or ops.OPS[code].ball
-            assert function is not None, f"{ops.OPS[code]} has no ball function"
-            columns[at] = list(map(function, *[columns[a] for a in args]))
-        for a in args:
-            left[a] -= 1
-            if not left[a]:
-                columns[a] = None
-    return [columns[at] for at in wanted]
+            given = inputs[at][points].tolist()
+            return given if self.boolean[at] else list(map(arb, given))
+        if value is not None:
+            return [_constant(value)] * len(points)
+        function = _QUICK.get((code, len(args))) or ops.OPS[code].ball
+        assert function is not None, f"{ops.OPS[code]} has no ball function"
+        return list(map(function, *[columns[a] for a in args]))
 
 
 _QUICK: Final[dict[tuple[int, int], Callable[..., Any]]] = {
@@ -242,26 +296,28 @@ def _constant(value: Constant) -> Any:
 
 def _settle(
     columns: list[list[Any]], found: list[list[Any]], todo: npt.NDArray[np.intp], precision: int
-) -> npt.NDArray[np.intp]:
-    """Store what is decided; return the points where more precision may still help."""
+) -> list[Bools]:
+    """Store what is decided; tell for each column where more precision may still help."""
     from flint import arb
 
     tiny = arb(2) ** TINY_EXPONENT
-    again = np.zeros(len(todo), np.bool_)
     places = todo.tolist()
+    open_ = []
     for column, out in zip(columns, found, strict=True):
+        again = np.zeros(len(todo), np.bool_)
         for i, ball in enumerate(column):
             if ball is None:
-                again[i] |= precision < PRECISIONS[-1]
+                again[i] = precision < PRECISIONS[-1]
             elif isinstance(ball, bool):
                 out[places[i]] = ball
             elif not ball.is_finite():  # outside a domain, or one level more will tell
-                again[i] |= precision < GIVE_UP
+                again[i] = precision < GIVE_UP
             elif ball.rel_accuracy_bits() >= GOOD_BITS or abs(ball) < tiny:
                 out[places[i]] = ball
             else:
                 again[i] = True
-    return todo[again]
+        open_.append(again)
+    return open_
 
 
 def _split(column: list[Any], *, boolean: bool) -> Exact:
@@ -269,19 +325,21 @@ def _split(column: list[Any], *, boolean: bool) -> Exact:
     ok = np.array([ball is not None for ball in column], np.bool_)
     if boolean:
         high = np.array([0.5 if ball else 0.0 for ball in column])
-        return Exact(high, 0.0 * high, np.ones(len(ok), np.int64), ok, column)
+        return Exact(high, 0.0 * high, np.ones(len(ok), np.int64), ok)
     high, low = np.zeros(len(ok)), np.zeros(len(ok))
     shift = np.zeros(len(ok), np.int64)
     for i, ball in enumerate(column):
-        if ball is None or ball.is_zero() or ball.rel_accuracy_bits() < GOOD_BITS:
-            continue  # undecided, zero, or zero as far as any dtype can tell
+        if ball is None:
+            continue
         near = float(ball)
         if not 1e-270 < abs(near) < 1e300:
+            if ball.is_zero() or ball.rel_accuracy_bits() < GOOD_BITS:
+                continue  # zero, or zero as far as any dtype can tell
             ball, shift[i] = _scaled(ball)
             near = float(ball)
         high[i], low[i] = near, float(ball - near)
     high, exponent = np.frexp(high)
-    return Exact(high, np.ldexp(low, -exponent), exponent + shift, ok, column)
+    return Exact(high, np.ldexp(low, -exponent), exponent + shift, ok)
 
 
 def _scaled(ball: Any) -> tuple[Any, int]:

@@ -143,6 +143,12 @@ class Rule:
     rhs: Any
     where: tuple[Condition, ...] = ()
     licence: FastMath = field(default=FastMath.NONE)
+    symbolic: bool = field(init=False, repr=False, compare=False, default=False)
+    """Whether it is a law between two terms, which every engine can use.
+
+    Else it computes, asks a Python function or how a term is written, or has a sequence variable;
+    then the classical engine alone runs it.
+    """
 
     def __post_init__(self) -> None:
         """Check the variables."""
@@ -172,19 +178,12 @@ class Rule:
         _check_variables(self)
         _check_sequences(self)
         _check_sorts(self)
-
-    @property
-    def symbolic(self) -> bool:
-        """Tell whether it is a law between two terms, which every engine can use.
-
-        Else it computes, asks a Python function or how a term is written, or has a sequence
-        variable; then the classical engine alone runs it.
-        """
-        return (
+        law = (
             isinstance(self.rhs, Term)
             and all(condition.about_numbers for condition in self.where)
             and not any(symbol.many for symbol in symbols_of(self.lhs))
         )
+        object.__setattr__(self, "symbolic", law)
 
     @property
     def parts(self) -> tuple[tuple[str, Term], ...]:

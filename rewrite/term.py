@@ -8,6 +8,7 @@ import contextvars
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, Final, NoReturn, SupportsFloat
 
 import numpy as np
@@ -414,8 +415,16 @@ def join(store: Store, term: Term) -> Term:
 
 
 def join_all(store: Store, terms: Iterable[Term]) -> list[int]:
-    """Return the ids that several terms have in another store."""
-    return [join(store, term).id for term in terms]
+    """Return the ids that several terms have in another store; what they share is copied once."""
+    found: list[int] = []
+    for source, same in groupby(terms, lambda term: term.store):
+        own = [term.id for term in same]
+        if source is not store:
+            dag = Dag.of(source, own)
+            ids = rebuild(dag, store)
+            own = [ids[root] for root in dag.roots]
+        found += own
+    return found
 
 
 # -- construction ----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from rewrite.kbest import k_best
 from rewrite.printing import infix, number
 from rewrite.store import Store, Symbol
 from rewrite.tables import Section, Table
-from rewrite.term import Term, join
+from rewrite.term import Term, join, join_all
 from strategies.saturation import Saturate
 
 __all__ = ["Saturated", "explore"]
@@ -306,7 +306,7 @@ def explore(terms: Term | Iterable[Term] | TermArray, plan: Saturate) -> Saturat
     if not given or not all(isinstance(term, Term) for term in given):
         raise ArgumentError(f"an e-graph is made of one or more terms, not {terms!r}")
     store = given[0].store
-    dag = Dag.of(store, [join(store, term).id for term in given])
+    dag = Dag.of(store, join_all(store, given))
     if len(dag) > LOADABLE:
         raise ArgumentError(f"{len(dag)} nodes are too many for one e-graph, at most {LOADABLE}")
     frozen, classes, report = plan.saturated(dag)

@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from rewrite import ops
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
@@ -11,7 +14,16 @@ from rewrite.extract import Extractor, Mode, Proof
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["CANDIDATES", "Judge", "PointJudge", "Refusal", "Search", "Verdict"]
+__all__ = [
+    "CANDIDATES",
+    "Judge",
+    "ManyJudged",
+    "PointJudge",
+    "Refusal",
+    "Search",
+    "Verdict",
+    "WholeJudged",
+]
 
 CANDIDATES: Final = 16
 """How many programs are judged before the source is kept."""
@@ -42,10 +54,30 @@ class PointJudge(Protocol):
     def at(self, source: Sequence[Term], points: Mapping[str, Any] | None) -> Verdict:
         """Judge at these values, by name of the symbol; sampled ones for None."""
 
-    def refused(
-        self, source: Sequence[Term], candidate: Sequence[Term], points: Mapping[str, Any]
-    ) -> set[int]:
-        """Return the numbers of the roots that will not do."""
+    def whole(self, source: Dag, points: Mapping[str, Any]) -> "WholeJudged":
+        """Look at a large program, whose parts are judged by themselves."""
+
+    def together(
+        self, sources: Sequence[Sequence[Term]], points: Sequence[Mapping[str, Any]]
+    ) -> "ManyJudged":
+        """Look at many sources at once, which share no symbols."""
+
+
+class WholeJudged(Protocol):
+    """Says of a rewritten form of a large program which roots are worse."""
+
+    def __call__(self, candidate: Dag, doubt: float) -> npt.NDArray[np.bool_]:
+        """Tell which roots are worse by more than so many times what chance makes."""
+
+
+class ManyJudged(Protocol):
+    """Says of rewritten forms of many sources whether they will do."""
+
+    def accepted(self, candidates: Mapping[int, Sequence[Term]]) -> set[int]:
+        """Return the numbers of the sources whose candidates will do."""
+
+    def verdict(self, k: int) -> Verdict:
+        """Return what says it of one source's."""
 
 
 class Search:

@@ -102,7 +102,7 @@ class Bits:
 
     def against(self, source: Term) -> Callable[[Term], float]:
         """Sample points and compute the exact values there, once."""
-        from rewrite.accuracy import Guard  # brings the oracle, which strategies do without
+        from rewrite.guard import Guard  # brings the oracle, which strategies do without
 
         guard = Guard(source, dtype=np.float32 if self.dtype == "f32" else np.float64)
 

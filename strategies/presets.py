@@ -14,14 +14,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from rewrite.accuracy import Guard, RangeGuard
 from rewrite.cost import Cancellation, CostModel
+from rewrite.dag import Dag
 from rewrite.egraph.limits import Limits
 from rewrite.errors import StrategyError
 from rewrite.extract import Mode
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
+from rewrite.guard import Guard, Guards
+from rewrite.rangeguard import RangeGuard
 from rewrite.rule import RuleSet, ruleset
 from rewrite.rules import ALL, EXPAND, PRECISE, SIMPLIFY
 from rewrite.rules.arithmetic import REAL
@@ -38,7 +41,7 @@ from strategies.algebra import (
 )
 from strategies.base import Strategy, choice
 from strategies.core import best, named, repeat, try_
-from strategies.judged import Refusal, Verdict
+from strategies.judged import Refusal, Verdict, WholeJudged
 from strategies.measures import Bits, Cost, InOrder, Length
 from strategies.normal import SHRINKING, Fold
 from strategies.saturation import Saturate
@@ -193,32 +196,67 @@ class GuardJudge:
 
     def at(self, source: Sequence[Term], points: Mapping[str, Any] | None) -> Verdict:
         """Measure at the values that symbols take."""
-        guards = self._guards(source, points)
+        return _asked(self._guards(source, points))
 
-        def judge(candidate: Sequence[Term]) -> Refusal | None:
+    def together(
+        self, sources: Sequence[Sequence[Term]], points: Sequence[Mapping[str, Any]]
+    ) -> "_Together":
+        """Measure many sources at once."""
+        return _Together(self.dtype, sources, points)
+
+    def whole(self, source: Dag, points: Mapping[str, Any]) -> WholeJudged:
+        """Measure the roots of a large program."""
+        guards = self._guards(source, points, whole=True)
+
+        def worse(candidate: Dag, doubt: float) -> npt.NDArray[np.bool_]:
+            bad = np.zeros(len(source.roots), np.bool_)
             for guard in guards:
-                verdict = guard.accepts(candidate)
-                if not verdict.ok:
-                    return Refusal(verdict.blame, verdict.reason)
-            return None
+                if isinstance(guard, Guard):
+                    bad |= guard.worse(candidate, doubt)
+                else:
+                    bad |= np.array(guard.worse(candidate), np.bool_)
+            return bad
 
-        return judge
-
-    def refused(
-        self, source: Sequence[Term], candidate: Sequence[Term], points: Mapping[str, Any]
-    ) -> set[int]:
-        """Return the roots of a candidate that will not do."""
-        found: set[int] = set()
-        for guard in self._guards(source, points):
-            if isinstance(guard, Guard):
-                found |= guard.refused(candidate)
-            elif not guard.accepts(candidate).ok:
-                return set(range(len(source)))
-        return found
+        return worse
 
     def _guards(
-        self, source: Sequence[Term], points: Mapping[str, Any] | None
+        self, source: Dag | Sequence[Term], points: Mapping[str, Any] | None, *, whole: bool = False
     ) -> list[Guard | RangeGuard]:
-        kind = np.float32 if self.dtype == "f32" else np.float64
-        guards: list[Guard | RangeGuard] = [Guard(source, points, dtype=kind)]
+        kind = _measured_in(self.dtype)
+        guards: list[Guard | RangeGuard] = [Guard(source, points, dtype=kind, whole=whole)]
         return [RangeGuard(source, points), *guards] if self.dtype == "both" else guards
+
+
+def _measured_in(dtype: str) -> type[np.floating[Any]]:
+    return np.float32 if dtype == "f32" else np.float64
+
+
+def _asked(guards: Sequence[Guard | RangeGuard]) -> Verdict:
+    def judge(candidate: Sequence[Term]) -> Refusal | None:
+        for guard in guards:
+            verdict = guard.accepts(candidate)
+            if not verdict.ok:
+                return Refusal(verdict.blame, verdict.reason)
+        return None
+
+    return judge
+
+
+class _Together:
+    """Guards of many sources."""
+
+    def __init__(
+        self, dtype: str, sources: Sequence[Sequence[Term]], points: Sequence[Mapping[str, Any]]
+    ) -> None:
+        self.guards = Guards(sources, points, dtype=_measured_in(dtype))
+        both = zip(sources, points, strict=True) if dtype == "both" else ()
+        self.ranges = [RangeGuard(source, some) for source, some in both]
+
+    def accepted(self, candidates: Mapping[int, Sequence[Term]]) -> set[int]:
+        good = self.guards.accepted(candidates)
+        if self.ranges:
+            good = {k for k in good if self.ranges[k].accepts(candidates[k]).ok}
+        return good
+
+    def verdict(self, k: int) -> Verdict:
+        return _asked([*self.ranges[k : k + 1], self.guards.guard(k)])

@@ -30,7 +30,7 @@ from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
 from rewrite.schedule import Goal, Schedule, default_schedule
 from rewrite.store import Store
-from rewrite.term import Term, join
+from rewrite.term import Term, join_all
 from strategies.contradiction import saturate_soundly
 from strategies.core import Strategy
 from strategies.judged import CANDIDATES, Judge, Search
@@ -103,14 +103,14 @@ class Saturate(Strategy):
         if not terms:
             return [], Report(stop=StopReason.SATURATED)
         store = terms[0].store
-        terms = [join(store, term) for term in terms]
+        terms = [Term(store, node) for node in join_all(store, terms)]
         dag = Dag.of(store, [t.id for t in terms])
         require_numbers(dag, "the e-graph")
         if len(dag) > WHOLE and self.until is None:
             from strategies.windows.drive import optimise
 
             best, report = optimise(self, terms)
-            return [join(store, term) for term in best], report
+            return [Term(store, node) for node in join_all(store, best)], report
         best, report, refused = self._search(dag, terms)
         distinct = dict.fromkeys(terms)
         if refused and best == terms and 1 < len(distinct) <= CANDIDATES:
@@ -190,7 +190,8 @@ class Saturate(Strategy):
                 f"{search.refused} cheaper {forms} less accurate and dropped: {search.reason}"
             )
         if best is not None:
-            terms = [join(terms[0].store, term) for term in best]
+            store = terms[0].store
+            terms = [Term(store, node) for node in join_all(store, best)]
         return terms, report, search.refused
 
 
@@ -259,7 +260,7 @@ def _with(dag: Dag, more: Sequence[Term]) -> Dag:
     """Add terms to a program as its last roots; its own positions stay."""
     store = Store()
     own = rebuild(dag, store)
-    wanted = [join(store, term).id for term in more]
+    wanted = join_all(store, more)
     # a deep copy in one order: the program first, so that its positions are kept
     both = Dag.of(store, [*own, *wanted])
     place = {node: at for at, node in enumerate(both.ids.tolist())}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
@@ -27,15 +28,21 @@ class Job:
     given: dict[int, Symbol] = field(default_factory=dict)
     facts: tuple[tuple[str, int], ...] = ()
     aim: Aim | None = None
+    after: "Callable[[Outcome], Any] | None" = None
+    """What is made of the e-graph where it is, so that it need not be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out: the e-graph, unless it contradicts itself, and the class of each position."""
+    """What came out: the e-graph, unless it contradicts itself, and the class of each position.
+
+    Where something was made of it, that is in its place.
+    """
 
     frozen: Frozen | None
     classes: list[int]
     report: Report
+    made: Any = None
 
 
 def perform(
@@ -65,4 +72,7 @@ def perform(
         assert watch is not None
         watch(lambda: outcome(replace(report)), report)
 
-    return outcome(graph.run(watch=None if watch is None else so_far))
+    found = outcome(graph.run(watch=None if watch is None else so_far))
+    if job.after is None or found.frozen is None:
+        return found
+    return Outcome(None, [], found.report, job.after(found))

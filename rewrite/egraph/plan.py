@@ -104,7 +104,7 @@ class _Writer:
         at, name = len(self.sets), f"r{len(self.sets)}"
         self.sets.append(rules)
         for rule in rules:
-            if rule.symbolic and (self.kept is None or id(rule) in self.kept):
+            if (self.kept is None or id(rule) in self.kept) and rule.symbolic:
                 self.rules[id(rule), at] = rule, _rule_text(rule, name)
         return name
 

@@ -188,7 +188,7 @@ class Pending:
         elif found is None:
             # it was over so quickly that nothing was sent: so it is again
             short = replace(self.job.limits, iterations=self._iterations, seconds=OFTEN)
-            found = perform(replace(self.job, limits=short))
+            found = perform(replace(self.job, limits=short, after=None))
         report = found.report
         if report.stop is not StopReason.CONTRADICTION:
             report.stop = reason

@@ -16,7 +16,7 @@ from rewrite.polynomials.sums import share_sums
 from rewrite.polynomials.system import System
 from rewrite.polynomials.writing import write_system
 from rewrite.store import Store
-from rewrite.term import Term, join
+from rewrite.term import Term, join_all
 
 __all__ = ["factored_system"]
 
@@ -61,7 +61,7 @@ def factored_system(
     if not terms:
         return []
     store = terms[0].store
-    given = [join(store, term) for term in terms]
+    given = [Term(store, node) for node in join_all(store, terms)]
     if FastMath.REASSOC not in allowed:
         return given
     dag = Dag.of(store, [term.id for term in given])

@@ -19,7 +19,7 @@ from rewrite.term import Term
 from strategies.windows.binary import made
 from strategies.windows.shape import Form, Shape, instantiate, symbols_of
 
-__all__ = ["Batch", "Found", "Parts", "Source", "batch_of", "same_values"]
+__all__ = ["Batch", "Found", "Parts", "Source", "batch_of", "same_values", "sources_of"]
 
 
 class Source:
@@ -44,6 +44,13 @@ class Source:
         """The roots down to the leaves of the window: what it computes."""
         return tuple([Term(self.store, self.ids[root]) for root in self.shape.roots])
 
+    def made(self, form: Form) -> list[Term]:
+        """Make a form in the same store, with what others compute in the place of leaves."""
+        leaves = [self.store.symbol(symbol) for symbol in self.symbols]
+        for row, leaf in self.shape.given:
+            leaves[leaf] = self.ids[row]
+        return [Term(self.store, node) for node in instantiate(form, self.store, leaves)]
+
     @cached_property
     def number(self) -> dict[str, int]:
         """The number of each symbol."""
@@ -53,6 +60,12 @@ class Source:
     def given(self) -> dict[str, int]:
         """The node that a symbol stands for, where others compute it."""
         return {self.symbols[leaf].name: self.ids[row] for row, leaf in self.shape.given}
+
+
+def sources_of(shapes: Sequence[Shape]) -> tuple[Source, ...]:
+    """Put shapes into one store."""
+    store = Store()
+    return tuple([Source(shape, store, f"w{k}_") for k, shape in enumerate(shapes)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +88,8 @@ class Found:
 
 def batch_of(shapes: Sequence[Shape], plan_for: Callable[[Dag], Plan], limits: Limits) -> Batch:
     """Put shapes into one program, which the plan is made for."""
-    store = Store()
-    sources = tuple([Source(shape, store, f"w{k}_") for k, shape in enumerate(shapes)])
+    sources = sources_of(shapes)
+    store = sources[0].store
     dag = Dag.of(store, [source.ids[root] for source in sources for root in source.shape.roots])
     place = {node: at for at, node in enumerate(dag.ids.tolist())}
     given: dict[int, Symbol] = {}
@@ -107,11 +120,7 @@ def batch_of(shapes: Sequence[Shape], plan_for: Callable[[Dag], Plan], limits: L
 def same_values(shape: Shape, form: Form) -> bool:
     """Tell whether a form computes what its shape does, by their fingerprints."""
     source = Source(shape, Store(), "v")
-    leaves = [source.store.symbol(symbol) for symbol in source.symbols]
-    for row, leaf in shape.given:
-        leaves[leaf] = source.ids[row]
-    made_terms = [Term(source.store, node) for node in instantiate(form, source.store, leaves)]
-    return fingerprints(source.expanded) == fingerprints(made_terms)
+    return fingerprints(source.expanded) == fingerprints(source.made(form))
 
 
 class Parts:

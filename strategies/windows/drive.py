@@ -1,7 +1,7 @@
 """The driver of large programs: cut, saturate each shape once, put together, and again."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,9 +22,9 @@ from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, batch_of, same_values
 from strategies.windows.binary import Program, made, program_of
 from strategies.windows.cut import MOST_NODES, Window, cut
-from strategies.windows.forms import form_of, forms
-from strategies.windows.judging import differing, refused, values_at
-from strategies.windows.memory import Memory
+from strategies.windows.forms import Choice, Chooser, form_of
+from strategies.windows.judging import values_at, without_value
+from strategies.windows.memory import Memory, settled_plan
 from strategies.windows.shape import (
     Form,
     Shape,
@@ -33,6 +33,7 @@ from strategies.windows.shape import (
     plain_of,
     shape_of,
 )
+from strategies.windows.whole import Rebuilt, refused, settled
 
 if TYPE_CHECKING:
     from strategies.saturation import Saturate
@@ -45,8 +46,12 @@ SMALLER: Final = 10
 """By so many nodes the windows of each round are smaller than those before."""
 BATCH_ROWS: Final = 3000
 """So many rows of distinct shapes share an e-graph."""
+SUSPECT_ROWS: Final = 100
+"""So many rows of those in which something has no value."""
 NODES_EACH: Final = 40
 """A row of a shape may grow to so many e-nodes."""
+AWAY: Final = 6
+"""Of so many e-graphs the forms are chosen by the processes that saturate them."""
 ITERATIONS: Final = 2
 """The last iterations of many take most of the time and find least: another round finds more."""
 SAMPLED: Final = 4
@@ -64,6 +69,8 @@ class _Kind:
     shape: Shape
     windows: list[int] = field(default_factory=list)
     leaves: list[tuple[int, ...]] = field(default_factory=list)
+    suspect: bool = False
+    """Whether something in it has no value: that may contradict itself."""
 
     @property
     def sampled(self) -> list[tuple[int, ...]]:
@@ -85,13 +92,12 @@ class _Large:
         self.done: dict[str, Form | None] = {}
         """By the key of a shape: its cheapest form, None where that is its own."""
         self.memory = Memory(plan)
+        self.chooser = Chooser(plan.cost, plan.judge, plan.dtype, plan.extract)
         self.begin = time.perf_counter()
         self.deadline = 0.0
         self.rows = 0
         self.counts = dict.fromkeys(
-            "windows,shapes,e-graphs,forms refused,results refused,shapes from the cache".split(
-                ","
-            ),
+            "windows,shapes,e-graphs,forms refused,windows kept,shapes from the cache".split(","),
             0,
         )
 
@@ -131,17 +137,10 @@ class _Large:
         if FastMath.REASSOC not in plan.licence:
             return terms
         found = factored_system(terms, plan.cost, plan.licence)
-        return terms if found != terms and self._refused(terms, found) else found
-
-    def _refused(self, terms: list[Term], found: list[Term]) -> list[int]:
-        """Judge as a whole those roots that are not clearly what they were."""
-        judge = self.plan.judge
-        doubtful = differing(terms, found) if judge is not None else []
-        if judge is None or not doubtful:
-            return []
-        bad = refused(judge, [terms[at] for at in doubtful], [found[at] for at in doubtful])
-        self.counts["results refused"] += len(bad)
-        return [doubtful[at] for at in sorted(bad)]
+        if plan.judge is None or found == terms:
+            return found
+        source, candidate = (Dag.of(ts[0].store, [term.id for term in ts]) for ts in (terms, found))
+        return terms if refused(plan.judge, source, candidate) else found
 
     def _over(self) -> bool:
         return self.report.stop in (StopReason.TIME, StopReason.INTERRUPTED)
@@ -159,7 +158,7 @@ class _Large:
         defined = FastMath.NNAN | FastMath.NINF in licence and len(set(dag.roots)) == 1
         program = program_of(dag, assume=defined)
         windows = cut(program, most)
-        kinds = _kinds(program, windows)
+        kinds = _kinds(program, windows, without_value(program))
         self.counts["windows"] += len(windows)
         self.counts["shapes"] += len(kinds)
         fresh = {key: kind for key, kind in kinds.items() if key not in self.done}
@@ -167,13 +166,16 @@ class _Large:
             self._learn(program, fresh)
         except KeyboardInterrupt:
             self.report.stop = StopReason.INTERRUPTED
-        found = _rebuilt(program, windows, kinds, self.done, set())
-        worse = self._refused(terms, found)
-        if worse:  # all that they are made of stays: two forms of one part would cost more than one
-            parts = set(program.dag([program.roots[at] for at in worse]).reached().ids.tolist())
-            kept = {k for k, window in enumerate(windows) if window.roots[0] in parts}
-            found = _rebuilt(program, windows, kinds, self.done, kept)
-        return found
+        chosen = _chosen(kinds, self.done)
+
+        def build(kept: set[int]) -> Rebuilt:
+            return _rebuilt(program, windows, {k: c for k, c in chosen.items() if k not in kept})
+
+        if self.plan.judge is None or not chosen:
+            return build(set()).terms(program.roots)
+        found, count = settled(self.plan.judge, program, windows, set(chosen), build)
+        self.counts["windows kept"] += count
+        return found.terms(program.roots)
 
     # -- saturation --------------------------------------------------------------------------
 
@@ -192,7 +194,14 @@ class _Large:
         limits = _limits(self.plan.limits)
         names = self._recalled(kinds, of_leaves, limits)
         groups = list(_grouped({key: kind for key, kind in kinds.items() if key not in self.done}))
-        batches = (self._batch([kinds[key].shape for key in group], limits) for group in groups)
+        away = len(groups) >= AWAY and settled_plan(self.plan)
+        batches = (
+            self._whole_batch(
+                [kinds[key].shape for key in group], limits,
+                [of_leaves[key] for key in group] if away else None,
+            )
+            for group in groups
+        )  # fmt: skip
         found = in_order(
             batches, self.plan.executor, self.deadline, self.plan.progress, len(groups)
         )
@@ -238,10 +247,12 @@ class _Large:
 
         Where the e-graph contradicted itself, each half of the shapes gets one of its own.
         """
-        if outcome.frozen is not None:
-            found, count = forms(self.plan, batch, outcome, values)
+        if outcome.made is not None or outcome.frozen is not None:
+            found, count = outcome.made or self.chooser.forms(
+                batch.sources, batch.spans, outcome, values
+            )
             self.counts["forms refused"] += count
-            return found
+            return list(found)
         shapes = [source.shape for source in batch.sources]
         if len(shapes) == 1:
             return [self._alone(batch.sources[0])]
@@ -249,7 +260,7 @@ class _Large:
             return [None] * len(shapes)
         half, both = len(shapes) // 2, list[Form | None]()
         for part in (slice(None, half), slice(half, None)):
-            again = self._batch(shapes[part], limits)
+            again = self._batch(shapes[part], limits, lambda _: batch.job.plan)
             new = saturate(again.job)
             self._merge(new.report)
             both += self._forms(again, new, values[part], limits)
@@ -266,12 +277,22 @@ class _Large:
         before = dag_cost(dag_of(plain_of(source.shape)), model)
         return form if form is not None and dag_cost(dag_of(form), model) < before - 1e-9 else None
 
-    def _batch(self, shapes: list[Shape], limits: Limits) -> Batch:
+    def _batch(self, shapes: list[Shape], limits: Limits, plan_for: Callable[[Dag], Plan]) -> Batch:
         inputs = sum(len(shape.rows) for shape in shapes)
         if self.plan.limits.nodes is None:
             assert limits.nodes is not None
             limits = replace(limits, nodes=max(1500, limits.nodes * inputs))
-        return batch_of(shapes, self._plan_for, limits)
+        return batch_of(shapes, plan_for, limits)
+
+    def _whole_batch(
+        self, shapes: list[Shape], limits: Limits, values: list[list[Any]] | None
+    ) -> Batch:
+        """Make a batch; with values its forms are chosen where it is saturated."""
+        batch = self._batch(shapes, limits, self._plan_for)
+        if values is None:
+            return batch
+        choice = Choice(self.chooser, tuple(shapes), batch.spans, values)
+        return replace(batch, job=replace(batch.job, after=choice))
 
     def _plan_for(self, dag: Dag) -> Plan:
         """Write down the schedule with those laws that are of use to a program."""
@@ -306,33 +327,36 @@ def _limits(limits: Limits) -> Limits:
     return replace(limits, nodes=nodes, iterations=min(ITERATIONS, limits.iterations))
 
 
-def _kinds(program: Program, windows: Sequence[Window]) -> dict[str, _Kind]:
-    """Group windows by shape."""
+def _kinds(program: Program, windows: Sequence[Window], suspects: set[int]) -> dict[str, _Kind]:
+    """Group windows by shape; suspects are positions that have no value."""
     kinds: dict[str, _Kind] = {}
     for number, window in enumerate(windows):
         shape, leaves = shape_of(program, window)
         kind = kinds.setdefault(shape.key, _Kind(shape))
         kind.windows.append(number)
         kind.leaves.append(leaves)
+        kind.suspect |= not suspects.isdisjoint((*window.nodes, *window.context))
     return kinds
 
 
 def _grouped(kinds: dict[str, _Kind]) -> Iterator[list[str]]:
-    """Share shapes out to e-graphs."""
-    group: list[str] = []
-    size = 0
-    for key, kind in kinds.items():
-        group.append(key)
-        size += len(kind.shape.rows)
-        if size >= BATCH_ROWS:
+    """Share shapes out to e-graphs; one that contradicts itself spoils it for all others."""
+    for suspect, most in ((False, BATCH_ROWS), (True, SUSPECT_ROWS)):
+        group: list[str] = []
+        size = 0
+        for key, kind in kinds.items():
+            if kind.suspect is suspect:
+                group.append(key)
+                size += len(kind.shape.rows)
+                if size >= most:
+                    yield group
+                    group, size = [], 0
+        if group:
             yield group
-            group, size = [], 0
-    if group:
-        yield group
 
 
 def _chosen(
-    kinds: dict[str, _Kind], done: dict[str, Form | None], kept: set[int]
+    kinds: dict[str, _Kind], done: dict[str, Form | None]
 ) -> dict[int, tuple[Form, tuple[int, ...]]]:
     """Return the form of each window that gets another one, and what its leaves are."""
     chosen: dict[int, tuple[Form, tuple[int, ...]]] = {}
@@ -340,17 +364,16 @@ def _chosen(
         form = done.get(key)
         if form is not None:
             for number, leaves in zip(kind.windows, kind.leaves, strict=True):
-                if number not in kept:
-                    chosen[number] = form, leaves
+                chosen[number] = form, leaves
     return chosen
 
 
 def _rebuilt(
-    program: Program, windows: Sequence[Window], kinds: dict[str, _Kind],
-    done: dict[str, Form | None], kept: set[int],
-) -> list[Term]:  # fmt: skip
-    """Make the program anew, each window in its cheapest form but for those that are kept."""
-    store, chosen = Store(), _chosen(kinds, done, kept)
+    program: Program, windows: Sequence[Window],
+    chosen: dict[int, tuple[Form, tuple[int, ...]]],
+) -> Rebuilt:  # fmt: skip
+    """Make the program anew, some windows in other forms."""
+    store = Store()
     ids = [-1] * len(program)
     for at, value in enumerate(program.value):
         if value is not None or program.constant[at]:
@@ -364,4 +387,4 @@ def _rebuilt(
         else:
             for at in window.nodes:
                 ids[at] = store.make((program.code[at], *[ids[a] for a in program.args[at]]))
-    return [Term(store, ids[root]) for root in program.roots]
+    return Rebuilt(store, ids)

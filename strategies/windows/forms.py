@@ -5,65 +5,85 @@ refuses, the part of the graph that belongs to the shape is searched alone.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
 
 from rewrite import ops
-from rewrite.cost import dag_cost
+from rewrite.cost import CostModel, dag_cost
 from rewrite.dag import below
+from rewrite.dagsearch import compiled
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.job import Outcome
-from rewrite.extract import Extractor
-from rewrite.store import Store, Symbol
+from rewrite.extract import Extractor, Mode
+from rewrite.store import Symbol
 from rewrite.term import Term
-from strategies.judged import Search, Verdict
-from strategies.windows.batch import Batch, Found, Parts, Source
-from strategies.windows.judging import judged
-from strategies.windows.shape import Form, Row, Shape, dag_of, instantiate, plain_of, rows_of
+from strategies.judged import Judge, Search, Verdict
+from strategies.windows.batch import Found, Parts, Source, sources_of
+from strategies.windows.judging import Judged
+from strategies.windows.shape import Form, Row, Shape, dag_of, plain_of, rows_of
 
-if TYPE_CHECKING:
-    from strategies.saturation import Saturate
-
-__all__ = ["form_of", "forms"]
+__all__ = ["Choice", "Chooser", "form_of"]
 
 SECONDS_EACH: Final = 1.0
 TRIES: Final = (3, 6)
 """So many programs are judged while single e-nodes are banned, and in all: shapes are many."""
 
 
-def forms(
-    plan: "Saturate", batch: Batch, outcome: Outcome, values: Sequence[list[Any]]
-) -> tuple[list[Form | None], int]:
-    """Return the cheapest form of each shape, None where that is its own; and the refusals.
+@dataclass(frozen=True)
+class Chooser:
+    """How forms are chosen: plain data, so that any process can do it."""
 
-    `values` are those of each shape's leaves at sample points.
-    """
-    assert outcome.frozen is not None
-    together = _together(outcome.frozen, plan) if plan.extract != "exact" else None
-    finder = _Finder(plan, batch, outcome)
-    found: list[Form | None] = []
-    at = 0
-    for k, source in enumerate(batch.sources):
-        roots = outcome.frozen.roots[at : at + len(source.shape.roots)]
-        at += len(roots)
-        best = None if together is None else together(roots, source)
-        found.append(finder.form(k, roots, best, values[k]))
-    return found, finder.refused
+    cost: CostModel
+    judge: Judge | None
+    dtype: str
+    extract: Mode
+
+    def forms(
+        self, sources: Sequence[Source], spans: Sequence[Sequence[int]], outcome: Outcome,
+        values: Sequence[Sequence[Any]],
+    ) -> tuple[list[Form | None], int]:  # fmt: skip
+        """Return the cheapest form of each shape, None where that is its own; and the refusals.
+
+        `spans` are the positions of the rows of each in the program that was saturated, `values`
+        those of its leaves at sample points.
+        """
+        assert outcome.frozen is not None
+        together = self._together(outcome.frozen) if self.extract != "exact" else None
+        finder = _Finder(self, sources, spans, outcome, values)
+        for k, roots in enumerate(finder.roots):
+            finder.offer(k, None if together is None else together(roots, sources[k]))
+        return finder.forms(), finder.refused
+
+    def _together(self, frozen: Frozen) -> Callable[[Sequence[int], Source], Form | None] | None:
+        """Extract all shapes at once; return what writes down the form of some roots."""
+        extractor = Extractor(frozen, self.cost, dtype=self.dtype, together=True)
+        found = extractor.extract(mode=self.extract)
+        if found is None:
+            return None
+        choice = found.choice
+
+        def written(roots: Sequence[int], source: Source) -> Form | None:
+            return _written(extractor, choice, roots, source.number)
+
+        return written
 
 
-def _together(
-    frozen: Frozen, plan: "Saturate"
-) -> Callable[[Sequence[int], Source], Form | None] | None:
-    """Extract all shapes at once; return what writes down the form of some roots."""
-    extractor = Extractor(frozen, plan.cost, dtype=plan.dtype, together=True)
-    found = extractor.extract(mode=plan.extract)
-    if found is None:
-        return None
-    choice = found.choice
+@dataclass(frozen=True)
+class Choice:
+    """The choice of the forms of some shapes, to be made where their e-graph is."""
 
-    def written(roots: Sequence[int], source: Source) -> Form | None:
-        return _written(extractor, choice, roots, source.number)
+    chooser: Chooser
+    shapes: tuple[Shape, ...]
+    spans: tuple[tuple[int, ...], ...]
+    values: list[list[Any]]
 
-    return written
+    def __call__(self, outcome: Outcome) -> tuple[list[Form | None], int]:
+        """Make it."""
+        compiled()  # loads the loops: there are many choices to come
+        return self.chooser.forms(sources_of(self.shapes), self.spans, outcome, self.values)
 
 
 def _written(
@@ -95,31 +115,47 @@ def _written(
 class _Finder:
     """Takes what was extracted together where it will do, else searches the shape's own part."""
 
-    def __init__(self, plan: "Saturate", batch: Batch, outcome: Outcome) -> None:
+    def __init__(
+        self, plan: Chooser, sources: Sequence[Source], spans: Sequence[Sequence[int]],
+        outcome: Outcome, values: Sequence[Sequence[Any]],
+    ) -> None:  # fmt: skip
         assert outcome.frozen is not None
-        self.plan, self.batch, self.outcome = plan, batch, outcome
-        self.frozen = outcome.frozen
-        self.parts: Parts | None = None
+        self.plan, self.sources, self.spans = plan, sources, spans
+        self.classes, self.frozen, self.values = outcome.classes, outcome.frozen, values
+        ends = np.cumsum([0, *[len(source.shape.roots) for source in sources]]).tolist()
+        self.roots = [self.frozen.roots[a:b] for a, b in pairwise(ends)]
+        self.before = [dag_cost(dag_of(plain_of(s.shape)), plan.cost) for s in sources]
+        self.offered: dict[int, Form] = {}
+        self.unknown: list[int] = []
         self.refused = 0
 
-    def form(
-        self, k: int, roots: Sequence[int], best: Form | None, values: list[Any]
-    ) -> Form | None:
-        source, plan = self.batch.sources[k], self.plan
-        before = dag_cost(dag_of(plain_of(source.shape)), plan.cost)
-        verdict = None if plan.judge is None else judged(source, plan.judge, values)
-        if best is not None:
-            if dag_cost(dag_of(best), plan.cost) >= before - 1e-9:
-                return None
-            if within(source.shape, best) and (
-                verdict is None or verdict(_terms(source, best)) is None
-            ):
-                return best
-        if self.parts is None:
-            self.parts = Parts(self.frozen)
-        classes = [self.outcome.classes[position] for position in self.batch.spans[k]]
-        part = self.parts.part(classes, roots, source.number)
-        return self._searched(source, part, before, verdict)
+    def offer(self, k: int, best: Form | None) -> None:
+        """Take note of the cheapest form of a shape, None where it is not known."""
+        if best is not None and dag_cost(dag_of(best), self.plan.cost) >= self.before[k] - 1e-9:
+            return
+        if best is not None and within(self.sources[k].shape, best):
+            self.offered[k] = best
+        else:
+            self.unknown.append(k)
+
+    def forms(self) -> list[Form | None]:
+        """Return the form of each shape, None where its own stays."""
+        found: list[Form | None] = [None] * len(self.roots)
+        judge, sources = self.plan.judge, self.sources
+        wanted = sorted([*self.offered, *self.unknown])
+        judged = None if judge is None else Judged(judge, sources, self.values, wanted)
+        good = set(self.offered) if judged is None else judged.accepted(self.offered)
+        for k in good:
+            found[k] = self.offered[k]
+        parts: Parts | None = None
+        for k in wanted:
+            if k not in good:
+                parts = parts or Parts(self.frozen)
+                classes = [self.classes[position] for position in self.spans[k]]
+                part = parts.part(classes, self.roots[k], sources[k].number)
+                verdict = None if judged is None else judged.verdict(k)
+                found[k] = self._searched(sources[k], part, self.before[k], verdict)
+        return found
 
     def _searched(
         self, source: Source, part: Found, before: float, verdict: Verdict | None
@@ -136,13 +172,6 @@ class _Finder:
         self.refused += search.refused
         form = form_of(source, best)
         return form if form is not None and within(source.shape, form) else None
-
-
-def _terms(source: Source, form: Form) -> list[Term]:
-    """Make a form over the symbols of a shape."""
-    store = Store()
-    leaves = [store.symbol(symbol) for symbol in source.symbols]
-    return [Term(store, node) for node in instantiate(form, store, leaves)]
 
 
 def form_of(source: Source, best: Sequence[Term] | None) -> Form | None:

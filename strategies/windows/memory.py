@@ -23,7 +23,7 @@ from strategies.windows.shape import Form, Row, Shape
 if TYPE_CHECKING:
     from strategies.saturation import Saturate
 
-__all__ = ["Memory", "read", "write"]
+__all__ = ["Memory", "read", "settled_plan", "write"]
 
 _OWN: Final = ("rewrite", "strategies", "codegen")
 _NAMED: Final = {named.name: named for named in (PI, E)}
@@ -36,7 +36,7 @@ class Memory:
 
     def __init__(self, plan: "Saturate") -> None:
         where = folder()
-        self.disk = None if where is None or not _settled(plan) else ContentCache(where)
+        self.disk = None if where is None or not settled_plan(plan) else ContentCache(where)
         self.base = "" if self.disk is None else _base(plan)
 
     def key(self, shape: Shape, values: Sequence[Any], budget: str) -> str:
@@ -60,7 +60,7 @@ class Memory:
             self.disk.put({key: write(form) for key, form in forms.items()})
 
 
-def _settled(plan: "Saturate") -> bool:
+def settled_plan(plan: "Saturate") -> bool:
     """Tell whether a plan is all data of ours: of other cost models and judges nothing is known."""
     parts = [plan.cost, *([] if plan.judge is None else [plan.judge])]
     return all(

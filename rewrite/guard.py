@@ -1,0 +1,238 @@
+"""The guard: it compares candidates with their source by what each loses against exact values."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rewrite.accuracy import Points, as_dag, measurable, point_at
+from rewrite.dag import Dag
+from rewrite.errors import ArgumentError
+from rewrite.evaluate import evaluate_dag, float_dtype, function_of
+from rewrite.measured import Judged, Measured, stacked
+from rewrite.measuring import BLAMED_POINTS, Folded, measure
+from rewrite.oracle import Exact, exact_dag, ulp_distance
+from rewrite.sorts import BOOL
+from rewrite.store import Store, Symbol
+from rewrite.term import Term, join_all
+
+__all__ = ["Guard", "Guards", "Verdict"]
+
+type Floats = npt.NDArray[np.float64]
+
+POINTS: Final = 512
+FEWER_POINTS: Final = 16
+"""At so many points it is found out which ops are to blame, of sources measured together."""
+PLENTY: Final = 60
+"""Programs of more nodes are measured at fewer points, down to a quarter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a candidate may replace the source, and if not why.
+
+    The means are those of the root where the candidate does worst, `worst` the point where it
+    loses most there. `blame` holds the candidate's positions, the one that loses most by itself
+    first; it is empty for a candidate that is accepted.
+    """
+
+    ok: bool
+    mean_bits_before: float
+    mean_bits_after: float
+    worst: dict[str, float] = field(default_factory=dict)
+    blame: tuple[int, ...] = ()
+    reason: str = ""
+
+
+class Guard:
+    """Compares candidates with one source, whose exact values are computed once.
+
+    Accepted is what at each root has a mean error at most 0.05 bits above the source's, a largest
+    error at most 2 bits above a quarter more than the source's (and 1 bit), no greater loss at
+    three points than that, a worst 1/32 of the points at most 0.75 bits above the source's in the
+    mean, and is finite at all points with finite inputs where the source is, unless the exact value
+    overflows. Where the exact value is undefined but the source has one, as at an infinity on the
+    way, the candidate must have it too. Where the source over- or underflows by itself it must
+    only not do so more often. A source without a point where it is defined accepts nothing, since
+    nothing can be measured.
+    """
+
+    def __init__(
+        self,
+        source: Dag | Term | Sequence[Term],
+        points: Points | None = None,
+        *,
+        dtype: Any = np.float64,
+        n: int | None = None,
+        seed: int = 0,
+        whole: bool = False,
+    ) -> None:
+        """Measure the source; `whole` says that only `worse` will be asked."""
+        dag = as_dag(source)
+        if n is None:
+            n = max(POINTS // 4, POINTS * PLENTY // max(PLENTY, len(dag)))
+        kind = float_dtype(dtype)
+        self.points, exact = measurable(dag, points, kind, n=n, seed=seed)
+        self.count = max((len(column) for column in self.points.values()), default=1)
+        roots = [range(len(dag.roots))]
+        most = 0 if whole else BLAMED_POINTS
+        self.measured = measure(dag, roots, self.points, [self.count], exact, kind, most)
+        self.folded = Folded(kind)
+        self.blamed = BLAMED_POINTS
+
+    @classmethod
+    def of(cls, measured: Measured, points: Points, folded: Folded) -> "Guard":
+        """Make a guard of what was measured."""
+        guard = cls.__new__(cls)
+        guard.points, guard.measured, guard.folded = dict(points), measured, folded
+        guard.count, guard.blamed = measured.values.shape[1], FEWER_POINTS
+        return guard
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype in which is computed."""
+        return self.measured.dtype
+
+    def errors(self, candidate: Dag | Term | Sequence[Term]) -> list[Floats]:
+        """Return the bits of error of each root of a candidate, at each of the source's points.
+
+        They are NaN where the exact value of the source is undefined.
+        """
+        return list(self.measured.errors(self._values(*self._given(candidate))))
+
+    def accepts(self, candidate: Dag | Term | Sequence[Term]) -> Verdict:
+        """Judge a candidate; raise `ArgumentError` if its roots are not as many as the source's."""
+        dag, given = self._given(candidate)
+        judged = self.measured.judged(self._values(dag, given))
+        at = _worst(judged)
+        means = float(judged.before[at]), float(judged.after[at])
+        if judged.ok[at]:
+            return Verdict(True, *means)
+        loss = judged.loss[at]
+        worst = int(np.argmax(loss))
+        lost = np.argsort(-loss, kind="stable")[: self.blamed]
+        lost = lost[loss[lost] > min(0.5, loss[worst] / 2)]
+        blame = tuple(self._blame(dag, lost, given))
+        return Verdict(False, *means, point_at(self.points, worst), blame, judged.reasons[at])
+
+    def worse(self, candidate: Dag | Term | Sequence[Term], doubt: float) -> npt.NDArray[np.bool_]:
+        """Tell which roots of a large candidate are worse by more than chance makes of it.
+
+        Its parts were judged before, so that rounding alone makes no difference that `accepts` does
+        not see: here a root must stay finite, and its mean error must not rise by more than 0.05
+        bits and `doubt` times the standard error of that.
+        """
+        return self.measured.worse(self._values(*self._given(candidate)), doubt)
+
+    def _given(self, candidate: Dag | Term | Sequence[Term]) -> tuple[Dag, dict[int, Any]]:
+        dag, wanted = as_dag(candidate), len(self.measured.values)
+        if len(dag.roots) != wanted:
+            raise ArgumentError(f"the candidate has {len(dag.roots)} roots, the source {wanted}")
+        return dag, self.folded.values(dag)
+
+    def _values(self, dag: Dag, given: Mapping[int, Any]) -> Floats:
+        return stacked(evaluate_dag(dag, self.points, self.dtype, given=given), self.count)
+
+    def _blame(self, dag: Dag, at: npt.NDArray[np.intp], given: Mapping[int, Any]) -> list[int]:
+        """Order the ops by the error that each makes on operands that are right."""
+        points = {name: array[at] for name, array in self.points.items()}
+        computed = evaluate_dag(dag, points, self.dtype, keep=True, given=given)
+        exact = Exact.stacked(
+            [one.broadcast(len(at)) for one in exact_dag(dag, points, wanted=range(len(dag)))]
+        )
+        near = exact.nearest(self.dtype)
+        boolean = dag.sort == BOOL
+        rows = dag.rows()
+        right = [
+            near[node] if args and not boolean[node] else computed[node]
+            for node, (_, args) in enumerate(rows)
+        ]
+        inner = [node for node, (_, args) in enumerate(rows) if args]
+        with np.errstate(all="ignore"):
+            made = [
+                function_of(dag, node, rows[node][0])(*[right[a] for a in rows[node][1]])
+                for node in inner
+            ]
+        distance = ulp_distance(
+            stacked(made, len(at)), exact.rows(inner, None), self.dtype, relative=True
+        )
+        distance[boolean[inner][:, None] & (distance > 0)] = math.inf
+        finite = np.isfinite(stacked(computed, len(at)))
+        burst = ~finite[inner]
+        for k, node in enumerate(inner):
+            burst[k] &= finite[list(rows[node][1])].all(0)
+        distance = np.where(burst, math.inf, np.nan_to_num(distance, posinf=math.inf))
+        bits = np.minimum(np.log2(np.maximum(distance, 1)), 8.0 * self.dtype.itemsize).sum(1)
+        close = np.minimum(distance, 1).sum(1)
+        scores = zip((-bits).tolist(), (-close).tolist(), inner, strict=True)
+        return [node for *_, node in sorted(scores)]
+
+
+def _worst(judged: Judged) -> int:
+    """Return the root where a candidate does worst."""
+    rise = judged.after - judged.before
+    return max(range(len(judged.ok)), key=lambda at: (not judged.ok[at], rise[at]))
+
+
+class Guards:
+    """Guards of many sources that share no symbols, measured together.
+
+    `points` are the values of each source's symbols, at least one point.
+    """
+
+    def __init__(
+        self, sources: Sequence[Sequence[Term]], points: Sequence[Points], *,
+        dtype: Any = np.float64,
+    ) -> None:  # fmt: skip
+        kind = float_dtype(dtype)
+        self.own = [
+            {name: np.asarray(column).astype(_kind(column, kind)) for name, column in some.items()}
+            for some in points
+        ]
+        counts = [max((len(a) for a in some.values()), default=1) for some in self.own]
+        self.counts, width = counts, max(counts)
+        self.points = {
+            name: np.resize(column, width) for some in self.own for name, column in some.items()
+        }
+        if len(self.points) < sum(map(len, self.own)):
+            raise ArgumentError("sources that are measured together cannot share symbols")
+        ends = np.cumsum([0, *map(len, sources)]).tolist()
+        self.spans = [slice(*ends[k : k + 2]) for k in range(len(sources))]
+        store = sources[0][0].store
+        dag = Dag.of(store, join_all(store, [term for terms in sources for term in terms]))
+        spans = [range(span.start, span.stop) for span in self.spans]
+        exact = exact_dag(dag, self._of(dag), apart=True)
+        exact = [one.broadcast(width) for one in exact]
+        self.measured = measure(dag, spans, self.points, counts, exact, kind, FEWER_POINTS)
+        self.folded = Folded(kind)
+
+    def _of(self, dag: Dag) -> dict[str, Any]:
+        return {v.name: self.points[v.name] for v in dag.value if isinstance(v, Symbol)}
+
+    def accepted(self, candidates: Mapping[int, Sequence[Term]]) -> set[int]:
+        """Judge candidates by the number of their source; return the numbers of those that do."""
+        if not candidates:
+            return set()
+        store = Store()
+        terms = [term for own in candidates.values() for term in own]
+        dag = Dag.of(store, join_all(store, terms))
+        given = self.folded.values(dag)
+        computed = evaluate_dag(dag, self._of(dag), self.measured.dtype, given=given)
+        values = stacked(computed, self.measured.values.shape[1])
+        rows = np.concatenate(
+            [np.arange(len(self.measured.values))[self.spans[k]] for k in candidates]
+        )
+        good = self.measured.rows(rows).judged(values).ok
+        ends = np.cumsum([0, *map(len, candidates.values())]).tolist()
+        return {k for at, k in enumerate(candidates) if good[ends[at] : ends[at + 1]].all()}
+
+    def guard(self, k: int) -> Guard:
+        """Return the guard of one source alone."""
+        return Guard.of(self.measured.rows(self.spans[k], self.counts[k]), self.own[k], self.folded)
+
+
+def _kind(column: Any, kind: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.bool_) if np.asarray(column).dtype == np.bool_ else kind

@@ -1,0 +1,159 @@
+"""A rewritten program as a whole: roots that got worse, and the windows that are to blame.
+
+Each window was judged at values that its leaves take in some places. In others it may lose more,
+and losses add up. So roots are compared with the source's; below one that is worse beyond doubt,
+those windows keep their form where the loss arises: they are worse, and none below them is.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from rewrite.dag import Dag, rebuild
+from rewrite.evaluate import evaluate_dag
+from rewrite.store import Store
+from rewrite.term import Term
+from strategies.judged import Judge, PointJudge, WholeJudged
+from strategies.windows.binary import Program
+from strategies.windows.cut import Window
+from strategies.windows.judging import count_for, sampled
+
+__all__ = ["Rebuilt", "refused", "settled"]
+
+POINTS: Final = ((2_000, 256), (10_000, 128), (40_000, 64))
+"""Programs of up to so many nodes are judged at so many points, larger ones at 32."""
+NEAR: Final = 2.0**-44
+"""Values that differ by less, relatively, are taken as the same: no root is as bad by rounding."""
+DOUBTS: Final = (2.0, 1.0, 0.0)
+"""By so many times what chance makes the windows to blame must be worse; the first that do it."""
+SURE: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A program made anew: the node of each position, -1 where there is none."""
+
+    store: Store
+    ids: list[int]
+
+    def dag(self, positions: Sequence[int]) -> Dag:
+        """Return what computes some positions."""
+        return Dag.of(self.store, [self.ids[at] for at in positions])
+
+    def terms(self, positions: Sequence[int]) -> list[Term]:
+        """Return some positions as terms."""
+        return [Term(self.store, self.ids[at]) for at in positions]
+
+
+def refused(judge: Judge, source: Dag, candidate: Dag) -> list[int]:
+    """Return the roots of a candidate that are worse than the source's beyond doubt."""
+    doubtful = _differing(source, candidate)
+    if not doubtful:
+        return []
+    worse = _Roots(judge, source, doubtful).worse(candidate)
+    return [at for at, bad in zip(doubtful, worse, strict=True) if bad]
+
+
+def settled(
+    judge: Judge, program: Program, windows: Sequence[Window], changed: set[int],
+    build: Callable[[set[int]], Rebuilt],
+) -> tuple[Rebuilt, int]:  # fmt: skip
+    """Rebuild a program with what keeps all roots as good as they were; also return how many stay.
+
+    `build` makes it with some windows, by number, as they were; `changed` are those that differ.
+    """
+    found, kept = build(set()), set[int]()
+    source = program.dag()
+    doubtful = _differing(source, found.dag(program.roots))
+    if not doubtful:
+        return found, 0
+    roots = _Roots(judge, source, doubtful)
+    for doubt in DOUBTS:
+        bad = roots.worse(found.dag(program.roots))
+        guilty = [program.roots[at] for at, b in zip(doubtful, bad, strict=True) if b]
+        if not guilty or not isinstance(judge, PointJudge):
+            break
+        below = _below(program, windows, guilty, changed - kept)
+        kept |= _origins(judge, source, windows, below, found, doubt)
+        found = build(kept)
+    bad = roots.worse(found.dag(program.roots))
+    guilty = [program.roots[at] for at, b in zip(doubtful, bad, strict=True) if b]
+    if guilty:  # all that they are made of stays: two forms of one part would cost more than one
+        kept |= set(_below(program, windows, guilty, changed))
+        found = build(kept)
+    return found, len(kept)
+
+
+class _Roots:
+    """Some roots of a program, which are measured once."""
+
+    def __init__(self, judge: Judge, source: Dag, doubtful: Sequence[int]) -> None:
+        self.doubtful = doubtful
+        part = source.reached([source.roots[at] for at in doubtful])
+        self.many: WholeJudged | None = None
+        if isinstance(judge, PointJudge):
+            self.many = judge.whole(part, sampled(part, count_for(part, POINTS, 32)))
+        else:
+            store = Store()
+            self.verdict = judge(_terms(part, store))
+
+    def worse(self, candidate: Dag) -> list[bool]:
+        """Tell which of the roots are worse in a candidate that has all roots."""
+        part = candidate.reached([candidate.roots[at] for at in self.doubtful])
+        if self.many is not None:
+            worse: list[bool] = self.many(part, SURE).tolist()
+            return worse
+        return [self.verdict(_terms(part, Store())) is not None] * len(self.doubtful)
+
+
+def _terms(dag: Dag, store: Store) -> list[Term]:
+    ids = rebuild(dag, store)
+    return [Term(store, ids[root]) for root in dag.roots]
+
+
+def _below(
+    program: Program, windows: Sequence[Window], roots: Sequence[int], wanted: set[int]
+) -> list[int]:
+    """Return those of some windows, by number, that roots are made of; they come children first."""
+    parts = set(program.dag(roots).reached().ids.tolist())
+    return [k for k in sorted(wanted) if windows[k].roots[0] in parts]
+
+
+def _origins(
+    judge: PointJudge, source: Dag, windows: Sequence[Window], below: Sequence[int],
+    found: Rebuilt, doubt: float,
+) -> set[int]:  # fmt: skip
+    """Return the windows that are worse though none of those below them is."""
+    places = [windows[k].roots[0] for k in below]
+    part = source.reached(places)
+    many = judge.whole(part, sampled(part, count_for(part, POINTS, 32)))
+    bad = many(found.dag(places), doubt).tolist()
+    worse = {place for place, b in zip(places, bad, strict=True) if b}
+    rows = source.rows()
+    spoilt, origins = set[int](), set[int]()
+    for at, (_, args) in enumerate(rows):
+        if any(a in spoilt for a in args):
+            spoilt.add(at)
+        elif at in worse:
+            spoilt.add(at)
+            origins.add(at)
+    return {k for k, place in zip(below, places, strict=True) if place in origins}
+
+
+def _differing(source: Dag, candidate: Dag) -> list[int]:
+    """Return the roots whose values in floating point are not nearly those of the source."""
+    points = sampled(source, count_for(source, POINTS, 64))
+    found = []
+    old, new = (evaluate_dag(dag, points) for dag in (source, candidate))
+    for at, (before, after) in enumerate(zip(old, new, strict=True)):
+        if before.dtype == np.bool_:
+            same = np.equal(before, after)
+        else:
+            with np.errstate(all="ignore"):
+                same = np.abs(after - before) <= NEAR * np.abs(before)
+            same = same | (before == after) | ~np.isfinite(before)
+        if not same.all():
+            found.append(at)
+    return found
