@@ -28,6 +28,8 @@ SLOTS: Final = (16, 64, 256)
 POINTS: Final = ((1500, 256), (6000, 128))
 """Programs of up to so many nodes are evaluated at so many points, larger ones at 64."""
 
+LEAST: Final = 64
+"""So many points at least are sampled; where fewer are wanted, they are some of them."""
 FEW: Final = 8
 """At so many points it is looked for nodes without a value."""
 
@@ -57,8 +59,16 @@ def count_for(dag: Dag, table: Sequence[tuple[int, int]], least: int) -> int:
 
 
 def sampled(dag: Dag, count: int) -> dict[str, npt.NDArray[Any]]:
-    """Return values of a program's symbols."""
-    return sample_points([value for value in dag.value if isinstance(value, Symbol)], count)
+    """Return values of a program's symbols, at a power of two of points up to `LEAST` or more."""
+    symbols = tuple([value for value in dag.value if isinstance(value, Symbol)])
+    step = max(1, LEAST // count)
+    return {name: column[::step] for name, column in _samples(symbols, count * step).items()}
+
+
+@functools.lru_cache(maxsize=4)
+def _samples(symbols: tuple[Symbol, ...], count: int) -> dict[str, npt.NDArray[Any]]:
+    """Sample once what is asked for again and again while a program is optimised."""
+    return sample_points(symbols, count)
 
 
 def points_of(source: Source, values: Sequence[npt.NDArray[Any]]) -> dict[str, Any]:
