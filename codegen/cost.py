@@ -31,6 +31,10 @@ PLAIN_POWERS: Final = 3
 """Up to this exponent rounding errors do not add up to more than an elementary function's."""
 
 
+PLAIN_APPROXIMATE: Final = 5
+"""Up to this exponent products alone are within 4 ulp: n - 1 roundings of half an ulp to one."""
+
+
 def product_exponent(exponent: Constant | None, strict: bool = False) -> int | None:
     """Return the integer n for which `codegen.lower` writes x**n without `pow`, else None.
 
@@ -56,23 +60,28 @@ def exact_inverse(divisor: Constant | None) -> float | None:
     return 1.0 / near if abs(math.frexp(near)[0]) == 0.5 else None
 
 
-def power_operations(exponent: int) -> int:
+def _is_plain(exponent: int, approximate: bool) -> bool:
+    most = PLAIN_APPROXIMATE if approximate else PLAIN_POWERS
+    return abs(exponent) <= (most if exponent > 0 else most - 1)
+
+
+def power_operations(exponent: int, approximate: bool = False) -> int:
     """Return how many products, sums and selections `codegen.lower` writes x**exponent as.
 
     Negations are not counted: they are part of the `fma` that uses them.
     """
     n = abs(exponent)
-    if n <= (PLAIN_POWERS if exponent > 0 else PLAIN_POWERS - 1):
-        return max(0, n - 1)
-    squarings, products = n.bit_length() - 1, n.bit_count() - 1
+    squarings, products = max(0, n.bit_length() - 1), max(0, n.bit_count() - 1)
+    if _is_plain(exponent, approximate):
+        return squarings + products
     return 4 * squarings + 3 * products + 1
 
 
-def power_steps(exponent: int) -> tuple[int, int, int]:
+def power_steps(exponent: int, approximate: bool = False) -> tuple[int, int, int]:
     """Return how many products, sums and selections wait for each other in x**exponent."""
     n = abs(exponent)
-    if n <= (PLAIN_POWERS if exponent > 0 else PLAIN_POWERS - 1):
-        return max(0, n - 1), 0, 0
+    if _is_plain(exponent, approximate):
+        return power_operations(exponent, approximate), 0, 0
     steps = n.bit_length() + n.bit_count() - 2
     # each product's error comes one fma after it, and joins the errors so far by another one
     return steps, 2 + (steps > 2), 1
@@ -89,6 +98,9 @@ class CycleCost:
     strict: bool = False
     """Whether integer powers beyond the square stay `pow`, as strict code has them."""
 
+    approximate: bool = False
+    """Whether functions are those within 4 ulp, where the target's table has them."""
+
     latency_weight: float = 0.0
     """What a cycle of latency on the critical path counts beside one of throughput.
 
@@ -102,9 +114,10 @@ class CycleCost:
 
     @property
     def name(self) -> str:
-        """The table and the float type, and what latency counts."""
+        """The table and the float type, the grade of functions, and what latency counts."""
         more = f"+{self.latency_weight:g}*latency" if self.latency_weight else ""
-        return f"{self.table.name}/{self.dtype}{more}"
+        grade = "/4ulp" if self.approximate else ""
+        return f"{self.table.name}/{self.dtype}{grade}{more}"
 
     @cached_property
     def _cycles(self) -> dict[str, float]:
@@ -122,7 +135,7 @@ class CycleCost:
 
     def _of(self, column: dict[str, float], op: str) -> float:
         try:
-            return column[op]
+            return column.get(f"fast_{op}", column[op]) if self.approximate else column[op]
         except KeyError:
             known = ", ".join(sorted(column))
             raise TargetError(
@@ -133,7 +146,9 @@ class CycleCost:
         """Price an op; integer powers are products, division by a power of two is one too."""
         n = product_exponent(constants[1], self.strict) if op is ops.POW else None
         if n is not None:
-            return power_operations(n) * self.cycles("mul") + (self.cycles("div") if n < 0 else 0)
+            return power_operations(n, self.approximate) * self.cycles("mul") + (
+                self.cycles("div") if n < 0 else 0
+            )
         if op is ops.DIV and exact_inverse(constants[1]) is not None:
             return self.cycles("mul")
         return self.cycles(op.name)
@@ -144,7 +159,7 @@ class CycleCost:
         n = product_exponent(constants[1], self.strict) if op is ops.POW else None
         if n is not None:
             names = ("mul", "fma", "where")
-            steps = zip(power_steps(n), names, strict=True)
+            steps = zip(power_steps(n, self.approximate), names, strict=True)
             last = self._of(column, "div") if n < 0 else 0.0
             return sum(count * self._of(column, name) for count, name in steps) + last
         if op is ops.DIV and exact_inverse(constants[1]) is not None:
@@ -154,13 +169,14 @@ class CycleCost:
 
 def cycles(
     target: str | Target = "native", *, dtype: Float = "f64", latency: float = 0.0,
-    strict: bool = False,
+    strict: bool = False, approximate: bool = False,
 ) -> CycleCost:  # fmt: skip
     """Return the cycles of a target, or of a cost table by name, as the model for `cost=`.
 
     With `latency` the critical path costs too: so many cycles for each cycle of latency. At 0, the
     default of `optimize`, iterations of a loop are taken to overlap; at 1 each waits for the one
-    before. `dtype` is "f64" or "f32", to be the same as that of `optimize`.
+    before. `dtype` is "f64" or "f32", to be the same as that of `optimize`; `approximate` prices
+    functions within 4 ulp, as `math="fast"` has them.
 
     Raise `TargetError` for a name that there is not.
 
@@ -175,7 +191,7 @@ def cycles(
         table = table_for(get(target)) if target in NAMES else cycle_cost(target).table
     else:
         table = table_for(target)
-    return CycleCost(table, dtype, strict=strict, latency_weight=latency)
+    return CycleCost(table, dtype, strict=strict, approximate=approximate, latency_weight=latency)
 
 
 def table_for(target: Target) -> CostTable:

@@ -55,7 +55,7 @@ def egraph(
     if limits is not None and not isinstance(limits, Limits):
         raise ArgumentError(f"limits={limits!r} is not Limits(iterations=, nodes=, seconds=)")
     machine, allowed = get(target) if isinstance(target, str) else target, licence(math)
-    model = cost_model(cost, machine, "f64", strict=FastMath.REASSOC not in allowed)
+    model = cost_model(cost, machine, "f64", allowed)
     if rules is None:
         plan = default_plan(model, allowed, limits or Limits(), guarded=False)
         return explore(terms, plan)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from codegen.cost import PLAIN_POWERS, exact_inverse, product_exponent
-from codegen.instruction import Constant, Output
+from codegen.cost import PLAIN_APPROXIMATE, PLAIN_POWERS, exact_inverse, product_exponent
+from codegen.instruction import SIGNATURES, Constant, Output
 from codegen.program import Program, ProgramBuilder
 from rewrite import constants, ops
 from rewrite.cost import constant_positions
@@ -46,9 +46,9 @@ class Result:
 
 def lower(
     parameters: Sequence[Parameter], results: Sequence[Result], *, strict: bool = False,
-    name: str = "kernel",
+    approximate: bool = False, name: str = "kernel",
 ) -> Program:  # fmt: skip
-    """Write the terms as a verified program.
+    """Write the terms as a verified program; where `approximate`, with functions within 4 ulp.
 
     Raise `ArgumentError` for a symbol that no parameter brings, or that two bring.
     """
@@ -56,7 +56,7 @@ def lower(
     store = roots[0].store if roots else Store()
     dag = Dag.of(store, [root.id for root in roots])
     require_numbers(dag, "the compiler")
-    lowering = _Lowering(dag, store, ProgramBuilder(name), strict)
+    lowering = _Lowering(dag, store, ProgramBuilder(name), strict, approximate)
     lowering.declare(parameters)
     lowering.run()
     at = 0
@@ -70,9 +70,15 @@ def lower(
 
 
 class _Lowering:
-    def __init__(self, dag: Dag, store: Store, builder: ProgramBuilder, strict: bool) -> None:
+    def __init__(
+        self, dag: Dag, store: Store, builder: ProgramBuilder, strict: bool, approximate: bool
+    ) -> None:
         self.dag, self.store, self.builder, self.strict = dag, store, builder, strict
+        self.approximate = approximate
         self.rows = dag.rows()
+        angles = [{args for c, args in self.rows if c == row.code} for row in (ops.SIN, ops.COS)]
+        self.pairs = set.intersection(*angles)
+        """Arguments of both sine and cosine, which share all but the last step of the one grade."""
         self.constant = constant_positions(dag)
         self.value: list[int] = []
         self.loads: dict[str, int] = {}
@@ -146,9 +152,13 @@ class _Lowering:
             inverse = exact_inverse(self._known(args[1]))
             if inverse is not None:
                 return self._emit("mul", values[0], self.builder.const(inverse))
-        total = self._emit(row.name, *values[: max(row.arity, 1) if row.arity > 0 else 2])
+        name = row.name
+        paired = row in (ops.SIN, ops.COS) and args in self.pairs
+        if self.approximate and f"fast_{name}" in SIGNATURES and not paired:
+            name = f"fast_{name}"
+        total = self._emit(name, *values[: max(row.arity, 1) if row.arity > 0 else 2])
         for value in values[2:] if row.arity < 0 else ():
-            total = self._emit(row.name, total, value)
+            total = self._emit(name, total, value)
         return total
 
     def _emit(self, name: str, *values: int) -> int:
@@ -164,17 +174,19 @@ class _Lowering:
     def _power(self, base: int, n: int) -> int:
         """Write an integer power as products.
 
-        Up to the cube they are plain. Further on, rounding errors would double with each squaring
-        (x**8: 5 ulp), so the error of each product is carried along by fma (Ogita, Rump & Oishi
-        2005), and the result is as good as one elementary function: at most 1 ulp.
+        Up to the cube they are plain, and up to the fifth power where 4 ulp will do. Further on,
+        rounding errors would double with each squaring (x**8: 7 ulp at worst), so the error of each
+        product is carried along by fma (Ogita, Rump & Oishi 2005), and the result is as good as one
+        elementary function: at most 1 ulp.
         """
         if n == 0:
             return self.builder.const(1.0)
         size = abs(n)
-        if size <= (PLAIN_POWERS if n > 0 else PLAIN_POWERS - 1):
+        most = PLAIN_APPROXIMATE if self.approximate else PLAIN_POWERS
+        if size <= (most if n > 0 else most - 1):
             total = base
-            for _ in range(size - 1):
-                total = self._emit("mul", total, base)
+            for step in "".join("s" if bit == "0" else "sm" for bit in bin(size)[3:]):
+                total = self._emit("mul", total, total if step == "s" else base)
         else:
             total = self._compensated(base, size)
         return total if n > 0 else self._emit("div", self.builder.const(1.0), total)

@@ -100,13 +100,16 @@ class Optimized:
 
 
 def cost_model(
-    cost: "str | CostModel | None", target: Target, dtype: Float, *, strict: bool = False
+    cost: "str | CostModel | None", target: Target, dtype: Float, allowed: FastMath
 ) -> CostModel:
     """Return the model that a `cost=` argument names; None is the target's own cycles."""
-    if cost is None:
-        return cycles(target, dtype=dtype, strict=strict)
+    if cost is None or (isinstance(cost, str) and cost != "gowda2021"):
+        return cycles(
+            cost or target, dtype=dtype, strict=FastMath.REASSOC not in allowed,
+            approximate=FastMath.AFN in allowed,
+        )  # fmt: skip
     if isinstance(cost, str):
-        return Gowda2021() if cost == "gowda2021" else cycles(cost, dtype=dtype, strict=strict)
+        return Gowda2021()
     if not isinstance(cost, CostModel):
         raise UnsupportedOp(f"cost={cost!r} is neither a name nor a CostModel")
     return cost
@@ -204,7 +207,7 @@ def _setting(
     precision: Float = "f64" if dtype is None else float_name(dtype)
     strict = FastMath.REASSOC not in allowed
     return Setting(
-        cost_model(cost, target, precision, strict=strict), InstructionCount(strict=strict),
+        cost_model(cost, target, precision, allowed), InstructionCount(strict=strict),
         allowed, limits or Limits(), not isinstance(math, str) or math == "guarded",
         "both" if dtype is None else precision,
     )  # fmt: skip
@@ -293,7 +296,10 @@ def compile_kernel(
     else:
         report, costs = Report(), None
     best = replaced(results, flat)
-    program = lower(parameters, best, strict=FastMath.REASSOC not in allowed, name=name)
+    program = lower(
+        parameters, best, strict=FastMath.REASSOC not in allowed,
+        approximate=FastMath.AFN in allowed, name=name,
+    )  # fmt: skip
     emit("program", lambda: str(program))
     kernel = Kernel(
         program, machine, name=name, doc=_doc(best), terms=flat, report=report, cost=_cost(costs),

@@ -205,7 +205,6 @@ class Guards:
         dag = Dag.of(store, join_all(store, [term for terms in sources for term in terms]))
         spans = [range(span.start, span.stop) for span in self.spans]
         exact = exact_dag(dag, self._of(dag), apart=True)
-        exact = [one.broadcast(width) for one in exact]
         self.measured = measure(dag, spans, self.points, counts, exact, kind, FEWER_POINTS)
         self.folded = Folded(kind)
 

@@ -49,7 +49,7 @@ def measure(
     far = _any_below(_of_symbols(dag, points, width, far_from_one), own)[owner]
     wild = _any_below(_of_symbols(dag, points, width, _infinite), own)[owner]
     finite = ~wild & np.isfinite(values)
-    table = Exact.stacked(exact)
+    table = Exact.stacked([one if len(one) == width else one.broadcast(width) for one in exact])
     truth = np.array([columns[root].dtype == np.bool_ for root in dag.roots], np.bool_)
     none = np.zeros_like(finite)
     measured = Measured(

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rewrite import ops
 from rewrite.cost import Cancellation, CostModel
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Limits
@@ -34,19 +35,20 @@ from strategies.algebra import (
     expand,
     factor,
     factor_terms,
+    horner,
     narrow,
     normalize,
     spell,
     together,
 )
 from strategies.base import Strategy, choice
-from strategies.core import best, named, repeat, try_
+from strategies.core import best, named, repeat, seq, try_
 from strategies.judged import Refusal, Verdict, WholeJudged
 from strategies.measures import Bits, Cost, InOrder, Length
 from strategies.normal import SHRINKING, Fold
 from strategies.saturation import Saturate
 from strategies.simplify import TIDY
-from strategies.traversal import innermost
+from strategies.traversal import innermost, topdown
 
 __all__ = ["PLANS", "Setting", "default_plan", "named_plan"]
 
@@ -62,6 +64,10 @@ def default_plan(
     judge = GuardJudge(dtype) if guarded and licence else None
     held = "f32" if dtype == "f32" else "f64"
     return Saturate(SIMPLIFY, EXPAND, cost, limits, licence, judge, held, extract)
+
+
+FEW: Final = 64
+"""Sums that have more monomials when they are multiplied out are not written as nested products."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,22 @@ class Setting:
             extract=self.extract,
         )  # fmt: skip
         plan = replace(plan, executor=self.executor, progress=self.progress)
+        if FastMath.REASSOC in self.licence:
+            plan = replace(plan, also=(nested(cost, self.licence),))
         if more is None:
             return plan
         return replace(plan, expand=RuleSet(f"{EXPAND.name} + {more.name}", (*EXPAND, *more)))
+
+
+def nested(cost: CostModel, allowed: FastMath) -> Strategy:
+    """Write polynomials as nested products where that costs less (Horner)."""
+    shorter = best(narrow(FEW) >> horner((), allowed), by=Cost(cost))
+    return named("nested polynomials", topdown(try_(seq(is_sum, shorter))))
+
+
+def is_sum(term: Term) -> Term | None:
+    """Return a term that is a sum or a difference."""
+    return term if term.op in (ops.ADD, ops.SUB) else None
 
 
 def cheapest(setting: Setting) -> Strategy:

@@ -69,6 +69,9 @@ class Saturate(Strategy):
     """What ends the search early."""
     executor: Executor | None = field(default=None, compare=False)
     """Where the parts of large programs are saturated; the result is the same as without."""
+    also: tuple[Strategy, ...] = ()
+    """What writes a source otherwise: where that is cheaper, small programs are searched from it
+    too, and judged against the source."""
     progress: bool | None = field(default=None, compare=False)
     """Whether long work shows a progress bar; None is at a terminal."""
 
@@ -112,6 +115,8 @@ class Saturate(Strategy):
             best, report = optimise(self, terms)
             return [Term(store, node) for node in join_all(store, best)], report
         best, report, refused = self._search(dag, terms)
+        if self.also and self.until is None:
+            best = self._cheaper(terms, best, report)
         distinct = dict.fromkeys(terms)
         if refused and best == terms and 1 < len(distinct) <= CANDIDATES:
             # one root may have been what the judge refused: the others get their own chance
@@ -123,6 +128,26 @@ class Saturate(Strategy):
             best = apart if costs[1] < costs[0] else terms  # what they shared may be lost
         report.seconds = time.perf_counter() - begin
         return best, report
+
+    def _cheaper(self, terms: list[Term], best: list[Term], report: Report) -> list[Term]:
+        """Search from other forms of the source too; return the cheapest that was found."""
+        store = terms[0].store
+        cost, least = (
+            dag_cost(Dag.of(store, [t.id for t in ts]), self.cost) for ts in (terms, best)
+        )
+        for other in self.also:
+            if report.stop in (StopReason.TIME, StopReason.INTERRUPTED):
+                break
+            start = [term if (made := other(term)) is None else made for term in terms]
+            dag = Dag.of(store, join_all(store, start))
+            if start == terms or len(dag) > WHOLE or dag_cost(dag, self.cost) >= cost - 1e-9:
+                continue
+            found, more, _ = self._search(dag, terms)
+            after = dag_cost(Dag.of(store, [t.id for t in found]), self.cost)
+            if after < least - 1e-9:
+                best, least = found, after
+                report.notes += [f"searched from the source by {other}", *more.notes]
+        return best
 
     def schedule_of(self) -> Schedule:
         """Return what runs in each iteration."""
@@ -172,13 +197,17 @@ class Saturate(Strategy):
         return replace(found.frozen, roots=roots), found.classes[: len(dag)], report
 
     def _search(self, dag: Dag, terms: list[Term]) -> tuple[list[Term], Report, int]:
-        """Return the best terms, a report, and how many programs the judge refused."""
+        """Return the best terms, a report, and how many programs the judge refused.
+
+        The program may be another form of the terms, which the judge compares with.
+        """
         frozen, classes, report = self.saturated(dag)
         if frozen is None:
             return terms, report, 0
         extractor = Extractor(frozen, self.cost, dtype=self.dtype)
         verdict = self.judge(terms) if self.judge is not None else None
-        before, seconds = dag_cost(dag, self.cost), self.limits.time_limit(len(dag))
+        own = Dag.of(terms[0].store, [term.id for term in terms])
+        before, seconds = dag_cost(own, self.cost), self.limits.time_limit(len(dag))
         mode: Mode = "greedy" if report.stop is StopReason.INTERRUPTED else self.extract
         search = Search(extractor, dag, classes, before, verdict, mode, seconds)
         best = search.best()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from codegen.engine import Code, load, object_code
-from codegen.llvm.body import Stream, emit_module, streams, symbol
+from codegen.llvm.body import Stream, emit_module, interleaved, streams, symbol
 from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
 from codegen.program import Program
 from codegen.target import Float, Target
@@ -24,7 +24,8 @@ class Loop:
         self.dtype = dtype
         parts = streams(program, dtype)
         self._table = _table(program, parts)
-        self.data = _loop_data(program, parts, target.lanes(dtype), self._table)
+        lanes = target.lanes(dtype) * interleaved(program)
+        self.data = _loop_data(program, parts, lanes, self._table)
         self._code = _LazyCode(program, dtype, target, self.data, len(parts))
         # the stub stays alive with the loop: a call may still be on its way through it
         self._stub = _BODY(self._code.first_call)

@@ -46,6 +46,8 @@ class Emitter:
     module: ir.Module
     dtype: Float
     lanes: int
+    lookups: bool = False
+    """Whether the target looks up tables in registers."""
     uses: dict[str, int] = field(default_factory=dict)
     """How often the program uses each op: a function used often is called, not inlined."""
 
@@ -81,10 +83,10 @@ class Emitter:
         """Evaluate an elementary function: in place, or by a call where it is used often."""
         own = vecmath.supported(name, self.dtype)
         if own and self.uses.get(name, 0) <= _INLINE_LIMIT:
-            return vecmath.emit(name, self.builder, args)
+            return vecmath.emit(name, self.builder, args, lookups=self.lookups)
         outlined, inner = self.outlined(name, self.vector, len(args))
         if inner and own:
-            inner.ret(vecmath.emit(name, inner, outlined.args))
+            inner.ret(vecmath.emit(name, inner, outlined.args, lookups=self.lookups))
         elif inner:
             inner.ret(_per_lane(inner, self, name, outlined.args))
         return self.builder.call(outlined, args)
@@ -210,7 +212,7 @@ def _sign(emitter: Emitter, a: Value) -> Value:
 
 
 OPS: Final[dict[str, Callable[..., Value]]] = {
-    **{name: _elementary(name) for name in LIBM},
+    **{name: _elementary(name) for name in (*LIBM, *sorted(vecmath.FAST))},
     "add": _instruction("fadd"),
     "sub": _instruction("fsub"),
     "mul": _instruction("fmul"),

@@ -189,7 +189,7 @@ _SSE2 = {
 _SOURCE = "measured throughputs; Fog (Zen 4) latencies; elementary functions scaled from Intel's"
 
 TABLES = (
-    CostTable("zen4-avx512", "AMD Zen 4", _SOURCE, 512, rows(_AVX512), ("znver4", "znver5")),
-    CostTable("zen4-avx2", "AMD Zen 4", _SOURCE, 256, rows(_AVX2), ("znver3", "znver4", "znver5")),
-    CostTable("zen4-sse2", "AMD Zen 4", _SOURCE, 128, rows(_SSE2), ("znver3", "znver4", "znver5")),
+    CostTable("zen4-avx512", "AMD Zen 4", _SOURCE, 512, rows(_AVX512), ("znver4",)),
+    CostTable("zen4-avx2", "AMD Zen 4", _SOURCE, 256, rows(_AVX2), ("znver3", "znver4")),
+    CostTable("zen4-sse2", "AMD Zen 4", _SOURCE, 128, rows(_SSE2), ("znver3", "znver4")),
 )

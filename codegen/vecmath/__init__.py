@@ -1,13 +1,24 @@
-"""Elementary functions as inlined vector LLVM IR: at most 1 ulp, the same bits on every width.
+"""Elementary functions as inlined vector LLVM IR: at most 1 ulp, or 4 in the faster grade.
 
-A lane's result depends on that lane's arguments only. No instruction carries a fast-math flag.
+The bits are the same on every width. A lane's result depends on that lane's arguments only. No
+instruction carries a fast-math flag.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from llvmlite import ir
 
-from codegen.vecmath import error, exponential, hyperbolic, inverse, logarithm, power, trigonometric
+from codegen.vecmath import (
+    error,
+    exponential,
+    fast,
+    hyperbolic,
+    inverse,
+    logarithm,
+    power,
+    trigonometric,
+)
 from codegen.vecmath.lanes import Lanes
 
 # name: emitter, bound in ulp for f64, for f32: the largest error seen (f64: over a million
@@ -39,6 +50,13 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "pow":   (power.pow_,            0.85, 0.80),
     "erf":   (error.erf,             0.90, 0.85),
     "erfc":  (error.erfc,            0.90, 0.85),
+    # the faster grade
+    "fast_exp":  (fast.exp, 1.50, 1.90),
+    "fast_log":  (fast.log, 1.90, 1.60),
+    "fast_sin":  (fast.sin, 3.00, 2.90),
+    "fast_cos":  (fast.cos, 3.25, 3.10),
+    "fast_tanh": (fast.tanh, 3.00, 2.80),
+    "fast_erf":  (fast.erf, 2.60, 2.90),
 }
 # fmt: on
 
@@ -50,19 +68,27 @@ MAX_ULP: dict[tuple[str, str], float] = {
 }
 
 
+FAST: Final = frozenset(name for name in _FUNCTIONS if name.startswith("fast_"))
+"""The functions of the faster grade."""
+
+
 def supported(name: str, dtype: str) -> bool:
     """Tell whether `emit` knows the function in this format ("f64" or "f32")."""
     return (name, dtype) in MAX_ULP
 
 
-def emit(name: str, builder: ir.IRBuilder, args: Sequence[ir.Value]) -> ir.Value:
+def emit(
+    name: str, builder: ir.IRBuilder, args: Sequence[ir.Value], *, lookups: bool = False
+) -> ir.Value:
     """Append code for one function of vector arguments and return its vector result.
 
     The builder may come back at the end of a new basic block: rare lanes are branched around.
+    `lookups` says that the target has AVX-512's lookups in registers; with them `fast_erf` has
+    other bits.
     """
     if name not in _FUNCTIONS:
         raise ValueError(f"vecmath has no function {name!r}")
-    lanes = Lanes(builder, args[0])
+    lanes = Lanes(builder, args[0], lookups=lookups)
     if not supported(name, lanes.format.name):
         raise ValueError(f"vecmath has no {lanes.format.name} {name!r}")
     return _FUNCTIONS[name][0](lanes, *args)

@@ -7,14 +7,17 @@ leading coefficients are rounded one by one, each time refitting the rest, so th
 of a coefficient is made good by those after it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import mpmath  # type: ignore[import-untyped]
+import numpy as np
 from mpmath import mpf
 
 from codegen.vecmath.remez import Fit, fit, split
+from rewrite.evaluate import fma
 
 # erf changes from its series to 1 - erfc here.
 ERF_SWITCH = 0.84375
@@ -60,6 +63,16 @@ FITS = (
         "EXP2", "(2**r - 1 - r log(2)) / r**2",
         lambda r: (2**r - 1 - r * mpmath.log(2)) / r**2,
         (-0.5001, 0.5001), lambda r: r**2 / 2**r, 10, 5,
+    ),
+    Fit(
+        "EXP_MIDDLE", "(exp(r) - 1 - r) / r**2",
+        lambda r: (mpmath.exp(r) - 1 - r) / r**2,
+        (-0.3467, 0.3467), lambda r: r**2 / mpmath.expm1(r), 10, 6,
+    ),
+    Fit(
+        "SIN_WIDE", "(sin(r)/r - 1) / z, z = r**2",
+        lambda z: (mpmath.sin(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
+        (0.0, 2.4684), lambda z: z * mpmath.sqrt(z) / mpmath.sin(mpmath.sqrt(z)), 8, 4,
     ),
     Fit(
         "SINH", "(sinh(r)/r - 1) / z, z = r**2",
@@ -120,6 +133,48 @@ class Split:
     f32: tuple[int, ...]
 
 
+# fast erf: polynomials about the multiples of a step, the last of which is where erf is one
+ERF_STEPS = {"f64": 13 / 32, "f32": 17 / 64}
+ERF_COEFFICIENTS = {"f64": 13, "f32": 6}
+ERF_PIECES = 16
+
+
+def erf_piece(at: int, dtype: str) -> list[float]:
+    """Fit erf about a multiple of the step; about zero with a relative error, and no constant."""
+    step, count = ERF_STEPS[dtype], ERF_COEFFICIENTS[dtype]
+    center, half = at * step, 0.501 * step
+    if at == ERF_PIECES - 1:
+        return [1.0] + [0.0] * (count - 1)
+    interval = (-half if at else 0.0, half)
+    if at:
+        row = Fit(
+            "", "", lambda t: mpmath.erf(center + t), interval, lambda t: mpf(1), count, count
+        )
+        return fit(row, dtype)[0]
+
+    def slope(t: mpf) -> mpf:
+        return mpmath.erf(t) / t if t else 2 / mpmath.sqrt(mpmath.pi)
+
+    row = Fit("", "", slope, interval, lambda t: 1 / slope(t), count - 1, count - 1)
+    return [0.0, *fit(row, dtype)[0]]
+
+
+def erf_pieces() -> str:
+    """Print the coefficients of erf, those of one power together."""
+    lines = [
+        "# erf about multiples of a step: by power, then by piece",
+        f"ERF_STEP: dict[str, float] = {ERF_STEPS!r}",
+        "ERF_PIECES: dict[str, tuple[tuple[float, ...], ...]] = {",
+    ]
+    for dtype in ("f64", "f32"):
+        pieces = [erf_piece(at, dtype) for at in range(ERF_PIECES)]
+        lines.append(f'    "{dtype}": (')
+        for column in zip(*pieces, strict=True):
+            lines += ["        (", *[f"            {number(v)}," for v in column], "        ),"]
+        lines.append("    ),")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
 SPLITS = (
     Split("LOG2_E", "1 / log(2)", lambda: 1 / mpmath.log(2), (53, 53), (24, 24)),
     Split("LN2", "log(2)", lambda: mpmath.log(2), (53, 53), (24, 24)),
@@ -135,6 +190,7 @@ SPLITS = (
     Split("THIRD", "1 / 3", lambda: mpf(1) / 3, (53, 53), (24, 24)),
     Split("ERFC", "erfc(27/32)", lambda: mpmath.erfc(ERF_SWITCH), (53,), (24,)),
     Split("TWO_OVER_PI", "2 / pi", lambda: 2 / mpmath.pi, (53,), (24,)),
+    Split("ONE_OVER_PI", "1 / pi", lambda: 1 / mpmath.pi, (53,), (24,)),
     Split("HALF_PI_PAIR", "pi / 2", lambda: mpmath.pi / 2, (53, 53), (24, 24)),
     Split(
         "HALF_PI",
@@ -144,6 +200,35 @@ SPLITS = (
         (24, 13, 24),
     ),
 )
+
+
+def wide_sine(coefficients: list[float], dtype: str) -> float:
+    """Compute the sine of the number nearest to pi/2 as `codegen.vecmath.fast` does."""
+    kind = np.float64 if dtype == "f64" else np.float32
+    c, r = np.array(coefficients, kind), kind(np.pi / 2)
+    z = r * r
+    total, *pairs = [fma(c[i + 1], z, c[i]) for i in range(len(c) - 2, -1, -2)]
+    for pair in pairs:
+        total = fma(kind(total), z * z, pair)
+    return float(r * kind(fma(z, kind(total), kind(1))))
+
+
+def exact_at_half_pi(coefficients: list[float], dtype: str) -> list[float]:
+    """Move one coefficient by as little as makes the sine of pi/2 one.
+
+    Else the cosine of zero would not be.
+    """
+    kind = np.float64 if dtype == "f64" else np.float32
+    best, least = coefficients, 1.0
+    for at, coefficient in enumerate(coefficients):
+        unit = float(np.spacing(kind(coefficient)))
+        for steps in range(-200, 201):
+            moved = [*coefficients[:at], coefficient + steps * unit, *coefficients[at + 1 :]]
+            change = abs(steps * unit) * (math.pi / 2) ** (2 * at + 2)
+            if change < least and wide_sine(moved, dtype) == 1:
+                best, least = moved, change
+    assert least < 1.0, "no coefficient near by makes the sine of pi/2 one"
+    return best
 
 
 def number(value: float) -> str:
@@ -186,11 +271,14 @@ def text() -> str:
             blocks.append(block(constant.name, f"{constant.formula}, in parts", rows))
         for row in FITS:
             fits = {dtype: fit(row, dtype) for dtype in ("f64", "f32")}
+            if row.name == "SIN_WIDE":
+                fits = {d: (exact_at_half_pi(c, d), error) for d, (c, error) in fits.items()}
             errors = ", ".join(f"{dtype} 2**{error:.1f}" for dtype, (_, error) in fits.items())
             low, high = row.interval
             comment = f"{row.formula} on [{low:g}, {high:g}]: {errors}"
             rows = {dtype: values for dtype, (values, _) in fits.items()}
             blocks.append(block(row.name, comment, rows))
+        blocks.append(erf_pieces())
     return HEADER + "\n".join(blocks)
 
 

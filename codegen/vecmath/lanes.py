@@ -16,6 +16,10 @@ Sum = tuple[ir.Value, ir.Value]
 """A number as the unevaluated sum of a rounded part and a small rest."""
 
 
+def _row(kind: ir.VectorType, numbers: Sequence[float]) -> ir.Constant:
+    return ir.Constant(kind, list(numbers))
+
+
 class Lanes(Vector):
     """A vector shape with the idioms that elementary functions are made of."""
 
@@ -91,6 +95,19 @@ class Lanes(Vector):
     def capped(self, a: ir.Value, cap: float) -> ir.Value:
         """min(a, cap), NaN where a is."""
         return self.select(self.compare(">", a, cap), cap, a)
+
+    def looked_up(self, table: Sequence[float], index: ir.Value) -> ir.Value:
+        """Take of 16 numbers those that the low bits of an index name, in registers (AVX-512)."""
+        args: list[ir.Value]
+        if self.format.bits == 32:
+            name, args = "llvm.x86.avx512.permvar.sf.512", [_row(self.type, table), index]
+        else:
+            first, second = _row(self.type, table[:8]), _row(self.type, table[8:])
+            name, args = "llvm.x86.avx512.vpermi2var.pd.512", [first, index, second]
+        signature = ir.FunctionType(self.type, [arg.type for arg in args])
+        module = self.builder.module
+        function = module.globals.get(name) or ir.Function(module, signature, name)
+        return self.builder.call(function, args)
 
     def power_of_two(self, k: ir.Value) -> ir.Value:
         """2**k from the low bits of `k`; the result must be normal."""

@@ -9,8 +9,11 @@ import pytest
 import rewrite as rw
 from codegen.cost import CycleCost, cycle_cost, port_cycles, power_operations, table_for
 from codegen.kernel import float_name
+from codegen.llvm.body import interleaved
 from codegen.target import Target, get, host
 from codegen.targets import TABLES
+from rewrite.cost import dag_cost
+from rewrite.dag import Dag
 from rewrite.debug import STAGES
 from rewrite.egraph.limits import StopReason
 from rewrite.errors import ArgumentError, TargetError, UnsupportedOp
@@ -234,3 +237,62 @@ def test_many_arguments_are_checked_in_linear_time() -> None:
     with pytest.raises(ArgumentError, match="'m7' is given twice"):
         rw.compile([list(many), many[7]], x)
     assert time.process_time() - begin < 2
+
+
+# -- the faster grade ----------------------------------------------------------------------------
+
+
+def test_only_the_licence_makes_functions_approximate() -> None:
+    x, y = rw.symbols("x y", low=0.1, high=2)
+    terms = (rw.exp(x) + rw.tanh(y), rw.sin(x) * rw.cos(x), rw.sin(y), rw.log(x))
+    for math in ("strict", "guarded", "fast"):
+        kernel = rw.compile([x, y], terms, math=math, optimize_terms=False)
+        names = {i.op for i in kernel.program.instructions}
+        fast = {"fast_exp", "fast_tanh", "fast_sin", "fast_log"}
+        assert names >= fast if math == "fast" else not names & fast
+        assert {"sin", "cos"} <= names and "fast_cos" not in names, "a pair shares its reduction"
+        assert rw.cycles("zen5-avx512", approximate=True).name == "zen5-avx512/f64/4ulp"
+    exact = rw.evaluate(terms[0], {"x": 0.7, "y": 1.1})
+    assert abs(rw.compile([x, y], terms[0], math="fast")(0.7, 1.1) - exact) < 1e-15
+
+
+def test_powers_up_to_the_fifth_are_plain_products_where_4_ulp_will_do() -> None:
+    x = rw.symbol("x")
+    for n, plain in ((5, 3), (4, 2), (-4, 2)):
+        kernel = rw.compile([x], x**n, math="fast", optimize_terms=False)
+        count = [i.op for i in kernel.program.instructions].count("mul")
+        assert count == plain, kernel.program
+        model = rw.cycles("zen5-avx512", approximate=True)
+        division = model.cycles("div") if n < 0 else 0
+        assert dag_cost(Dag.of(x.store, [(x**n).id]), model) == pytest.approx(
+            plain * model.cycles("mul") + division
+        )
+    wide = np.random.default_rng(0).uniform(-3, 3, 2000)
+    for n in (4, 5, 8, -4):
+        found = rw.compile([x], x**n, math="fast", optimize_terms=False)(wide)
+        assert np.nanmax(rw.ulp_distance(found, rw.exact(x**n, {"x": wide}))) <= 4, n
+
+
+def test_polynomials_are_nested() -> None:
+    x = rw.symbol("x", low=-1, high=1)
+    total = sum((0.5 + k / 7 * x**k for k in range(2, 11)), 1 + 0.25 * x)
+    best = rw.optimize(total, cost="zen5-avx512")
+    ops_used = [code for code, args in Dag.of(x.store, [best.terms.id]).rows() if args]
+    assert len(ops_used) <= 11 and best.cost_after < 0.2 * best.cost_before
+    assert any("nested polynomials" in note for note in best.report.notes)
+
+
+# -- vectors in turns ----------------------------------------------------------------------------
+
+
+def test_long_bodies_take_two_vectors_in_turns_and_the_bits_stay() -> None:
+    x, y = rw.symbols("x y", low=0.1, high=3)
+    term = rw.tanh(x - y) + x**y + rw.atan2(y, x) + rw.erf(x * y)
+    kernel = rw.compile([x, y], term, math="guarded")
+    assert interleaved(kernel.program) == 2
+    assert interleaved(rw.compile([x], rw.exp(x)).program) == 1
+    rng = np.random.default_rng(3)
+    a, b = rng.uniform(0.1, 3, (2, 301))
+    each = np.array([kernel(p, q) for p, q in zip(a, b, strict=True)])
+    for n in (1, 7, 8, 15, 16, 17, 31, 301):
+        assert (kernel(a[:n], b[:n]) == each[:n]).all(), n

@@ -15,11 +15,11 @@ from rewrite import ops
 from rewrite.accuracy import accuracy, bits_of_error
 from rewrite.dag import Dag
 from rewrite.errors import AccuracyError, ArgumentError
-from rewrite.guard import Guard, Verdict
+from rewrite.guard import Guard, Guards, Verdict
 from rewrite.oracle import exact, exact_dag
 from rewrite.rangeguard import RangeGuard
 from rewrite.sampling import sample_points
-from rewrite.store import Store
+from rewrite.store import Store, Symbol
 from rewrite.term import Term
 from rewrite.testing import terms
 
@@ -465,3 +465,37 @@ def test_roots_that_are_worse_beyond_doubt_are_named() -> None:
     points["p"][:40] = 1e12
     assert Guard(source, points).worse(candidate, 2.0).tolist() == [False, True, True, False]
     assert not Guard(source, points).worse(source, 2.0).any()
+
+
+# -- many sources ------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_sources_measured_together_are_judged_as_alone(data: st.DataObject) -> None:
+    """Guards share one pass, but not a point: each says what its own guard would."""
+    store, sources, candidates, points = Store(), [], [], []
+    for k in range(3):
+        a, b = (Term(store, store.symbol(Symbol(f"{name}{k}"))) for name in "ab")
+        one = data.draw(terms([a, b], max_ops=6))
+        other = data.draw(st.sampled_from([one, one + a - a, one * 3 / 3, (one + 1e9) - 1e9]))
+        both = [s.symbol for s in (a, b) if s.symbol is not None]
+        sources.append([one])
+        candidates.append([other])
+        points.append(sample_points(both, data.draw(st.sampled_from([16, 24, 64]))))
+    many = Guards(sources, points)
+    found = many.accepted(dict(enumerate(candidates)))
+    for k in range(3):
+        alone = Guard(sources[k], points[k])
+        assert (
+            (k in found)
+            == alone.accepts(candidates[k]).ok
+            == many.guard(k).accepts(candidates[k]).ok
+        )
+    assert many.accepted({1: candidates[1]}) == found & {1}
+
+
+def test_sources_that_share_symbols_are_not_measured_together() -> None:
+    values = {"x": np.ones(4)}
+    with pytest.raises(ArgumentError, match="share symbols"):
+        Guards([[x + 1], [x * 2]], [values, values])

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import rewrite as rw
 from codegen.cost import cycle_cost
+from rewrite import ops
 from rewrite.contentcache import ContentCache
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
@@ -31,14 +32,16 @@ from rewrite.term import Term
 from rewrite.testing import terms
 from strategies import saturation
 from strategies.judged import Refusal
-from strategies.presets import default_plan
+from strategies.presets import GuardJudge, default_plan
 from strategies.saturation import Saturate
 from strategies.windows import drive
 from strategies.windows.batch import same_values
 from strategies.windows.binary import made, program_of
 from strategies.windows.cut import cut
+from strategies.windows.judging import without_value
 from strategies.windows.memory import read, write
 from strategies.windows.shape import instantiate, shape_of
+from strategies.windows.whole import Rebuilt, settled
 
 MODEL = cycle_cost("zen4-avx2")
 FAST = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
@@ -388,3 +391,59 @@ def test_forms_are_read_as_they_were_written(roots: list[Term]) -> None:
         assert instantiate(again, store, ids) == instantiate(form, store, ids)
         assert same_values(shape, form)
     assert np.isfinite(len(program))
+
+
+def test_the_windows_to_blame_keep_their_form() -> None:
+    """One window is spoilt, and all that is made of it is worse: it alone stays."""
+    x = rw.symbol("x", low=0.1, high=1)
+    parts = [rw.sin(x * k + 1) for k in range(1, 9)]
+    total = parts[0]
+    for part in parts[1:]:
+        total = rw.cos(total * part)
+    program = program_of(dag_of([total, *parts]), assume=False)
+    windows = cut(program)
+    places = {window.roots[0] for window in windows}
+    spoilt = next(k for k, w in enumerate(windows) if program.code[w.roots[0]] == ops.SIN.code)
+
+    def build(kept: set[int]) -> Rebuilt:
+        store = Store()
+        ids: list[int] = []
+        for at, args in enumerate(program.args):
+            node = made(store, program.code[at], [ids[a] for a in args], program.value[at])
+            if at == windows[spoilt].roots[0] and spoilt not in kept:
+                term = Term(store, node)
+                node = ((term + 1e6) - 1e6).id
+            ids.append(node)
+        return Rebuilt(store, ids)
+
+    assert len(places) == len(windows) > 8
+    changed = set(range(len(windows)))
+    found, kept = settled(GuardJudge("f64"), program, windows, changed, build)
+    assert kept == 1
+    assert found.terms(program.roots) == build({spoilt}).terms(program.roots)
+    good, none = settled(GuardJudge("f64"), program, windows, {0}, lambda _: build({spoilt}))
+    assert none == 0 and good.terms(program.roots) == found.terms(program.roots)
+
+
+def test_forms_are_the_same_wherever_they_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    roots = copies(12)
+    here, _ = GUARDED.roots(roots)
+    monkeypatch.setattr(drive, "AWAY", 1)
+    monkeypatch.setattr(drive, "BATCH_ROWS", 20)
+    away, report = GUARDED.roots(roots)
+    monkeypatch.setattr(drive, "AWAY", 10**6)
+    near, _ = GUARDED.roots(roots)
+    assert away == near and cost(away) <= cost(here) * 1.2
+    assert report.stop is not StopReason.FAILED
+
+
+def test_what_has_no_value_is_set_apart() -> None:
+    """A division by zero contradicts itself, and would spoil the e-graph of all others."""
+    y = rw.symbol("y", low=1, high=2)
+    roots = [*copies(6), y / (y - y) + rw.sin(y), rw.log(y - y) * y]
+    program = program_of(dag_of(roots), assume=False)
+    found = without_value(program)
+    codes = {program.code[at] for at in found}
+    assert codes == {ops.DIV.code, ops.LOG.code}
+    best, _ = drive.optimise(GUARDED, roots)
+    assert cost(best[:-2]) < cost(roots[:-2])
