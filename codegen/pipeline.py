@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from codegen.autotune import tuned
 from codegen.cost import cycles
 from codegen.forms import (
     check_names,
@@ -127,6 +128,7 @@ def optimize(
     dtype: Any = np.float64,
     executor: Executor | None = None,
     progress: bool | None = None,
+    autotune: int = 0,
 ) -> Optimized:
     """Find the cheapest equal form of terms that the licence allows.
 
@@ -145,6 +147,9 @@ def optimize(
     What was found is kept on disk, in the folder that the environment variable REWRITE_CACHE names;
     0 turns that off.
 
+    With `autotune` so many of the cheapest forms of a small program are compiled and timed here,
+    and the fastest is kept; the report says by how much.
+
     A `strategy` replaces the default plan: it may be the name of another one ("accurate",
     "smallest", "textbook"; see `plan`), a strategy, a rule, a rule set, or a function of a term.
     Raise `StrategyError` where it uses laws that `math` does not grant, or makes anything but
@@ -161,6 +166,10 @@ def optimize(
     flat = [term for result in results for term in result.terms]
     check_names(symbols_of(flat))
     machine = get(target) if isinstance(target, str) else target
+    if isinstance(autotune, bool) or not isinstance(autotune, int) or autotune < 0:
+        raise ArgumentError(f"autotune={autotune!r} is not a number of forms to measure")
+    if autotune:
+        machine.require_host()
     if executor is not None and not isinstance(executor, Executor):
         raise ArgumentError(f"executor={executor!r} is none of concurrent.futures")
     setting = replace(
@@ -183,6 +192,8 @@ def optimize(
         own = tuple(rule for rule in rules_of(strategy_of(strategy)) if rule not in _LIBRARY)
     else:
         best, report = setting.search(model).roots(flat)
+    if autotune:
+        best = tuned(setting.search(model), flat, best, report, autotune, machine)
     emit("egraph", lambda: str(report))
     before, after = (
         dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (flat, best)
@@ -256,13 +267,14 @@ def compile_kernel(
     batch_axis: Literal[0, -1] = 0,
     name: str = "kernel",
     optimize_terms: bool = True,
+    autotune: int = 0,
 ) -> Kernel:
     """Optimise terms and compile them to native SIMD code, called like a NumPy ufunc.
 
     `args` lists the arguments: symbols, or (nested) lists or `TermArray`s of symbols, each of which
     is one array argument with its axes last. `exprs` is a term, a nested list or `TermArray` (one
     array result), a tuple (several results) or a dictionary (named results). `math` is "strict",
-    "guarded", "fast" or a `FastMath`; `strategy` is what `optimize` takes.
+    "guarded", "fast" or a `FastMath`; `strategy` and `autotune` are what `optimize` takes.
 
     "strict" computes what is written, in its order, with NumPy's bits in + - * / and sqrt. An
     `np.sum` over terms is written as one sum from left to right; NumPy adds long arrays pairwise,
@@ -289,7 +301,7 @@ def compile_kernel(
     if optimize_terms and flat:
         found = optimize(
             flat, target=machine, math=math, cost=cost, strategy=strategy, limits=limits,
-            dtype=dtype,
+            dtype=dtype, autotune=autotune,
         )  # fmt: skip
         flat, report = found.terms, found.report
         costs: Any = (found.cost_before, found.cost_after, found.model)
@@ -318,10 +330,13 @@ class KernelCost:
     after: float
     unit: str
     model: str
+    measured: float | None = None
+    """Cycles an element, once `Kernel.measure` has been asked."""
 
     def __repr__(self) -> str:
-        """Show both figures and where they come from."""
-        return f"{self.before:.4g} -> {self.after:.4g} {self.unit} ({self.model})"
+        """Show the figures and where they come from."""
+        more = "" if self.measured is None else f", measured {self.measured:.4g}"
+        return f"{self.before:.4g} -> {self.after:.4g} {self.unit} ({self.model}){more}"
 
 
 def _cost(costs: Any) -> KernelCost | None:

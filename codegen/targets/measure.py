@@ -10,6 +10,7 @@ by themselves, as they do in programs.
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -83,6 +84,7 @@ def _time(
     return _seconds(lambda: kernel(*data, out=out))
 
 
+@cache
 def clock(target: Target) -> float:
     """Return the core clock in GHz under vector load; without fma, that of the widest target."""
     target = target if target.vector_bits > 128 else host()
@@ -99,17 +101,8 @@ def measure(target: Target, op: str, dtype: Float, gigahertz: float) -> tuple[fl
     count = WIDE if op in INLINED or op.startswith("fast_") else 8 * WIDE
     bare, full = (_time(_wide(o, count), target, dtype, POINTS, low, high) for o in (None, op))
     throughput = (full - bare) * 1e9 * gigahertz * lanes / POINTS / count
-    if op.removeprefix("fast_") in (
-        "acosh",
-        "log",
-        "log2",
-        "log10",
-        "acos",
-        "asin",
-        "atanh",
-        "pow",
-    ):
-        return 3 * throughput, throughput  # a chain leaves the domain
+    if op.removeprefix("fast_") in _NO_CHAIN:
+        return 3 * throughput, throughput
     short, long = (_time(_chain(op, n), target, dtype, lanes, low, high) for n in (20, 220))
     return (long - short) / 200 * 1e9 * gigahertz, throughput
 

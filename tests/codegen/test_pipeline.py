@@ -296,3 +296,39 @@ def test_long_bodies_take_two_vectors_in_turns_and_the_bits_stay() -> None:
     each = np.array([kernel(p, q) for p, q in zip(a, b, strict=True)])
     for n in (1, 7, 8, 15, 16, 17, 31, 301):
         assert (kernel(a[:n], b[:n]) == each[:n]).all(), n
+
+
+# -- measuring -----------------------------------------------------------------------------------
+
+
+def test_a_kernel_measures_itself() -> None:
+    x, y = rw.symbol("x", low=1, high=2), rw.symbol("y", dtype="bool")
+    kernel = rw.compile([x, y], rw.where(y, rw.exp(x), rw.sin(x)))
+    assert "measured" not in repr(kernel.cost)
+    found = kernel.measure(512, seconds=0.01)
+    assert found.n == 512 and 0 < found.ns < 1000 and 0 < found.cycles < 5000
+    assert kernel.cost.measured == found.cycles and "measured" in repr(kernel.cost)
+    assert "cycles" in repr(found) and "n = 512" in repr(found)
+    for n in (0, True, 1.5):
+        with pytest.raises(ArgumentError, match="number of elements"):
+            kernel.measure(n)
+    with pytest.raises(ArgumentError, match="no arguments"):
+        rw.compile([], rw.const(2)).measure()
+
+
+def test_autotuning_keeps_the_fastest_of_equal_forms() -> None:
+    x, y = rw.symbols("x y", low=0.5, high=2)
+    term = x / (1 + y) + rw.sin(x) / (1 + y)
+    best = rw.optimize(term, autotune=3)
+    assert rw.fingerprint(best.terms) == rw.fingerprint(term)
+    (note,) = [note for note in best.report.notes if note.startswith("measured")]
+    assert "forms" in note and "ns an element" in note
+    pair = rw.optimize((x * y + x, rw.const(3)), autotune=2)
+    assert rw.fingerprint(pair.terms[0]) == rw.fingerprint(x * y + x)
+    kernel = rw.compile([x, y], term, autotune=2)
+    assert kernel(1.0, 1.5) == pytest.approx((1 + np.sin(1.0)) / 2.5)
+    for count in (-1, True, 2.0):
+        with pytest.raises(ArgumentError, match="autotune"):
+            rw.optimize(term, autotune=count)
+    with pytest.raises(TargetError):
+        rw.optimize(term, autotune=2, target="neon")

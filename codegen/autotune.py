@@ -1,0 +1,84 @@
+"""Autotuning: the cheapest forms of a program are compiled and timed, and the fastest is kept."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from codegen.kernel import MOST_OPERANDS, Kernel
+from codegen.lower import Parameter, Result, lower
+from codegen.target import Target
+from rewrite.dag import Dag
+from rewrite.egraph.limits import Report
+from rewrite.extract import Extractor
+from rewrite.fastmath import FastMath
+from rewrite.fingerprint import fingerprints
+from rewrite.kbest import k_best
+from rewrite.store import Store, Symbol
+from rewrite.term import Term, join_all
+from strategies.saturation import WHOLE, Saturate
+
+__all__ = ["tuned"]
+
+POINTS: Final = 4096
+SECONDS: Final = 0.05
+"""For each form."""
+
+
+def tuned(
+    plan: Saturate, source: Sequence[Term], best: Sequence[Term], report: Report, count: int,
+    target: Target,
+) -> list[Term]:  # fmt: skip
+    """Return the fastest of the source, the best form, and the `count` cheapest of the e-graph."""
+    forms: dict[tuple[int, ...], list[Term]] = {}
+    store = source[0].store
+    for form in (list(best), *_cheapest(plan, source, count), list(source)):
+        ids = join_all(store, form)
+        forms.setdefault(tuple(ids), [Term(store, node) for node in ids])
+    times = [_time(form, plan, target) for form in forms.values()]
+    fastest = min(range(len(times)), key=times.__getitem__)
+    report.notes.append(
+        f"measured {len(times)} forms: {min(times):.4g} to {max(times):.4g} ns an element, the "
+        f"cheapest {times[0]:.4g}"
+    )
+    return list(forms.values())[fastest]
+
+
+def _cheapest(plan: Saturate, source: Sequence[Term], count: int) -> list[list[Term]]:
+    """Return the cheapest forms that a judge accepts; none of a large program."""
+    store = source[0].store
+    dag = Dag.of(store, [term.id for term in source])
+    if len(dag) > WHOLE:
+        return []
+    frozen, _, _ = plan.saturated(dag)
+    if frozen is None:
+        return []
+    extractor = Extractor(frozen, plan.cost, dtype=plan.dtype)
+    verdict = None if plan.judge is None else plan.judge(list(source))
+    known = fingerprints(list(source))
+    found = []
+    for program in k_best(extractor, count, mode="search"):
+        form, _ = extractor.terms(program, Store())
+        if fingerprints(form) == known and (verdict is None or verdict(form) is None):
+            found.append(form)
+    return found
+
+
+def _time(form: Sequence[Term], plan: Saturate, target: Target) -> float:
+    """Return the ns an element of a form."""
+    store = form[0].store
+    dag = Dag.of(store, [term.id for term in form])
+    leaves = [at for at, value in enumerate(dag.value) if isinstance(value, Symbol)]
+    if not leaves:
+        return 0.0
+    symbols = [Term(store, int(dag.ids[at])) for at in leaves]
+    names = [repr(symbol) for symbol in symbols]
+    parameters = [Parameter(n, (), (s,)) for n, s in zip(names, symbols, strict=True)]
+    results = [Result(f"result{k}", (), (term,)) for k, term in enumerate(form)]
+    if len(names) + len(results) > MOST_OPERANDS:
+        results = [Result("results", (len(form),), tuple(form))]
+    program = lower(
+        parameters, results, strict=FastMath.REASSOC not in plan.licence,
+        approximate=FastMath.AFN in plan.licence,
+    )  # fmt: skip
+    dtype = "f32" if plan.dtype == "f32" else "f64"
+    kernel = Kernel(program, target, terms=tuple(form), dtype=dtype)
+    return kernel.measure(POINTS, seconds=SECONDS).ns
