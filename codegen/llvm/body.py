@@ -81,7 +81,8 @@ def emit_module(program: Program, dtype: Float, target: Target) -> str:
     table.name, count.name = "streams", "count"
     table.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    uses = Counter(instruction.op for instruction in program.instructions)
+    turns = interleaved(program)
+    uses = Counter({op: n * turns for op, n in Counter(i.op for i in program.instructions).items()})
     emitter = Emitter(builder, module, dtype, target.lanes(dtype), target.vector_bits == 512, uses)
     _Loop(program, emitter, table, count).emit()
     return str(module)

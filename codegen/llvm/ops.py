@@ -49,7 +49,7 @@ class Emitter:
     lookups: bool = False
     """Whether the target looks up tables in registers."""
     uses: dict[str, int] = field(default_factory=dict)
-    """How often the program uses each op: a function used often is called, not inlined."""
+    """How often each op is written: a function used often is called, not inlined."""
 
     @property
     def vector(self) -> ir.VectorType:
