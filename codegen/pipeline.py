@@ -106,7 +106,7 @@ def cost_model(
     """Return the model that a `cost=` argument names; None is the target's own cycles."""
     if cost is None or (isinstance(cost, str) and cost != "gowda2021"):
         return cycles(
-            cost or target, dtype=dtype, strict=FastMath.REASSOC not in allowed,
+            target if cost is None else cost, dtype=dtype, strict=FastMath.REASSOC not in allowed,
             approximate=FastMath.AFN in allowed,
         )  # fmt: skip
     if isinstance(cost, str):

@@ -18,6 +18,8 @@ __all__ = ["Timing", "timed"]
 
 ROUNDS: Final = 5
 """So many times at least a kernel is timed; the least counts."""
+MOST: Final = {"float64": 1e150, "float32": 1e18}
+"""No values are larger: those that overflow take other paths."""
 USUAL: Final = (0.5, 2.0)
 """Between these are the values of a symbol without bounds."""
 
@@ -71,7 +73,8 @@ def _data(kernel: "Kernel", n: int) -> list[Any]:
         if argument.type == "b":
             found.append(rng.integers(0, 2, shape).astype(np.bool_))
             continue
-        low, high = known.get(argument.name, USUAL)
+        most = MOST[np.dtype(dtype).name]
+        low, high = np.clip(known.get(argument.name, USUAL), -most, most)
         found.append(rng.uniform(low, high, shape).astype(dtype))
     return found
 

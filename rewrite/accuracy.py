@@ -72,7 +72,8 @@ def as_dag(program: Dag | Term | Sequence[Term]) -> Dag:
 def ready_points(points: Points, kind: np.dtype[Any]) -> dict[str, npt.NDArray[Any]]:
     """Broadcast points against each other and round them to the dtype in which terms see them."""
     arrays = {name: np.asarray(value) for name, value in points.items()}
-    arrays = {n: a if a.dtype == np.bool_ else a.astype(kind) for n, a in arrays.items()}
+    with np.errstate(over="ignore"):  # what does not fit is infinite, and not judged
+        arrays = {n: a if a.dtype == np.bool_ else a.astype(kind) for n, a in arrays.items()}
     try:
         shape = np.broadcast_shapes((1,), *[a.shape for a in arrays.values()])
     except ValueError:

@@ -188,10 +188,11 @@ class Guards:
         dtype: Any = np.float64,
     ) -> None:  # fmt: skip
         kind = float_dtype(dtype)
-        self.own = [
-            {name: np.asarray(column).astype(_kind(column, kind)) for name, column in some.items()}
-            for some in points
-        ]
+        with np.errstate(over="ignore"):  # what does not fit is infinite, and not judged
+            self.own = [
+                {n: np.asarray(column).astype(_kind(column, kind)) for n, column in some.items()}
+                for some in points
+            ]
         counts = [max((len(a) for a in some.values()), default=1) for some in self.own]
         self.counts, width = counts, max(counts)
         self.points = {

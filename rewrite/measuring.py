@@ -149,7 +149,8 @@ class Folded:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self.known: dict[str, Any] = {}
+        self.numbers: dict[tuple[Any, ...], int] = {}
+        self.known: dict[int, Any] = {}
 
     def values(self, dag: Dag) -> dict[int, Any]:
         """Return them by position."""
@@ -160,19 +161,24 @@ class Folded:
             for at in {*dag.roots, *(a for args in users for a in args)}
             if constant[at] and rows[at][1] and dag.sort[at] != BOOL
         )
-        text = {at: _text(dag, rows, at) for at in wanted}
-        fresh = list({text[at]: at for at in wanted if text[at] not in self.known}.values())
+        keys = self._keys(dag, rows, constant)
+        fresh = list({keys[at]: at for at in wanted if keys[at] not in self.known}.values())
         if fresh:
             part = dag.reached(fresh)
             for at, value in zip(fresh, exact_dag(part, {}), strict=True):
-                self.known[text[at]] = value.nearest(self.dtype)[0] if value.ok[0] else None
-        found = {at: self.known[text[at]] for at in wanted}
+                self.known[keys[at]] = value.nearest(self.dtype)[0] if value.ok[0] else None
+        found = {at: self.known[keys[at]] for at in wanted}
         return {at: value for at, value in found.items() if value is not None}
 
-
-def _text(dag: Dag, rows: list[tuple[int, tuple[int, ...]]], at: int) -> str:
-    """Write a constant subterm so that equal texts have equal values."""
-    code, args = rows[at]
-    if not args:
-        return f"{type(dag.value[at]).__name__} {dag.value[at]!r}"
-    return f"({code} {' '.join(_text(dag, rows, a) for a in args)})"
+    def _keys(
+        self, dag: Dag, rows: Sequence[tuple[int, tuple[int, ...]]], constant: Sequence[bool]
+    ) -> dict[int, int]:
+        """Number constant subterms so that equal ones have one number, in all programs."""
+        keys: dict[int, int] = {}
+        for at, (code, args) in enumerate(rows):
+            if constant[at]:
+                value = dag.value[at]
+                leaf = () if value is None else (type(value).__name__, repr(value))
+                row = (code, leaf, *[keys[a] for a in args])
+                keys[at] = self.numbers.setdefault(row, len(self.numbers))
+        return keys

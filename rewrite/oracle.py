@@ -114,22 +114,25 @@ def exact_dag(
 ) -> list[Exact]:
     """Return the exact values of a program's roots, or of the wanted positions.
 
-    A shared subterm is computed once a point. Points where an input is not finite are masked. What
-    is undecided at a point is computed again in more bits: all that is wanted there, or with
-    `apart` each by itself, for positions that share little.
+    A shared subterm is computed once a point. Points where an input is not finite are masked: an
+    input of the program, or with `apart` of the position. What is undecided at a point is computed
+    again in more bits: all that is wanted there, or with `apart` each by itself, for positions that
+    share little.
     """
     require_numbers(dag, "the oracle")
     wanted = dag.roots if wanted is None else wanted
     inputs = _flat(dag, points)
     count = max((len(array) for array in inputs.values()), default=1)
-    finite = np.ones(count, np.bool_)
-    for array in inputs.values():
-        finite &= np.isfinite(array)
     found: list[list[Any]] = [[None] * count for _ in wanted]
     program = _Balls(dag)
-    open_: list[tuple[Sequence[int], npt.NDArray[np.intp]]] = [
-        (range(len(wanted)), np.nonzero(finite)[0])
-    ]
+    finite = {at: np.isfinite(array) for at, array in inputs.items()}
+    open_: list[tuple[Sequence[int], npt.NDArray[np.intp]]] = []
+    if apart and not all(mask.all() for mask in finite.values()):
+        for k, at in enumerate(wanted):
+            own = [finite[leaf] for leaf in below(program.rows, [at]) if leaf in finite]
+            open_.append(([k], _where_all(own, count)))
+    else:
+        open_.append((range(len(wanted)), _where_all(list(finite.values()), count)))
     for precision in PRECISIONS:
         with working_precision(precision):
             again = []
@@ -151,6 +154,12 @@ def _flat(dag: Dag, points: Mapping[str, Any]) -> dict[int, npt.NDArray[Any]]:
     bound = bind(dag, points, np.dtype(np.float64))
     shape = np.broadcast_shapes((1,), *[a.shape for a in bound.values()])
     return {at: np.broadcast_to(a, shape).ravel() for at, a in bound.items()}
+
+
+def _where_all(masks: Sequence[Bools], count: int) -> npt.NDArray[np.intp]:
+    """Return the points at which all masks hold."""
+    held: Bools = np.logical_and.reduce(masks) if masks else np.ones(count, np.bool_)
+    return np.nonzero(held)[0]
 
 
 def _parted(

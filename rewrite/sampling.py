@@ -115,13 +115,20 @@ def _alike(symbol: Symbol, sizes: Floats, place: Floats) -> Floats:
     """Return values that are the same for all symbols of one domain."""
     low, high = symbol.low, symbol.high
     if low is not None and high is not None:
-        return low + (high - low) * place
+        return _between(low, high, place)
     end = low if low is not None else high
     return sizes if end is None else end + np.abs(sizes) * (1 if low is not None else -1)
 
 
+def _between(low: float, high: float, place: Floats) -> Floats:
+    """Return low at 0 and high at 1; their difference may be too large for a double."""
+    if math.isfinite(high - low):
+        return low + (high - low) * place
+    return low * (1 - place) + high * place
+
+
 def _bounded(low: float, high: float, rng: np.random.Generator, n: int) -> Floats:
-    uniform = low + (high - low) * rng.uniform(0, 1, n - n // 2)
+    uniform = _between(low, high, rng.uniform(0, 1, n - n // 2))
     least = max(low, -high, 2.0**-64 * max(abs(low), abs(high)))
     bound = np.where(uniform[: n // 2] < 0, -low, high)
     ratio = np.log2(np.maximum(bound, least)) - math.log2(least) if least else bound

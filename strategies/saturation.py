@@ -38,6 +38,10 @@ from strategies.judged import CANDIDATES, Judge, Search
 __all__ = ["Saturate", "rules_of", "saturate"]
 
 
+_ENDS: Final = (
+    StopReason.TIME, StopReason.INTERRUPTED, StopReason.MEMORY, StopReason.FAILED,
+    StopReason.CONTRADICTION,
+)  # fmt: skip
 WHOLE: Final = 150
 """Programs of up to so many nodes are saturated as a whole, larger ones in parts."""
 GROWTH_PAYS: Final = 400
@@ -131,22 +135,28 @@ class Saturate(Strategy):
 
     def _cheaper(self, terms: list[Term], best: list[Term], report: Report) -> list[Term]:
         """Search from other forms of the source too; return the cheapest that was found."""
-        store = terms[0].store
-        cost, least = (
-            dag_cost(Dag.of(store, [t.id for t in ts]), self.cost) for ts in (terms, best)
-        )
+        store, begin = terms[0].store, time.perf_counter()
+        source, cheapest = (Dag.of(store, [t.id for t in ts]) for ts in (terms, best))
+        cost, least = dag_cost(source, self.cost), dag_cost(cheapest, self.cost)
+        limit = self.limits.time_limit(len(source)) - report.seconds
         for other in self.also:
-            if report.stop in (StopReason.TIME, StopReason.INTERRUPTED):
+            left = limit - (time.perf_counter() - begin)
+            if left <= 0 or report.stop in _ENDS:
                 break
             start = [term if (made := other(term)) is None else made for term in terms]
             dag = Dag.of(store, join_all(store, start))
             if start == terms or len(dag) > WHOLE or dag_cost(dag, self.cost) >= cost - 1e-9:
                 continue
-            found, more, _ = self._search(dag, terms)
+            plan = replace(self, also=(), limits=replace(self.limits, seconds=left))
+            found, more, refused = plan._search(dag, terms)
+            if more.stop in _ENDS:
+                report.stop = more.stop
             after = dag_cost(Dag.of(store, [t.id for t in found]), self.cost)
             if after < least - 1e-9:
                 best, least = found, after
-                report.notes += [f"searched from the source by {other}", *more.notes]
+                report.notes.append(f"searched from the source by {other}")
+            if refused:
+                report.notes += [f"from {other}: {note}" for note in more.notes]
         return best
 
     def schedule_of(self) -> Schedule:

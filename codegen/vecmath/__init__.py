@@ -1,7 +1,7 @@
 """Elementary functions as inlined vector LLVM IR: at most 1 ulp, or 4 in the faster grade.
 
-The bits are the same on every width. A lane's result depends on that lane's arguments only. No
-instruction carries a fast-math flag.
+The bits are the same on every width, but for `fast_erf`, which is other code on AVX-512. A lane's
+result depends on that lane's arguments only. No instruction carries a fast-math flag.
 """
 
 from collections.abc import Callable, Sequence

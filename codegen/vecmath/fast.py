@@ -97,7 +97,10 @@ def _wide_sine(v: Lanes, a: ir.Value, halves: ir.Value) -> ir.Value:
         r = v.fma(halves, -part, r)
     z = v.mul(r, r)
     series = v.polynomial(z, tables.SIN_WIDE[name], v.mul(z, z))
-    return v.mul(r, v.fma(z, series, 1.0))
+    y = v.mul(r, v.fma(z, series, 1.0))
+    # within the error it may be beyond one, of which acos and sqrt(1 - y**2) are not defined
+    y = v.select(v.compare(">", y, 1.0), 1.0, y)
+    return v.select(v.compare("<", y, -1.0), -1.0, y)
 
 
 def sin(v: Lanes, x: ir.Value) -> ir.Value:

@@ -316,6 +316,25 @@ def test_a_kernel_measures_itself() -> None:
         rw.compile([], rw.const(2)).measure()
 
 
+def test_domains_without_end_can_be_measured() -> None:
+    big = rw.symbol("big", low=-1e308, high=1e308)
+    for dtype in ("f64", "f32"):
+        assert rw.compile([big], big * 2, dtype=dtype).measure(100, seconds=0.01).ns > 0
+    assert rw.optimize(big / (1 + big * big), autotune=1).report.notes
+
+
+def test_what_is_refused_of_nested_forms_is_said() -> None:
+    x = rw.symbol("x", low=-1, high=1)
+    total = rw.const(1)
+    for k in range(2, 21):
+        total = total + (-1) ** k * (0.3 + k / 7) * x**k
+    best = rw.optimize(total)
+    nested = best.cost_after < 0.2 * best.cost_before
+    assert nested or any("from nested polynomials" in note for note in best.report.notes)
+    with pytest.raises(TargetError, match="no cost table ''"):
+        rw.optimize(x + 1, cost="")
+
+
 def test_autotuning_keeps_the_fastest_of_equal_forms() -> None:
     x, y = rw.symbols("x y", low=0.5, high=2)
     term = x / (1 + y) + rw.sin(x) / (1 + y)

@@ -399,3 +399,15 @@ def test_erf_by_pieces_is_as_good(dtype: str) -> None:
     ends = np.array([0.0, -0.0, np.inf, -np.inf, np.nan], TYPES[dtype])
     assert same_bits(kernel(ends), np.array([0.0, -0.0, 1.0, -1.0, np.nan], TYPES[dtype]))
     assert kernel(TYPES[dtype](6.2)) == 1
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", ["fast_sin", "fast_cos", "fast_tanh", "fast_erf"])
+def test_what_is_at_most_one_stays_so(name: str, dtype: str) -> None:
+    """Else acos(cos(x)) and sqrt(1 - sin(x)) would be undefined."""
+    run, _ = compiled(name, dtype, lanes_of(dtype))
+    rng = np.random.default_rng(5)
+    near = np.round(rng.uniform(0, 200, 40_000)) * np.pi / 2 + rng.uniform(-1e-3, 1e-3, 40_000)
+    x = np.concatenate([near, rng.uniform(-10, 10, 40_000), np.array([2.6446575e-4, np.nan])])
+    found = run(x.astype(TYPES[dtype]).astype(np.float64))
+    assert np.abs(found[:-1]).max() <= 1 and np.isnan(found[-1])

@@ -499,3 +499,25 @@ def test_sources_that_share_symbols_are_not_measured_together() -> None:
     values = {"x": np.ones(4)}
     with pytest.raises(ArgumentError, match="share symbols"):
         Guards([[x + 1], [x * 2]], [values, values])
+
+
+def test_an_infinite_point_of_one_source_is_no_matter_to_the_others() -> None:
+    values = [{"x": np.linspace(1, 2, 64)}, {"y": np.geomspace(1e30, 1e60, 64)}]
+    many = Guards([[x * x + x], [y + 1]], values, dtype=np.float32)
+    assert many.accepted({0: [x * (x + 1)], 1: [1 + y]}) == {0, 1}
+    alone = Guard([x * x + x], values[0], dtype=np.float32).accepts([x * (x + 1)])
+    assert many.guard(0).accepts([x * (x + 1)]) == alone and alone.ok
+    assert not many.accepted({0: [x * (x + 1.001)]})
+
+
+def test_constants_shared_and_nested_deep_take_no_time() -> None:
+    shared, deep = rw.sin(rw.sqrt(rw.pi)), rw.sin(rw.sqrt(rw.pi))
+    for _ in range(30):
+        shared = rw.sin(shared) * rw.cos(shared) + shared
+    for _ in range(1500):
+        deep = rw.sin(deep + 1)
+    begin = time.perf_counter()
+    for constant in (shared, deep):
+        guard = Guard(x * constant, {"x": np.linspace(1, 2, 20)})
+        assert guard.accepts(constant * x).ok
+    assert time.perf_counter() - begin < 5
