@@ -1,7 +1,8 @@
 """Elementary functions as inlined vector LLVM IR: at most 1 ulp, or 4 in the faster grade.
 
-The bits are the same on every width, but for `fast_erf`, which is other code on AVX-512. A lane's
-result depends on that lane's arguments only. No instruction carries a fast-math flag.
+The bits are the same on every width, but for `fast_exp` and `fast_erf`, which are other code on
+AVX-512. A lane's result depends on that lane's arguments only. No instruction carries a fast-math
+flag.
 """
 
 from collections.abc import Callable, Sequence
@@ -83,8 +84,8 @@ def emit(
     """Append code for one function of vector arguments and return its vector result.
 
     The builder may come back at the end of a new basic block: rare lanes are branched around.
-    `lookups` says that the target has AVX-512's lookups in registers; with them `fast_erf` has
-    other bits.
+    `lookups` says that the target has AVX-512's lookups in registers; with them `fast_exp` and
+    `fast_erf` have other bits.
     """
     if name not in _FUNCTIONS:
         raise ValueError(f"vecmath has no function {name!r}")

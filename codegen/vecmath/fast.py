@@ -28,13 +28,39 @@ def _reduced(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
 
 
 def exp(v: Lanes, x: ir.Value) -> ir.Value:
-    """exp(x) = 2**k * (1 + (r + r**2 P(r)))."""
-    k, shift, part = _reduced(v, x)
-    fraction = v.add(part, 1.0)
-    usual = v.times_power(fraction, shift)
-    edge = exponential.ABOVE_ALL[v.format.name]
+    """exp(x), by sixteenths of the exponent where they can be looked up in registers."""
+    usual = _by_sixteenths(v, x) if v.lookups else _by_halves(v, x)
     far = v.compare_or_nan(">", v.abs(x), exponential.LARGEST[v.format.name])
-    return rarely(v, far, usual, lambda: exponential.two_steps(v, x, fraction, k, edge))
+
+    def repair() -> ir.Value:
+        k, _, part = _reduced(v, x)
+        edge = exponential.ABOVE_ALL[v.format.name]
+        return v.select(far, exponential.two_steps(v, x, v.add(part, 1.0), k, edge), usual)
+
+    return rarely(v, far, usual, repair)
+
+
+def _by_halves(v: Lanes, x: ir.Value) -> ir.Value:
+    """exp(x) = 2**k * (1 + (r + r**2 P(r))), r within half of log(2)."""
+    _, shift, part = _reduced(v, x)
+    return v.times_power(v.add(part, 1.0), shift)
+
+
+def _by_sixteenths(v: Lanes, x: ir.Value) -> ir.Value:
+    """exp(x) = 2**(n/16) * (1 + (r + r**2 P(r))), x = n log(2)/16 + r.
+
+    The table has 2**(j/16) less the j that n, moved up to the exponent, brings with it.
+    """
+    name = v.format.name
+    ln2_high, ln2_low = tables.LN2[name]
+    shifted = v.fma(x, 16 * tables.LOG2_E[name][0], v.format.magic)
+    n = v.sub(shifted, v.format.magic)
+    r = v.fma(n, -ln2_low / 16, v.fma(n, -ln2_high / 16, x))
+    part = v.fma(v.mul(r, r), v.horner(r, tables.EXP_SIXTEENTH[name]), r)
+    bits = v.bits(shifted)
+    base = v.bits(v.looked_up(tables.EXP_POWERS[name], bits))
+    power = v.from_bits(v.iadd(base, v.shl(bits, v.format.fraction - 4)))
+    return v.fma(power, part, power)
 
 
 def tanh(v: Lanes, x: ir.Value) -> ir.Value:

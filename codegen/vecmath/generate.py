@@ -16,7 +16,8 @@ import mpmath  # type: ignore[import-untyped]
 import numpy as np
 from mpmath import mpf
 
-from codegen.vecmath.remez import Fit, fit, split
+from codegen.vecmath.remez import Fit, fit, split, to_format
+from codegen.vecmath.vector import F32, F64
 from rewrite.evaluate import fma
 
 # erf changes from its series to 1 - erfc here.
@@ -68,6 +69,11 @@ FITS = (
         "EXP_MIDDLE", "(exp(r) - 1 - r) / r**2",
         lambda r: (mpmath.exp(r) - 1 - r) / r**2,
         (-0.3467, 0.3467), lambda r: r**2 / mpmath.expm1(r), 10, 6,
+    ),
+    Fit(
+        "EXP_SIXTEENTH", "(exp(r) - 1 - r) / r**2",
+        lambda r: (mpmath.exp(r) - 1 - r) / r**2,
+        (-0.02167, 0.02167), lambda r: r**2 / mpmath.exp(r), 5, 2,
     ),
     Fit(
         "SIN_WIDE", "(sin(r)/r - 1) / z, z = r**2",
@@ -157,6 +163,21 @@ def erf_piece(at: int, dtype: str) -> list[float]:
 
     row = Fit("", "", slope, interval, lambda t: 1 / slope(t), count - 1, count - 1)
     return [0.0, *fit(row, dtype)[0]]
+
+
+def powers() -> str:
+    """Print 2**(j/16), less j in the place where the exponent's fraction will be added."""
+    lines = [
+        "# 2**(j/16), j = 0 to 15, less j units of the fourth bit below the exponent",
+        "EXP_POWERS: dict[str, tuple[float, ...]] = {",
+    ]
+    for form in (F64, F32):
+        values = []
+        for j in range(16):
+            bits = form.encode(to_format(mpf(2) ** (mpf(j) / 16), form.name))
+            values.append(form.decode(bits - (j << (form.fraction - 4))))
+        lines += [f'    "{form.name}": (', *[f"        {number(v)}," for v in values], "    ),"]
+    return "\n".join([*lines, "}"]) + "\n"
 
 
 def erf_pieces() -> str:
@@ -278,7 +299,7 @@ def text() -> str:
             comment = f"{row.formula} on [{low:g}, {high:g}]: {errors}"
             rows = {dtype: values for dtype, (values, _) in fits.items()}
             blocks.append(block(row.name, comment, rows))
-        blocks.append(erf_pieces())
+        blocks += [powers(), erf_pieces()]
     return HEADER + "\n".join(blocks)
 
 

@@ -267,6 +267,21 @@ EXP_MIDDLE: dict[str, tuple[float, ...]] = {
     ),
 }
 
+# (exp(r) - 1 - r) / r**2 on [-0.02167, 0.02167]: f64 2**-56.2, f32 2**-29.2
+EXP_SIXTEENTH: dict[str, tuple[float, ...]] = {
+    "f64": (
+        h("0x1.fffffffffffb8p-2"),
+        h("0x1.555555548e833p-3"),
+        h("0x1.55555558fbb86p-5"),
+        h("0x1.11123b5483f9ap-7"),
+        h("0x1.6c14cbf232b24p-10"),
+    ),
+    "f32": (
+        h("0x1.00021e0000000p-1"),
+        h("0x1.55559a0000000p-3"),
+    ),
+}
+
 # (sin(r)/r - 1) / z, z = r**2 on [0, 2.4684]: f64 2**-61.6, f32 2**-27.3
 SIN_WIDE: dict[str, tuple[float, ...]] = {
     "f64": (
@@ -500,6 +515,46 @@ ERFCX: dict[str, tuple[float, ...]] = {
         h("0x1.47018e0000000p-9"),
         h("0x1.d3f2ba0000000p-10"),
         h("-0x1.60dfc80000000p-11"),
+    ),
+}
+
+# 2**(j/16), j = 0 to 15, less j units of the fourth bit below the exponent
+EXP_POWERS: dict[str, tuple[float, ...]] = {
+    "f64": (
+        h("0x1.0000000000000p+0"),
+        h("0x1.fb5586cf9890fp-1"),
+        h("0x1.f72b83c7d517bp-1"),
+        h("0x1.f387a6e756238p-1"),
+        h("0x1.f06fe0a31b715p-1"),
+        h("0x1.edea64c123422p-1"),
+        h("0x1.ebfdad5362a27p-1"),
+        h("0x1.eab07dd485429p-1"),
+        h("0x1.ea09e667f3bcdp-1"),
+        h("0x1.ea11473eb0187p-1"),
+        h("0x1.eace5422aa0dbp-1"),
+        h("0x1.ec49182a3f090p-1"),
+        h("0x1.ee89f995ad3adp-1"),
+        h("0x1.f199bdd85529cp-1"),
+        h("0x1.f5818dcfba487p-1"),
+        h("0x1.fa4afa2a490dap-1"),
+    ),
+    "f32": (
+        h("0x1.0000000000000p+0"),
+        h("0x1.fb55860000000p-1"),
+        h("0x1.f72b840000000p-1"),
+        h("0x1.f387a60000000p-1"),
+        h("0x1.f06fe00000000p-1"),
+        h("0x1.edea640000000p-1"),
+        h("0x1.ebfdae0000000p-1"),
+        h("0x1.eab07e0000000p-1"),
+        h("0x1.ea09e60000000p-1"),
+        h("0x1.ea11480000000p-1"),
+        h("0x1.eace540000000p-1"),
+        h("0x1.ec49180000000p-1"),
+        h("0x1.ee89fa0000000p-1"),
+        h("0x1.f199be0000000p-1"),
+        h("0x1.f5818e0000000p-1"),
+        h("0x1.fa4afa0000000p-1"),
     ),
 }
 

@@ -40,6 +40,12 @@ class Format:
             return int(struct.unpack("<Q", struct.pack("<d", value))[0])
         return int(struct.unpack("<I", struct.pack("<f", value))[0])
 
+    def decode(self, bits: int) -> float:
+        """Return the number that has these bits."""
+        if self.bits == 64:
+            return float(struct.unpack("<d", struct.pack("<Q", bits))[0])
+        return float(struct.unpack("<f", struct.pack("<I", bits))[0])
+
 
 F64 = Format("f64", "f64", 64, 52, 1023)
 F32 = Format("f32", "f32", 32, 23, 127)

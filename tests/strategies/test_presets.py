@@ -251,7 +251,7 @@ def test_instructions_are_counted_as_they_are_written() -> None:
         pair = ops.op(name).arity == 2
         found = lines(make(x, y)) + 1 - base if pair else lines(make(x) + y) - base
         assert abs(found - INLINED[name]) <= 0.15 * INLINED[name] + 1, (name, found)
-    for name in sorted(vecmath.FAST - {"fast_erf"}):  # which is other code on AVX-512
+    for name in sorted(vecmath.FAST - {"fast_erf", "fast_exp"}):  # other code on AVX-512
         builder = ProgramBuilder()
         a, b = (builder.load(builder.argument(letter)) for letter in "ab")
         builder.output("y", builder.emit("add", builder.emit(name, a), b))
