@@ -25,8 +25,8 @@ __all__ = ["clock", "measure"]
 
 POINTS: Final = 1024
 REPEATS: Final = 60
-WIDE: Final = 6
-"""So many ops work side by side; of those that are one instruction eight times as many."""
+WIDE: Final = 4
+"""So many ops work side by side; of those that are one instruction twelve times as many."""
 _NO_CHAIN: Final = frozenset("acosh log log2 log10 acos asin atanh pow".split())
 """What leaves its domain when it is applied to its own result."""
 _INPUT: Final = {"acosh": (1.0, 5.0), "log": (0.1, 9.0), "pow": (0.1, 5.0)}
@@ -98,7 +98,7 @@ def measure(target: Target, op: str, dtype: Float, gigahertz: float) -> tuple[fl
     """Return (latency, reciprocal throughput) of one vector of an op in cycles."""
     low, high = _INPUT.get(op.removeprefix("fast_"), (0.1, 0.9))
     lanes = target.lanes(dtype)
-    count = WIDE if op in INLINED or op.startswith("fast_") else 8 * WIDE
+    count = WIDE if op in INLINED or op.startswith("fast_") else 12 * WIDE
     bare, full = (_time(_wide(o, count), target, dtype, POINTS, low, high) for o in (None, op))
     throughput = (full - bare) * 1e9 * gigahertz * lanes / POINTS / count
     if op.removeprefix("fast_") in _NO_CHAIN:
