@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+from codegen.forms import parameters_of, results_of
 from codegen.kernel import MOST_OPERANDS, Kernel
-from codegen.lower import Parameter, Result, lower
+from codegen.lower import lower
 from codegen.target import Target
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Report
@@ -69,12 +70,9 @@ def _time(form: Sequence[Term], plan: Saturate, target: Target) -> float:
     leaves = [at for at, value in enumerate(dag.value) if isinstance(value, Symbol)]
     if not leaves:
         return 0.0
-    symbols = [Term(store, int(dag.ids[at])) for at in leaves]
-    names = [repr(symbol) for symbol in symbols]
-    parameters = [Parameter(n, (), (s,)) for n, s in zip(names, symbols, strict=True)]
-    results = [Result(f"result{k}", (), (term,)) for k, term in enumerate(form)]
-    if len(names) + len(results) > MOST_OPERANDS:
-        results = [Result("results", (len(form),), tuple(form))]
+    parameters = parameters_of([Term(store, int(dag.ids[at])) for at in leaves])
+    many = len(parameters) + len(form) > MOST_OPERANDS
+    results, _ = results_of(list(form) if many else tuple(form))
     program = lower(
         parameters, results, strict=FastMath.REASSOC not in plan.licence,
         approximate=FastMath.AFN in plan.licence,

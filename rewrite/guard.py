@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from rewrite.accuracy import Points, as_dag, measurable, point_at
+from rewrite.accuracy import Points, as_dag, measurable, point_at, ready_points
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError
 from rewrite.evaluate import evaluate_dag, float_dtype, function_of
@@ -188,11 +189,7 @@ class Guards:
         dtype: Any = np.float64,
     ) -> None:  # fmt: skip
         kind = float_dtype(dtype)
-        with np.errstate(over="ignore"):  # what does not fit is infinite, and not judged
-            self.own = [
-                {n: np.asarray(column).astype(_kind(column, kind)) for n, column in some.items()}
-                for some in points
-            ]
+        self.own = [ready_points(some, kind) for some in points]
         counts = [max((len(a) for a in some.values()), default=1) for some in self.own]
         self.counts, width = counts, max(counts)
         self.points = {
@@ -201,12 +198,11 @@ class Guards:
         if len(self.points) < sum(map(len, self.own)):
             raise ArgumentError("sources that are measured together cannot share symbols")
         ends = np.cumsum([0, *map(len, sources)]).tolist()
-        self.spans = [slice(*ends[k : k + 2]) for k in range(len(sources))]
+        self.spans = [range(first, end) for first, end in pairwise(ends)]
         store = sources[0][0].store
         dag = Dag.of(store, join_all(store, [term for terms in sources for term in terms]))
-        spans = [range(span.start, span.stop) for span in self.spans]
         exact = exact_dag(dag, self._of(dag), apart=True)
-        self.measured = measure(dag, spans, self.points, counts, exact, kind, FEWER_POINTS)
+        self.measured = measure(dag, self.spans, self.points, counts, exact, kind, FEWER_POINTS)
         self.folded = Folded(kind)
 
     def _of(self, dag: Dag) -> dict[str, Any]:
@@ -222,9 +218,7 @@ class Guards:
         given = self.folded.values(dag)
         computed = evaluate_dag(dag, self._of(dag), self.measured.dtype, given=given)
         values = stacked(computed, self.measured.values.shape[1])
-        rows = np.concatenate(
-            [np.arange(len(self.measured.values))[self.spans[k]] for k in candidates]
-        )
+        rows = [row for k in candidates for row in self.spans[k]]
         good = self.measured.rows(rows).judged(values).ok
         ends = np.cumsum([0, *map(len, candidates.values())]).tolist()
         return {k for at, k in enumerate(candidates) if good[ends[at] : ends[at + 1]].all()}
@@ -232,7 +226,3 @@ class Guards:
     def guard(self, k: int) -> Guard:
         """Return the guard of one source alone."""
         return Guard.of(self.measured.rows(self.spans[k], self.counts[k]), self.own[k], self.folded)
-
-
-def _kind(column: Any, kind: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.bool_) if np.asarray(column).dtype == np.bool_ else kind

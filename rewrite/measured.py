@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rewrite.oracle import Exact, ulp_distance
 
-__all__ = ["Judged", "Measured", "bits_of_error", "outweighs", "stacked"]
+__all__ = ["Judged", "Measured", "bits_of_error", "errors", "outweighs", "stacked"]
 
 type Floats = npt.NDArray[np.float64]
 type Bools = npt.NDArray[np.bool_]
@@ -53,6 +53,12 @@ def bits_of_error(approx: npt.ArrayLike, exact: Exact, dtype: Any = np.float64) 
     bits: Floats = np.log2(np.maximum(distance, 1.0))
     bits = np.minimum(bits, 8.0 * np.dtype(dtype).itemsize)
     return bits
+
+
+def errors(values: Floats, exact: Exact, truth: Bools, dtype: np.dtype[Any]) -> Floats:
+    """Return the bits of error of roots; a truth value that is wrong has no bit right."""
+    bits = bits_of_error(values, exact, dtype)
+    return np.where(truth[:, None] & (bits > 0), 8.0 * dtype.itemsize, bits)
 
 
 def stacked(values: Sequence[npt.NDArray[Any]], count: int) -> Floats:
@@ -115,8 +121,7 @@ class Measured:
 
     def errors(self, values: Floats) -> Floats:
         """Return the bits of error of other values of the same roots."""
-        bits = bits_of_error(values, self.exact, self.dtype)
-        return np.where(self.truth[:, None] & (bits > 0), 8.0 * self.dtype.itemsize, bits)
+        return errors(values, self.exact, self.truth, self.dtype)
 
     def judged(self, values: Floats) -> Judged:
         """Compare what candidates compute."""
@@ -133,7 +138,7 @@ class Measured:
         rest = ~usual & self.present
         over = outweighs((loss > STRAINED) & rest, (loss < -STRAINED) & rest)
         none = np.where(valid.any(1), 0.0, math.nan)
-        errors = _Errors(before, after, usual)
+        ranked = _Errors(before, after, usual)
         tests: list[tuple[Bools, Any]] = [
             (~valid.any(1), lambda at: "undefined at all points"),
             (broken.any(1), lambda at: (
@@ -141,7 +146,7 @@ class Measured:
             (other.any(1), lambda at: (
                 f"another value at {int(other[at].sum())} points without an exact one")),
             (over, lambda at: "over- or underflows at more points than the source"),
-            *errors.tests(),
+            *ranked.tests(),
         ]  # fmt: skip
         bad = np.array([failed for failed, _ in tests])
         ok = ~bad.any(0)
@@ -149,7 +154,7 @@ class Measured:
             "" if fine else tests[int(np.argmax(bad[:, at]))][1](at)
             for at, fine in enumerate(ok.tolist())
         ]
-        means = [mean + none for mean in errors.means]
+        means = [mean + none for mean in ranked.means]
         return Judged(ok, means[0], means[1], loss, reasons)
 
     def _other(self, values: Floats, level: Floats) -> Bools:

@@ -1,7 +1,6 @@
 """Measuring sources at sample points: one, or many at once, each at points of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from rewrite import ops
 from rewrite.cost import constant_positions
 from rewrite.dag import Dag, below
 from rewrite.evaluate import evaluate_dag
-from rewrite.measured import STRAINED, Measured, stacked
+from rewrite.measured import STRAINED, Measured, errors, stacked
 from rewrite.oracle import Exact, exact_dag, surely_undefined
 from rewrite.sorts import BOOL
 from rewrite.store import Symbol
@@ -51,15 +50,13 @@ def measure(
     finite = ~wild & np.isfinite(values)
     table = Exact.stacked([one if len(one) == width else one.broadcast(width) for one in exact])
     truth = np.array([columns[root].dtype == np.bool_ for root in dag.roots], np.bool_)
-    none = np.zeros_like(finite)
-    measured = Measured(
-        dtype, table, values, truth, np.zeros_like(values), finite, far, none, none,
-        np.arange(width) < np.array(counts)[owner][:, None],
-    )  # fmt: skip
-    measured.bits[:] = measured.errors(values)
-    strained &= measured.bits > STRAINED
-    bare = _undefined(dag, sources, points, measured, undefined)
-    return replace(measured, strained=strained, undefined=bare)
+    present = np.arange(width) < np.array(counts)[owner][:, None]
+    bits = errors(values, table, truth, dtype)
+    bare = finite & ~table.ok & present & (undefined > 0)
+    _sure(bare, dag, sources, points, undefined)
+    return Measured(
+        dtype, table, values, truth, bits, finite, far, strained & (bits > STRAINED), bare, present
+    )
 
 
 def _any_below(flags: Bools, own: Sequence[Sequence[int]]) -> Bools:
@@ -121,11 +118,13 @@ def _strained(
     return found
 
 
-def _undefined(
-    dag: Dag, sources: Sequence[Sequence[int]], points: Points, measured: Measured, most: int
-) -> Bools:
-    """Tell where each root has a value in floating point though the exact one is undefined."""
-    found = measured.finite & ~measured.exact.ok & measured.present & (most > 0)
+def _sure(
+    found: Bools, dag: Dag, sources: Sequence[Sequence[int]], points: Points, most: int
+) -> None:
+    """Keep, of the points where roots have a value that may be undefined, those where it is.
+
+    The first ones are looked at.
+    """
     for source in sources if found.any() else ():
         rows = list(source)
         at = np.nonzero(found[rows].any(0))[0][:most]
@@ -137,7 +136,6 @@ def _undefined(
                 known = found[row, at] & known
                 found[row] = False
                 found[row, at] = known
-    return found
 
 
 class Folded:

@@ -5,6 +5,7 @@ distance in ulp that is computed from it is right to 2**-27 ulp; what cannot be 
 """
 
 import itertools
+import math
 import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,8 +122,7 @@ def exact_dag(
     """
     require_numbers(dag, "the oracle")
     wanted = dag.roots if wanted is None else wanted
-    inputs = _flat(dag, points)
-    count = max((len(array) for array in inputs.values()), default=1)
+    inputs, count = _flat(dag, points)
     found: list[list[Any]] = [[None] * count for _ in wanted]
     program = _Balls(dag)
     finite = {at: np.isfinite(array) for at, array in inputs.items()}
@@ -149,11 +149,12 @@ def exact_dag(
         ]
 
 
-def _flat(dag: Dag, points: Mapping[str, Any]) -> dict[int, npt.NDArray[Any]]:
-    """Return the values of the symbols by position, as columns of one length."""
+def _flat(dag: Dag, points: Mapping[str, Any]) -> tuple[dict[int, npt.NDArray[Any]], int]:
+    """Return the values of the symbols by position, as columns of one length, and that."""
     bound = bind(dag, points, np.dtype(np.float64))
     shape = np.broadcast_shapes((1,), *[a.shape for a in bound.values()])
-    return {at: np.broadcast_to(a, shape).ravel() for at, a in bound.items()}
+    flat = {at: np.broadcast_to(a, shape).ravel() for at, a in bound.items()}
+    return flat, math.prod(shape)
 
 
 def _where_all(masks: Sequence[Bools], count: int) -> npt.NDArray[np.intp]:
@@ -196,8 +197,7 @@ def surely_undefined(dag: Dag, points: Mapping[str, Any]) -> list[Bools]:
     So it is below the first op that has no value whatever its operands are in their balls:
     1/x at zero, but not 1/x at a cancelled sum of which nothing but its size is known.
     """
-    inputs = _flat(dag, points)
-    count = max((len(array) for array in inputs.values()), default=1)
+    inputs, count = _flat(dag, points)
     with working_precision(GIVE_UP):
         columns = _Balls(dag).run(inputs, np.arange(count), range(len(dag)))
         states: list[list[bool | None]] = []

@@ -82,9 +82,9 @@ def emit_module(program: Program, dtype: Float, target: Target) -> str:
     table.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     turns = interleaved(program)
-    uses = Counter({op: n * turns for op, n in Counter(i.op for i in program.instructions).items()})
+    uses = Counter(i.op for i in program.instructions for _ in range(turns))
     emitter = Emitter(builder, module, dtype, target.lanes(dtype), target.vector_bits == 512, uses)
-    _Loop(program, emitter, table, count).emit()
+    _Loop(program, emitter, table, count, turns).emit()
     return str(module)
 
 
@@ -98,7 +98,9 @@ def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 class _Loop:
     """One emission: the pointers, the induction variable, and the values so far."""
 
-    def __init__(self, program: Program, emitter: Emitter, table: Value, count: Value) -> None:
+    def __init__(
+        self, program: Program, emitter: Emitter, table: Value, count: Value, turns: int
+    ) -> None:
         self.program, self.emitter, self.builder = program, emitter, emitter.builder
         self.table, self.count = table, count
         sizes = [prod(operand.shape) for operand in program.operands]
@@ -106,7 +108,7 @@ class _Loop:
         self.scalar = SCALARS[emitter.dtype]
         self.align = ITEMSIZE[emitter.dtype]
         self.held: list[Value] = []
-        self.turns = interleaved(program)
+        self.turns = turns
         sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
         self.shared = sines & cosines if emitter.has_sincos else set()
         self.pairs: list[dict[tuple[int, ...], tuple[Value, Value]]] = [

@@ -15,17 +15,22 @@ ERFC_IS_ZERO = {"f64": 28.0, "f32": 11.0}
 
 def erf(v: Lanes, x: ir.Value) -> ir.Value:
     """erf(|x|) = |x| + |x| P(x**2) up to c = 27/32, then 1 - erfc(c) exp(t L(t)), t = |x| - c."""
+    a, near, logarithm = halves(v, x)
+    parts = exponential.reduce(v, logarithm)
+    scale = v.times_power(v.real(-tables.ERFC[v.format.name][0]), parts.shift)
+    fraction = v.add(v.add(parts.high, exponential.tail(v, parts)), 1.0)
+    far = v.fma(scale, fraction, 1.0)
+    return v.flip(v.select(v.compare(">", a, SWITCH), far, near), v.sign(x))
+
+
+def halves(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return |x| up to where erf is one, erf(|x|) near zero, and log(erfc(|x|)/erfc(c)) beyond."""
     name = v.format.name
     a = v.capped(v.abs(x), ERF_IS_ONE)
     z = v.mul(a, a)
     near = v.fma(a, v.polynomial(z, tables.ERF[name], v.mul(z, z)), a)
     t = v.sub(a, SWITCH)
-    logarithm = v.mul(t, v.polynomial(t, tables.LOG_ERFC[name], v.mul(t, t)))
-    parts = exponential.reduce(v, logarithm)
-    scale = v.times_power(v.real(-tables.ERFC[name][0]), parts.shift)
-    fraction = v.add(v.add(parts.high, exponential.tail(v, parts)), 1.0)
-    far = v.fma(scale, fraction, 1.0)
-    return v.flip(v.select(v.compare(">", a, SWITCH), far, near), v.sign(x))
+    return a, near, v.mul(t, v.polynomial(t, tables.LOG_ERFC[name], v.mul(t, t)))
 
 
 def _scaled(v: Lanes, a: ir.Value) -> Sum:

@@ -7,8 +7,7 @@ Lanes out of the usual range go the same rare ways. Special values and signs of 
 
 from llvmlite import ir
 
-from codegen.vecmath import exponential, hyperbolic, logarithm, tables, trigonometric
-from codegen.vecmath.error import ERF_IS_ONE, SWITCH
+from codegen.vecmath import error, exponential, hyperbolic, logarithm, tables, trigonometric
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import rarely, through_libm
 
@@ -93,16 +92,11 @@ def _erf_by_pieces(v: Lanes, x: ir.Value) -> ir.Value:
 
 def _erf(v: Lanes, x: ir.Value) -> ir.Value:
     """erf(|x|) = |x| + |x| P(x**2) up to c = 27/32, then 1 - erfc(c) exp(t L(t)), t = |x| - c."""
-    name = v.format.name
-    a = v.capped(v.abs(x), ERF_IS_ONE)
-    z = v.mul(a, a)
-    near = v.fma(a, v.polynomial(z, tables.ERF[name], v.mul(z, z)), a)
-    t = v.sub(a, SWITCH)
-    logarithm_ = v.mul(t, v.polynomial(t, tables.LOG_ERFC[name], v.mul(t, t)))
-    _, shift, part = _reduced(v, logarithm_)
-    scale = v.times_power(v.real(-tables.ERFC[name][0]), shift)
+    a, near, far = error.halves(v, x)
+    _, shift, part = _reduced(v, far)
+    scale = v.times_power(v.real(-tables.ERFC[v.format.name][0]), shift)
     far = v.fma(scale, part, v.add(scale, 1.0))
-    return v.flip(v.select(v.compare(">", a, SWITCH), far, near), v.sign(x))
+    return v.flip(v.select(v.compare(">", a, error.SWITCH), far, near), v.sign(x))
 
 
 def log(v: Lanes, x: ir.Value) -> ir.Value:

@@ -24,6 +24,21 @@ from rewrite.evaluate import fma
 ERF_SWITCH = 0.84375
 
 
+def exp_rest(r: mpf) -> mpf:
+    """(exp(r) - 1 - r) / r**2."""
+    return (mpmath.exp(r) - 1 - r) / r**2
+
+
+def sine_rest(z: mpf) -> mpf:
+    """(sin(r)/r - 1) / z with z = r**2."""
+    return (mpmath.sin(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z
+
+
+def sine_weight(z: mpf) -> mpf:
+    """z r / sin(r): what makes an error of the rest relative to the sine."""
+    return z * mpmath.sqrt(z) / mpmath.sin(mpmath.sqrt(z))
+
+
 def log_series(z: mpf) -> mpf:
     """(log((1+s)/(1-s))/s - 2) / z with s = sqrt(z)."""
     s = mpmath.sqrt(z)
@@ -38,7 +53,7 @@ def scaled_erfc(a: mpf) -> mpf:
 FITS = (
     Fit(
         "EXP", "(exp(r) - 1 - r) / r**2",
-        lambda r: (mpmath.exp(r) - 1 - r) / r**2,
+        exp_rest,
         (-0.2878, 0.4057), lambda r: r**2 / mpmath.exp(r), 10, 5,
     ),
     Fit(
@@ -52,8 +67,8 @@ FITS = (
     ),
     Fit(
         "SIN", "(sin(r)/r - 1) / z, z = r**2",
-        lambda z: (mpmath.sin(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
-        (0.0, 0.6170), lambda z: z * mpmath.sqrt(z) / mpmath.sin(mpmath.sqrt(z)), 6, 3,
+        sine_rest,
+        (0.0, 0.6170), sine_weight, 6, 3,
     ),
     Fit(
         "COS", "(cos(r) - 1 + z/2) / z**2, z = r**2",
@@ -67,18 +82,18 @@ FITS = (
     ),
     Fit(
         "EXP_MIDDLE", "(exp(r) - 1 - r) / r**2",
-        lambda r: (mpmath.exp(r) - 1 - r) / r**2,
+        exp_rest,
         (-0.3467, 0.3467), lambda r: r**2 / mpmath.expm1(r), 10, 6,
     ),
     Fit(
         "EXP_SIXTEENTH", "(exp(r) - 1 - r) / r**2",
-        lambda r: (mpmath.exp(r) - 1 - r) / r**2,
+        exp_rest,
         (-0.02167, 0.02167), lambda r: r**2 / mpmath.exp(r), 5, 2,
     ),
     Fit(
         "SIN_WIDE", "(sin(r)/r - 1) / z, z = r**2",
-        lambda z: (mpmath.sin(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
-        (0.0, 2.4684), lambda z: z * mpmath.sqrt(z) / mpmath.sin(mpmath.sqrt(z)), 8, 4,
+        sine_rest,
+        (0.0, 2.4684), sine_weight, 8, 4,
     ),
     Fit(
         "SINH", "(sinh(r)/r - 1) / z, z = r**2",

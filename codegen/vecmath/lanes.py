@@ -16,10 +16,6 @@ Sum = tuple[ir.Value, ir.Value]
 """A number as the unevaluated sum of a rounded part and a small rest."""
 
 
-def _row(kind: ir.VectorType, numbers: Sequence[float]) -> ir.Constant:
-    return ir.Constant(kind, list(numbers))
-
-
 class Lanes(Vector):
     """A vector shape with the idioms that elementary functions are made of."""
 
@@ -98,12 +94,12 @@ class Lanes(Vector):
 
     def looked_up(self, table: Sequence[float], index: ir.Value) -> ir.Value:
         """Take of 16 numbers those that the low bits of an index name, in registers (AVX-512)."""
-        args: list[ir.Value]
-        if self.format.bits == 32:
-            name, args = "llvm.x86.avx512.permvar.sf.512", [_row(self.type, table), index]
-        else:
-            first, second = _row(self.type, table[:8]), _row(self.type, table[8:])
-            name, args = "llvm.x86.avx512.vpermi2var.pd.512", [first, index, second]
+        first, *second = (
+            ir.Constant(self.type, list(table[at : at + self.count]))
+            for at in range(0, 16, self.count)
+        )
+        names = {32: "llvm.x86.avx512.permvar.sf.512", 64: "llvm.x86.avx512.vpermi2var.pd.512"}
+        name, args = names[self.format.bits], [first, index, *second]
         signature = ir.FunctionType(self.type, [arg.type for arg in args])
         module = self.builder.module
         function = module.globals.get(name) or ir.Function(module, signature, name)

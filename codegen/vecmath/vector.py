@@ -51,9 +51,6 @@ F64 = Format("f64", "f64", 64, 52, 1023)
 F32 = Format("f32", "f32", 32, 23, 127)
 
 
-_BITS = {"double": 64, "float": 32}
-
-
 def _splat(vector: ir.VectorType, element: str) -> ir.Value:
     """Return a vector constant of equal elements in LLVM's short notation."""
     constant = ir.FormattedConstant(vector, element)
@@ -71,11 +68,11 @@ class Vector:
 
     def __init__(self, builder: ir.IRBuilder, like: ir.Value, *, lookups: bool = False) -> None:
         self.builder = builder
-        self.lookups = lookups and like.type.count * _BITS[str(like.type.element)] == 512
-        """Whether tables of 16 numbers can be looked up in registers: by AVX-512 alone."""
         self.type = like.type
         self.count = int(like.type.count)
         self.format = F64 if isinstance(like.type.element, ir.DoubleType) else F32
+        self.lookups = lookups and self.count * self.format.bits == 512
+        """Whether tables of 16 numbers can be looked up in registers: by AVX-512 alone."""
         self.int_type = ir.VectorType(ir.IntType(self.format.bits), self.count)
         self.mask_type = ir.VectorType(ir.IntType(1), self.count)
 

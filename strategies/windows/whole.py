@@ -52,8 +52,7 @@ def refused(judge: Judge, source: Dag, candidate: Dag) -> list[int]:
     doubtful = _differing(source, candidate)
     if not doubtful:
         return []
-    worse = _Roots(judge, source, doubtful).worse(candidate)
-    return [at for at, bad in zip(doubtful, worse, strict=True) if bad]
+    return _Roots(judge, source, doubtful).worse(candidate)
 
 
 def settled(
@@ -70,18 +69,16 @@ def settled(
     if not doubtful:
         return found, 0
     roots = _Roots(judge, source, doubtful)
+    bad = roots.worse(found.dag(program.roots))
     for doubt in DOUBTS:
-        bad = roots.worse(found.dag(program.roots))
-        guilty = [program.roots[at] for at, b in zip(doubtful, bad, strict=True) if b]
-        if not guilty or not isinstance(judge, PointJudge):
+        if not bad or not isinstance(judge, PointJudge):
             break
-        below = _below(program, windows, guilty, changed - kept)
+        below = _below(program, windows, [program.roots[at] for at in bad], changed - kept)
         kept |= _origins(judge, source, windows, below, found, doubt)
         found = build(kept)
-    bad = roots.worse(found.dag(program.roots))
-    guilty = [program.roots[at] for at, b in zip(doubtful, bad, strict=True) if b]
-    if guilty:  # all that they are made of stays: two forms of one part would cost more than one
-        kept |= set(_below(program, windows, guilty, changed))
+        bad = roots.worse(found.dag(program.roots))
+    if bad:  # all that they are made of stays: two forms of one part would cost more than one
+        kept |= set(_below(program, windows, [program.roots[at] for at in bad], changed))
         found = build(kept)
     return found, len(kept)
 
@@ -96,19 +93,19 @@ class _Roots:
         if isinstance(judge, PointJudge):
             self.many = judge.whole(part, sampled(part, count_for(part, POINTS, 32)))
         else:
-            store = Store()
-            self.verdict = judge(_terms(part, store))
+            self.verdict = judge(_terms(part))
 
-    def worse(self, candidate: Dag) -> list[bool]:
-        """Tell which of the roots are worse in a candidate that has all roots."""
+    def worse(self, candidate: Dag) -> list[int]:
+        """Return the numbers of those that are worse in a candidate, which has all roots."""
         part = candidate.reached([candidate.roots[at] for at in self.doubtful])
         if self.many is not None:
-            worse: list[bool] = self.many(part, SURE).tolist()
-            return worse
-        return [self.verdict(_terms(part, Store())) is not None] * len(self.doubtful)
+            worse = self.many(part, SURE).tolist()
+            return [at for at, bad in zip(self.doubtful, worse, strict=True) if bad]
+        return [] if self.verdict(_terms(part)) is None else list(self.doubtful)
 
 
-def _terms(dag: Dag, store: Store) -> list[Term]:
+def _terms(dag: Dag) -> list[Term]:
+    store = Store()
     ids = rebuild(dag, store)
     return [Term(store, ids[root]) for root in dag.roots]
 
