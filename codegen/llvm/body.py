@@ -9,11 +9,13 @@ wherever it stands.
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import reduce
 from itertools import accumulate
 from math import prod
 
 from llvmlite import ir
 
+from codegen.branches import Branch, Item, branches
 from codegen.instructions import INLINED
 from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
 from codegen.program import Instruction, Program
@@ -109,6 +111,8 @@ class _Loop:
         self.align = ITEMSIZE[emitter.dtype]
         self.held: list[Value] = []
         self.turns = turns
+        self.live: list[Value | None] = [None] * turns
+        """The lanes of each vector in which the values of the branch at work are needed."""
         sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
         self.shared = sines & cosines if emitter.has_sincos else set()
         self.pairs: list[dict[tuple[int, ...], tuple[Value, Value]]] = [
@@ -146,18 +150,63 @@ class _Loop:
             for component, value in enumerate(output.values):
                 stream = self.firsts[arguments + number] + component
                 places.setdefault(value, []).append(stream)
-        values: list[list[Value]] = [[] for _ in range(self.turns)]
-        for index, instruction in enumerate(self.program.instructions):
-            for turn, own in enumerate(values):
-                own.append(self.value(instruction, own, turn))
-            for stream in places.get(index, ()) if early else ():
-                self.store(values[0][index], stream, 0)
+        values: list[dict[int, Value]] = [{} for _ in range(self.turns)]
+        for item in branches(self.program):
+            self.item(item, values)
+            if early and not isinstance(item, Branch):
+                for stream in places.get(item, ()):
+                    self.store(values[0][item], stream, 0)
         for index, found in () if early else places.items():
             for stream in found:
                 for turn, own in enumerate(values):
                     self.store(own[index], stream, turn)
 
-    def value(self, instruction: Instruction, values: list[Value], turn: int) -> Value:
+    def item(self, item: Item, values: list[dict[int, Value]]) -> None:
+        """Write a value of each vector in turns, or a branch around several."""
+        if isinstance(item, Branch):
+            self.branch(item, values)
+            return
+        for turn, own in enumerate(values):
+            own[item] = self.value(self.program.instructions[item], own, turn)
+
+    def branch(self, branch: Branch, values: list[dict[int, Value]]) -> None:
+        """Write values that are left out where no lane needs them; zeros stand for them then."""
+        builder = self.builder
+        head, inside = builder.block, builder.append_basic_block("side")
+        after = builder.append_basic_block("after")
+        builder.cbranch(self.any_lane(branch, values), inside, after)
+        builder.position_at_end(inside)
+        outside, around = [dict(pairs) for pairs in self.pairs], self.live
+        self.live = [self.lanes(branch, *both) for both in zip(values, self.live, strict=True)]
+        for item in branch.items:
+            self.item(item, values)
+        # what was computed in here may not be used after it
+        self.pairs, self.live = outside, around
+        last = builder.block
+        builder.branch(after)
+        builder.position_at_end(after)
+        for own in values:
+            for index in branch.results:
+                merged = builder.phi(own[index].type)
+                merged.add_incoming(own[index], last)
+                merged.add_incoming(Text(own[index].type, "zeroinitializer"), head)
+                own[index] = merged
+
+    def lanes(self, branch: Branch, values: dict[int, Value], live: Value | None) -> Value:
+        """Return the lanes in which a branch's condition and all around it hold."""
+        mask = values[branch.condition]
+        mask = mask if branch.when else self.builder.not_(mask)
+        return mask if live is None else self.builder.and_(mask, live)
+
+    def any_lane(self, branch: Branch, values: list[dict[int, Value]]) -> Value:
+        """Tell whether a lane of the vectors has the branch's condition."""
+        builder, bits = self.builder, ir.IntType(self.emitter.lanes)
+        masks = [builder.bitcast(own[branch.condition], bits) for own in values]
+        if branch.when:
+            return builder.icmp_unsigned("!=", reduce(builder.or_, masks), bits(0))
+        return builder.icmp_unsigned("!=", reduce(builder.and_, masks), bits(-1))
+
+    def value(self, instruction: Instruction, values: dict[int, Value], turn: int) -> Value:
         """Write one instruction on one of the vectors."""
         payload = instruction.payload
         if isinstance(payload, tuple):
@@ -167,15 +216,17 @@ class _Loop:
         if payload is not None:
             return self.emitter.splat(payload.f64 if self.emitter.dtype == "f64" else payload.f32)
         if instruction.op in _SINCOS and instruction.args in self.shared:
-            return self.sine_or_cosine(instruction, values, self.pairs[turn])
+            return self.sine_or_cosine(instruction, values, turn)
+        self.emitter.live = self.live[turn]
         return OPS[instruction.op](self.emitter, *(values[arg] for arg in instruction.args))
 
     def sine_or_cosine(
-        self, instruction: Instruction, values: list[Value],
-        pairs: dict[tuple[int, ...], tuple[Value, Value]],
-    ) -> Value:  # fmt: skip
+        self, instruction: Instruction, values: dict[int, Value], turn: int
+    ) -> Value:
         """Take one of a pair that is computed together: the same bits as apart, half the work."""
+        pairs = self.pairs[turn]
         if instruction.args not in pairs:
+            self.emitter.live = self.live[turn]
             pairs[instruction.args] = self.emitter.sincos(values[instruction.args[0]])
         return pairs[instruction.args][_SINCOS.index(instruction.op)]
 

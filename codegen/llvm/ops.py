@@ -6,7 +6,7 @@ exact value, cbrt and erfc within 3 (worse single points: Zimmermann et al., hal
 is exact. Single precision calls the double function and rounds once: within 0.5000001 ulp.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -50,6 +50,8 @@ class Emitter:
     """Whether the target looks up tables in registers."""
     uses: dict[str, int] = field(default_factory=dict)
     """How often each op is written: a function used often is called, not inlined."""
+    live: Value | None = None
+    """The lanes whose results are used; None is all."""
 
     @property
     def vector(self) -> ir.VectorType:
@@ -83,13 +85,20 @@ class Emitter:
         """Evaluate an elementary function: in place, or by a call where it is used often."""
         own = vecmath.supported(name, self.dtype)
         if own and self.uses.get(name, 0) <= _INLINE_LIMIT:
-            return vecmath.emit(name, self.builder, args, lookups=self.lookups)
+            return vecmath.emit(name, self.builder, args, lookups=self.lookups, live=self.live)
         outlined, inner = self.outlined(name, self.vector, len(args))
         if inner and own:
             inner.ret(vecmath.emit(name, inner, outlined.args, lookups=self.lookups))
         elif inner:
             inner.ret(_per_lane(inner, self, name, outlined.args))
-        return self.builder.call(outlined, args)
+        return self.builder.call(outlined, self.harmless(name, args))
+
+    def harmless(self, name: str, args: Sequence[Value]) -> Sequence[Value]:
+        """Return arguments that send no unused lane of a called function the rare, slow way."""
+        if self.live is None:
+            return args
+        usual = self.splat(0.5 if name.endswith("atanh") else 1.0)
+        return [self.builder.select(self.live, arg, usual) for arg in args]
 
     @property
     def has_sincos(self) -> bool:
@@ -99,7 +108,7 @@ class Emitter:
     def sincos(self, x: Value) -> tuple[Value, Value]:
         """Evaluate sine and cosine with one range reduction; the bits are as apart."""
         if self.uses["sin"] <= _INLINE_LIMIT:
-            return vecmath.emit_sincos(self.builder, x)
+            return vecmath.emit_sincos(self.builder, x, live=self.live)
         both = ir.LiteralStructType([self.vector, self.vector])
         outlined, inner = self.outlined("sincos", both, 1)
         if inner:
@@ -107,7 +116,7 @@ class Emitter:
             for place, value in enumerate(vecmath.emit_sincos(inner, outlined.args[0])):
                 made = inner.insert_value(made, value, place)
             inner.ret(made)
-        result = self.builder.call(outlined, [x])
+        result = self.builder.call(outlined, self.harmless("sincos", [x]))
         first, second = (self.builder.extract_value(result, place) for place in (0, 1))
         return first, second
 

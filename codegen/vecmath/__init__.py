@@ -79,22 +79,25 @@ def supported(name: str, dtype: str) -> bool:
 
 
 def emit(
-    name: str, builder: ir.IRBuilder, args: Sequence[ir.Value], *, lookups: bool = False
-) -> ir.Value:
+    name: str, builder: ir.IRBuilder, args: Sequence[ir.Value], *, lookups: bool = False,
+    live: ir.Value | None = None,
+) -> ir.Value:  # fmt: skip
     """Append code for one function of vector arguments and return its vector result.
 
     The builder may come back at the end of a new basic block: rare lanes are branched around.
     `lookups` says that the target has AVX-512's lookups in registers; with them `fast_exp` and
-    `fast_erf` have other bits.
+    `fast_erf` have other bits. Lanes outside the mask `live` may hold anything then.
     """
     if name not in _FUNCTIONS:
         raise ValueError(f"vecmath has no function {name!r}")
-    lanes = Lanes(builder, args[0], lookups=lookups)
+    lanes = Lanes(builder, args[0], lookups=lookups, live=live)
     if not supported(name, lanes.format.name):
         raise ValueError(f"vecmath has no {lanes.format.name} {name!r}")
     return _FUNCTIONS[name][0](lanes, *args)
 
 
-def emit_sincos(builder: ir.IRBuilder, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+def emit_sincos(
+    builder: ir.IRBuilder, x: ir.Value, *, live: ir.Value | None = None
+) -> tuple[ir.Value, ir.Value]:
     """Append sin and cos of one argument, sharing the reduction; same bits as apart."""
-    return trigonometric.sincos(Lanes(builder, x), x)
+    return trigonometric.sincos(Lanes(builder, x, live=live), x)

@@ -15,11 +15,15 @@ def any_lane(v: Vector, mask: ir.Value) -> ir.Value:
 
 
 def rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
-    """Branch around `repair` unless a lane of `mask` is set; the builder moves to the join.
+    """Branch around `repair` unless a live lane of `mask` is set; the builder moves to the join.
 
     `repair` is emitted into the rare block and returns the whole replacement vector. It must
     leave the lanes outside the mask as in `usual`, so that no lane sees its neighbours.
     """
+    return _rarely(v, v.alive(mask), usual, repair)
+
+
+def _rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
     before = v.builder.block
     rare = v.builder.append_basic_block("rare")
     join = v.builder.append_basic_block("join")
@@ -38,7 +42,8 @@ def rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.V
 def through_libm(
     v: Vector, name: str, args: Sequence[ir.Value], mask: ir.Value, usual: ir.Value
 ) -> ir.Value:
-    """Replace the lanes in `mask` by the C library's result, one scalar call for each."""
+    """Replace the live lanes in `mask` by the C library's result, one scalar call for each."""
+    mask = v.alive(mask)
 
     def repair() -> ir.Value:
         function = _libm_loop(v, name, len(args))
@@ -48,7 +53,7 @@ def through_libm(
             packed = v.builder.zext(packed, width)
         return v.builder.call(function, [*args, usual, packed])
 
-    return rarely(v, mask, usual, repair)
+    return _rarely(v, mask, usual, repair)
 
 
 def _libm_loop(v: Vector, name: str, arity: int) -> ir.Function:

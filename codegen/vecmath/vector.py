@@ -66,8 +66,13 @@ class Vector:
     written. Each constant is printed as `splat (...)`, which keeps the module's text short.
     """
 
-    def __init__(self, builder: ir.IRBuilder, like: ir.Value, *, lookups: bool = False) -> None:
+    def __init__(
+        self, builder: ir.IRBuilder, like: ir.Value, *, lookups: bool = False,
+        live: ir.Value | None = None,
+    ) -> None:  # fmt: skip
         self.builder = builder
+        self.live = live
+        """The lanes whose results are used; None is all."""
         self.type = like.type
         self.count = int(like.type.count)
         self.format = F64 if isinstance(like.type.element, ir.DoubleType) else F32
@@ -80,6 +85,10 @@ class Vector:
     def shape(self) -> str:
         """LLVM's mangling of the vector type, such as `v8f64`."""
         return f"v{self.count}{self.format.suffix}"
+
+    def alive(self, mask: ir.Value) -> ir.Value:
+        """Return the lanes of a mask whose results are used."""
+        return mask if self.live is None else self.builder.and_(mask, self.live)
 
     def real(self, value: ir.Value | float) -> ir.Value:
         """Return `value` as a vector; a float is splat."""
