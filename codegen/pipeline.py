@@ -4,15 +4,16 @@ Read `compile_kernel` as the table of contents of the project: one line a stage,
 `rewrite.debug.emit` where it is asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from codegen.autotune import tuned
+from codegen.bounded import first_within, ulps
 from codegen.cost import cycles
 from codegen.forms import (
     check_names,
@@ -268,6 +269,7 @@ def compile_kernel(
     name: str = "kernel",
     optimize_terms: bool = True,
     autotune: int = 0,
+    max_error: float | str | None = None,
 ) -> Kernel:
     """Optimise terms and compile them to native SIMD code, called like a NumPy ufunc.
 
@@ -280,9 +282,14 @@ def compile_kernel(
     `np.sum` over terms is written as one sum from left to right; NumPy adds long arrays pairwise,
     so that its own bits may differ there.
 
+    `max_error` is a number of ulps, or "2ulp", that no result may be off at sample points in the
+    domains of the symbols, in any float type that the kernel has. Where what `math` gives is worse,
+    elementary functions within 1 ulp are tried, then the form that was measured to be the most
+    accurate, then what is written.
+
     Raise `ArgumentError` for a symbol that no argument brings or that two bring, and for two
-    symbols of one name, `TargetError` for a target that this machine cannot run. Kernels raise no
-    floating-point warnings.
+    symbols of one name, `TargetError` for a target that this machine cannot run, `AccuracyError`
+    where `max_error` cannot be met. Kernels raise no floating-point warnings.
 
     >>> import numpy as np, rewrite as rw
     >>> x = rw.symbol("x")
@@ -298,6 +305,13 @@ def compile_kernel(
     check_symbols(parameters, results)
     flat = tuple(term for result in results for term in result.terms)
     allowed = licence(math)
+    if max_error is not None:
+        again = partial(
+            compile_kernel, args, exprs, target=machine, dtype=dtype, parallel=parallel, cost=cost,
+            limits=limits, batch_axis=batch_axis, name=name, autotune=autotune,
+        )  # fmt: skip
+        attempts = _attempts(again, math, strategy, optimize_terms)
+        return first_within(ulps(max_error), attempts, parameters, results)
     if optimize_terms and flat:
         found = optimize(
             flat, target=machine, math=math, cost=cost, strategy=strategy, limits=limits,
@@ -320,6 +334,23 @@ def compile_kernel(
     emit("llvm", lambda: kernel.llvm)
     emit("asm", lambda: kernel.asm)
     return kernel
+
+
+def _attempts(
+    make: Callable[..., Kernel], math: str | FastMath, strategy: Any, optimize_terms: bool
+) -> list[Callable[[], Kernel]]:
+    """List ways to compile from the one that was asked for to the most careful one."""
+    allowed = licence(math)
+    careful = math if FastMath.AFN not in allowed else allowed & ~FastMath.AFN
+    asked = partial(make, math=math, strategy=strategy, optimize_terms=optimize_terms)
+    found = [asked]
+    if careful is not math:
+        found.append(partial(make, math=careful, strategy=strategy, optimize_terms=optimize_terms))
+    if optimize_terms:
+        if strategy is None and FastMath.REASSOC in allowed:
+            found.append(partial(make, math=careful, strategy="accurate"))
+        found.append(partial(make, math=careful, optimize_terms=False))
+    return list(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,148 @@
+"""A largest error that a kernel must keep: measured against the oracle, or another kernel is tried.
+
+No rounding error is proved: the bound holds on the sample points, which lie in the domains of the
+symbols. Points at which the source has no exact value are not judged.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.kernel import Kernel
+from codegen.lower import Parameter, Result
+from codegen.target import Float
+from rewrite.accuracy import as_dag, point_at
+from rewrite.errors import AccuracyError, ArgumentError
+from rewrite.oracle import exact_dag, ulp_distance
+from rewrite.sampling import sample_points
+from rewrite.store import Symbol
+from rewrite.term import Term
+
+__all__ = ["Worst", "first_within", "ulps"]
+
+WORK: Final = 400_000
+"""Points times nodes at most, some seconds of ball arithmetic; but at least LEAST points."""
+LEAST, MOST_POINTS = 256, 4096
+TYPES: Final[dict[Float, type[np.floating[Any]]]] = {"f64": np.float64, "f32": np.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The largest error that was seen of a kernel, and where."""
+
+    ulp: float
+    result: str
+    dtype: Float
+    point: dict[str, float]
+    points: int
+    """How many were judged."""
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        at = ", ".join(f"{name}={value!r}" for name, value in self.point.items()) or "no arguments"
+        return f"{self.ulp:.3g} ulp in {self.dtype} of {self.result!r} at {at}"
+
+
+def ulps(bound: Any) -> float:
+    """Read a bound: a number of ulps, or a text as "2ulp".
+
+    >>> ulps("2.5 ulp")
+    2.5
+    """
+    found = bound
+    if isinstance(bound, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(?:ulps?)?\s*", bound)
+        found = float(match[1]) if match else None
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not found >= 0.5:
+        raise ArgumentError(
+            f'max_error={bound!r} is not a number of ulps of at least 0.5, such as 2 or "2ulp"'
+        )
+    return float(found)
+
+
+def first_within(
+    bound: float, kernels: Iterable[Callable[[], Kernel]], parameters: Sequence[Parameter],
+    source: Sequence[Result],
+) -> Kernel:  # fmt: skip
+    """Return the first kernel whose error is within the bound; its report says what was seen.
+
+    Raise `AccuracyError` where there is none, with the best that was found and the point where it
+    is worst.
+    """
+    measure = _Measure(parameters, source)
+    best: Worst | None = None
+    for make in kernels:
+        kernel = make()
+        found = measure.worst(kernel)
+        if found.ulp <= bound:
+            kernel.report.notes.append(f"largest error on {found.points} points: {found}")
+            return kernel
+        best = found if best is None or found.ulp < best.ulp else best
+    assert best is not None
+    raise AccuracyError(
+        f"no implementation is within max_error={bound:g} ulp: the best has {best}. Give the "
+        "symbols the domain they have (low=, high=), write the expression another way, or allow "
+        f"more{'; float64 alone is had by dtype=np.float64' if best.dtype == 'f32' else ''}"
+    )
+
+
+class _Measure:
+    """Sample points and the exact values there, by dtype."""
+
+    def __init__(self, parameters: Sequence[Parameter], source: Sequence[Result]) -> None:
+        self.parameters, self.source = parameters, source
+        self.terms: list[Term] = [term for result in source for term in result.terms]
+        self.dag = as_dag(self.terms)
+        self.names = [result.name for result in source for _ in result.terms]
+        self.known: dict[Float, tuple[dict[str, npt.NDArray[Any]], list[Any]]] = {}
+
+    def worst(self, kernel: Kernel) -> Worst:
+        """Return the largest error over all results, in every float type that the kernel has."""
+        types: tuple[Float, ...] = (kernel.dtype,) if kernel.dtype else ("f64", "f32")
+        return max((self.worst_of(kernel, dtype) for dtype in types), key=lambda found: found.ulp)
+
+    def worst_of(self, kernel: Kernel, dtype: Float) -> Worst:
+        """Return the largest error in one float type."""
+        points, exact = self.exact(dtype)
+        data = self.arguments(points, dtype)
+        results = kernel.ufunc(*data, signature=kernel.ufunc.types[-1 if dtype == "f64" else 0])
+        outputs = results if isinstance(results, tuple) else (results,)
+        count = len(exact[0].ok)
+        full = [np.broadcast_to(part, (count, *np.shape(part)[1:])) for part in outputs]
+        columns = [column for part in full for column in part.reshape(count, -1).T]
+        pairs = zip(columns, exact, strict=True)
+        errors = np.stack([ulp_distance(c, e, TYPES[dtype]) for c, e in pairs])
+        judged = int(np.count_nonzero(~np.isnan(errors).all(0)))
+        if not judged:
+            raise AccuracyError(
+                "max_error cannot be checked: the expressions are undefined at every point; give "
+                "the symbols low=, high="
+            )
+        row, at = np.unravel_index(int(np.nanargmax(errors)), errors.shape)
+        return Worst(
+            float(errors[row, at]), self.names[row], dtype, point_at(points, int(at)), judged
+        )
+
+    def exact(self, dtype: Float) -> tuple[dict[str, npt.NDArray[Any]], list[Any]]:
+        """Return the points and the exact values there."""
+        if dtype not in self.known:
+            symbols = [value for value in self.dag.value if isinstance(value, Symbol)]
+            count = min(max(WORK // len(self.dag), LEAST), MOST_POINTS)
+            points = sample_points(symbols, count, seed=7, dtype=TYPES[dtype])
+            self.known[dtype] = points, exact_dag(self.dag, points)
+        return self.known[dtype]
+
+    def arguments(self, points: dict[str, npt.NDArray[Any]], dtype: Float) -> list[Any]:
+        """Return the points as the kernel's arguments; symbols that nothing uses are one."""
+        one = np.ones(max((len(column) for column in points.values()), default=1), TYPES[dtype])
+        found: list[Any] = []
+        for parameter in self.parameters:
+            names = [term.symbol.name for term in parameter.symbols if term.symbol]
+            columns = [points.get(name, one) for name in names]
+            stacked = np.stack(columns, axis=-1)
+            found.append(stacked.reshape(len(stacked), *parameter.shape))
+        return found or [one]
