@@ -24,6 +24,7 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.array": "TermArray asarray numpy_functions",
         "rewrite.store": "Store Symbol",
         "rewrite.overloads": "overload",
+        "rewrite.derivatives": "register",
         "rewrite.sorts": "BOOL INT MATRIX REAL Sort",
         "rewrite.functions": "eq logical_and logical_not logical_or ne",
         "rewrite.tracing": "trace",
@@ -61,6 +62,10 @@ _HOME: Final[dict[str, str]] = {
         "strategies.simplify": "simplify",
         "strategies.check": "CheckReport check",
         "strategies.derive": "explain",
+        "strategies.calculus.derivatives": "diff gradient hessian hvp jacobian jvp vjp",
+        "strategies.calculus.sparse":
+            "SparseTerms column_coloring hessian_sparsity jacobian_sparsity sparse_hessian "
+            "sparse_jacobian",
         "codegen.pipeline": "Optimized optimize plan",
         "strategies.explore": "Saturated",
         "codegen.cost": "cycles",
@@ -131,6 +136,7 @@ if TYPE_CHECKING:
     from rewrite.array import asarray as asarray
     from rewrite.cost import CostModel as CostModel
     from rewrite.cost import LatencyModel as LatencyModel
+    from rewrite.derivatives import register as register
     from rewrite.egraph.explanation import Explanation as Explanation
     from rewrite.egraph.explanation import Step as Step
     from rewrite.egraph.limits import Limits as Limits
@@ -162,6 +168,19 @@ if TYPE_CHECKING:
     from rewrite.term import symbol as symbol
     from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
+    from strategies.calculus.derivatives import diff as diff
+    from strategies.calculus.derivatives import gradient as gradient
+    from strategies.calculus.derivatives import hessian as hessian
+    from strategies.calculus.derivatives import hvp as hvp
+    from strategies.calculus.derivatives import jacobian as jacobian
+    from strategies.calculus.derivatives import jvp as jvp
+    from strategies.calculus.derivatives import vjp as vjp
+    from strategies.calculus.sparse import SparseTerms as SparseTerms
+    from strategies.calculus.sparse import column_coloring as column_coloring
+    from strategies.calculus.sparse import hessian_sparsity as hessian_sparsity
+    from strategies.calculus.sparse import jacobian_sparsity as jacobian_sparsity
+    from strategies.calculus.sparse import sparse_hessian as sparse_hessian
+    from strategies.calculus.sparse import sparse_jacobian as sparse_jacobian
     from strategies.check import CheckReport as CheckReport
     from strategies.check import check as check
     from strategies.core import Firing as Firing

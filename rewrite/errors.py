@@ -67,6 +67,10 @@ class MatchingWarning(UserWarning):
     """A rule was given up at a term: matching it would have taken too long."""
 
 
+class DerivativeWarning(UserWarning):
+    """A derivative does not exist everywhere, and a convention was followed."""
+
+
 class ParseError(RewriteError, SyntaxError):
     """Text that is not a formula, with the place of the mistake.
 

@@ -1,6 +1,7 @@
 """How loops that share the store's columns are compiled, and when they are compiled again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,20 +18,29 @@ _SOURCES: Final = (
 """Files whose code or constants end up in each other's machine code."""
 
 
-def _stamp() -> tuple[tuple[str, int, int], ...]:
-    files = [_HERE / name for name in _SOURCES]
+type Stamp = tuple[tuple[str, int, int], ...]
+
+
+def _stamps(files: Sequence[Path]) -> Stamp:
     stats = [(path.name, path.stat()) for path in files]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
-_STAMP: Final = _stamp()
+_STAMP: Final = _stamps([_HERE / name for name in _SOURCES])
+
+
+@cache
+def _beside(folder: Path) -> Stamp:
+    """Stamp the files of a folder of loops that is none of ours: they call each other."""
+    return () if folder in (_HERE, _HERE / "machine") else _stamps(sorted(folder.glob("*.py")))
 
 
 class _LinkedCache(FunctionCache):
     """Numba looks at the file of a function alone, not at those of the functions that it calls."""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _STAMP)  # type: ignore[no-untyped-call]
+        beside = _beside(Path(self._py_func.__code__.co_filename).parent)
+        return (*super()._index_key(sig, codegen), _STAMP, beside)  # type: ignore[no-untyped-call]
 
 
 def native[F: Callable[..., Any]](function: F, *, inline: bool = False) -> F:
@@ -61,4 +71,5 @@ def stored(function: Any) -> bool:
         keys = function._cache._cache_file._load_index()
     except OSError:
         return False
-    return any(_STAMP in key for key in keys)
+    beside = _beside(Path(function.py_func.__code__.co_filename).parent)
+    return any(_STAMP in key and beside in key for key in keys)

@@ -1,0 +1,1 @@
+"""Differentiation: rules from the op rows, forward and reverse mode, sparsity, colouring."""

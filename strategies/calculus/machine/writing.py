@@ -1,0 +1,271 @@
+"""What the compiled passes write: sums, products and partial derivatives, interned at once.
+
+So equal derivatives are one node wherever they arise. Three tuples are handed around:
+
+* `S`, a store: its columns, its table, the types; `st[USED]` counts its nodes;
+* `D`, a program: code, first, args, ids of its positions, what is active, constant exponents;
+* `T`, tables and scratch: heads and steps of partial derivatives, the nodes `K` of constants, the
+  products of a long product's ends, results of steps, children of the node that is made.
+"""
+
+from typing import Any, Final
+
+from rewrite import ops
+from rewrite.bulk import find_or_make
+from rewrite.native import inlined, native
+
+__all__ = [
+    "CONST", "CONSTANTS", "DIRECT", "MINUS", "ONE", "TEMP", "USED", "VALUE", "ZERO", "choice",
+    "ends", "negated", "product", "selected", "times", "total",
+]  # fmt: skip
+
+_ADD: Final = ops.ADD.code
+_SUB: Final = ops.SUB.code
+_MUL: Final = ops.MUL.code
+_DIV: Final = ops.DIV.code
+_NEG: Final = ops.NEG.code
+_POW: Final = ops.POW.code
+_WHERE: Final = ops.WHERE.code
+_CONST: Final = ops.CONST.code
+
+USED: Final = 0
+"""The cell of the state that counts the store's nodes."""
+
+_ALIKE: Final = 16
+"""Up to so many summands are compared with each other."""
+CONSTANTS: Final = (0, 1, -1, *range(2, _ALIKE + 1))
+"""The integers whose nodes `K` has, in this order; those of the table come after them."""
+ZERO, ONE, MINUS = 0, 1, 2
+"""Where they are; n from 2 on is at n + 1."""
+
+# references in the steps of a partial derivative: an argument below VALUE, and
+VALUE: Final = 16
+CONST: Final = 32
+TEMP: Final = 4096
+
+DIRECT: Final = 6
+"""Up to so many factors, the product of the others is written out for each."""
+
+
+@native
+def make(code: int, buf: Any, low: int, high: int, st: Any, S: Any) -> int:
+    """Intern a node whose children are `buf[low:high]`."""
+    op, start, pool, payload, sort, slots, types = S
+    used = st[USED]
+    node = find_or_make(
+        code, buf, low, high, op, start, pool, payload, sort, used, slots, types
+    )  # fmt: skip
+    if node == used:
+        st[USED] = used + 1
+    return int(node)
+
+
+@inlined
+def _binary(code: int, a: int, b: int, T: Any, st: Any, S: Any) -> int:
+    T[5][0], T[5][1] = a, b
+    return int(make(code, T[5], 0, 2, st, S))
+
+
+@native
+def choice(condition: int, a: int, b: int, T: Any, st: Any, S: Any) -> int:
+    """Return a where the condition holds, else b."""
+    if a == b:
+        return a
+    buf = T[5]
+    buf[0], buf[1], buf[2] = condition, a, b
+    return int(make(_WHERE, buf, 0, 3, st, S))
+
+
+@native
+def negated(a: int, T: Any, st: Any, S: Any) -> int:
+    """Return -a."""
+    K, buf = T[2], T[5]
+    if a == K[ZERO]:
+        return a
+    if a == K[ONE]:
+        return int(K[MINUS])
+    if a == K[MINUS]:
+        return int(K[ONE])
+    if S[0][a] == _NEG:
+        return int(S[2][S[1][a]])
+    buf[0] = a
+    return int(make(_NEG, buf, 0, 1, st, S))
+
+
+@native
+def product(a: int, b: int, T: Any, st: Any, S: Any) -> int:
+    """Return a * b, with signs in front and divisors behind."""
+    op, start, pool, K = S[0], S[1], S[2], T[2]
+    if a == K[ZERO] or b == K[ZERO]:
+        return int(K[ZERO])
+    negative = False
+    if op[a] == _NEG or a == K[MINUS]:
+        a, negative = negated(a, T, st, S), True
+    if op[b] == _NEG or b == K[MINUS]:
+        b, negative = negated(b, T, st, S), not negative
+    made = a
+    if a == K[ONE]:
+        made = b
+    elif b != K[ONE]:
+        code = _MUL
+        if op[b] == _DIV and pool[start[b]] == K[ONE]:
+            b, code = pool[start[b] + 1], _DIV
+        elif op[a] == _DIV and pool[start[a]] == K[ONE]:
+            a, b, code = b, pool[start[a] + 1], _DIV
+        elif op[b] == _CONST:
+            a, b = b, a
+        made = _binary(code, a, b, T, st, S)
+    return int(negated(made, T, st, S)) if negative else int(made)
+
+
+@native
+def selected(g: int, part: int, T: Any, st: Any, S: Any) -> int:
+    """Return g * part, where the part may choose between two numbers."""
+    pool, base = S[2], S[1][part]
+    if S[0][part] != _WHERE:
+        return int(product(g, part, T, st, S))
+    condition, left, right = pool[base], pool[base + 1], pool[base + 2]
+    left = product(g, left, T, st, S)
+    right = product(g, right, T, st, S)
+    return int(choice(condition, left, right, T, st, S))
+
+
+@native
+def _counted(terms: Any, low: int, high: int, T: Any, st: Any, S: Any) -> int:
+    """Put equal summands together, and those of other sign; return the end of what is left."""
+    kept = low
+    for k in range(low, high):
+        this = terms[k]
+        if this < 0:
+            continue
+        known = S[0][this] == _NEG or this == T[2][ONE] or this == T[2][MINUS]
+        opposite = negated(this, T, st, S) if known else -1
+        count = 1
+        for other in range(k + 1, high):
+            that = terms[other]
+            if that == this:
+                count, terms[other] = count + 1, -1
+            elif that >= 0 and (
+                that == opposite or (S[0][that] == _NEG and S[2][S[1][that]] == this)
+            ):
+                count, terms[other] = count - 1, -1
+        if count < 0:
+            this, count = negated(this, T, st, S), -count
+        if count > 1:
+            this = product(T[2][count + 1], this, T, st, S)
+        if count:
+            terms[kept] = this
+            kept += 1
+    return kept
+
+
+@native
+def total(terms: Any, low: int, high: int, T: Any, st: Any, S: Any) -> int:
+    """Return the sum of `terms[low:high]`, which are overwritten."""
+    op, start, pool, zero = S[0], S[1], S[2], T[2][ZERO]
+    end = low
+    for k in range(low, high):
+        if terms[k] != zero:
+            terms[end] = terms[k]
+            end += 1
+    if 1 < end - low <= _ALIKE:
+        end = _counted(terms, low, end, T, st, S)
+    if end == low:
+        return int(zero)
+    if end == low + 1:
+        return int(terms[low])
+    code = _ADD
+    if end == low + 2:
+        if op[terms[low + 1]] == _NEG:
+            terms[low + 1], code = pool[start[terms[low + 1]]], _SUB
+        elif op[terms[low]] == _NEG:
+            terms[low], terms[low + 1] = terms[low + 1], pool[start[terms[low]]]
+            code = _SUB
+    return int(make(code, terms, low, end, st, S))
+
+
+@inlined
+def _referred(ref: int, at: int, D: Any, T: Any) -> int:
+    """Return the node that steps call so."""
+    if ref >= TEMP:
+        return int(T[4][ref - TEMP])
+    if ref >= CONST:
+        return int(T[2][ref - CONST])
+    if ref == VALUE:
+        return int(D[3][at])
+    return int(D[3][D[2][D[1][at] + ref]])
+
+
+@native
+def _by_table(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
+    """Return g times a partial derivative of the table."""
+    heads, steps, K, _, temps, buf = T
+    row = D[0][at] * 8 + k
+    for step in range(heads[row, 0], heads[row, 1]):
+        count = steps[step, 1]
+        for place in range(count):
+            buf[place] = _referred(steps[step, 2 + place], at, D, T)
+        temps[step - heads[row, 0]] = make(steps[step, 0], buf, 0, count, st, S)
+    made = selected(g, _referred(heads[row, 2], at, D, T), T, st, S)
+    negative = heads[row, 4] == 1
+    if heads[row, 3] >= 0 and made != K[ZERO]:
+        if S[0][made] == _NEG:
+            made, negative = S[2][S[1][made]], not negative
+        made = _binary(_DIV, made, _referred(heads[row, 3], at, D, T), T, st, S)
+    return int(negated(made, T, st, S)) if negative else int(made)
+
+
+@native
+def _others(k: int, at: int, D: Any, T: Any, st: Any, S: Any) -> int:
+    """Return the product of all factors but one; of many, from products of those at each end."""
+    args, ids, prefix, buf = D[2], D[3], T[3], T[5]
+    first, count = D[1][at], D[1][at + 1] - D[1][at]
+    if count == 2:
+        return int(ids[args[first + 1 - k]])
+    if count > DIRECT and k == 0:
+        return int(prefix[1, 1])
+    if count > DIRECT and k == count - 1:
+        return int(prefix[0, count - 2])
+    used = 0
+    if count > DIRECT:
+        buf[0], buf[1], used = prefix[0, k - 1], prefix[1, k + 1], 2
+    else:
+        for other in range(count):
+            if other != k:
+                buf[used] = ids[args[first + other]]
+                used += 1
+    return int(make(_MUL, buf, 0, used, st, S))
+
+
+@native
+def ends(at: int, D: Any, T: Any, st: Any, S: Any) -> None:
+    """Prepare for a long product: the products of its first and of its last factors."""
+    args, ids, prefix = D[2], D[3], T[3]
+    first, count = D[1][at], D[1][at + 1] - D[1][at]
+    if D[0][at] != _MUL or count <= DIRECT:
+        return
+    prefix[0, 0], prefix[1, count - 1] = ids[args[first]], ids[args[first + count - 1]]
+    for k in range(1, 2 * count - 1):  # one call in the text: it is compiled into this
+        up = k < count
+        place = k if up else 2 * count - 2 - k
+        left = prefix[0, place - 1] if up else ids[args[first + place]]
+        right = ids[args[first + place]] if up else prefix[1, place + 1]
+        prefix[0 if up else 1, place] = _binary(_MUL, left, right, T, st, S)
+
+
+@native
+def times(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
+    """Return g times the derivative of the node at a position in its argument k."""
+    op, exponent = D[0][at], D[5]
+    if op == _POW and k == 0 and exponent[at, 0] >= 0:
+        inner = D[3][D[2][D[1][at]]]
+        if exponent[at, 2] == 1:
+            inner = T[2][ONE]
+        elif exponent[at, 2] != 2:
+            inner = _binary(_POW, inner, exponent[at, 1], T, st, S)
+        inner = product(exponent[at, 0], inner, T, st, S)
+    elif op == _MUL:
+        inner = _others(k, at, D, T, st, S)
+    else:
+        return int(_by_table(g, at, k, D, T, st, S))
+    return int(product(g, inner, T, st, S))

@@ -1,0 +1,155 @@
+"""The drivers of the compiled passes: they give them room, and collect what they found."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rewrite.signatures import automaton
+from rewrite.store import Ints, Store
+from strategies.calculus.activity import TOO_MANY, supports
+from strategies.calculus.machine import forward as up
+from strategies.calculus.machine import reverse as down
+from strategies.calculus.machine.writing import USED
+from strategies.calculus.program import Program
+from strategies.calculus.templates import templates
+
+__all__ = ["Entries", "forward", "reverse", "support_lists"]
+
+LEAST: Final = 1 << 10
+"""Nodes for which there is room at least."""
+
+
+class Entries:
+    """Derivatives that are not zero: row (output), column (input) and node, sorted by row."""
+
+    def __init__(self, rows: Ints, columns: Ints, nodes: Ints) -> None:
+        order = np.lexsort((columns, rows))
+        self.rows, self.columns, self.nodes = rows[order], columns[order], nodes[order]
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.nodes)
+
+
+class _Room:
+    """A store that a pass interns in, with room that is doubled where it does not suffice."""
+
+    def __init__(self, store: Store, expected: int) -> None:
+        self.store = store
+        store.indexed()
+        self.types = automaton().packed()
+        self.expected = max(expected, LEAST)
+        self.more(0)
+
+    def more(self, need: int) -> None:
+        """Make room for the expected nodes, twice as many as the last time, or for more."""
+        store = self.store
+        nodes = max(self.expected, 2 * need)
+        store.reserve(nodes, 4 * nodes)
+        store.indexed().catch_up(store, nodes)
+        self.expected = min(2 * nodes, 1 << 22)
+
+    def columns(self) -> tuple[Any, ...]:
+        """Return the columns as they are now."""
+        s, table = self.store, self.store.indexed()
+        return s._op, s._start, s._pool, s._payload, s._sort, table.slots, self.types
+
+    def note(self, before: int, used: int) -> None:
+        """Tell the store what the pass has made."""
+        self.store.grown(used - before)
+        self.store.indexed().entered = used
+
+
+def _scratch(program: Program) -> tuple[Any, ...]:
+    """Return the tables of derivatives and the scratch memory that goes with them."""
+    table = templates()
+    widest = int(np.diff(program.dag.start).max(initial=1))
+    scratch = np.empty((2, widest), np.int32), np.empty(64, np.int32)
+    return (
+        table.heads, table.steps, table.nodes(program.store), *scratch,
+        np.empty(max(widest, 64), np.int32),
+    )  # fmt: skip
+
+
+def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
+    """Take adjoints from the roots down; roots of one group together, `seeds` are their nodes."""
+    store, dag = program.store, program.dag
+    with store.lock:
+        columns, scratch = program.columns(), _scratch(program)
+        edges = len(dag.args) + len(program.roots) + 8
+        work = (
+            np.empty(len(dag) + 1, np.int32), np.full(len(dag), -1, np.int32),
+            np.empty((edges, 2), np.int32), np.empty(edges, np.int32),
+        )  # fmt: skip
+        roots = np.stack([program.roots, groups], axis=1).astype(np.int32)
+        found = np.empty((max(4 * len(roots), 64), 3), np.int32)
+        room, st = _Room(store, 8 * len(dag)), np.zeros(8, np.int64)
+        while True:
+            before = st[USED] = len(store)
+            outcome = down.reverse(
+                columns, program.inputs, roots, seeds, found, work, scratch, st, room.columns()
+            )
+            room.note(before, int(st[USED]))
+            if outcome == down.DONE:
+                break
+            if st[down.FOUND] == len(found):
+                found = np.concatenate([found, np.empty_like(found)])
+            else:
+                room.more(program.width(int(work[0][0])))
+        found = found[: int(st[down.FOUND])]
+    return Entries(found[:, 0], found[:, 1], found[:, 2])
+
+
+def forward(program: Program, seeds: Ints) -> Entries:
+    """Carry derivatives from the inputs up; `seeds` are theirs, by position.
+
+    Inputs of one number (`program.inputs`) are one direction.
+    """
+    store, dag = program.store, program.dag
+    with store.lock:
+        columns, scratch = program.columns(), _scratch(program)
+        spans = np.zeros((len(dag), 2), np.int64)
+        tangents = np.empty((max(2 * len(dag), 64), 2), np.int32)
+        slots, touched = np.full(program.count, -1, np.int32), np.empty(program.count, np.int32)
+        most = 256
+        room, st = _Room(store, 8 * len(dag)), np.zeros(8, np.int64)
+        while True:
+            work = slots, touched, np.empty((most, 3), np.int32), np.empty(most, np.int32)
+            before = st[USED] = len(store)
+            outcome = up.forward(
+                columns, program.inputs, seeds, spans, tangents, work, scratch, st, room.columns()
+            )
+            room.note(before, int(st[USED]))
+            if outcome == up.DONE:
+                break
+            need = int(st[up.NEED])
+            most = max(most, 2 * need)
+            if st[up.POOL] + need >= len(tangents):
+                more = np.empty((len(tangents) + need, 2), np.int32)
+                tangents = np.concatenate([tangents, more])
+            room.more(8 * need + program.width(int(st[up.AT])))
+    return _at_roots(program, spans, tangents)
+
+
+def _at_roots(program: Program, spans: npt.NDArray[np.int64], tangents: Ints) -> Entries:
+    own = spans[program.roots]
+    counts = own[:, 1] - own[:, 0]
+    flat = np.repeat(own[:, 0] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    rows = np.repeat(np.arange(len(own), dtype=np.int32), counts)
+    return Entries(rows, tangents[flat, 0], tangents[flat, 1])
+
+
+def support_lists(program: Program, most: int) -> tuple[int, npt.NDArray[np.int64], Ints] | None:
+    """Return the work of a forward pass, and the inputs of each position; None where too much."""
+    dag = program.dag
+    size = max(2 * len(dag), 1024)
+    while True:
+        spans, pool = np.zeros((len(dag), 2), np.int64), np.empty(size, np.int32)
+        seen = np.full(program.count, -1, np.int32)
+        work = supports(dag.start, dag.args, program.active, program.inputs, spans, pool, seen)
+        if work != TOO_MANY:
+            return int(work), spans, pool
+        if size >= most:
+            return None
+        size = min(8 * size, most)

@@ -1,0 +1,140 @@
+"""What is differentiated: the columns of a program, its inputs, and what depends on them."""
+
+import warnings
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rewrite import ops
+from rewrite.array import TermArray
+from rewrite.constants import Constant, Named
+from rewrite.dag import Dag
+from rewrite.derivatives import FLAT, PARTIALS
+from rewrite.errors import ArgumentError, DerivativeWarning, UnsupportedOp
+from rewrite.sorts import BOOL
+from rewrite.store import Ints, Store
+from rewrite.term import join
+from strategies.calculus.activity import mark, reached
+
+__all__ = ["Program"]
+
+KNOWN, STEPS, UNKNOWN, CHOICE = 0, 1, 2, 3
+STRUCTURAL: Final = frozenset((ops.ADD.code, ops.MUL.code))
+NUMBERS: Final = int(BOOL)
+"""Sorts up to this one are numbers and truth values."""
+
+
+class Program:
+    """The nodes below some roots, and which of them depend on the inputs.
+
+    Raise `UnsupportedOp` for an op without a derivative that an input goes through; warn of ops
+    whose derivative is zero by convention.
+    """
+
+    def __init__(self, store: Store, roots: Sequence[int], inputs: Sequence[int]) -> None:
+        self.store = store
+        self.dag = dag = Dag.of(store, roots)
+        self.roots = np.array(dag.roots, np.int64)
+        place = {int(node): k for k, node in enumerate(inputs)}
+        self.count = len(inputs)
+        """How many inputs there are."""
+        self.inputs = np.full(len(dag), -1, np.int32)
+        leaves = np.flatnonzero(dag.start[1:] == dag.start[:-1])
+        for at in leaves.tolist():
+            self.inputs[at] = place.get(int(dag.ids[at]), -1)
+        self.active = self.inputs >= 0
+        blocked = np.zeros(len(ops.OPS), np.bool_)
+        mark(dag.code, dag.start, dag.args, self.active, self.inputs, _kinds(), blocked)
+        self._complain(blocked)
+
+    @classmethod
+    def of(cls, outputs: TermArray, symbols: TermArray) -> "Program":
+        """Take the outputs and the symbols by which they are differentiated; each comes once.
+
+        Raise `ArgumentError` for what is no symbol, or is one twice.
+        """
+        terms = symbols.terms()
+        for term in terms:
+            if term.symbol is None:
+                raise ArgumentError(f"{term!r} is not a symbol; derivatives are taken by symbols")
+        ids = [join(outputs.store, term).id for term in terms]
+        if len(set(ids)) != len(ids):
+            twice = next(term for k, term in enumerate(terms) if ids[k] in ids[:k])
+            raise ArgumentError(f"{twice!r} is among the symbols twice")
+        return cls(outputs.store, outputs.ids.ravel().tolist(), ids)
+
+    def ones(self) -> Ints:
+        """Return the derivative of each input in itself, by position."""
+        return np.full(len(self.dag), self.store.constant(1), np.int32)
+
+    def _complain(self, blocked: npt.NDArray[np.bool_]) -> None:
+        hit = [ops.OPS[code] for code in np.flatnonzero(blocked).tolist()]
+        for row in hit:
+            if row.code not in FLAT and row.makes != "b":
+                raise UnsupportedOp(
+                    f"the op {row.name!r} has no derivative; give it one with "
+                    "rw.register(derivative=...), or keep what is differentiated out of it"
+                )
+        if (self.dag.sort > NUMBERS).any():
+            raise UnsupportedOp("only terms of real numbers are differentiated, no matrices")
+        flat = [row.name for row in hit if row.code in FLAT]
+        truths = self.dag.sort[self.roots] == NUMBERS
+        if truths.any():
+            flat += sorted({ops.OPS[c].name for c in self.dag.code[self.roots[truths]].tolist()})
+        if flat:
+            warnings.warn(
+                f"the derivative of {', '.join(flat)} is taken as 0: there is none at the steps",
+                DerivativeWarning, stacklevel=6,
+            )  # fmt: skip
+
+    def below(self) -> npt.NDArray[np.int64]:
+        """Return how many edges are visited from each root."""
+        dag = self.dag
+        return reached(dag.start, dag.args, self.active, self.roots)
+
+    @cached_property
+    def exponent(self) -> Ints:
+        """For powers with a constant exponent n: the nodes of n and n - 1, and 0, 1 or 2.
+
+        1 and 2 say that n is that number; the nodes of all others are -1.
+        """
+        dag = self.dag
+        found = np.full((len(dag), 3), -1, np.int32)
+        for at in np.flatnonzero(dag.code == ops.POW.code).tolist():
+            value = dag.value[dag.args[dag.start[at] + 1]]
+            if value is not None and dag.code[dag.args[dag.start[at] + 1]] == ops.CONST.code:
+                found[at] = self._exponent(value)
+        return found
+
+    def _exponent(self, value: Constant) -> tuple[int, int, int]:
+        store = self.store
+        n = store.constant(value)
+        if isinstance(value, Named):
+            return n, store.make((ops.SUB.code, n, store.constant(1))), 0
+        less: Any = value - 1
+        if isinstance(less, Fraction) and less.denominator == 1:
+            less = int(less)
+        return n, store.constant(less), int(value) if value in (1, 2) else 0
+
+    def width(self, at: int) -> int:
+        """Return more nodes than what the derivatives of a position in its arguments need."""
+        return 32 * int(self.dag.start[at + 1] - self.dag.start[at] + 2)
+
+    def columns(self) -> tuple[Any, ...]:
+        """Return what the compiled passes read."""
+        dag = self.dag
+        return dag.code, dag.start, dag.args, dag.ids, self.active, self.exponent
+
+
+def _kinds() -> npt.NDArray[np.uint8]:
+    kinds = np.full(len(ops.OPS), UNKNOWN, np.uint8)
+    kinds[[*PARTIALS, *STRUCTURAL]] = KNOWN
+    kinds[[row.code for row in ops.BUILTIN if row.makes == "b"]] = STEPS
+    kinds[list(FLAT)] = STEPS
+    kinds[ops.WHERE.code] = CHOICE
+    kinds[[ops.SYMBOL.code, ops.CONST.code, ops.PVAR.code]] = KNOWN
+    return kinds

@@ -1,0 +1,91 @@
+"""The table of partial derivatives as data for the compiled passes.
+
+Of each op and argument: the steps that intern its parts, and which of them are the numerator, the
+divisor and the sign, so that `g * (1 / a)` is written `g / a`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rewrite import ops
+from rewrite.constants import Constant, constant_key
+from rewrite.derivatives import ARGUMENTS, PARTIALS, VALUE
+from rewrite.store import Store
+from rewrite.term import Term
+from strategies.calculus.machine.writing import CONST, CONSTANTS, TEMP
+from strategies.calculus.machine.writing import VALUE as WHOLE
+
+__all__ = ["Templates", "templates"]
+
+_PLACES: Final = {argument: place for place, argument in enumerate(ARGUMENTS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """`heads[8 * op + argument]` are first and last step, numerator, divisor or -1, and sign."""
+
+    heads: npt.NDArray[np.int32]
+    steps: npt.NDArray[np.int32]
+    constants: tuple[Constant, ...]
+
+    def nodes(self, store: Store) -> npt.NDArray[np.int32]:
+        """Return the nodes of the constants in a store."""
+        return np.array([store.constant(value) for value in self.constants], np.int32)
+
+
+def templates() -> Templates:
+    """Return the table as of now; made anew where a user's op has got a derivative since."""
+    key = tuple((code, tuple(part.id for part in parts)) for code, parts in PARTIALS.items())
+    if _KNOWN.get("key") != key:
+        _KNOWN.update(key=key, made=_Writer().written())
+    made: Templates = _KNOWN["made"]
+    return made
+
+
+_KNOWN: dict[str, Any] = {}
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.steps: list[list[int]] = []
+        self.constants: list[Constant] = list(CONSTANTS)
+        self.places = {constant_key(value): place for place, value in enumerate(self.constants)}
+
+    def written(self) -> Templates:
+        heads = np.full((8 * len(ops.OPS), 5), -1, np.int32)
+        for code, parts in PARTIALS.items():
+            for k, part in enumerate(parts):
+                heads[8 * code + k] = self.head(part)
+        steps = np.array(self.steps, np.int32).reshape(-1, 5)
+        return Templates(heads, steps, tuple(self.constants))
+
+    def head(self, part: Term) -> tuple[int, int, int, int, int]:
+        """Write the steps of one partial derivative."""
+        negative = part.op is ops.NEG
+        inner = part.args[0] if negative else part
+        fraction = inner.args if inner.op is ops.DIV else (inner,)
+        first = len(self.steps)
+        known: dict[Term, int] = {}
+        refs = [self.reference(term, known, first) for term in fraction]
+        return first, len(self.steps), refs[0], refs[1] if refs[1:] else -1, int(negative)
+
+    def reference(self, term: Term, known: dict[Term, int], first: int) -> int:
+        """Return how steps call a term, after the steps that make it."""
+        if term in _PLACES:
+            return _PLACES[term]
+        if term == VALUE:
+            return WHOLE
+        value = term.value
+        if value is not None:
+            place = self.places.setdefault(constant_key(value), len(self.constants))
+            if place == len(self.constants):
+                self.constants.append(value)
+            return CONST + place
+        if term not in known:
+            args = [self.reference(arg, known, first) for arg in term.args]
+            known[term] = TEMP + len(self.steps) - first
+            self.steps.append([term.op.code, len(args), *args, *[0] * (3 - len(args))])
+        return known[term]
