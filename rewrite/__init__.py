@@ -71,6 +71,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.cost": "cycles",
         "codegen.explore": "egraph",
         "codegen.jit": "jit",
+        "codegen.grad": "grad value_and_grad",
         "codegen.kernel": "Kernel",
         "codegen.target": "Target",
     }.items()
@@ -126,6 +127,8 @@ sys.modules[__name__].__class__ = _Front
 if TYPE_CHECKING:
     from codegen.cost import cycles as cycles
     from codegen.explore import egraph as egraph
+    from codegen.grad import grad as grad
+    from codegen.grad import value_and_grad as value_and_grad
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
     from codegen.pipeline import Optimized as Optimized

@@ -1,0 +1,145 @@
+"""`grad` and `value_and_grad`: derivatives of NumPy functions, compiled on the first call."""
+
+import functools
+import itertools
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+import numpy as np
+
+from codegen.jit import Jitted, jit
+from rewrite.array import TermArray, asarray
+from rewrite.errors import ArgumentError
+from rewrite.store import Store
+from rewrite.term import Term, symbol
+from strategies.calculus.derivatives import gradient
+
+__all__ = ["grad", "value_and_grad"]
+
+_COUNT: Final = itertools.count()
+
+
+def grad(
+    fn: Callable[..., Any] | None = None, /, *, argnums: int | Collection[int] = 0, **options: Any
+) -> Any:
+    """Return a function that computes the derivative of one that returns a single number.
+
+    It is by the argument of the number `argnums`, in the form of that argument; by several, a tuple
+    of derivatives. As with `rw.jit`, whose options it takes, arguments are numbers or arrays over
+    which all is applied elementwise, and parameters named in `arrays` are passed whole. It can be
+    used as a decorator, called with terms, and nested.
+
+    Raise `ArgumentError` for a number that no argument has, and where the function returns more
+    than one number.
+
+    >>> import numpy as np, rewrite as rw
+    >>> slope = rw.grad(lambda x: np.sin(x) * x)
+    >>> slope(0.0), rw.grad(slope)(0.0)
+    (np.float64(0.0), np.float64(2.0))
+    """
+    if fn is None:
+        return functools.partial(grad, argnums=argnums, **options)
+    return jit(**options)(_Derivative(fn, argnums, with_value=False).traced())
+
+
+def value_and_grad(
+    fn: Callable[..., Any] | None = None, /, *, argnums: int | Collection[int] = 0, **options: Any
+) -> Any:
+    """Return a function that computes a value and its derivative by one kernel, see `grad`.
+
+    >>> import rewrite as rw
+    >>> rw.value_and_grad(lambda x, y: x * x * y)(3.0, 2.0)
+    (np.float64(18.0), np.float64(12.0))
+    """
+    if fn is None:
+        return functools.partial(value_and_grad, argnums=argnums, **options)
+    return jit(**options)(_Derivative(fn, argnums, with_value=True).traced())
+
+
+class _Derivative:
+    """A function of terms that returns derivatives of what another one returns."""
+
+    def __init__(
+        self, fn: Callable[..., Any], argnums: int | Collection[int], *, with_value: bool
+    ) -> None:
+        self.fn = fn.fn if isinstance(fn, Jitted) else fn
+        self.single = isinstance(argnums, (int, np.integer))
+        self.places: list[int] = [argnums] if self.single else list(argnums)  # type: ignore[list-item,arg-type]
+        self.with_value = with_value
+        self.name = getattr(self.fn, "__name__", "the function")
+
+    def traced(self) -> Callable[..., Any]:
+        """Return it as a function with the signature of the original."""
+
+        @functools.wraps(self.fn)
+        def derivative(*args: Any, **kwargs: Any) -> Any:
+            return self(args, kwargs)
+
+        return derivative
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        given = list(args)
+        undo: dict[Term, Term] = {}
+        for place in self.places:
+            if not -len(args) <= place < len(args):
+                raise ArgumentError(
+                    f"argnums={place}: {self.name} was called with {len(args)} positional arguments"
+                )
+            given[place] = _independent(args[place], undo)
+        value = self.fn(*given, **kwargs)
+        single = _plain(value)
+        if single.size != 1:
+            raise ArgumentError(
+                f"{self.name} returns an array of shape {single.shape}; a gradient is that of one "
+                "number: sum it, or use rw.jacobian on its terms"
+            )
+        term = single.terms()[0]
+        made = tuple(_restored(_by(term, given[place]), undo) for place in self.places)
+        slope = made[0] if self.single else made
+        return (_restored(value, undo), slope) if self.with_value else slope
+
+
+def _by(term: Term, wanted: Any) -> Any:
+    """Return the derivative in the form of what it is taken by."""
+    found = gradient(term, _plain(wanted).ravel())
+    if isinstance(wanted, Term):
+        return found.item()
+    return type(wanted)(found.store, found.ids.reshape(wanted.ids.shape))
+
+
+def _independent(value: Any, undo: dict[Term, Term]) -> Any:
+    """Return new symbols that stand for the terms of an argument.
+
+    New ones also for symbols: the function may use the same symbol by another way, which is held
+    fixed.
+    """
+    array = _plain(value, value.store if isinstance(value, Term) else None)
+    own = []
+    for term in array.terms():
+        known = term.symbol
+        bounds = {} if known is None else {"low": known.low, "high": known.high}
+        fresh = symbol(f"argument_{next(_COUNT)}_", **bounds)
+        own.append(asarray(fresh, array.store).item())
+        undo[own[-1]] = term
+    if isinstance(value, TermArray):
+        return _like(value, own)
+    return own[0] if not array.shape else _like(array, own)
+
+
+def _plain(value: Any, store: Store | None = None) -> TermArray:
+    """Return an array whose shape may be asked for, which tracing refuses of an element."""
+    array = asarray(value, store)
+    return TermArray(array.store, array.ids)
+
+
+def _like(array: TermArray, terms: list[Term]) -> TermArray:
+    ids = np.array([term.id for term in terms], np.int32)
+    return type(array)(array.store, ids.reshape(array.ids.shape))
+
+
+def _restored(value: Any, undo: dict[Term, Term]) -> Any:
+    """Put what the new symbols stand for back."""
+    if isinstance(value, Term):
+        return value.substitute(undo)
+    array = asarray(value)
+    return _like(array, [term.substitute(undo) for term in array.terms()])
