@@ -14,12 +14,15 @@ from rewrite.errors import ArgumentError
 from rewrite.numeric import require_numbers
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, current_store, join, lift
+from strategies.calculus.pattern import Pattern
+from strategies.calculus.sparse import SparseTerms
 
 __all__ = [
     "check_names",
     "check_symbols",
     "form_of",
     "parameters_of",
+    "patterns_of",
     "replaced",
     "results_of",
     "symbols_of",
@@ -75,7 +78,32 @@ def results_of(exprs: Any) -> tuple[list[Result], Any]:
     for result in results:
         if not result.terms:
             raise ArgumentError(f"there is no expression to compile in the result {result.name!r}")
-    return results, rebuild
+    patterns = patterns_of(exprs)
+    if not any(patterns):
+        return results, rebuild
+    return results, lambda terms: _sparse_again(rebuild(terms), patterns)
+
+
+def _sparse_again(made: Any, patterns: tuple[Pattern | None, ...]) -> Any:
+    """Give arrays of entries the patterns of the matrices that they were."""
+
+    def one(value: Any, pattern: Pattern | None) -> Any:
+        return value if pattern is None else SparseTerms(value, pattern)
+
+    if isinstance(made, dict):
+        return dict(zip(made, map(one, made.values(), patterns), strict=True))
+    if isinstance(made, tuple):
+        return tuple(map(one, made, patterns))
+    return one(made, patterns[0])
+
+
+def patterns_of(exprs: Any) -> tuple[Pattern | None, ...]:
+    """Return the pattern of each result that is a sparse matrix, None for the others."""
+    parts = (
+        tuple(exprs.values()) if isinstance(exprs, dict)
+        else exprs if isinstance(exprs, tuple) else (exprs,)
+    )  # fmt: skip
+    return tuple(part.pattern if isinstance(part, SparseTerms) else None for part in parts)
 
 
 def _grouped(exprs: Any, store: Store) -> tuple[list[Result], Any]:
@@ -93,6 +121,8 @@ def _grouped(exprs: Any, store: Store) -> tuple[list[Result], Any]:
 def _store_of(exprs: Any) -> Store:
     if isinstance(exprs, (Term, TermArray)):
         return exprs.store
+    if isinstance(exprs, SparseTerms):
+        return exprs.terms.store
     parts = exprs.values() if isinstance(exprs, Mapping) else exprs
     if isinstance(parts, (list, tuple)) or isinstance(exprs, Mapping):
         for part in parts:
@@ -103,6 +133,8 @@ def _store_of(exprs: Any) -> Store:
 
 
 def _result(name: str, value: Any, store: Store) -> Result:
+    if isinstance(value, SparseTerms):
+        value = value.terms
     if isinstance(value, TermArray):
         return Result(name, value.shape, tuple(join(store, t) for t in value.terms()))
     if isinstance(value, (list, np.ndarray)):

@@ -117,8 +117,8 @@ def _independent(value: Any, undo: dict[Term, Term]) -> Any:
     own = []
     for term in array.terms():
         known = term.symbol
-        bounds = {} if known is None else {"low": known.low, "high": known.high}
-        fresh = symbol(f"argument_{next(_COUNT)}_", **bounds)
+        low, high = (None, None) if known is None else (known.low, known.high)
+        fresh = symbol(f"argument_{next(_COUNT)}_", low=low, high=high)
         own.append(asarray(fresh, array.store).item())
         undo[own[-1]] = term
     if isinstance(value, TermArray):

@@ -12,6 +12,7 @@ import numpy as np
 
 from codegen.calls import BatchLast, Named, Narrowed, Single, Sliced, WithoutArguments
 from codegen.engine import assembly
+from codegen.filled import Filled
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
 from codegen.program import Argument, Output, Program
@@ -19,6 +20,7 @@ from codegen.target import NAMES, Float, Target, get, host
 from codegen.timing import Timing, timed
 from codegen.ufunc import make_ufunc
 from rewrite.errors import ArgumentError, TargetError
+from strategies.calculus.pattern import Pattern
 
 __all__ = ["MOST_OPERANDS", "Kernel", "float_name"]
 
@@ -53,19 +55,21 @@ class Kernel:
         results: Results | None = None,
         parallel: int = 1,
         batch_axis: Literal[0, -1] = 0,
+        patterns: tuple[Pattern | None, ...] = (),
     ) -> None:
         """Compile the program.
 
         Without `dtype`, float64 code is made at once and float32 code on its first use; with it
         there is only that loop. `results` says how outputs are returned: one by itself, several
         as a tuple, or a dictionary by name. `batch_axis=-1` puts the axes of array operands first.
+        `patterns` are those of outputs that are sparse matrices, None for the others.
         """
         self.program = replace(program, name=name or program.name).verify()
         self.target = target or host()
         self.terms, self.report, self.cost = terms, report, cost
         self.dtype = None if dtype is None else float_name(dtype)
         self.results = results or ("single" if len(program.outputs) == 1 else "tuple")
-        self.parallel, self.batch_axis = parallel, batch_axis
+        self.parallel, self.batch_axis, self.patterns = parallel, batch_axis, patterns
         self._check()
         self.__name__ = self.__qualname__ = self.program.name
         self._doc = doc
@@ -99,6 +103,7 @@ class Kernel:
             "results": self.results,
             "parallel": self.parallel,
             "batch_axis": self.batch_axis,
+            "patterns": self.patterns,
         }
         return _rebuild, (self.program, _portable(self.target), options)
 
@@ -177,6 +182,8 @@ class Kernel:
             call = Narrowed(call, self.ufunc.types[0])
         if not program.arguments:
             call = WithoutArguments(call)
+        if any(self.patterns):
+            call = Filled(call, self.patterns, tuple(output.name for output in program.outputs))
         if self.results == "dict":
             call = Named(call, tuple(output.name for output in program.outputs))
         elif self.results == "tuple" and len(program.outputs) == 1:

@@ -20,6 +20,7 @@ from codegen.forms import (
     check_symbols,
     form_of,
     parameters_of,
+    patterns_of,
     replaced,
     results_of,
     symbols_of,
@@ -275,8 +276,9 @@ def compile_kernel(
 
     `args` lists the arguments: symbols, or (nested) lists or `TermArray`s of symbols, each of which
     is one array argument with its axes last. `exprs` is a term, a nested list or `TermArray` (one
-    array result), a tuple (several results) or a dictionary (named results). `math` is "strict",
-    "guarded", "fast" or a `FastMath`; `strategy` and `autotune` are what `optimize` takes.
+    array result), a sparse matrix of terms (the result is SciPy's sparse array), a tuple (several
+    results) or a dictionary (named results). `math` is "strict", "guarded", "fast" or a `FastMath`;
+    `strategy` and `autotune` are what `optimize` takes.
 
     "strict" computes what is written, in its order, with NumPy's bits in + - * / and sqrt. An
     `np.sum` over terms is written as one sum from left to right; NumPy adds long arrays pairwise,
@@ -330,6 +332,7 @@ def compile_kernel(
     kernel = Kernel(
         program, machine, name=name, doc=_doc(best), terms=flat, report=report, cost=_cost(costs),
         dtype=dtype, results=form_of(exprs), parallel=parallel, batch_axis=batch_axis,
+        patterns=patterns_of(exprs),
     )  # fmt: skip
     emit("llvm", lambda: kernel.llvm)
     emit("asm", lambda: kernel.asm)

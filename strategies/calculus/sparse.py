@@ -7,61 +7,64 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.array import TermArray, asarray
-from rewrite.errors import ArgumentError
 from rewrite.store import Ints
 from strategies.calculus.activity import colors, gathered
 from strategies.calculus.derivatives import Mode, entries, gradient, inputs_of, outputs_of
 from strategies.calculus.passes import Entries, forward, support_lists
+from strategies.calculus.pattern import Format, Pattern, scipy_sparse
 from strategies.calculus.program import Program
 
 __all__ = [
-    "Format", "SparseTerms", "column_coloring", "hessian_sparsity", "jacobian_sparsity",
+    "SparseTerms", "column_coloring", "hessian_sparsity", "jacobian_sparsity",
     "sparse_hessian", "sparse_jacobian",
 ]  # fmt: skip
 
-type Format = Literal["csr", "csc"]
-FORMATS: Final = ("csr", "csc")
 BLOCK: Final = 64
 """Inputs whose bits fit in a word."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SparseTerms:
-    """A sparse matrix of terms in SciPy's compressed format; a kernel of it fills the values.
-
-    `indptr` and `indices` are SciPy's, sorted, and shared by all matrices that are made of it.
-    """
+    """A sparse matrix of terms; a kernel of it fills the values of SciPy's sparse array."""
 
     terms: TermArray
-    """The entries that are stored, in the order of the format."""
-    indices: Ints
-    indptr: Ints
-    shape: tuple[int, int]
-    format: Format
+    """The entries that are stored, in the order of the pattern."""
+    pattern: Pattern
 
     @property
     def nnz(self) -> int:
         """The number of stored entries."""
-        return self.terms.size
+        return self.pattern.nnz
 
-    def filled(self, values: npt.NDArray[Any]) -> Any:
-        """Return SciPy's sparse array of these values, without copying them."""
-        if values.shape != (self.nnz,):
-            raise ArgumentError(f"the pattern has {self.nnz} entries, not {values.shape}")
-        kind = getattr(_scipy(), f"{self.format}_array")
-        return kind((values, self.indices, self.indptr), shape=self.shape)
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pattern.shape
 
-    def pattern(self) -> Any:
+    @property
+    def format(self) -> Format:
+        """'csr' or 'csc'."""
+        return self.pattern.format
+
+    @property
+    def indices(self) -> Ints:
+        """SciPy's `indices`."""
+        return self.pattern.indices
+
+    @property
+    def indptr(self) -> Ints:
+        """SciPy's `indptr`."""
+        return self.pattern.indptr
+
+    def sparsity(self) -> Any:
         """Return SciPy's sparse array of truth values that marks the stored entries."""
-        return self.filled(np.ones(self.nnz, np.bool_))
+        return self.pattern.filled(np.ones(self.nnz, np.bool_))
 
     def toarray(self) -> TermArray:
         """Return all entries, zeros among them, as an array of terms."""
         store = self.terms.store
         ids = np.full(self.shape, store.constant(0), np.int32)
-        outer = np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
-        where = (outer, self.indices) if self.format == "csr" else (self.indices, outer)
-        ids[where] = self.terms.ids
+        ids[self.pattern.places()] = self.terms.ids
         return TermArray(store, ids)
 
     def __repr__(self) -> str:
@@ -85,7 +88,6 @@ def sparse_jacobian(
     >>> sparse_jacobian([u[0] * u[1], u[2] ** 2], u)
     <SparseTerms 2 x 3, 3 entries, csr>
     """
-    _check(format)
     array = outputs_of(f).ravel()
     symbols = asarray(inputs_of(xs), array.store).ravel()
     found = (
@@ -104,7 +106,6 @@ def sparse_hessian(t: Any, xs: Any, *, format: Format = "csr") -> SparseTerms:  
     >>> sparse_hessian(x * y + x, [x, y]).nnz
     2
     """
-    _check(format)
     slope = gradient(t, xs).ravel()
     symbols = asarray(inputs_of(xs), slope.store).ravel()
     found = entries(slope, symbols)
@@ -133,7 +134,7 @@ def jacobian_sparsity(f: Any, xs: Any) -> Any:
     program = Program.of(array, symbols)
     rows, columns = _dependent(program)
     found = Entries(rows, columns, np.zeros(len(rows), np.int32))
-    return _sparse(found, array, symbols, "csr").pattern()
+    return _sparse(found, array, symbols, "csr").sparsity()
 
 
 def hessian_sparsity(t: Any, xs: Any) -> Any:
@@ -154,7 +155,7 @@ def column_coloring(pattern: Any) -> npt.NDArray[np.int32]:
     taken by falling degree, each gets the first colour that is free (A. Curtis, M. Powell, J. Reid,
     1974; D. Welsh, M. Powell, 1967). `pattern` is anything that SciPy makes a sparse array of.
     """
-    scipy = _scipy()
+    scipy = scipy_sparse()
     by_row, by_column = scipy.csr_array(pattern), scipy.csc_array(pattern)
     order = np.argsort(-np.diff(by_column.indptr), kind="stable").astype(np.int32)
     found = np.full(by_column.shape[1], -1, np.int32)
@@ -165,19 +166,10 @@ def column_coloring(pattern: Any) -> npt.NDArray[np.int32]:
 # -- how -------------------------------------------------------------------------------------
 
 
-def _check(format: str) -> None:  # noqa: A002
-    if format not in FORMATS:
-        raise ArgumentError(f"format={format!r} is none of {', '.join(FORMATS)}")
-
-
 def _sparse(found: Entries, array: TermArray, symbols: TermArray, format: Format) -> SparseTerms:  # noqa: A002
     shape = (array.size, symbols.size)
-    outer, inner = (found.rows, found.columns)[:: 1 if format == "csr" else -1]
-    order = np.lexsort((inner, outer))
-    counts = np.bincount(outer, minlength=shape[0] if format == "csr" else shape[1])
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    terms = TermArray(array.store, np.ascontiguousarray(found.nodes[order]))
-    return SparseTerms(terms, inner[order].astype(np.int32), indptr, shape, format)
+    pattern, order = Pattern.of(found.rows, found.columns, shape, format)
+    return SparseTerms(TermArray(array.store, np.ascontiguousarray(found.nodes[order])), pattern)
 
 
 def _dependent(program: Program) -> tuple[Ints, Ints]:
@@ -205,7 +197,7 @@ def _compressed(array: TermArray, symbols: TermArray) -> Entries:
     program = Program.of(array, symbols)
     rows, columns = _dependent(program)
     known = _sparse(Entries(rows, columns, rows), array, symbols, "csr")
-    tints = column_coloring(known.pattern())
+    tints = column_coloring(known.sparsity())
     places = np.flatnonzero(program.inputs >= 0)
     program.inputs[places] = tints[program.inputs[places]]
     program.count = int(tints.max(initial=0)) + 1
@@ -215,11 +207,3 @@ def _compressed(array: TermArray, symbols: TermArray) -> Entries:
     pairs = zip(found.rows.tolist(), found.columns.tolist(), strict=True)
     own = [column_of[pair] for pair in pairs]
     return Entries(found.rows, np.array(own, np.int32), found.nodes)
-
-
-def _scipy() -> Any:
-    try:
-        from scipy import sparse
-    except ImportError:
-        raise ArgumentError("sparse matrices need SciPy: pip install scipy") from None
-    return sparse

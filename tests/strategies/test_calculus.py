@@ -255,7 +255,7 @@ def test_a_sparse_jacobian_is_the_dense_one(format_: Any) -> None:
     made = rw.sparse_jacobian(f, u, format=format_)
     assert made.nnz == 24
     assert np.array_equal(made.toarray().ids, rw.jacobian(f, u).ids)
-    pattern = made.pattern()
+    pattern = made.sparsity()
     assert pattern.format == format_
     assert pattern.has_sorted_indices
     assert np.array_equal(pattern.toarray(), rw.jacobian_sparsity(f, u).toarray())

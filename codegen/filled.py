@@ -1,0 +1,49 @@
+"""Sparse results: a kernel's values become SciPy's sparse arrays, and `out=` fills one in place."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from strategies.calculus.pattern import Pattern
+
+__all__ = ["Filled"]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Call a kernel of values and give them their patterns, without copying them.
+
+    With leading axes in the arguments a sparse result is an array of values, one row for each point
+    (`Pattern.filled` makes a matrix of one).
+    """
+
+    call: Callable[..., Any]
+    patterns: tuple[Pattern | None, ...]
+    names: tuple[str, ...]
+
+    def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        """Evaluate; each result that has a pattern is SciPy's sparse array."""
+        given = out if isinstance(out, tuple) else (out,) * (out is not None)
+        if given:
+            kwargs["out"] = tuple(map(self._values, given, self.patterns, self.names))
+        results = self.call(*args, **kwargs)
+        parts = results if isinstance(results, tuple) else (results,)
+        made = self._made(parts, given)
+        return made[0] if len(made) == 1 else tuple(made)
+
+    @staticmethod
+    def _values(given: Any, pattern: Pattern | None, name: str) -> Any:
+        if pattern is None or given is None or isinstance(given, np.ndarray):
+            return given
+        return pattern.values_of(given, name)
+
+    def _made(self, parts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+        made = []
+        for k, (part, pattern) in enumerate(zip(parts, self.patterns, strict=True)):
+            if given and given[k] is not None:
+                made.append(given[k])
+            else:
+                made.append(part if pattern is None or part.ndim != 1 else pattern.filled(part))
+        return made
