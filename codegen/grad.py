@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from rewrite.store import Store
 from rewrite.term import Term, symbol
 from strategies.calculus.derivatives import gradient
 
-__all__ = ["grad", "value_and_grad"]
+__all__ = ["formed", "grad", "independent", "restored", "terms_of", "value_and_grad"]
 
 _COUNT: Final = itertools.count()
 
@@ -85,7 +85,7 @@ class _Derivative:
                 raise ArgumentError(
                     f"argnums={place}: {self.name} was called with {len(args)} positional arguments"
                 )
-            given[place] = _independent(args[place], undo)
+            given[place] = independent(args[place], undo)
         value = self.fn(*given, **kwargs)
         single = _plain(value)
         if single.size != 1:
@@ -94,20 +94,27 @@ class _Derivative:
                 "number: sum it, or use rw.jacobian on its terms"
             )
         term = single.terms()[0]
-        made = tuple(_restored(_by(term, given[place]), undo) for place in self.places)
+        made = tuple(restored(_by(term, given[place]), undo) for place in self.places)
         slope = made[0] if self.single else made
-        return (_restored(value, undo), slope) if self.with_value else slope
+        return (restored(value, undo), slope) if self.with_value else slope
 
 
 def _by(term: Term, wanted: Any) -> Any:
     """Return the derivative in the form of what it is taken by."""
-    found = gradient(term, _plain(wanted).ravel())
-    if isinstance(wanted, Term):
-        return found.item()
-    return type(wanted)(found.store, found.ids.reshape(wanted.ids.shape))
+    return formed(gradient(term, _plain(wanted).ravel()).terms(), wanted)
 
 
-def _independent(value: Any, undo: dict[Term, Term]) -> Any:
+def terms_of(value: Any) -> list[Term]:
+    """Return the terms of a number, a term or an array of them."""
+    return _plain(value).terms()
+
+
+def formed(terms: Sequence[Term], like: Any) -> Any:
+    """Give terms the form of a term or of an array."""
+    return _like(like, list(terms)) if isinstance(like, TermArray) else terms[0]
+
+
+def independent(value: Any, undo: dict[Term, Term]) -> Any:
     """Return new symbols that stand for the terms of an argument.
 
     New ones also for symbols: the function may use the same symbol by another way, which is held
@@ -137,7 +144,7 @@ def _like(array: TermArray, terms: list[Term]) -> TermArray:
     return type(array)(array.store, ids.reshape(array.ids.shape))
 
 
-def _restored(value: Any, undo: dict[Term, Term]) -> Any:
+def restored(value: Any, undo: dict[Term, Term]) -> Any:
     """Put what the new symbols stand for back."""
     if isinstance(value, Term):
         return value.substitute(undo)

@@ -72,6 +72,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.explore": "egraph",
         "codegen.jit": "jit",
         "codegen.grad": "grad value_and_grad",
+        "codegen.scan": "Scan scan",
         "codegen.kernel": "Kernel",
         "codegen.target": "Target",
     }.items()
@@ -132,6 +133,8 @@ if TYPE_CHECKING:
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
     from codegen.pipeline import Optimized as Optimized
+    from codegen.scan import Scan as Scan
+    from codegen.scan import scan as scan
     from codegen.target import Target as Target
     from rewrite.accuracy import Accuracy as Accuracy
     from rewrite.accuracy import accuracy as accuracy
