@@ -73,6 +73,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.jit": "jit",
         "codegen.grad": "grad value_and_grad",
         "codegen.scan": "Scan scan",
+        "codegen.memory": "MemorySchedule memory_schedule",
         "codegen.kernel": "Kernel",
         "codegen.target": "Target",
     }.items()
@@ -132,6 +133,8 @@ if TYPE_CHECKING:
     from codegen.grad import value_and_grad as value_and_grad
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
+    from codegen.memory import MemorySchedule as MemorySchedule
+    from codegen.memory import memory_schedule as memory_schedule
     from codegen.pipeline import Optimized as Optimized
     from codegen.scan import Scan as Scan
     from codegen.scan import scan as scan
