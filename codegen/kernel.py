@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from keyword import iskeyword
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,6 +14,7 @@ from codegen.calls import BatchLast, Named, Narrowed, Single, Sliced, WithoutArg
 from codegen.engine import assembly
 from codegen.export import Exported, Kind, export
 from codegen.filled import Filled
+from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
 from codegen.program import Argument, Output, Program
@@ -41,7 +41,13 @@ class Kernel:
     NumPy can cast safely in float64, but for the small integers and float16 that float32 holds.
     Results never raise floating-point warnings, and have the same bits for any length, stride,
     position and number of threads.
+
+    Raise `ArgumentError` for integers that float64 would round (beyond 2^53), and for arguments
+    that are no real numbers; `casting="unsafe"` takes what NumPy takes.
     """
+
+    # called without a Python frame, nor a look into a dictionary, which would cost as much again
+    __slots__ = ("__call__", "__dict__", "__weakref__")
 
     def __init__(
         self,
@@ -80,15 +86,13 @@ class Kernel:
         self._doc = doc
         self.__doc__ = f"{self.__name__}{self.__signature__}" + (f"\n\n{doc}" if doc else "")
         self.ufunc = self._compile()
-        self._call = self._wrapped()
+        # by the descriptor: a subclass may have a method of that name, which calls this one
+        Kernel.__call__.__set__(self, self._wrapped())  # type: ignore[attr-defined]
 
     if TYPE_CHECKING:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             """Evaluate the program for every element of the broadcast arguments."""
-
-    else:  # hands over to the ufunc without a Python frame, which would cost as much again
-        __call__ = property(attrgetter("_call"))
 
     def __repr__(self) -> str:
         """Show name, arguments, results, float types and target."""
@@ -240,7 +244,7 @@ class Kernel:
         return make_ufunc(program, loops, str(self.__doc__))
 
     def _wrapped(self) -> Callable[..., Any]:
-        """Wrap the ufunc in what this kernel needs beyond it, mostly nothing."""
+        """Wrap the ufunc in what this kernel needs beyond it, mostly a look at arguments."""
         call: Callable[..., Any] = self.ufunc
         program = self.program
         if self.parallel > 1 and program.arguments:
@@ -257,6 +261,8 @@ class Kernel:
             call = Named(call, tuple(output.name for output in program.outputs))
         elif self.results == "tuple" and len(program.outputs) == 1:
             call = Single(call)
+        if program.arguments:
+            call = guarded(call, program, narrow=self.dtype == "f32")
         return call
 
 
