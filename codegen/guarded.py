@@ -94,8 +94,7 @@ class Closer:
             if odd is not None:
                 cast = "{}.astype(float)" if ours else "np.asarray({}, float)"
                 raise self.rounded(odd, array.dtype.name, argument, cast)
-        # a number of Python stays one, which takes the type of the others
-        return array if isinstance(value, (list, tuple)) else value
+        return value if ours else array
 
     def large(self, value: int, argument: Argument) -> int | float:
         """Return a Python integer, as a float where NumPy has no integer for it."""
@@ -145,7 +144,7 @@ def _first_rounded(array: "NDArray[Any]") -> int | None:
     rounded = large.astype(np.float64)
     fits = rounded < 2.0 ** (63 if array.dtype.kind == "i" else 64)
     back = np.where(fits, rounded, 0.0).astype(large.dtype)
-    odd = large[~fits | (back != large)]
+    odd = large[back != large]
     return int(odd[0]) if odd.size else None
 
 

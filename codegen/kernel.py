@@ -12,7 +12,6 @@ import numpy as np
 
 from codegen.calls import BatchLast, Named, Narrowed, Single, Sliced, WithoutArguments
 from codegen.engine import assembly
-from codegen.export import Exported, Kind, export
 from codegen.filled import Filled
 from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
@@ -23,6 +22,9 @@ from codegen.timing import Timing, timed
 from codegen.ufunc import make_ufunc
 from rewrite.errors import ArgumentError, TargetError
 from strategies.calculus.pattern import Pattern
+
+if TYPE_CHECKING:
+    from codegen.export import Exported, Kind
 
 __all__ = ["MOST_OPERANDS", "Kernel", "float_name"]
 
@@ -164,8 +166,8 @@ class Kernel:
 
     def export(
         self, name: str, *, folder: str | Path = ".", targets: Sequence[str] | str = ("native",),
-        kind: Kind = "object", dtype: Any = None,
-    ) -> Exported:  # fmt: skip
+        kind: "Kind" = "object", dtype: Any = None,
+    ) -> "Exported":  # fmt: skip
         """Write a C header and an object file or shared library, which need libm and no Python.
 
         `name` names files and functions; what is no C identifier becomes one. For x, s -> one
@@ -183,6 +185,8 @@ class Kernel:
         Return the paths (`.header`, `.binary`). Raise `TargetError` for targets of different
         architectures, and for kind="shared" where there is no C compiler to link with.
         """
+        from codegen.export import export  # loaded by those who ask
+
         return export(self, name, folder, targets, kind, self._floats(dtype))
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import rewrite as rw
 from codegen import guarded
@@ -21,6 +22,8 @@ from codegen.kernel import Kernel
 from codegen.llvm import guard
 from codegen.program import ProgramBuilder
 from rewrite.errors import ArgumentError, ArgumentTypeError, RewriteError
+
+type Array = NDArray[Any]
 
 LIMIT = 1 << 53
 
@@ -86,38 +89,81 @@ def test_python_integers(kernel: Kernel, value: int) -> None:
         assert "float(x)" in found
 
 
+def plain(array: Array) -> Array:
+    return array
+
+
+def swapped(array: Array) -> Array:
+    return array.astype(array.dtype.newbyteorder())
+
+
+def strided(array: Array) -> Array:
+    return np.repeat(array, 2)[::2]
+
+
+def square(array: Array) -> Array:
+    return np.stack([array, array])
+
+
+def unaligned(array: Array) -> Array:
+    room = np.zeros(array.nbytes + 1, np.uint8)
+    room[1:] = array.view(np.uint8)
+    return room[1:].view(array.dtype)
+
+
+def without_dimension(array: Array) -> Array:
+    return np.array(array[len(array) // 2])
+
+
+def scalar(array: Array) -> Any:
+    return array[len(array) // 2]
+
+
+def many(array: Array) -> Array:
+    return np.pad(array, (1 << 18, 0))
+
+
 @BOTH
-@given(data=st.data())
-def test_arrays_of_integers(kernel: Kernel, data: st.DataObject) -> None:
-    dtype = data.draw(st.sampled_from([np.int64, np.uint64, np.longlong, np.ulonglong]))
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.longlong, np.ulonglong])
+@pytest.mark.parametrize(
+    "layout", [plain, swapped, strided, square, unaligned, without_dimension, scalar]
+)
+@pytest.mark.parametrize("length", [1, 3, 16, 39])
+def test_arrays_of_integers(kernel: Kernel, dtype: Any, layout: Any, length: int) -> None:
+    check_edges(kernel, dtype, layout, length)
+
+
+@BOTH
+def test_long_arrays_of_integers(kernel: Kernel) -> None:
+    for dtype in (np.int64, np.uint64):
+        check_edges(kernel, dtype, many, 3)
+
+
+def check_edges(kernel: Kernel, dtype: Any, layout: Any, length: int) -> None:
     low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-    numbers = data.draw(st.lists(integers.filter(lambda v: low <= v <= high), max_size=40))
-    before = data.draw(st.sampled_from([0, 3, 5000, 1 << 18]))
-    array = np.array([7] * before + numbers, dtype)
-    how = data.draw(
-        st.sampled_from(["plain", "swapped", "strided", "square", "unaligned", "scalar"])
-    )
-    if how == "swapped":
-        array = array.astype(array.dtype.newbyteorder())
-    elif how == "strided":
-        array = np.repeat(array, 2)[::2]
-    elif how == "square":
-        array = np.stack([array, array])
-    elif how == "unaligned":
-        room = np.zeros(array.nbytes + 1, np.uint8)
-        room[1:] = array.view(np.uint8)
-        array = room[1:].view(dtype)
-    elif how == "scalar" and numbers:
-        array, numbers = array[before], numbers[:1]
-    odd = [value for value in numbers if int(float(value)) != value]
-    found = verdict(kernel, array)
-    if odd:
-        assert f"holds the integer {odd[0]} ({array.dtype.name})" in found
-        assert "x.astype(float)" in found
-        assert kernel(array, 0.0, True, casting="unsafe", dtype=float).shape == array.shape
-    else:
-        assert found == ""
-        assert np.array_equal(kernel(array, 0.0, True), array.astype(float))
+    for value in sorted({edge for edge in EDGES if low <= edge <= high}):
+        array = np.full(length, 7, dtype)
+        array[length // 2] = value
+        array = layout(array)
+        found = verdict(kernel, array)
+        if int(float(value)) == value:
+            assert found == "", value
+            assert np.array_equal(kernel(array, 0.0, True), np.asarray(array).astype(float))
+        else:
+            assert f"holds the integer {value} ({array.dtype.name})" in found
+            assert "x.astype(float)" in found
+
+
+@BOTH
+def test_the_first_of_several_is_named_and_casting_is_free(kernel: Kernel) -> None:
+    for length in (3, 3000):
+        array = np.arange(length)
+        array[1:3] = LIMIT + 1, -LIMIT - 1
+        assert f" {LIMIT + 1} " in verdict(kernel, array)
+        assert f" {-LIMIT - 1} " in verdict(kernel, array[::-1])
+        found = kernel(array, 0.0, True, casting="unsafe")
+        assert np.array_equal(found, array.astype(float))
+    assert kernel(np.array([], np.int64), 0.0, True).shape == (0,)
 
 
 @BOTH
