@@ -143,7 +143,10 @@ def _about(
         "and the caller's is as before afterwards: no flags are raised.\n"
     )
     yield f"{_overlap(interface)}\n"
-    yield "The functions are reentrant, and take some 40 KiB of stack. Link with -lm."
+    yield (
+        "The functions are reentrant. They take 32 KiB of stack, and more for long formulas. Link "
+        "with -lm."
+    )
 
 
 def _overlap(interface: CInterface) -> str:

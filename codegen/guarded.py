@@ -168,7 +168,7 @@ class _MethodDef(ctypes.Structure):
 
 
 class _Function:
-    """Makes builtin functions of the guard's machine code, which stay valid as long as Python."""
+    """Makes builtin functions of the guard's machine code."""
 
     def __init__(self, code: Code) -> None:
         self._code = code
@@ -181,13 +181,14 @@ class _Function:
     def __call__(self, call: Callable[..., Any], closer: Closer) -> Callable[..., Any]:
         """Return a function that looks at its arguments, then calls one or the other."""
         place = ctypes.addressof(self._definition)
-        made: Callable[..., Any] = self._make(place, (call, closer), None)
+        # the third keeps the code: threads that begin together may have made two
+        made: Callable[..., Any] = self._make(place, (call, closer, self), None)
         return made
 
 
 @cache
 def _function() -> _Function | None:
-    """Compile the guard, once per process."""
+    """Compile the guard, once per process, or find that it cannot be."""
     known = _layout()
     if known is None:
         return None
@@ -199,14 +200,15 @@ def _layout() -> CPython | None:
     if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
         return None
     arrays = [np.arange(2).astype(kind) for kind in "?bBhHiIlLqQefdgFDGOSUV"]
-    samples = [1.5, 3, True, (1, 2), np.float64(1), np.float32(1), np.int64(1), *arrays]
+    number = np.int64(-(5**23))
+    samples = [1.5, 3, True, (1, 2), np.float64(1), np.float32(1), number, *arrays]
     if not all(_word(sample, guard.TYPE_AT) == id(type(sample)) for sample in samples):
         return None
     items_at = tuple.__basicsize__
     pair = (arrays[0], arrays[1])
     pairs_known = [_word(pair, items_at + 8 * k) for k in range(2)] == list(map(id, pair))
-    integer = ctypes.c_int64.from_address(id(np.int64(-(5**23))) + guard.INT64_AT).value
-    if not pairs_known or integer != -(5**23) or not all(map(_is_known, arrays)):
+    integer = ctypes.c_int64.from_address(id(number) + guard.INT64_AT).value
+    if not pairs_known or integer != number or not all(map(_is_known, arrays)):
         return None
 
     def bits(kinds: str, *sizes: int) -> int:

@@ -159,7 +159,7 @@ class Kernel:
 
         >>> import rewrite as rw
         >>> x = rw.symbol("x")
-        >>> "fmul\tv0.4s" in rw.compile([x], x * x).assembly("neon", "float32")
+        >>> "v0.4s" in rw.compile([x], x * x).assembly("neon", "float32")
         True
         """
         return assembly(self.llvm_ir(target, dtype), get(target))

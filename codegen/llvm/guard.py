@@ -73,7 +73,7 @@ _LANES = 8
 
 
 def emit_guard(target: Target, python: CPython) -> str:
-    """Return the text of `guard((call, closer), args, count, kwnames)`, as METH_FASTCALL has it."""
+    """Return the text of `guard((call, closer, ...), args, count, kwnames)`, for METH_FASTCALL."""
     module = ir.Module(name=GUARD)
     module.triple = target.triple
     signature = ir.FunctionType(POINTER, [POINTER, POINTER, I64, POINTER])

@@ -385,6 +385,19 @@ def test_a_kernel_goes_with_its_last_reference() -> None:
     assert gone() is None
 
 
+def test_code_made_twice_stays_as_long_as_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = guarded._function.__wrapped__
+    monkeypatch.setattr(guarded, "_function", make)
+    kernels = [shifted() for _ in range(3)]
+    gc.collect()
+    assert [kernel(1.0, 2, True) for kernel in kernels] == [3, 3, 3]
+    owner: Any = kernels[0].__call__
+    code = weakref.ref(owner.__self__[2])
+    del kernels, owner
+    gc.collect()
+    assert code() is None
+
+
 def test_threads() -> None:
     failures: list[Any] = []
 
