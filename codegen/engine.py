@@ -6,7 +6,7 @@ IR and its context are dropped once there is an object file, which holds the cod
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +17,7 @@ import llvmlite.binding as llvm
 from codegen.llvm.driver import DRIVER, emit_driver
 from codegen.target import Target, host
 
-__all__ = ["Code", "assembly", "driver", "load", "object_code"]
+__all__ = ["Code", "assembly", "driver", "linked_object", "load", "object_code"]
 
 _LOCK: Final = threading.Lock()  # one engine is put together at a time
 
@@ -34,6 +34,21 @@ def object_code(text: str, target: Target) -> bytes:
     """Return the object file of an LLVM module that passes LLVM's verifier."""
     with _module(text) as module:
         return bytes(target.machine().emit_object(module))
+
+
+def linked_object(texts: Sequence[str], public: Sequence[str], target: Target) -> bytes:
+    """Return one object file of several LLVM modules, for linkers; only `public` names are seen.
+
+    The target is that of functions that do not state their own.
+    """
+    with llvm.create_context() as context, llvm.parse_assembly(texts[0], context) as whole:
+        for text in texts[1:]:
+            whole.link_in(llvm.parse_assembly(text, context))
+        for function in whole.functions:
+            if not function.is_declaration and function.name not in public:
+                function.linkage = "internal"
+        whole.verify()
+        return bytes(target.machine(jit=False).emit_object(whole))
 
 
 def assembly(text: str, target: Target) -> str:

@@ -1,11 +1,11 @@
 """`Kernel`: a compiled program as a callable that behaves like a NumPy ufunc."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from keyword import iskeyword
-from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from codegen.calls import BatchLast, Named, Narrowed, Single, Sliced, WithoutArguments
 from codegen.engine import assembly
 from codegen.filled import Filled
+from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
 from codegen.program import Argument, Output, Program
@@ -21,6 +22,9 @@ from codegen.timing import Timing, timed
 from codegen.ufunc import make_ufunc
 from rewrite.errors import ArgumentError, TargetError
 from strategies.calculus.pattern import Pattern
+
+if TYPE_CHECKING:
+    from codegen.export import Exported, Kind
 
 __all__ = ["MOST_OPERANDS", "Kernel", "float_name"]
 
@@ -39,7 +43,13 @@ class Kernel:
     NumPy can cast safely in float64, but for the small integers and float16 that float32 holds.
     Results never raise floating-point warnings, and have the same bits for any length, stride,
     position and number of threads.
+
+    Raise `ArgumentError` for integers that float64 would round (beyond 2^53), and for arguments
+    that are no real numbers; `casting="unsafe"` takes what NumPy takes.
     """
+
+    # called without a Python frame, nor a look into a dictionary, which would cost as much again
+    __slots__ = ("__call__", "__dict__", "__weakref__")
 
     def __init__(
         self,
@@ -56,6 +66,7 @@ class Kernel:
         parallel: int = 1,
         batch_axis: Literal[0, -1] = 0,
         patterns: tuple[Pattern | None, ...] = (),
+        math: Any = None,
     ) -> None:
         """Compile the program.
 
@@ -63,27 +74,27 @@ class Kernel:
         there is only that loop. `results` says how outputs are returned: one by itself, several
         as a tuple, or a dictionary by name. `batch_axis=-1` puts the axes of array operands first.
         `patterns` are those of outputs that are sparse matrices, None for the others.
+        `math` is kept for those who read it: the licence that the program was found under.
         """
         self.program = replace(program, name=name or program.name).verify()
         self.target = target or host()
         self.terms, self.report, self.cost = terms, report, cost
         self.dtype = None if dtype is None else float_name(dtype)
         self.results = results or ("single" if len(program.outputs) == 1 else "tuple")
-        self.parallel, self.batch_axis, self.patterns = parallel, batch_axis, patterns
+        self.parallel, self.batch_axis, self.math = parallel, batch_axis, math
+        self.patterns = patterns
         self._check()
         self.__name__ = self.__qualname__ = self.program.name
         self._doc = doc
         self.__doc__ = f"{self.__name__}{self.__signature__}" + (f"\n\n{doc}" if doc else "")
         self.ufunc = self._compile()
-        self._call = self._wrapped()
+        # by the descriptor: a subclass may have a method of that name, which calls this one
+        Kernel.__call__.__set__(self, self._wrapped())  # type: ignore[attr-defined]
 
     if TYPE_CHECKING:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             """Evaluate the program for every element of the broadcast arguments."""
-
-    else:  # hands over to the ufunc without a Python frame, which would cost as much again
-        __call__ = property(attrgetter("_call"))
 
     def __repr__(self) -> str:
         """Show name, arguments, results, float types and target."""
@@ -104,6 +115,7 @@ class Kernel:
             "parallel": self.parallel,
             "batch_axis": self.batch_axis,
             "patterns": self.patterns,
+            "math": self.math,
         }
         return _rebuild, (self.program, _portable(self.target), options)
 
@@ -129,6 +141,71 @@ class Kernel:
     def asm(self) -> str:
         """The assembly text of the vector loop."""
         return assembly(self.llvm, self.target)
+
+    def llvm_ir(self, target: str | Target = "native", dtype: Any = None) -> str:
+        """Return the LLVM text of the loop for a target, whether it runs here or not.
+
+        `dtype` is float64 or float32, without it the kernel's own (float64 where it has both).
+
+        >>> import rewrite as rw
+        >>> x = rw.symbol("x")
+        >>> "fmul <2 x double>" in rw.compile([x], x * x).llvm_ir("neon")
+        True
+        """
+        return emit_module(self.program, self._floats(dtype)[0], get(target))
+
+    def assembly(self, target: str | Target = "native", dtype: Any = None) -> str:
+        """Return the assembly text of the loop for a target, whether it runs here or not.
+
+        >>> import rewrite as rw
+        >>> x = rw.symbol("x")
+        >>> "v0.4s" in rw.compile([x], x * x).assembly("neon", "float32")
+        True
+        """
+        return assembly(self.llvm_ir(target, dtype), get(target))
+
+    def export(
+        self, name: str, *, folder: str | Path = ".", targets: Sequence[str] | str = ("native",),
+        kind: "Kind" = "object", dtype: Any = None,
+    ) -> "Exported":  # fmt: skip
+        """Write a C header and an object file or shared library, which need libm and no Python.
+
+        `name` names files and functions; what is no C identifier becomes one. For x, s -> one
+        result they are `void pdf(size_t n, const double *x, const double *s, double *pdf_out)` and
+        `pdf_strided` with a stride after each pointer, in elements; `pdff` and `pdff_strided` are
+        those of float32, `pdf_target` names the target in use. Booleans are unsigned char. Array
+        operands are contiguous in each point, points first (last under `batch_axis=-1`).
+
+        The first call takes the first of `targets` that the CPU runs, widest vectors first; the
+        baseline ("sse2" or "neon") is always among them, so that each machine of the architecture
+        runs the code. "native" is the instruction set of this machine. Any architecture can be
+        exported, of one at a time. Without `dtype` there are functions of each type that the
+        kernel has. Results have the bits of the Python kernel on the same target.
+
+        Return the paths (`.header`, `.binary`). Raise `TargetError` for targets of different
+        architectures, and for kind="shared" where there is no C compiler to link with.
+        """
+        from codegen.export import export  # loaded by those who ask
+
+        return export(self, name, folder, targets, kind, self._floats(dtype))
+
+    @property
+    def expression(self) -> str:
+        """What is computed, a line for each result."""
+        return self._doc or str(self.program)
+
+    @property
+    def grade(self) -> str:
+        """The licence and the error of elementary functions, in words."""
+        quick = any(i.op.startswith("fast_") for i in self.program.instructions)
+        given = "" if self.math is None else f"math={self.math!r}: "
+        return f"{given}elementary functions are within {4 if quick else 1} ulp."
+
+    def _floats(self, dtype: Any) -> tuple[Float, ...]:
+        """Return the float types that code is asked for in."""
+        if dtype is not None:
+            return (float_name(dtype),)
+        return (self.dtype,) if self.dtype else ("f64", "f32")
 
     @cached_property
     def __signature__(self) -> inspect.Signature:
@@ -171,7 +248,7 @@ class Kernel:
         return make_ufunc(program, loops, str(self.__doc__))
 
     def _wrapped(self) -> Callable[..., Any]:
-        """Wrap the ufunc in what this kernel needs beyond it, mostly nothing."""
+        """Wrap the ufunc in what this kernel needs beyond it, mostly a look at arguments."""
         call: Callable[..., Any] = self.ufunc
         program = self.program
         if self.parallel > 1 and program.arguments:
@@ -188,6 +265,8 @@ class Kernel:
             call = Named(call, tuple(output.name for output in program.outputs))
         elif self.results == "tuple" and len(program.outputs) == 1:
             call = Single(call)
+        if program.arguments:
+            call = guarded(call, program, narrow=self.dtype == "f32")
         return call
 
 

@@ -332,7 +332,7 @@ def compile_kernel(
     kernel = Kernel(
         program, machine, name=name, doc=_doc(best), terms=flat, report=report, cost=_cost(costs),
         dtype=dtype, results=form_of(exprs), parallel=parallel, batch_axis=batch_axis,
-        patterns=patterns_of(exprs),
+        patterns=patterns_of(exprs), math=math,
     )  # fmt: skip
     emit("llvm", lambda: kernel.llvm)
     emit("asm", lambda: kernel.asm)

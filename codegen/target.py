@@ -62,22 +62,36 @@ class Target:
         if missing:
             raise TargetError(
                 f"target {self.name!r} cannot run here: this machine lacks {', '.join(missing)}; "
-                "target='native' always runs, and .llvm and .asm text can be had for any target"
+                f"target='native' always runs. For code of {self.name!r}, compile here without "
+                "target= (cost= names the machine whose cycles count, such as 'intel-avx2'), then "
+                f"kernel.assembly({self.name!r}) and kernel.llvm_ir({self.name!r}) are its text, "
+                f"and kernel.export('f', targets=({self.name!r},)) writes an object and a header"
             )
 
-    def machine(self, *, opt: int = 1) -> llvm.TargetMachine:
+    def machine(self, *, opt: int = 1, jit: bool = True) -> llvm.TargetMachine:
         """Return a new LLVM target machine; each execution engine takes over one of its own.
 
-        The code model is that of JIT code: sections and C library may lie anywhere in memory.
+        JIT code may lie anywhere in memory, far from the C library; other code is what linkers
+        take for programs and shared libraries alike.
         """
         _initialize()
+        model, reloc = ("jitdefault", "default") if jit else ("default", "pic")
         return llvm.Target.from_triple(self.triple).create_target_machine(
-            cpu=self.cpu, features=self.features, opt=opt, codemodel="jitdefault", jit=True
+            cpu=self.cpu, features=self.features, opt=opt, codemodel=model, reloc=reloc, jit=jit
         )
 
+    def same_architecture(self, other: "Target") -> bool:
+        """Tell whether the code of two targets can be in one file."""
+        return _same_machine(self.triple, other.triple)
 
-def get(name: str = "native") -> Target:
-    """Return a target by name: the host, or a fixed instruction set that may not run here."""
+
+def get(name: "str | Target" = "native") -> Target:
+    """Return a target by name: the host, or a fixed instruction set that may not run here.
+
+    A `Target` is returned as it is.
+    """
+    if isinstance(name, Target):
+        return name
     if name == "native":
         return host()
     if name not in _ISAS:

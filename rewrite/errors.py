@@ -5,6 +5,7 @@ from typing import Any
 __all__ = [
     "AccuracyError",
     "ArgumentError",
+    "ArgumentTypeError",
     "DomainError",
     "ExplanationError",
     "MatchingWarning",
@@ -36,7 +37,11 @@ class DomainError(RewriteError, ValueError):
 
 
 class ArgumentError(RewriteError, ValueError):
-    """The arguments of a compilation do not fit its expressions."""
+    """The arguments of a compilation do not fit its expressions, or those of a call its kernel."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of a call is no real number, or no truth value where one is taken."""
 
 
 class PatternError(RewriteError, ValueError):

@@ -71,12 +71,16 @@ def symbol(program: Program, dtype: Float) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_]', '_', program.name)}_{dtype}"
 
 
-def emit_module(program: Program, dtype: Float, target: Target) -> str:
-    """Return the text of an LLVM module that holds the loop of a verified program."""
-    module = ir.Module(name=symbol(program, dtype))
+def emit_module(program: Program, dtype: Float, target: Target, *, part: str | None = None) -> str:
+    """Return the text of an LLVM module that holds the loop of a verified program.
+
+    As a `part`, which is then the loop's name, it can be linked with modules of other targets: its
+    functions say which machine they are for.
+    """
+    module = ir.Module(name=part or symbol(program, dtype))
     module.triple = target.triple
     signature = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
-    function = ir.Function(module, signature, symbol(program, dtype))
+    function = ir.Function(module, signature, module.name)
     # spilled vectors and constants are read back in one cache line each, not across two
     function.attributes.alignstack = target.vector_bits // 8
     table, count = function.args
@@ -87,7 +91,17 @@ def emit_module(program: Program, dtype: Float, target: Target) -> str:
     uses = Counter(i.op for i in program.instructions for _ in range(turns))
     emitter = Emitter(builder, module, dtype, target.lanes(dtype), target.vector_bits == 512, uses)
     _Loop(program, emitter, table, count, turns).emit()
+    if part:
+        _state_target(module, target)
     return str(module)
+
+
+def _state_target(module: ir.Module, target: Target) -> None:
+    """Give the functions a target of their own, which overrides that of the whole module."""
+    stated = (f'"target-cpu"="{target.cpu}"', f'"target-features"="{target.features}"')
+    for function in module.functions:
+        if not function.is_declaration:
+            set.update(function.attributes, stated)  # llvmlite's own `add` knows no such words
 
 
 def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:

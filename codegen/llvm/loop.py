@@ -11,7 +11,7 @@ from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
 from codegen.program import Program
 from codegen.target import Float, Target
 
-__all__ = ["Loop"]
+__all__ = ["Loop", "loop_data", "stream_table"]
 
 _TYPE_NUMBERS: Final = {"b": 0, "f32": 11, "f64": 12}  # NPY_BOOL, NPY_FLOAT, NPY_DOUBLE
 _BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
@@ -23,9 +23,8 @@ class Loop:
     def __init__(self, program: Program, dtype: Float, target: Target, *, lazy: bool) -> None:
         self.dtype = dtype
         parts = streams(program, dtype)
-        self._table = _table(program, parts)
-        lanes = target.lanes(dtype) * interleaved(program)
-        self.data = _loop_data(program, parts, lanes, self._table)
+        self._table = stream_table(program, parts)
+        self.data = loop_data(program, dtype, target, self._table)
         self._code = _LazyCode(program, dtype, target, self.data, len(parts))
         # the stub stays alive with the loop: a call may still be on its way through it
         self._stub = _BODY(self._code.first_call)
@@ -86,7 +85,7 @@ class _LazyCode:
             ctypes.memset(places[stream] or 0, 255 if size > 1 else 0, size * count)
 
 
-def _table(program: Program, parts: tuple[Stream, ...]) -> "ctypes.Array[Entry]":
+def stream_table(program: Program, parts: tuple[Stream, ...]) -> "ctypes.Array[Entry]":
     """Say where each stream starts; NumPy puts the strides of core axes after all others."""
     first_axis, axes = [], len(program.operands)
     for operand in program.operands:
@@ -101,9 +100,12 @@ def _table(program: Program, parts: tuple[Stream, ...]) -> "ctypes.Array[Entry]"
     return table
 
 
-def _loop_data(
-    program: Program, parts: tuple[Stream, ...], lanes: int, table: "ctypes.Array[Entry]"
+def loop_data(
+    program: Program, dtype: Float, target: Target, table: "ctypes.Array[Entry]"
 ) -> LoopData:
+    """Describe a loop to the driver; it points into the table, which has to stay."""
+    parts = streams(program, dtype)
+    lanes = target.lanes(dtype) * interleaved(program)
     inputs = sum(part.operand < len(program.arguments) for part in parts)
     chunk = max(CHUNK_BYTES // (8 * len(parts)) // lanes, 1) * lanes
     binary = program.is_elementwise and (len(program.arguments), len(program.outputs)) == (2, 1)

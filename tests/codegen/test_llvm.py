@@ -186,6 +186,40 @@ def test_every_target_has_text(name: str, mnemonic: str) -> None:
     assert mnemonic in text
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("op", sorted(OPS))
+def test_every_op_assembles_for_every_target(op: str, name: str) -> None:
+    target = get(name)
+    for dtype in DTYPES:
+        for types, _ in SIGNATURES[op]:
+            b = ProgramBuilder(op)
+            loads = [b.load(b.argument(f"x{k}", (), kind)) for k, kind in enumerate(types)]  # type: ignore[arg-type]
+            b.output("y", b.emit(op, *loads))
+            assert object_code(emit_module(b.finish(), dtype, target), target)
+
+
+def test_text_for_machines_that_are_not_here() -> None:
+    kernel = Kernel(program_of("fma"))
+    narrow = Kernel(program_of("fma"), dtype="f32")
+    assert "fmla\tv" in kernel.assembly("neon") and ".2d" in kernel.assembly("neon")
+    assert ".4s" in kernel.assembly("neon", np.float32) and ".4s" in narrow.assembly("neon")
+    assert "zmm" in kernel.assembly("avx512") and "fma@PLT" not in kernel.assembly(get("avx512"))
+    assert "<2 x double>" in kernel.llvm_ir("sse2") and "<4 x float>" in narrow.llvm_ir("sse2")
+    assert kernel.llvm_ir() == kernel.llvm and kernel.assembly() == kernel.asm
+    with pytest.raises(TargetError, match="'avx9000'; choices"):
+        kernel.assembly("avx9000")
+    with pytest.raises(TargetError, match="float64 or float32"):
+        kernel.llvm_ir(dtype=int)
+
+
+def test_a_part_states_its_own_target() -> None:
+    """Else the code of a wide target would be split into what the whole object is for."""
+    program, baseline = program_of("fma"), get("sse2")
+    own = assembly(emit_module(program, "f64", get("avx512"), part="body"), baseline)
+    assert "vfmadd" in own and "zmm" in own
+    assert "zmm" not in assembly(emit_module(program, "f64", get("avx512")), baseline)
+
+
 @pytest.mark.parametrize(("name", "mnemonic"), [("sse2", "ldmxcsr"), ("neon", "FPSR")])
 def test_the_driver_keeps_the_floating_point_environment(name: str, mnemonic: str) -> None:
     assert mnemonic in assembly(emit_driver(get(name)), get(name))
@@ -196,8 +230,10 @@ def test_targets() -> None:
     assert [get(name).lanes("f32") for name in ("avx512", "avx2", "sse2", "neon")] == [16, 8, 4, 4]
     with pytest.raises(TargetError, match=r"'avx9000'; choices: native, avx512"):
         get("avx9000")
-    with pytest.raises(TargetError, match="lacks aarch64"):
+    with pytest.raises(TargetError, match="lacks aarch64") as caught:
         Kernel(program_of("neg"), get("neon"))
+    for way in ("kernel.assembly('neon')", "kernel.export('f', targets=('neon',))", "cost="):
+        assert way in str(caught.value)
     assert set(NAMES) == {"native", "avx512", "avx2", "sse2", "neon"}
 
 

@@ -1,0 +1,246 @@
+"""The guard: a C function of CPython that looks at a call's arguments before NumPy does.
+
+It goes on at once to the callable where every argument is one that float64 holds exactly, by its
+type: floats, arrays of all but 64-bit integers, small Python integers. Every other call, and one
+that fails with a TypeError, goes to a Python function, which looks closer and finds words for it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from codegen.llvm.scribe import I1, I8, I32, I64, POINTER, Scribe
+from codegen.target import Target
+
+__all__ = [
+    "DATA_AT",
+    "DTYPE_AT",
+    "FLAGS_AT",
+    "GUARD",
+    "INT64_AT",
+    "LARGEST",
+    "NUMBER_AT",
+    "ORDER_AT",
+    "RANK_AT",
+    "SIMPLE",
+    "SIZES_AT",
+    "TYPE_AT",
+    "CPython",
+    "emit_guard",
+]
+
+GUARD = "rewrite_guard"
+LARGEST = 1 << 53
+"""Up to here float64 holds every integer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CPython:
+    """Where things are in this process, and at which offsets in its objects."""
+
+    vectorcall: int
+    long_as_long: int
+    error_matches: int
+    error_clear: int
+    type_error: int
+    """An object; the ones above are functions."""
+    quick_types: tuple[int, ...]
+    """Types all of whose numbers will do."""
+    int_type: int
+    int64_type: int
+    array_type: int
+    items_at: int
+    """Of a tuple."""
+    numbers: int
+    """A bit for each type number of NumPy whose arrays will do."""
+    signed: int
+    unsigned: int
+    """Those of integers of 64 bits, whose values are looked at."""
+
+
+TYPE_AT, INT64_AT = 8, 16
+"""In `PyObject`, and where `np.int64` has its value."""
+DATA_AT, RANK_AT, SIZES_AT, DTYPE_AT, FLAGS_AT = 16, 24, 32, 56, 64
+"""In `PyArrayObject_fields`."""
+ORDER_AT, NUMBER_AT = 26, 28
+"""In `PyArray_Descr`: a letter for the order of bytes, and the type number."""
+SIMPLE = 0x101
+"""Flags of an array that is contiguous and aligned."""
+_SOME = 1 << 18  # of more, NumPy's reductions are as fast, and let other threads run
+_LANES = 8
+
+
+def emit_guard(target: Target, python: CPython) -> str:
+    """Return the text of `guard((call, closer, ...), args, count, kwnames)`, for METH_FASTCALL."""
+    module = ir.Module(name=GUARD)
+    module.triple = target.triple
+    signature = ir.FunctionType(POINTER, [POINTER, POINTER, I64, POINTER])
+    scan = _emit_scan(module)
+    _Guard(ir.Function(module, signature, GUARD), python, scan).emit()
+    return str(module)
+
+
+def _emit_scan(module: ir.Module) -> ir.Function:
+    """Write `scan(array, bias)`: whether it is simple and not long, and its integers are small.
+
+    The bias, LARGEST for signed integers and else 0, moves those to the least unsigned numbers.
+    """
+    function = ir.Function(module, ir.FunctionType(I1, [POINTER, I64]), "scan")
+    function.linkage = "internal"
+    array, bias = function.args
+    code = Scribe(function.append_basic_block("entry"))
+    flags = code.load(code.at(array, I64(FLAGS_AT)), typ=I32)
+    rank = code.load(code.at(array, I64(RANK_AT)), typ=I32)
+    dtype = code.load(code.at(array, I64(DTYPE_AT)), typ=POINTER)
+    order = code.load(code.at(dtype, I64(ORDER_AT)), typ=I8)
+    simple = code.equal(code.and_(flags, I32(SIMPLE)), I32(SIMPLE))
+    simple = code.and_(simple, code.equal(order, I8(ord("="))))
+    with code.if_then(code.not_(code.and_(simple, code.icmp_unsigned("<=", rank, I32(1))))):
+        code.ret(I1(0))
+    flat = code.equal(rank, I32(1))
+    sizes = code.load(code.at(array, I64(SIZES_AT)), typ=POINTER)
+    # an array of no dimension has one element, and may have no sizes
+    one = code.alloca(I64)
+    code.store(I64(1), one)
+    one.type = POINTER
+    count = code.load(code.select(flat, sizes, one), typ=I64)
+    with code.if_then(code.less(I64(_SOME), count)):
+        code.ret(I1(0))
+    data = code.load(code.at(array, I64(DATA_AT)), typ=POINTER)
+    width = ir.VectorType(I64, _LANES)
+    whole = code.and_(count, I64(-_LANES))
+    spread = code.insert_element(ir.Constant(width, ir.Undefined), bias, I32(0))
+    zeros = ir.Constant(ir.VectorType(I32, _LANES), [0] * _LANES)
+    spread = code.shuffle_vector(spread, spread, zeros)
+    first = ir.Constant(width, [0] * _LANES)
+    wide = _combined(code, data, (I64(0), whole, _LANES), spread, first)
+    rest = _combined(code, data, (whole, count, 1), bias, I64(0))
+    for lane in range(_LANES):
+        rest = code.or_(rest, code.extract_element(wide, I32(lane)))
+    # all are less than LARGEST in size where no bit beyond that of twice the bias is set
+    limit = code.select(code.equal(bias, I64(0)), I64(LARGEST), I64(2 * LARGEST))
+    code.ret(code.icmp_unsigned("<", rest, limit))
+    return function
+
+
+def _combined(
+    code: Scribe, data: ir.Value, span: tuple[ir.Value, ir.Value, int], bias: ir.Value,
+    first: ir.Value,
+) -> ir.Value:  # fmt: skip
+    """Return the bits that any number of a part of an array has set, once the bias is added."""
+    start, stop, step = span
+    before = code.block
+    head, work, after = (code.append_basic_block(name) for name in ("head", "work", "after"))
+    code.branch(head)
+    code.position_at_end(head)
+    index, bits = code.phi(I64), code.phi(first.type)
+    index.add_incoming(start, before)
+    bits.add_incoming(first, before)
+    code.cbranch(code.less(index, stop), work, after)
+    code.position_at_end(work)
+    read = code.load(code.slot(data, index), typ=first.type, align=8)
+    index.add_incoming(code.add(index, I64(step)), work)
+    bits.add_incoming(code.or_(bits, code.add(read, bias)), work)
+    code.branch(head)
+    code.position_at_end(after)
+    return bits
+
+
+class _Guard:
+    def __init__(self, function: ir.Function, python: CPython, scan: ir.Function) -> None:
+        self.function, self.python, self.scan = function, python, scan
+        self.pair, *self.call = function.args
+        self.code = Scribe(function.append_basic_block("entry"))
+
+    def emit(self) -> None:
+        """Look at each argument, then call."""
+        code, python = self.code, self.python
+        self.overflow = code.alloca(I32)
+        self.closer = code.append_basic_block("closer")
+        arguments, count, _ = self.call
+        with code.counted(I64(0), count) as index:
+            self.look(code.read(arguments, index, POINTER))
+        result = code.call(self.address(python.vectorcall, POINTER, 4), self.operands(0))
+        failed = code.equal(code.ptrtoint(result, I64), I64(0))
+        with code.if_then(failed, likely=False):
+            matches = self.address(python.error_matches, I32, 1)
+            is_type = code.call(matches, [code.inttoptr(I64(python.type_error), POINTER)])
+            with code.if_then(code.icmp_signed("!=", is_type, I32(0))):
+                code.call(self.address(python.error_clear, ir.VoidType(), 0), [])
+                code.branch(self.closer)
+        code.ret(result)
+        code.position_at_end(self.closer)
+        code.ret(code.call(self.address(python.vectorcall, POINTER, 4), self.operands(1)))
+
+    def operands(self, place: int) -> list[ir.Value]:
+        """Return what to call one of the pair with: what this function was called with."""
+        at = self.code.at(self.pair, I64(self.python.items_at + 8 * place))
+        return [self.code.load(at, typ=POINTER), *self.call]
+
+    def look(self, argument: ir.Value) -> None:
+        """Go on where an argument will do by its type, else leave for a closer look."""
+        code, python = self.code, self.python
+        kind = code.load(code.at(argument, I64(TYPE_AT)), typ=I64)
+        after = code.append_basic_block("fine")
+        with self.where(code.equal(kind, I64(python.array_type)), after):
+            self.look_at_array(argument, after)
+        for quick in python.quick_types:
+            with self.where(code.equal(kind, I64(quick)), after):
+                pass
+        with self.where(code.equal(kind, I64(python.int64_type)), after):
+            value = code.load(code.at(argument, I64(INT64_AT)), typ=I64)
+            self.leave_unless(self.is_small(value))
+        self.leave_unless(code.equal(kind, I64(python.int_type)))
+        read = self.address(python.long_as_long, I64, 2)
+        value = code.call(read, [argument, self.overflow])
+        fits = code.equal(code.load(self.overflow, typ=I32), I32(0))
+        self.leave_unless(code.and_(fits, self.is_small(value)))
+        code.branch(after)
+        code.position_at_end(after)
+
+    def look_at_array(self, array: ir.Value, after: ir.Block) -> None:
+        """Go by the type, and look at the values of integers of 64 bits."""
+        code, python = self.code, self.python
+        dtype = code.load(code.at(array, I64(DTYPE_AT)), typ=POINTER)
+        number = code.zext(code.load(code.at(dtype, I64(NUMBER_AT)), typ=I32), I64)
+        known = code.icmp_unsigned("<", number, I64(64))
+
+        def among(numbers: int) -> ir.Value:
+            bit = code.lshr(I64(numbers), code.and_(number, I64(63)))
+            return code.and_(code.trunc(bit, I1), known)
+
+        with self.where(among(python.numbers), after):
+            pass
+        self.leave_unless(among(python.signed | python.unsigned))
+        bias = code.select(among(python.signed), I64(LARGEST), I64(0))
+        self.leave_unless(code.call(self.scan, [array, bias]))
+
+    def is_small(self, value: ir.Value) -> ir.Value:
+        """Tell whether float64 holds an integer, and all between it and 0."""
+        moved = self.code.add(value, I64(LARGEST))
+        return self.code.icmp_unsigned("<=", moved, I64(2 * LARGEST))
+
+    @contextmanager
+    def where(self, condition: ir.Value, after: ir.Block) -> Iterator[None]:
+        """Run the block where a condition holds, and go on after all tests."""
+        code = self.code
+        yes, no = code.append_basic_block("yes"), code.append_basic_block("no")
+        code.cbranch(condition, yes, no)
+        code.position_at_end(yes)
+        yield
+        code.branch(after)
+        code.position_at_end(no)
+
+    def leave_unless(self, condition: ir.Value) -> None:
+        """Leave for the closer look unless a condition holds."""
+        fine = self.code.append_basic_block("fine")
+        self.code.cbranch(condition, fine, self.closer)
+        self.code.position_at_end(fine)
+
+    def address(self, value: int, result: ir.Type, arity: int) -> ir.Value:
+        """Return a function of pointers and of words as wide, by its address."""
+        kinds = {4: [POINTER, POINTER, I64, POINTER], 2: [POINTER, POINTER], 1: [POINTER], 0: []}
+        kind = ir.FunctionType(result, kinds[arity])
+        return self.code.inttoptr(I64(value), kind.as_pointer())
