@@ -73,6 +73,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.jit": "jit",
         "codegen.grad": "grad value_and_grad",
         "codegen.scan": "Scan scan",
+        "codegen.elements": "ElementKernel element_kernel",
         "codegen.memory": "MemorySchedule memory_schedule",
         "codegen.kernel": "Kernel",
         "codegen.target": "Target",
@@ -128,6 +129,8 @@ sys.modules[__name__].__class__ = _Front
 
 if TYPE_CHECKING:
     from codegen.cost import cycles as cycles
+    from codegen.elements import ElementKernel as ElementKernel
+    from codegen.elements import element_kernel as element_kernel
     from codegen.explore import egraph as egraph
     from codegen.grad import grad as grad
     from codegen.grad import value_and_grad as value_and_grad

@@ -1,0 +1,146 @@
+"""Energies over elements: sums, gradients and Hessians against differences and a plain loop."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import rewrite as rw
+from codegen.elements import BLOCK
+from rewrite.errors import ArgumentError
+
+
+def membrane(x: Any, mu: Any = 1.0) -> Any:
+    """A hyperelastic triangle: it has a reference area of 1/2."""
+    a, b = x[1] - x[0], x[2] - x[0]
+    j = a[0] * b[1] - a[1] * b[0]
+    return mu * ((a * a).sum() + (b * b).sum()) / 2 - np.log(j) + (j - 1) ** 2
+
+
+def grid(n: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return points and triangles of a square of n x n cells, moved a little."""
+    rng = np.random.default_rng(0)
+    i, j = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
+    points = np.stack([i, j], -1).reshape(-1, 2) + 0.1 * rng.uniform(-1, 1, ((n + 1) ** 2, 2))
+    at = (i * (n + 1) + j)[:-1, :-1].reshape(-1)
+    lower = np.stack([at, at + n + 1, at + 1], -1)
+    upper = np.stack([at + n + 2, at + 1, at + n + 1], -1)
+    return points, np.concatenate([lower, upper])
+
+
+def by_loop(points: Any, triangles: Any, mu: Any = 1.0) -> float:
+    return sum(
+        float(membrane(points[t], np.broadcast_to(mu, len(triangles))[k]))
+        for k, t in enumerate(triangles)
+    )
+
+
+def test_values_and_derivatives_are_those_of_a_plain_loop() -> None:
+    points, triangles = grid(4)
+    made = rw.element_kernel(membrane, over=triangles)(points)
+    assert made.value == pytest.approx(by_loop(points, triangles), rel=1e-13)
+    assert made.gradient.shape == points.shape
+    assert made.hessian.format == "csr"
+    assert made.hessian.has_sorted_indices
+    h, size = 1e-5, points.size
+    matrix = made.hessian.toarray()
+    np.testing.assert_array_equal(matrix, matrix.T)
+    slope = rw.element_kernel(membrane, over=triangles, order=1)
+    for k in range(0, size, 7):
+        step = np.zeros(size)
+        step[k] = h
+        up, down = points + step.reshape(points.shape), points - step.reshape(points.shape)
+        difference = (by_loop(up, triangles) - by_loop(down, triangles)) / (2 * h)
+        assert made.gradient.ravel()[k] == pytest.approx(difference, abs=1e-8)
+        column = (slope(up).gradient - slope(down).gradient).ravel() / (2 * h)
+        np.testing.assert_allclose(matrix[:, k], column, atol=1e-7)
+
+
+def test_more_than_a_block_of_elements_with_parameters() -> None:
+    points, triangles = grid(30)
+    assert len(triangles) > BLOCK
+    mu = np.random.default_rng(1).uniform(0.5, 2, len(triangles))
+    kernel = rw.element_kernel(membrane, over=triangles)
+    made = kernel(points, mu)
+    assert made.value == pytest.approx(by_loop(points, triangles, mu), rel=1e-12)
+    same = kernel(points, 1.5)
+    assert same.value == pytest.approx(by_loop(points, triangles, 1.5), rel=1e-12)
+    # a sum over any part of the elements is the sum of its parts
+    cut = slice(0, 700), slice(700, None)
+    pieces = [rw.element_kernel(membrane, over=triangles[s])(points, mu[s]) for s in cut]
+    np.testing.assert_allclose(sum(p.gradient for p in pieces), made.gradient, atol=1e-11)
+    difference = pieces[0].hessian + pieces[1].hessian - made.hessian
+    assert abs(difference).max() < 1e-10
+
+
+def test_results_are_filled_in_place() -> None:
+    points, triangles = grid(3)
+    kernel = rw.element_kernel(membrane, over=triangles)
+    first = kernel(points)
+    moved = points * 1.01
+    expected = kernel(moved)
+    data = first.hessian.data
+    again = kernel(moved, out=first)
+    assert again.hessian is first.hessian
+    assert first.hessian.data is data
+    np.testing.assert_array_equal(again.gradient, expected.gradient)
+    np.testing.assert_array_equal(data, expected.hessian.data)
+    with pytest.raises(ArgumentError, match="no float64 gradient of shape"):
+        kernel(points, out=first._replace(gradient=np.zeros(3)))
+    other = scipy.sparse.csr_array(np.eye(points.size))
+    with pytest.raises(ArgumentError, match="has another pattern"):
+        kernel(points, out=first._replace(hessian=other))
+
+
+def test_points_may_be_numbers_and_orders_lower() -> None:
+    springs = [[0, 1], [1, 2], [2, 3], [0, 3]]
+
+    def spring(x: Any, k: Any) -> Any:
+        return k[0] * (x[1] - x[0]) ** 2 + k[1] * x[0]
+
+    x = np.array([0.0, 1.0, 3.0, 7.0])
+    k = np.array([[1.0, 0], [2, 1], [3, 0], [0.5, 2]])
+    made = [rw.element_kernel(spring, over=springs, order=n)(x, k) for n in (0, 1, 2)]
+    value = 1 + 2 * 4 + 1 + 3 * 16 + 0.5 * 49
+    assert [m.value for m in made] == [value] * 3
+    assert made[0].gradient is None
+    assert made[1].hessian is None
+    np.testing.assert_allclose(made[2].gradient, [-2 - 7 + 2, 2 - 8 + 1, 8 - 24, 24 + 7])
+
+
+def test_a_constant_energy_has_no_slope() -> None:
+    made = rw.element_kernel(lambda x: 0 * x[0] + 2, over=[[0, 1], [1, 2]])(np.ones(3))
+    assert made.value == 4
+    assert not made.gradient.any()
+    assert not made.hessian.data.any()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: rw.element_kernel(membrane, over=[0, 1]), "give a row of point indices"),
+        (lambda: rw.element_kernel(membrane, over=[[0.5, 1]]), "as integers"),
+        (lambda: rw.element_kernel(membrane, over=[[0, 1], [2, -1]]), "element 1 .* negative"),
+        (lambda: rw.element_kernel(membrane, over=[[0, 1]], order=3), "order=3 is none of"),  # type: ignore[arg-type]
+        (
+            lambda: rw.element_kernel(membrane, over=[[0, 1, 9]])(np.ones((4, 2))),
+            r"element 0 has the points \[0, 1, 9\], but there are only 4",
+        ),
+        (
+            lambda: rw.element_kernel(membrane, over=[[0, 1, 2]])(np.ones((4, 2)), np.ones(3)),
+            "parameter 1 has 3 entries, there are 1 elements",
+        ),
+        (
+            lambda: rw.element_kernel(lambda x: x, over=[[0, 1]])(np.ones(3)),
+            r"the energy has shape \(2,\)",
+        ),
+        (
+            lambda: rw.element_kernel(membrane, over=[[0, 1, 2]])(np.ones((4, 2, 2))),
+            r"the points have shape \(4, 2, 2\)",
+        ),
+    ],
+)
+def test_mistakes_are_named(call: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        call()
