@@ -14,6 +14,7 @@ from math import prod
 
 from llvmlite import ir
 
+from codegen import vecmath
 from codegen.instructions import INLINED
 from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
 from codegen.program import Instruction, Program
@@ -27,9 +28,15 @@ _BYTE = ir.IntType(8)
 # beyond this many, base pointers do not stay in the 16 general registers
 _HELD_POINTERS = 11
 _SINCOS = ("sin", "cos")
-_WINDOW = (150, 3000)
+_WINDOW = (80, 3000)
 """Bodies of fewer instructions overlap by themselves: an out-of-order core looks at some 300 at a
 time. Of more, compile time counts."""
+_CALLING = 400
+"""Of more instructions between calls, compile time counts."""
+_INLINED_AT_MOST = 500
+"""Where elementary functions are more instructions than these, they are called: compile time grows
+with each copy. Measured on Zen 4: 200 random operations are compiled in a third of the time, and
+take a tenth longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,17 @@ def interleaved(program: Program) -> int:
     """Return how many vectors a pass of the loop computes, op by op in turns.
 
     Where a body is longer than what the core sees of it at a time, its dependency chain is what it
-    waits for; two independent ones fill the gaps. Measured on Zen 4: Black-Scholes 10 % faster in
-    float64 and 20 % in float32, 200 random operations 10 and 17 %; short bodies gain nothing.
+    waits for; two independent ones fill the gaps. A called function has them to itself, and four
+    share what a call costs. Measured on Zen 4: two make Black-Scholes 10 % faster in float64 and 20
+    % in float32, four make 200 random operations 40 %; the shortest bodies gain nothing.
     """
     if not program.is_elementwise:
         return 1  # results of one point may be large: calls with few points are common
-    count = sum(INLINED.get(instruction.op, 1) for instruction in program.instructions)
-    return 2 if _WINDOW[0] < count <= _WINDOW[1] else 1
+    called = _called(program)
+    count = sum(1 if i.op in called else INLINED.get(i.op, 1) for i in program.instructions)
+    if called and count <= _CALLING:
+        return 4
+    return 2 if _WINDOW[0] < count <= _WINDOW[1] or called else 1
 
 
 def symbol(program: Program, dtype: Float) -> str:
@@ -81,11 +92,19 @@ def emit_module(program: Program, dtype: Float, target: Target) -> str:
     table.name, count.name = "streams", "count"
     table.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    turns = interleaved(program)
-    uses = Counter(i.op for i in program.instructions for _ in range(turns))
-    emitter = Emitter(builder, module, dtype, target.lanes(dtype), target.vector_bits == 512, uses)
-    _Loop(program, emitter, table, count, turns).emit()
+    lanes = interleaved(program) * target.lanes(dtype)
+    lookups = target.vector_bits == 512
+    emitter = Emitter(builder, module, dtype, lanes, lookups, _called(program))
+    _Loop(program, emitter, table, count).emit()
     return str(module)
+
+
+def _called(program: Program) -> frozenset[str]:
+    """Return the functions that are called, not inlined: all of them or none."""
+    uses = Counter(instruction.op for instruction in program.instructions)
+    own = [op for op in uses if vecmath.supported(op, "f64")]
+    sizes = {op: uses[op] * INLINED[op] for op in own}
+    return frozenset(sizes) if sum(sizes.values()) > _INLINED_AT_MOST else frozenset()
 
 
 def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -98,9 +117,7 @@ def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 class _Loop:
     """One emission: the pointers, the induction variable, and the values so far."""
 
-    def __init__(
-        self, program: Program, emitter: Emitter, table: Value, count: Value, turns: int
-    ) -> None:
+    def __init__(self, program: Program, emitter: Emitter, table: Value, count: Value) -> None:
         self.program, self.emitter, self.builder = program, emitter, emitter.builder
         self.table, self.count = table, count
         sizes = [prod(operand.shape) for operand in program.operands]
@@ -108,12 +125,9 @@ class _Loop:
         self.scalar = SCALARS[emitter.dtype]
         self.align = ITEMSIZE[emitter.dtype]
         self.held: list[Value] = []
-        self.turns = turns
         sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
         self.shared = sines & cosines if emitter.has_sincos else set()
-        self.pairs: list[dict[tuple[int, ...], tuple[Value, Value]]] = [
-            {} for _ in range(self.turns)
-        ]
+        self.pairs: dict[tuple[int, ...], tuple[Value, Value]] = {}
 
     def emit(self) -> None:
         """Write the loop: values in program order, stores last, as `out=` may be an input."""
@@ -126,11 +140,9 @@ class _Loop:
         builder.position_at_end(loop)
         position = builder.phi(_INDEX, "i")
         position.add_incoming(_INDEX(0), entry)
-        lanes = self.emitter.lanes
-        more = [builder.add(position, _INDEX(turn * lanes)) for turn in range(1, self.turns)]
-        self.positions = [position, *more]
+        self.position = position
         self.compute()
-        following = builder.add(position, _INDEX(self.turns * lanes), "next")
+        following = builder.add(position, _INDEX(self.emitter.lanes), "next")
         position.add_incoming(following, builder.block)
         done = builder.append_basic_block("done")
         builder.cbranch(builder.icmp_unsigned("<", following, self.count), loop, done)
@@ -146,64 +158,59 @@ class _Loop:
             for component, value in enumerate(output.values):
                 stream = self.firsts[arguments + number] + component
                 places.setdefault(value, []).append(stream)
-        values: list[list[Value]] = [[] for _ in range(self.turns)]
+        values: list[Value] = []
         for index, instruction in enumerate(self.program.instructions):
-            for turn, own in enumerate(values):
-                own.append(self.value(instruction, own, turn))
+            values.append(self.value(instruction, values))
             for stream in places.get(index, ()) if early else ():
-                self.store(values[0][index], stream, 0)
+                self.store(values[index], stream)
         for index, found in () if early else places.items():
             for stream in found:
-                for turn, own in enumerate(values):
-                    self.store(own[index], stream, turn)
+                self.store(values[index], stream)
 
-    def value(self, instruction: Instruction, values: list[Value], turn: int) -> Value:
-        """Write one instruction on one of the vectors."""
+    def value(self, instruction: Instruction, values: list[Value]) -> Value:
+        """Write one instruction."""
         payload = instruction.payload
         if isinstance(payload, tuple):
-            return self.load(self.firsts[payload[0]] + payload[1], instruction.type, turn)
+            return self.load(self.firsts[payload[0]] + payload[1], instruction.type)
         if isinstance(payload, bool):
             return self.emitter.truth(payload)
         if payload is not None:
             return self.emitter.splat(payload.f64 if self.emitter.dtype == "f64" else payload.f32)
         if instruction.op in _SINCOS and instruction.args in self.shared:
-            return self.sine_or_cosine(instruction, values, self.pairs[turn])
+            return self.sine_or_cosine(instruction, values)
         return OPS[instruction.op](self.emitter, *(values[arg] for arg in instruction.args))
 
-    def sine_or_cosine(
-        self, instruction: Instruction, values: list[Value],
-        pairs: dict[tuple[int, ...], tuple[Value, Value]],
-    ) -> Value:  # fmt: skip
+    def sine_or_cosine(self, instruction: Instruction, values: list[Value]) -> Value:
         """Take one of a pair that is computed together: the same bits as apart, half the work."""
-        if instruction.args not in pairs:
-            pairs[instruction.args] = self.emitter.sincos(values[instruction.args[0]])
-        return pairs[instruction.args][_SINCOS.index(instruction.op)]
+        if instruction.args not in self.pairs:
+            self.pairs[instruction.args] = self.emitter.sincos(values[instruction.args[0]])
+        return self.pairs[instruction.args][_SINCOS.index(instruction.op)]
 
     def load_pointer(self, stream: int) -> Value:
         """Read the base of a stream from the table."""
         place = self.builder.gep(self.table, [_INDEX(stream)], source_etype=_POINTER)
         return self.builder.load(place, typ=_POINTER, name=f"stream{stream}.")
 
-    def place(self, stream: int, scalar: ir.Type, turn: int) -> Value:
+    def place(self, stream: int, scalar: ir.Type) -> Value:
         """Return where a vector of a stream lies."""
         base = self.held[stream] if self.held else self.load_pointer(stream)
-        return self.builder.gep(base, [self.positions[turn]], source_etype=scalar)
+        return self.builder.gep(base, [self.position], source_etype=scalar)
 
-    def load(self, stream: int, kind: str, turn: int) -> Value:
+    def load(self, stream: int, kind: str) -> Value:
         """Read one vector of a stream; a boolean is a byte."""
         builder = self.builder
         if kind == "f":
-            place = self.place(stream, self.scalar, turn)
+            place = self.place(stream, self.scalar)
             return builder.load(place, typ=self.emitter.vector, align=self.align)
         vector = ir.VectorType(_BYTE, self.emitter.lanes)
-        read = builder.load(self.place(stream, _BYTE, turn), typ=vector, align=1)
+        read = builder.load(self.place(stream, _BYTE), typ=vector, align=1)
         zero = Text(vector, "zeroinitializer")
         return builder.icmp_unsigned("!=", read, zero)
 
-    def store(self, value: Value, stream: int, turn: int) -> None:
+    def store(self, value: Value, stream: int) -> None:
         """Write one vector of a stream; a boolean becomes the byte 0 or 1."""
         if value.type == self.emitter.vector:
-            self.builder.store(value, self.place(stream, self.scalar, turn), align=self.align)
+            self.builder.store(value, self.place(stream, self.scalar), align=self.align)
             return
         read = self.builder.zext(value, ir.VectorType(_BYTE, self.emitter.lanes))
-        self.builder.store(read, self.place(stream, _BYTE, turn), align=1)
+        self.builder.store(read, self.place(stream, _BYTE), align=1)
