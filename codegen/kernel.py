@@ -3,14 +3,13 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from keyword import iskeyword
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 
-from codegen.calls import BatchLast, Named, Narrowed, Single, Sliced, WithoutArguments
+from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments, narrowed
 from codegen.engine import assembly
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
@@ -28,7 +27,7 @@ MOST_OPERANDS: Final = 64  # NPY_MAXARGS
 _UNUSED: Final = Argument("unused")
 
 
-class Kernel:
+class Kernel(partial[Any]):
     """Machine code for a program, called like a NumPy ufunc.
 
     Broadcasting, `out=`, `where=`, `dtype=`, casting, scalars, strides and empty arrays are
@@ -38,6 +37,13 @@ class Kernel:
     Results never raise floating-point warnings, and have the same bits for any length, stride,
     position and number of threads.
     """
+
+    # Python enters a `partial` in C and goes on to what it holds: half a call for 1,000 elements
+    # would go into a `__call__` of our own.
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make what `__init__` fills."""
+        return super().__new__(cls, _not_compiled)
 
     def __init__(
         self,
@@ -71,15 +77,8 @@ class Kernel:
         self._doc = doc
         self.__doc__ = f"{self.__name__}{self.__signature__}" + (f"\n\n{doc}" if doc else "")
         self.ufunc = self._compile()
-        self._call = self._wrapped()
-
-    if TYPE_CHECKING:
-
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            """Evaluate the program for every element of the broadcast arguments."""
-
-    else:  # hands over to the ufunc without a Python frame, which would cost as much again
-        __call__ = property(attrgetter("_call"))
+        state = self._wrapped(), (), {}, self.__dict__
+        super().__setstate__(state)  # type: ignore[misc]
 
     def __repr__(self) -> str:
         """Show name, arguments, results, float types and target."""
@@ -174,7 +173,7 @@ class Kernel:
         if self.batch_axis == -1 and not program.is_elementwise and program.arguments:
             call = BatchLast(call, self.ufunc, program)
         if self.dtype == "f32" and program.arguments:
-            call = Narrowed(call, self.ufunc.types[0])
+            call = narrowed(call, self.ufunc)
         if not program.arguments:
             call = WithoutArguments(call)
         if self.results == "dict":
@@ -182,6 +181,10 @@ class Kernel:
         elif self.results == "tuple" and len(program.outputs) == 1:
             call = Single(call)
         return call
+
+
+def _not_compiled(*args: Any, **kwargs: Any) -> Any:
+    raise TypeError("this kernel was never compiled")
 
 
 def float_name(dtype: Any) -> Float:

@@ -15,9 +15,9 @@ import pytest
 from llvmlite import ir
 
 from codegen import vecmath
-from codegen.vecmath import rare
 from codegen.kernel import Kernel
 from codegen.program import ProgramBuilder
+from codegen.vecmath import rare
 
 Array = npt.NDArray[Any]
 Loop = Callable[..., Array]
