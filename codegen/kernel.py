@@ -77,7 +77,7 @@ class Kernel(partial[Any]):
         self._doc = doc
         self.__doc__ = f"{self.__name__}{self.__signature__}" + (f"\n\n{doc}" if doc else "")
         self.ufunc = self._compile()
-        state = self._wrapped(), (), {}, self.__dict__
+        state: tuple[Any, ...] = self._wrapped(), (), {}, self.__dict__
         super().__setstate__(state)  # type: ignore[misc]
 
     def __repr__(self) -> str:

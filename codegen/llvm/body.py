@@ -11,16 +11,17 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
+from typing import Any
 
 from llvmlite import ir
 
 from codegen import vecmath
 from codegen.instructions import INLINED
-from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
+from codegen.llvm.ops import LIBM, OPS, SCALARS, Emitter, Text, Value
 from codegen.program import Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
 
-__all__ = ["Stream", "emit_module", "interleaved", "streams", "symbol"]
+__all__ = ["Stream", "emit_module", "interleaved", "streams", "symbol", "waits_for_memory"]
 
 _POINTER = ir.PointerType()
 _INDEX = ir.IntType(64)
@@ -31,6 +32,8 @@ _SINCOS = ("sin", "cos")
 _WINDOW = (80, 3000)
 """Bodies of fewer instructions overlap by themselves: an out-of-order core looks at some 300 at a
 time. Of more, compile time counts."""
+_SHORT = 60
+"""Instructions of a body that may wait for memory."""
 _CALLING = 400
 """Of more instructions between calls, compile time counts."""
 _INLINED_AT_MOST = 500
@@ -75,17 +78,39 @@ def interleaved(program: Program) -> int:
     return 2 if _WINDOW[0] < count <= _WINDOW[1] or called else 1
 
 
-def symbol(program: Program, dtype: Float) -> str:
+def waits_for_memory(program: Program) -> bool:
+    """Tell whether large arrays are what a program waits for, so that stores past caches pay.
+
+    Measured on Zen 4 at 10^7 elements of float64: they make a polynomial of degree 10 a fifth
+    faster and a rational function of two arguments a fifth; with an elementary function, nothing.
+    """
+    slow = LIBM | vecmath.FAST
+    floats = all(program.type_of(output) == "f" for output in program.outputs)
+    short = len(program.instructions) <= _SHORT
+    return (
+        program.is_elementwise
+        and floats
+        and short
+        and not slow & {i.op for i in program.instructions}
+    )
+
+
+def symbol(program: Program, dtype: Float, *, behind: bool = False) -> str:
     """Return the name of the loop function."""
-    return f"{re.sub(r'[^A-Za-z0-9_]', '_', program.name)}_{dtype}"
+    name = re.sub(r"[^A-Za-z0-9_]", "_", program.name)
+    return f"{name}_{dtype}{'_behind' if behind else ''}"
 
 
-def emit_module(program: Program, dtype: Float, target: Target) -> str:
-    """Return the text of an LLVM module that holds the loop of a verified program."""
-    module = ir.Module(name=symbol(program, dtype))
+def emit_module(program: Program, dtype: Float, target: Target, *, behind: bool = False) -> str:
+    """Return the text of an LLVM module that holds the loop of a verified program.
+
+    With `behind`, outputs are aligned to whole vectors and stored past the caches.
+    """
+    name = symbol(program, dtype, behind=behind)
+    module = ir.Module(name=name)
     module.triple = target.triple
     signature = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
-    function = ir.Function(module, signature, symbol(program, dtype))
+    function = ir.Function(module, signature, name)
     # spilled vectors and constants are read back in one cache line each, not across two
     function.attributes.alignstack = target.vector_bits // 8
     table, count = function.args
@@ -95,7 +120,11 @@ def emit_module(program: Program, dtype: Float, target: Target) -> str:
     lanes = interleaved(program) * target.lanes(dtype)
     lookups = target.vector_bits == 512
     emitter = Emitter(builder, module, dtype, lanes, lookups, _called(program))
-    _Loop(program, emitter, table, count).emit()
+    loop = _Loop(program, emitter, table, count)
+    if behind:
+        loop.behind = module.add_metadata([ir.IntType(32)(1)])
+        loop.store_align = target.vector_bits // 8
+    loop.emit()
     return str(module)
 
 
@@ -123,7 +152,8 @@ class _Loop:
         sizes = [prod(operand.shape) for operand in program.operands]
         self.firsts = list(accumulate(sizes, initial=0))
         self.scalar = SCALARS[emitter.dtype]
-        self.align = ITEMSIZE[emitter.dtype]
+        self.align = self.store_align = ITEMSIZE[emitter.dtype]
+        self.behind: Any = None
         self.held: list[Value] = []
         sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
         self.shared = sines & cosines if emitter.has_sincos else set()
@@ -210,7 +240,10 @@ class _Loop:
     def store(self, value: Value, stream: int) -> None:
         """Write one vector of a stream; a boolean becomes the byte 0 or 1."""
         if value.type == self.emitter.vector:
-            self.builder.store(value, self.place(stream, self.scalar), align=self.align)
+            place = self.place(stream, self.scalar)
+            stored = self.builder.store(value, place, align=self.store_align)
+            if self.behind is not None:
+                stored.set_metadata("nontemporal", self.behind)
             return
         read = self.builder.zext(value, ir.VectorType(_BYTE, self.emitter.lanes))
         self.builder.store(read, self.place(stream, _BYTE), align=1)
