@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from codegen.llvm.ops import LIBM
 from codegen.program import Program
 
-__all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments"]
+__all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments", "narrowed"]
 
 type Call = Callable[..., Any]
 type Array = NDArray[Any]
@@ -224,18 +224,27 @@ def _turned(array: Array, core: int) -> Array:
     return array.transpose(*range(core, array.ndim), *range(core)) if array.ndim > core else array
 
 
-@dataclass(frozen=True)
-class Narrowed:
-    """Call a ufunc whose only loop is of float32, and cast wider arguments to it."""
+def narrowed(call: Call, ufunc: np.ufunc) -> Call:
+    """Return a call of a ufunc whose only loop is of float32 that casts wider arguments to it.
 
-    call: Call
-    types: str
+    Naming the loop, so that `casting="same_kind"` is what decides, takes longer than a call for
+    1,000 elements: it is done where there is no loop without.
+    """
+    direct, count = call is ufunc, ufunc.nin
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Ask for the loop by name, so that `casting="same_kind"` is what decides."""
-        if not kwargs.keys() & {"dtype", "signature"}:
-            kwargs["signature"] = self.types
-        return self.call(*args, **kwargs)
+    def run(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        try:
+            if direct and type(out) is np.ndarray and len(args) == count and not kwargs:
+                return call(*args, out)  # by position: a dictionary would cost as much again
+            if out is not None:  # of several results none is not taken for an array
+                kwargs["out"] = out
+            return call(*args, **kwargs)
+        except TypeError:
+            if kwargs.keys() & {"dtype", "signature"}:
+                raise
+            return call(*args, **kwargs, signature=ufunc.types[0])
+
+    return run
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Final
 import llvmlite.binding as llvm
 
 from codegen.llvm.driver import DRIVER, emit_driver
+from codegen.llvm.shared import emit_shared, needed
 from codegen.target import Target, host
 
 __all__ = ["Code", "assembly", "driver", "linked_object", "load", "object_code"]
@@ -66,15 +67,26 @@ class Code:
 
 
 def load(code: bytes, symbol: str, target: Target) -> Code:
-    """Put an object file into memory and find its function."""
+    """Put an object file into memory and find its function, with the shared ones that it calls."""
     target.require_host()
     _load_libm()
+    others = {name: _shared(name, target).address for name in needed(code) if name != symbol}
+    declarations = "\n".join(f'declare void @"{name}"()' for name in others)
     with _LOCK:
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine())
+        module = llvm.parse_assembly(declarations)
+        engine = llvm.create_mcjit_compiler(module, target.machine())
+        for name, address in others.items():
+            engine.add_global_mapping(module.get_function(name), address)
         with llvm.ObjectFileRef.from_data(code) as file:
             engine.add_object_file(file)
         engine.finalize_object()
         return Code(engine.get_function_address(symbol), engine)
+
+
+@cache
+def _shared(name: str, target: Target) -> Code:
+    """Compile a function that kernels call, once per process and target."""
+    return load(object_code(emit_shared(name, target), target), name, target)
 
 
 @cache

@@ -3,14 +3,14 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
-from codegen.calls import BatchLast, Named, Narrowed, Single, Sliced, WithoutArguments
+from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments, narrowed
 from codegen.engine import assembly
 from codegen.filled import Filled
 from codegen.guarded import guarded
@@ -34,7 +34,7 @@ MOST_OPERANDS: Final = 64  # NPY_MAXARGS
 _UNUSED: Final = Argument("unused")
 
 
-class Kernel:
+class Kernel(partial[Any]):
     """Machine code for a program, called like a NumPy ufunc.
 
     Broadcasting, `out=`, `where=`, `dtype=`, casting, scalars, strides and empty arrays are
@@ -48,8 +48,12 @@ class Kernel:
     that are no real numbers; `casting="unsafe"` takes what NumPy takes.
     """
 
-    # called without a Python frame, nor a look into a dictionary, which would cost as much again
-    __slots__ = ("__call__", "__dict__", "__weakref__")
+    # Python enters a `partial` in C and goes on to what it holds: half a call for 1,000 elements
+    # would go into a `__call__` of our own.
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make what `__init__` fills."""
+        return super().__new__(cls, _not_compiled)
 
     def __init__(
         self,
@@ -88,13 +92,8 @@ class Kernel:
         self._doc = doc
         self.__doc__ = f"{self.__name__}{self.__signature__}" + (f"\n\n{doc}" if doc else "")
         self.ufunc = self._compile()
-        # by the descriptor: a subclass may have a method of that name, which calls this one
-        Kernel.__call__.__set__(self, self._wrapped())  # type: ignore[attr-defined]
-
-    if TYPE_CHECKING:
-
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            """Evaluate the program for every element of the broadcast arguments."""
+        state: tuple[Any, ...] = self._wrapped(), (), {}, self.__dict__
+        super().__setstate__(state)  # type: ignore[misc]
 
     def __repr__(self) -> str:
         """Show name, arguments, results, float types and target."""
@@ -256,7 +255,7 @@ class Kernel:
         if self.batch_axis == -1 and not program.is_elementwise and program.arguments:
             call = BatchLast(call, self.ufunc, program)
         if self.dtype == "f32" and program.arguments:
-            call = Narrowed(call, self.ufunc.types[0])
+            call = narrowed(call, self.ufunc)
         if not program.arguments:
             call = WithoutArguments(call)
         if any(self.patterns):
@@ -268,6 +267,10 @@ class Kernel:
         if program.arguments:
             call = guarded(call, program, narrow=self.dtype == "f32")
         return call
+
+
+def _not_compiled(*args: Any, **kwargs: Any) -> Any:
+    raise TypeError("this kernel was never compiled")
 
 
 def float_name(dtype: Any) -> Float:

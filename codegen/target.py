@@ -1,8 +1,10 @@
 """`Target`: a machine that code is emitted for, as LLVM names it, and what the host can run."""
 
 import platform
+import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -10,12 +12,13 @@ import llvmlite.binding as llvm
 
 from rewrite.errors import TargetError
 
-__all__ = ["ITEMSIZE", "NAMES", "Float", "Target", "get", "host"]
+__all__ = ["ITEMSIZE", "NAMES", "Float", "Target", "cache_bytes", "get", "host"]
 
 type Float = Literal["f64", "f32"]
 
 ITEMSIZE: Final = MappingProxyType({"f64": 8, "f32": 4})
 
+_CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 _X86 = "x86_64-unknown-linux-gnu"
 _V3 = "avx avx2 fma bmi bmi2 f16c lzcnt movbe popcnt"  # what LLVM's x86-64-v3 has past the baseline
 # name: triple, CPU, vector bits, the features that emitted code relies on
@@ -98,6 +101,13 @@ def get(name: "str | Target" = "native") -> Target:
         raise TargetError(f"there is no target {name!r}; choices: {', '.join(NAMES)}")
     triple, cpu, bits, features = _ISAS[name]
     return Target(name, triple, cpu, ",".join(f"+{f}" for f in features.split()), bits)
+
+
+@cache
+def cache_bytes() -> int:
+    """Return the size of this machine's largest cache, or 32 MiB where the system does not say."""
+    sizes = [path.read_text().strip() for path in _CACHES.glob("index*/size")]
+    return max([int(s[:-1]) << 10 for s in sizes if re.fullmatch(r"\d+K", s)], default=32 << 20)
 
 
 @cache

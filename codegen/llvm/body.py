@@ -9,19 +9,21 @@ wherever it stands.
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import reduce
 from itertools import accumulate
 from math import prod
+from typing import Any
 
 from llvmlite import ir
 
+from codegen import vecmath
 from codegen.branches import Branch, Item, branches
 from codegen.instructions import INLINED
-from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
+from codegen.llvm.ops import LIBM, OPS, SCALARS, Emitter, Text, Value
+from codegen.llvm.shared import define_shared
 from codegen.program import Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
 
-__all__ = ["Stream", "emit_module", "interleaved", "streams", "symbol"]
+__all__ = ["Stream", "emit_module", "interleaved", "streams", "symbol", "waits_for_memory"]
 
 _POINTER = ir.PointerType()
 _INDEX = ir.IntType(64)
@@ -29,9 +31,17 @@ _BYTE = ir.IntType(8)
 # beyond this many, base pointers do not stay in the 16 general registers
 _HELD_POINTERS = 11
 _SINCOS = ("sin", "cos")
-_WINDOW = (150, 3000)
+_WINDOW = (80, 3000)
 """Bodies of fewer instructions overlap by themselves: an out-of-order core looks at some 300 at a
 time. Of more, compile time counts."""
+_SHORT = 60
+"""Instructions of a body that may wait for memory."""
+_CALLING = 400
+"""Of more instructions between calls, compile time counts."""
+_INLINED_AT_MOST = 500
+"""Where elementary functions are more instructions than these, they are called: compile time grows
+with each copy. Measured on Zen 4: 200 random operations are compiled in a third of the time, and
+take a tenth longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +67,52 @@ def interleaved(program: Program) -> int:
     """Return how many vectors a pass of the loop computes, op by op in turns.
 
     Where a body is longer than what the core sees of it at a time, its dependency chain is what it
-    waits for; two independent ones fill the gaps. Measured on Zen 4: Black-Scholes 10 % faster in
-    float64 and 20 % in float32, 200 random operations 10 and 17 %; short bodies gain nothing.
+    waits for; two independent ones fill the gaps. A called function has them to itself, and four
+    share what a call costs. Measured on Zen 4: two make Black-Scholes 10 % faster in float64 and 20
+    % in float32, four make 200 random operations 40 %; the shortest bodies gain nothing.
     """
     if not program.is_elementwise:
         return 1  # results of one point may be large: calls with few points are common
-    count = sum(INLINED.get(instruction.op, 1) for instruction in program.instructions)
-    return 2 if _WINDOW[0] < count <= _WINDOW[1] else 1
+    called = _called(program)
+    count = sum(1 if i.op in called else INLINED.get(i.op, 1) for i in program.instructions)
+    if called and count <= _CALLING:
+        return 4
+    return 2 if _WINDOW[0] < count <= _WINDOW[1] or called else 1
 
 
-def symbol(program: Program, dtype: Float) -> str:
+def waits_for_memory(program: Program) -> bool:
+    """Tell whether large arrays are what a program waits for, so that stores past caches pay.
+
+    Measured on Zen 4 at 10^7 elements of float64: they make a polynomial of degree 10 a fifth
+    faster and a rational function of two arguments a fifth; with an elementary function, nothing.
+    """
+    slow = LIBM | vecmath.FAST
+    floats = all(program.type_of(output) == "f" for output in program.outputs)
+    short = len(program.instructions) <= _SHORT
+    return (
+        program.is_elementwise
+        and floats
+        and short
+        and not slow & {i.op for i in program.instructions}
+    )
+
+
+def symbol(program: Program, dtype: Float, *, behind: bool = False) -> str:
     """Return the name of the loop function."""
-    return f"{re.sub(r'[^A-Za-z0-9_]', '_', program.name)}_{dtype}"
+    name = re.sub(r"[^A-Za-z0-9_]", "_", program.name)
+    return f"{name}_{dtype}{'_behind' if behind else ''}"
 
 
-def emit_module(program: Program, dtype: Float, target: Target, *, part: str | None = None) -> str:
+def emit_module(
+    program: Program, dtype: Float, target: Target, *, behind: bool = False, part: str | None = None
+) -> str:
     """Return the text of an LLVM module that holds the loop of a verified program.
 
-    As a `part`, which is then the loop's name, it can be linked with modules of other targets: its
-    functions say which machine they are for.
+    With `behind`, outputs are aligned to whole vectors and stored past the caches. As a `part`,
+    which is then the loop's name, it can be linked with modules of other targets: it has all that
+    it calls, and its functions say which machine they are for.
     """
-    module = ir.Module(name=part or symbol(program, dtype))
+    module = ir.Module(name=part or symbol(program, dtype, behind=behind))
     module.triple = target.triple
     signature = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
     function = ir.Function(module, signature, module.name)
@@ -87,11 +122,16 @@ def emit_module(program: Program, dtype: Float, target: Target, *, part: str | N
     table.name, count.name = "streams", "count"
     table.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    turns = interleaved(program)
-    uses = Counter(i.op for i in program.instructions for _ in range(turns))
-    emitter = Emitter(builder, module, dtype, target.lanes(dtype), target.vector_bits == 512, uses)
-    _Loop(program, emitter, table, count, turns).emit()
+    lanes = interleaved(program) * target.lanes(dtype)
+    lookups = target.vector_bits == 512
+    emitter = Emitter(builder, module, dtype, lanes, lookups, _called(program))
+    loop = _Loop(program, emitter, table, count)
+    if behind:
+        loop.behind = module.add_metadata([ir.IntType(32)(1)])
+        loop.store_align = target.vector_bits // 8
+    loop.emit()
     if part:
+        define_shared(module, target)
         _state_target(module, target)
     return str(module)
 
@@ -104,6 +144,14 @@ def _state_target(module: ir.Module, target: Target) -> None:
             set.update(function.attributes, stated)  # llvmlite's own `add` knows no such words
 
 
+def _called(program: Program) -> frozenset[str]:
+    """Return the functions that are called, not inlined: all of them or none."""
+    uses = Counter(instruction.op for instruction in program.instructions)
+    own = [op for op in uses if vecmath.supported(op, "f64")]
+    sizes = {op: uses[op] * INLINED[op] for op in own}
+    return frozenset(sizes) if sum(sizes.values()) > _INLINED_AT_MOST else frozenset()
+
+
 def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = [()]
     for size in shape:
@@ -114,24 +162,18 @@ def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 class _Loop:
     """One emission: the pointers, the induction variable, and the values so far."""
 
-    def __init__(
-        self, program: Program, emitter: Emitter, table: Value, count: Value, turns: int
-    ) -> None:
+    def __init__(self, program: Program, emitter: Emitter, table: Value, count: Value) -> None:
         self.program, self.emitter, self.builder = program, emitter, emitter.builder
         self.table, self.count = table, count
         sizes = [prod(operand.shape) for operand in program.operands]
         self.firsts = list(accumulate(sizes, initial=0))
         self.scalar = SCALARS[emitter.dtype]
-        self.align = ITEMSIZE[emitter.dtype]
+        self.align = self.store_align = ITEMSIZE[emitter.dtype]
+        self.behind: Any = None
         self.held: list[Value] = []
-        self.turns = turns
-        self.live: list[Value | None] = [None] * turns
-        """The lanes of each vector in which the values of the branch at work are needed."""
         sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
         self.shared = sines & cosines if emitter.has_sincos else set()
-        self.pairs: list[dict[tuple[int, ...], tuple[Value, Value]]] = [
-            {} for _ in range(self.turns)
-        ]
+        self.pairs: dict[tuple[int, ...], tuple[Value, Value]] = {}
 
     def emit(self) -> None:
         """Write the loop: values in program order, stores last, as `out=` may be an input."""
@@ -144,11 +186,9 @@ class _Loop:
         builder.position_at_end(loop)
         position = builder.phi(_INDEX, "i")
         position.add_incoming(_INDEX(0), entry)
-        lanes = self.emitter.lanes
-        more = [builder.add(position, _INDEX(turn * lanes)) for turn in range(1, self.turns)]
-        self.positions = [position, *more]
+        self.position = position
         self.compute()
-        following = builder.add(position, _INDEX(self.turns * lanes), "next")
+        following = builder.add(position, _INDEX(self.emitter.lanes), "next")
         position.add_incoming(following, builder.block)
         done = builder.append_basic_block("done")
         builder.cbranch(builder.icmp_unsigned("<", following, self.count), loop, done)
@@ -164,111 +204,96 @@ class _Loop:
             for component, value in enumerate(output.values):
                 stream = self.firsts[arguments + number] + component
                 places.setdefault(value, []).append(stream)
-        values: list[dict[int, Value]] = [{} for _ in range(self.turns)]
+        values: dict[int, Value] = {}
         for item in branches(self.program):
             self.item(item, values)
             if early and not isinstance(item, Branch):
                 for stream in places.get(item, ()):
-                    self.store(values[0][item], stream, 0)
+                    self.store(values[item], stream)
         for index, found in () if early else places.items():
             for stream in found:
-                for turn, own in enumerate(values):
-                    self.store(own[index], stream, turn)
+                self.store(values[index], stream)
 
-    def item(self, item: Item, values: list[dict[int, Value]]) -> None:
-        """Write a value of each vector in turns, or a branch around several."""
+    def item(self, item: Item, values: dict[int, Value]) -> None:
+        """Write a value, or a branch around several."""
         if isinstance(item, Branch):
             self.branch(item, values)
-            return
-        for turn, own in enumerate(values):
-            own[item] = self.value(self.program.instructions[item], own, turn)
+        else:
+            values[item] = self.value(self.program.instructions[item], values)
 
-    def branch(self, branch: Branch, values: list[dict[int, Value]]) -> None:
+    def branch(self, branch: Branch, values: dict[int, Value]) -> None:
         """Write values that are left out where no lane needs them; zeros stand for them then."""
-        builder = self.builder
+        builder, emitter = self.builder, self.emitter
         head, inside = builder.block, builder.append_basic_block("side")
         after = builder.append_basic_block("after")
-        builder.cbranch(self.any_lane(branch, values), inside, after)
+        mask = values[branch.condition]
+        mask = mask if branch.when else builder.not_(mask)
+        packed = ir.IntType(emitter.lanes)
+        some = builder.icmp_unsigned("!=", builder.bitcast(mask, packed), packed(0))
+        builder.cbranch(some, inside, after)
         builder.position_at_end(inside)
-        outside, around = [dict(pairs) for pairs in self.pairs], self.live
-        self.live = [self.lanes(branch, *both) for both in zip(values, self.live, strict=True)]
+        outside, around = dict(self.pairs), emitter.live
+        emitter.live = mask if around is None else builder.and_(mask, around)
         for item in branch.items:
             self.item(item, values)
         # what was computed in here may not be used after it
-        self.pairs, self.live = outside, around
+        self.pairs, emitter.live = outside, around
         last = builder.block
         builder.branch(after)
         builder.position_at_end(after)
-        for own in values:
-            for index in branch.results:
-                merged = builder.phi(own[index].type)
-                merged.add_incoming(own[index], last)
-                merged.add_incoming(Text(own[index].type, "zeroinitializer"), head)
-                own[index] = merged
+        for index in branch.results:
+            merged = builder.phi(values[index].type)
+            merged.add_incoming(values[index], last)
+            merged.add_incoming(Text(values[index].type, "zeroinitializer"), head)
+            values[index] = merged
 
-    def lanes(self, branch: Branch, values: dict[int, Value], live: Value | None) -> Value:
-        """Return the lanes in which a branch's condition and all around it hold."""
-        mask = values[branch.condition]
-        mask = mask if branch.when else self.builder.not_(mask)
-        return mask if live is None else self.builder.and_(mask, live)
-
-    def any_lane(self, branch: Branch, values: list[dict[int, Value]]) -> Value:
-        """Tell whether a lane of the vectors has the branch's condition."""
-        builder, bits = self.builder, ir.IntType(self.emitter.lanes)
-        masks = [builder.bitcast(own[branch.condition], bits) for own in values]
-        if branch.when:
-            return builder.icmp_unsigned("!=", reduce(builder.or_, masks), bits(0))
-        return builder.icmp_unsigned("!=", reduce(builder.and_, masks), bits(-1))
-
-    def value(self, instruction: Instruction, values: dict[int, Value], turn: int) -> Value:
-        """Write one instruction on one of the vectors."""
+    def value(self, instruction: Instruction, values: dict[int, Value]) -> Value:
+        """Write one instruction."""
         payload = instruction.payload
         if isinstance(payload, tuple):
-            return self.load(self.firsts[payload[0]] + payload[1], instruction.type, turn)
+            return self.load(self.firsts[payload[0]] + payload[1], instruction.type)
         if isinstance(payload, bool):
             return self.emitter.truth(payload)
         if payload is not None:
             return self.emitter.splat(payload.f64 if self.emitter.dtype == "f64" else payload.f32)
         if instruction.op in _SINCOS and instruction.args in self.shared:
-            return self.sine_or_cosine(instruction, values, turn)
-        self.emitter.live = self.live[turn]
+            return self.sine_or_cosine(instruction, values)
         return OPS[instruction.op](self.emitter, *(values[arg] for arg in instruction.args))
 
-    def sine_or_cosine(
-        self, instruction: Instruction, values: dict[int, Value], turn: int
-    ) -> Value:
+    def sine_or_cosine(self, instruction: Instruction, values: dict[int, Value]) -> Value:
         """Take one of a pair that is computed together: the same bits as apart, half the work."""
-        pairs = self.pairs[turn]
-        if instruction.args not in pairs:
-            self.emitter.live = self.live[turn]
-            pairs[instruction.args] = self.emitter.sincos(values[instruction.args[0]])
-        return pairs[instruction.args][_SINCOS.index(instruction.op)]
+        if instruction.args not in self.pairs:
+            self.pairs[instruction.args] = self.emitter.sincos(values[instruction.args[0]])
+        return self.pairs[instruction.args][_SINCOS.index(instruction.op)]
 
     def load_pointer(self, stream: int) -> Value:
         """Read the base of a stream from the table."""
         place = self.builder.gep(self.table, [_INDEX(stream)], source_etype=_POINTER)
         return self.builder.load(place, typ=_POINTER, name=f"stream{stream}.")
 
-    def place(self, stream: int, scalar: ir.Type, turn: int) -> Value:
+    def place(self, stream: int, scalar: ir.Type) -> Value:
         """Return where a vector of a stream lies."""
         base = self.held[stream] if self.held else self.load_pointer(stream)
-        return self.builder.gep(base, [self.positions[turn]], source_etype=scalar)
+        return self.builder.gep(base, [self.position], source_etype=scalar)
 
-    def load(self, stream: int, kind: str, turn: int) -> Value:
+    def load(self, stream: int, kind: str) -> Value:
         """Read one vector of a stream; a boolean is a byte."""
         builder = self.builder
         if kind == "f":
-            place = self.place(stream, self.scalar, turn)
+            place = self.place(stream, self.scalar)
             return builder.load(place, typ=self.emitter.vector, align=self.align)
         vector = ir.VectorType(_BYTE, self.emitter.lanes)
-        read = builder.load(self.place(stream, _BYTE, turn), typ=vector, align=1)
+        read = builder.load(self.place(stream, _BYTE), typ=vector, align=1)
         zero = Text(vector, "zeroinitializer")
         return builder.icmp_unsigned("!=", read, zero)
 
-    def store(self, value: Value, stream: int, turn: int) -> None:
+    def store(self, value: Value, stream: int) -> None:
         """Write one vector of a stream; a boolean becomes the byte 0 or 1."""
         if value.type == self.emitter.vector:
-            self.builder.store(value, self.place(stream, self.scalar, turn), align=self.align)
+            place = self.place(stream, self.scalar)
+            stored = self.builder.store(value, place, align=self.store_align)
+            if self.behind is not None:
+                stored.set_metadata("nontemporal", self.behind)
             return
         read = self.builder.zext(value, ir.VectorType(_BYTE, self.emitter.lanes))
-        self.builder.store(read, self.place(stream, _BYTE, turn), align=1)
+        self.builder.store(read, self.place(stream, _BYTE), align=1)

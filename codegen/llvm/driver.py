@@ -4,6 +4,7 @@ Written once in LLVM and compiled once per process. Contiguous operands go to th
 are; broadcast ones are splat into a buffer, strided ones are packed into and out of buffers chunk
 by chunk, and a remainder of less than a vector goes through buffers whose dead lanes repeat a
 live one. So strides, lengths and alignment choose what is copied, never how a value is computed.
+Results larger than the caches go past them, by the loop's second body, where they are aligned.
 
 It also runs the body in the default floating-point environment (round to nearest, subnormals
 kept, no traps) and restores the caller's afterwards, with the flags that NumPy reads: a kernel
@@ -50,6 +51,10 @@ class LoopData(ctypes.Structure):
     _fields_ = (
         ("body", ctypes.c_void_p),
         ("table", ctypes.c_void_p),
+        # the body whose stores go past the caches, or none, and from how many elements on
+        ("behind", ctypes.c_void_p),
+        ("large", ctypes.c_int64),
+        ("register_bytes", ctypes.c_int64),
         *((name, ctypes.c_int64) for name in ("streams", "inputs", "lanes", "chunk", "scratch")),
         # 1 for two inputs and one output: NumPy's reduce and accumulate feed results back
         ("feedback", ctypes.c_int64),
@@ -58,7 +63,7 @@ class LoopData(ctypes.Structure):
 
 _ENTRY = ir.LiteralStructType([I64] * len(Entry._fields_))
 _BODY = ir.FunctionType(VOID, [POINTER, I64]).as_pointer()
-_DATA = ir.LiteralStructType([_BODY, POINTER, *[I64] * (len(LoopData._fields_) - 2)])
+_DATA = ir.LiteralStructType([_BODY, POINTER, _BODY, *[I64] * (len(LoopData._fields_) - 3)])
 _DATA_PLACES = {field[0]: place for place, field in enumerate(LoopData._fields_)}
 _ENTRY_PLACES = {field[0]: place for place, field in enumerate(Entry._fields_)}
 
@@ -117,15 +122,21 @@ class _Feed:
         self.strides = self.code.at(self.bases, bytes_each)
         self.feeds_back = self.feedback()
         self.prepare()
-        self.chunks()
+        apart = self.misaligned()
+        behind = self.past_the_caches(apart)
+        self.chunks(apart, behind)
+        if not str(module.triple).startswith("aarch64"):
+            with self.code.if_then(behind, likely=False):
+                fence = ir.Function(module, ir.FunctionType(VOID, []), "llvm.x86.sse.sfence")
+                self.code.call(fence, [])
         self.code.ret_void()
 
     def read_data(self) -> None:
         """Read the loop's description."""
         code = self.code
-        names = ("body", "table", "streams", "inputs", "lanes", "chunk")
+        names = ("body", "behind", "table", "streams", "inputs", "lanes", "chunk")
         values = [code.field(self.data, _DATA, _DATA_PLACES[name]) for name in names]
-        self.body, self.table, self.total, self.inputs, self.lanes, self.chunk = values
+        self.body, self.behind, self.table, self.total, self.inputs, self.lanes, self.chunk = values
         self.room = code.mul(self.chunk, I64(8))
         self.mask = code.neg(self.lanes)
 
@@ -189,7 +200,7 @@ class _Feed:
             code.store(base, code.slot(self.bases, stream))
             code.store(stride, code.slot(self.strides, stream))
             with code.if_else(code.equal(stride, size)) as (straight, other):
-                with straight, code.if_then(code.less(stream, self.inputs)):
+                with straight, code.if_then(code.less(I64(1), size)):
                     code.store(code.ptrtoint(base, I64), self.anchor)
                     code.store(size, self.anchor_size)
                 with other:
@@ -206,10 +217,27 @@ class _Feed:
         constant = code.and_(code.equal(stride, I64(0)), code.less(stream, self.inputs))
         return code.and_(constant, code.not_(self.feeds_back))
 
-    def chunks(self) -> None:
+    def past_the_caches(self, apart: ir.Value) -> ir.Value:
+        """Tell whether stores may go past the caches: enough of them, each to whole lines."""
+        code = self.code
+        flag = code.alloca(I1)
+        code.store(I1(0), flag)
+        large = code.field(self.data, _DATA, _DATA_PLACES["large"])
+        last = code.field(self.data, _DATA, _DATA_PLACES["register_bytes"])
+        enough = code.less(large, self.count)
+        with code.if_then(code.and_(enough, code.not_(self.feeds_back)), likely=False):
+            code.store(I1(1), flag)
+            with code.counted(self.inputs, self.total) as stream:
+                size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
+                start = code.add(code.read(self.bases, stream), code.mul(apart, size))
+                off = code.and_(start, code.sub(last, I64(1)))
+                straight = code.and_(code.equal(off, I64(0)), code.equal(stride, size))
+                code.store(code.and_(code.load(flag, typ=I1), straight), flag)
+        return code.load(flag, typ=I1)
+
+    def chunks(self, apart: ir.Value, behind: ir.Value) -> None:
         """Run the body over whole vectors, and at last over the remainder."""
         code = self.code
-        apart = self.misaligned()
         first = code.select(code.equal(apart, I64(0)), self.most, apart)
         before, head = code.block, code.append_basic_block("chunk")
         code.branch(head)
@@ -224,7 +252,8 @@ class _Feed:
         with code.counted(I64(0), self.total) as stream:
             self.bring(stream, done, length, short)
         rounded = code.select(short, self.lanes, whole)
-        code.call(self.body, [self.pointers, rounded])
+        past = code.and_(behind, code.not_(short))
+        code.call(code.select(past, self.behind, self.body), [self.pointers, rounded])
         with code.counted(self.inputs, self.total) as stream:
             self.take_back(stream, done, length, short)
         following = code.add(done, length)
@@ -235,10 +264,10 @@ class _Feed:
         code.position_at_end(after)
 
     def misaligned(self) -> ir.Value:
-        """Count the elements before the first whole vector in memory of a contiguous input.
+        """Count the elements before the first whole vector in memory of the last contiguous stream.
 
         In a long call they go first and alone: NumPy's arrays often are misaligned all alike, and
-        a vector that crosses cache lines costs twice.
+        a vector that crosses cache lines costs twice, most of all where it is stored.
         """
         code = self.code
         start, size = code.load(self.anchor, typ=I64), code.load(self.anchor_size, typ=I64)

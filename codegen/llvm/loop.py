@@ -6,14 +6,22 @@ from collections.abc import Callable
 from typing import Final
 
 from codegen.engine import Code, load, object_code
-from codegen.llvm.body import Stream, emit_module, interleaved, streams, symbol
+from codegen.llvm.body import (
+    Stream,
+    emit_module,
+    interleaved,
+    streams,
+    symbol,
+    waits_for_memory,
+)
 from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
 from codegen.program import Program
-from codegen.target import Float, Target
+from codegen.target import Float, Target, cache_bytes
 
 __all__ = ["Loop", "loop_data", "stream_table"]
 
 _TYPE_NUMBERS: Final = {"b": 0, "f32": 11, "f64": 12}  # NPY_BOOL, NPY_FLOAT, NPY_DOUBLE
+_NEVER: Final = 1 << 62
 _BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 
 
@@ -32,6 +40,11 @@ class Loop:
             self.data.body = ctypes.cast(self._stub, ctypes.c_void_p).value
         else:
             self._code.compile()
+        if waits_for_memory(program) and target.triple.startswith("x86"):
+            self._past = _LazyCode(program, dtype, target, self.data, len(parts), behind=True)
+            self._past_stub = _BODY(self._past.first_call)
+            self.data.behind = ctypes.cast(self._past_stub, ctypes.c_void_p).value
+            self.data.large = cache_bytes() // sum(part.itemsize for part in parts)
 
     @property
     def is_compiled(self) -> bool:
@@ -48,21 +61,28 @@ class _LazyCode:
     """Compiles on the first call. It does not refer to the stub, so no cycle keeps code alive."""
 
     def __init__(
-        self, program: Program, dtype: Float, target: Target, data: LoopData, total: int
-    ) -> None:
+        self, program: Program, dtype: Float, target: Target, data: LoopData, total: int, *,
+        behind: bool = False,
+    ) -> None:  # fmt: skip
         self.program, self.dtype, self.target = program, dtype, target
-        self.data, self.total = data, total
+        self.data, self.total, self.behind = data, total, behind
         self.code: Code | None = None
         self.lock = threading.Lock()
+
+    @property
+    def place(self) -> str:
+        """The field of the loop's description that the code belongs to."""
+        return "behind" if self.behind else "body"
 
     def compile(self) -> None:
         """Make the code and let the driver find it; a second thread waits for the first."""
         with self.lock:
             if self.code is None:
-                text = emit_module(self.program, self.dtype, self.target)
+                text = emit_module(self.program, self.dtype, self.target, behind=self.behind)
                 compiled = object_code(text, self.target)
-                self.code = load(compiled, symbol(self.program, self.dtype), self.target)
-                self.data.body = self.code.address
+                name = symbol(self.program, self.dtype, behind=self.behind)
+                self.code = load(compiled, name, self.target)
+                setattr(self.data, self.place, self.code.address)
 
     def first_call(self, pointers: int, count: int) -> None:
         """Stand in for the body until it is compiled.
@@ -74,7 +94,7 @@ class _LazyCode:
         except BaseException:
             self._fill_nan(pointers, count)
             raise
-        body: Callable[[int, int], None] = _BODY(self.data.body)
+        body: Callable[[int, int], None] = _BODY(getattr(self.data, self.place))
         body(pointers, count)
 
     def _fill_nan(self, pointers: int, count: int) -> None:
@@ -111,6 +131,8 @@ def loop_data(
     binary = program.is_elementwise and (len(program.arguments), len(program.outputs)) == (2, 1)
     return LoopData(
         table=ctypes.addressof(table),
+        large=_NEVER,
+        register_bytes=target.vector_bits // 8,
         streams=len(parts),
         inputs=inputs,
         lanes=lanes,

@@ -7,13 +7,14 @@ is exact. Single precision calls the double function and rounds once: within 0.5
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from llvmlite import ir
 
 from codegen import vecmath
+from codegen.llvm.shared import declared
 from codegen.target import Float
 
 __all__ = ["LIBM", "OPS", "SCALARS", "Emitter", "Text", "Value"]
@@ -48,8 +49,8 @@ class Emitter:
     lanes: int
     lookups: bool = False
     """Whether the target looks up tables in registers."""
-    uses: dict[str, int] = field(default_factory=dict)
-    """How often each op is written: a function used often is called, not inlined."""
+    called: frozenset[str] = frozenset()
+    """Functions that are called, not inlined: their code is shared."""
     live: Value | None = None
     """The lanes whose results are used; None is all."""
 
@@ -82,16 +83,14 @@ class Emitter:
         return known
 
     def elementary(self, name: str, *args: Value) -> Value:
-        """Evaluate an elementary function: in place, or by a call where it is used often."""
+        """Evaluate an elementary function: in place, or by a call."""
         own = vecmath.supported(name, self.dtype)
-        if own and self.uses.get(name, 0) <= _INLINE_LIMIT:
+        if own and name not in self.called:
             return vecmath.emit(name, self.builder, args, lookups=self.lookups, live=self.live)
-        outlined, inner = self.outlined(name, self.vector, len(args))
-        if inner and own:
-            inner.ret(vecmath.emit(name, inner, outlined.args, lookups=self.lookups))
-        elif inner:
-            inner.ret(_per_lane(inner, self, name, outlined.args))
-        return self.builder.call(outlined, self.harmless(name, args))
+        if own:
+            function = declared(self.module, name, self.vector, len(args))
+            return self.builder.call(function, self.harmless(name, args))
+        return self.builder.call(self.per_lane(name, len(args)), args)
 
     def harmless(self, name: str, args: Sequence[Value]) -> Sequence[Value]:
         """Return arguments that send no unused lane of a called function the rare, slow way."""
@@ -107,35 +106,23 @@ class Emitter:
 
     def sincos(self, x: Value) -> tuple[Value, Value]:
         """Evaluate sine and cosine with one range reduction; the bits are as apart."""
-        if self.uses["sin"] <= _INLINE_LIMIT:
+        if "sin" not in self.called:
             return vecmath.emit_sincos(self.builder, x, live=self.live)
-        both = ir.LiteralStructType([self.vector, self.vector])
-        outlined, inner = self.outlined("sincos", both, 1)
-        if inner:
-            made = ir.Constant(both, ir.Undefined)
-            for place, value in enumerate(vecmath.emit_sincos(inner, outlined.args[0])):
-                made = inner.insert_value(made, value, place)
-            inner.ret(made)
-        result = self.builder.call(outlined, self.harmless("sincos", [x]))
+        function = declared(self.module, "sincos", self.vector, 1)
+        result = self.builder.call(function, self.harmless("sincos", [x]))
         first, second = (self.builder.extract_value(result, place) for place in (0, 1))
         return first, second
 
-    def outlined(
-        self, name: str, result: ir.Type, arity: int
-    ) -> tuple[ir.Function, ir.IRBuilder | None]:
-        """Return a function of this module, and the first time a builder to write it with."""
+    def per_lane(self, name: str, arity: int) -> ir.Function:
+        """Return a function of this module that calls the C library for each lane."""
         full = f"{name}.v{self.lanes}"
         known = self.module.globals.get(full)
-        if known is not None:
-            return known, None
-        signature = ir.FunctionType(result, [self.vector] * arity)
-        made = ir.Function(self.module, signature, full)
-        made.linkage = "internal"
-        return made, ir.IRBuilder(made.append_basic_block("entry"))
-
-
-# past this many uses the code of a function is shared: compile time grows with every copy
-_INLINE_LIMIT = 8
+        if known is None:
+            known = self.function(full, arity)
+            known.linkage = "internal"
+            inner = ir.IRBuilder(known.append_basic_block("entry"))
+            inner.ret(_per_lane(inner, self, name, known.args))
+        return known
 
 
 def _per_lane(builder: ir.IRBuilder, emitter: Emitter, name: str, args: list[Value]) -> Value:

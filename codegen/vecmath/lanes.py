@@ -94,16 +94,41 @@ class Lanes(Vector):
 
     def looked_up(self, table: Sequence[float], index: ir.Value) -> ir.Value:
         """Take of 16 numbers those that the low bits of an index name, in registers (AVX-512)."""
+        lanes = 512 // self.format.bits
+        parts = [
+            self._register_lookup(table, self._part(index, at, lanes))
+            for at in range(0, self.count, lanes)
+        ]
+        while len(parts) > 1:
+            parts = [self._joined(*parts[at : at + 2]) for at in range(0, len(parts), 2)]
+        return parts[0]
+
+    def _register_lookup(self, table: Sequence[float], index: ir.Value) -> ir.Value:
+        lanes = 512 // self.format.bits
+        kind = ir.VectorType(self.type.element, lanes)
         first, *second = (
-            ir.Constant(self.type, list(table[at : at + self.count]))
-            for at in range(0, 16, self.count)
+            ir.Constant(kind, list(table[at : at + lanes])) for at in range(0, 16, lanes)
         )
         names = {32: "llvm.x86.avx512.permvar.sf.512", 64: "llvm.x86.avx512.vpermi2var.pd.512"}
         name, args = names[self.format.bits], [first, index, *second]
-        signature = ir.FunctionType(self.type, [arg.type for arg in args])
+        signature = ir.FunctionType(kind, [arg.type for arg in args])
         module = self.builder.module
         function = module.globals.get(name) or ir.Function(module, signature, name)
         return self.builder.call(function, args)
+
+    def _part(self, a: ir.Value, start: int, count: int) -> ir.Value:
+        """Return some lanes of a wider vector."""
+        if count == a.type.count:
+            return a
+        return self._shuffled(a, ir.Constant(a.type, ir.Undefined), range(start, start + count))
+
+    def _joined(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """Return the lanes of two vectors as one."""
+        return self._shuffled(a, b, range(2 * a.type.count))
+
+    def _shuffled(self, a: ir.Value, b: ir.Value, lanes: range) -> ir.Value:
+        kind = ir.VectorType(ir.IntType(32), len(lanes))
+        return self.builder.shuffle_vector(a, b, ir.Constant(kind, list(lanes)))
 
     def power_of_two(self, k: ir.Value) -> ir.Value:
         """2**k from the low bits of `k`; the result must be normal."""

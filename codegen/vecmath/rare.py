@@ -6,6 +6,8 @@ from llvmlite import ir
 
 from codegen.vecmath.vector import Vector
 
+PREFIX = "rewrite.libm."
+
 
 def any_lane(v: Vector, mask: ir.Value) -> ir.Value:
     """Return an i1: is some lane of the mask set."""
@@ -46,8 +48,8 @@ def through_libm(
     mask = v.alive(mask)
 
     def repair() -> ir.Value:
-        function = _libm_loop(v, name, len(args))
-        width = ir.IntType(max(64, v.count))
+        function = declare_loop(v.builder.module, name, v.type, len(args))
+        width = _mask_word(v.type)
         packed = v.builder.bitcast(mask, ir.IntType(v.count))
         if v.count < 64:
             packed = v.builder.zext(packed, width)
@@ -56,21 +58,29 @@ def through_libm(
     return _rarely(v, mask, usual, repair)
 
 
-def _libm_loop(v: Vector, name: str, arity: int) -> ir.Function:
-    """Return this module's out-of-line loop over lanes that calls the scalar function."""
-    module = v.builder.module
-    own_name = f"vecmath.{name}.{v.shape}"
-    known = module.globals.get(own_name)
-    if known is not None:
-        return known
-    width = ir.IntType(max(64, v.count))
-    loop_type = ir.FunctionType(v.type, [v.type] * (arity + 1) + [width])
-    function = ir.Function(module, loop_type, own_name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    function.attributes.add("cold")
-    *vectors, mask = function.args
+def declare_loop(module: ir.Module, name: str, vector: ir.VectorType, arity: int) -> ir.Function:
+    """Declare the loop over lanes that calls a scalar function; `define_loop` writes it."""
+    word = "f64" if isinstance(vector.element, ir.DoubleType) else "f32"
+    full = f"{PREFIX}{name}.v{vector.count}{word}"
+    known = module.globals.get(full)
+    if known is None:
+        loop_type = ir.FunctionType(vector, [vector] * (arity + 1) + [_mask_word(vector)])
+        known = ir.Function(module, loop_type, full)
+        known.attributes.add("cold")
+    return known
+
+
+def _mask_word(vector: ir.VectorType) -> ir.IntType:
+    return ir.IntType(max(64, int(vector.count)))
+
+
+def define_loop(function: ir.Function) -> None:
+    """Write a loop over lanes that `through_libm` has declared; it never is inlined."""
+    name = function.name.removeprefix(PREFIX).partition(".")[0]
     b = ir.IRBuilder(function.append_basic_block("entry"))
+    v = Vector(b, function.args[0])
+    width = _mask_word(v.type)
+    *vectors, mask = function.args
     head, call, tail, done = (
         function.append_basic_block(label) for label in ("head", "call", "tail", "done")
     )
@@ -96,7 +106,6 @@ def _libm_loop(v: Vector, name: str, arity: int) -> ir.Function:
     b.ret(b.load(slots[-1]))
     lane.add_incoming(ir.Constant(width, 0), entry)
     lane.add_incoming(following, tail)
-    return function
 
 
 def _scalar_call(v: Vector, b: ir.IRBuilder, name: str, args: list[ir.Value]) -> ir.Value:

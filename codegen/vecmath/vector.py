@@ -76,7 +76,7 @@ class Vector:
         self.type = like.type
         self.count = int(like.type.count)
         self.format = F64 if isinstance(like.type.element, ir.DoubleType) else F32
-        self.lookups = lookups and self.count * self.format.bits == 512
+        self.lookups = lookups and self.count * self.format.bits % 512 == 0
         """Whether tables of 16 numbers can be looked up in registers: by AVX-512 alone."""
         self.int_type = ir.VectorType(ir.IntType(self.format.bits), self.count)
         self.mask_type = ir.VectorType(ir.IntType(1), self.count)

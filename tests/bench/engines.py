@@ -12,17 +12,20 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 import types
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numpy as np
-from formulas import Formula, written
+from formulas import Formula, generated, written
 
 import rewrite as rw
 
-__all__ = ["ENGINES", "Unavailable"]
+__all__ = ["ENGINES", "MEASURES", "THREADED", "Unavailable"]
 
 type Made = tuple[Callable[[], Any], Callable[[], Any]]
 
@@ -38,23 +41,26 @@ def _module(name: str) -> Any:
         raise Unavailable(name) from error
 
 
+def compiled(formula: Formula, math_mode: str, dtype: Any, threads: int) -> Any:
+    """Return this project's kernel of a formula."""
+    symbols = [
+        rw.symbol(name, low=low, high=high) for name, (low, high) in formula.arguments.items()
+    ]
+    names = types.SimpleNamespace(
+        **{n: getattr(rw, n) for n in "exp sin cos log sqrt tanh erf atan2".split()},
+        pow=lambda a, b: a**b,
+    )  # fmt: skip
+    return rw.compile(
+        symbols, formula.function(names, *symbols), math=math_mode, dtype=dtype, parallel=threads
+    )
+
+
 def ours(math_mode: str) -> Callable[..., Made]:
     """Return a maker of this project's kernels."""
 
     def make(formula: Formula, data: list[Any], threads: int) -> Made:
-        arrays = [a for a in data if isinstance(a, np.ndarray)]
-        symbols = [
-            rw.symbol(name, low=low, high=high) for name, (low, high) in formula.arguments.items()
-        ]
-        names = types.SimpleNamespace(
-            **{n: getattr(rw, n) for n in "exp sin cos log sqrt tanh erf atan2".split()},
-            pow=lambda a, b: a**b,
-        )  # fmt: skip
-        kernel = rw.compile(
-            symbols, formula.function(names, *symbols), math=math_mode, dtype=arrays[0].dtype,
-            parallel=threads,
-        )  # fmt: skip
-        out = np.empty_like(arrays[0])
+        kernel = compiled(formula, math_mode, data[0].dtype, threads)
+        out = np.empty_like(data[0])
         return lambda: kernel(*data, out=out), lambda: out
 
     return make
@@ -222,18 +228,76 @@ def gcc(formula: Formula, data: list[Any], threads: int) -> Made:
         "-lmvec",
         "-lm",
     ]
+    _run(command)
+    function = ctypes.CDLL(str(folder / "kernel.so")).kernel
+    out = np.empty_like(data[0])
+    args = _in_c(data, out)
+    return lambda: function(*args), lambda: out
+
+
+def _run(command: list[str]) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Unavailable("gcc") from error
-    function = ctypes.CDLL(str(folder / "kernel.so")).kernel
-    scalar = ctypes.c_float if single else ctypes.c_double
-    out = np.empty_like(data[0])
+        raise Unavailable("gcc is missing or fails") from error
+
+
+def _in_c(data: list[Any], out: Any) -> list[Any]:
+    """Return the arguments of a function in C: addresses, scalars, the count."""
+    scalar = ctypes.c_float if out.dtype == np.float32 else ctypes.c_double
     args: list[Any] = [
         scalar(a) if np.ndim(a) == 0 else ctypes.c_void_p(a.ctypes.data) for a in data
     ]
-    args += [ctypes.c_void_p(out.ctypes.data), ctypes.c_long(len(out))]
-    return lambda: function(*args), lambda: out
+    return [*args, ctypes.c_void_p(out.ctypes.data), ctypes.c_long(len(out))]
+
+
+@cache
+def _reference(single: bool) -> tuple[ctypes.CDLL, ...]:
+    """Compile `reference.c`, with one, two and four vectors in turns."""
+    if not llvmlite.binding.get_host_cpu_features().get("avx512dq", False):
+        raise Unavailable("this machine has no AVX-512")
+    folder = Path(tempfile.mkdtemp())
+    (folder / "generated.h").write_text(generated())
+    source = str(Path(__file__).parent / "reference.c")
+    flags = ["-O3", "-march=native", "-shared", "-fPIC", f"-I{folder}"]
+    flags += ["-DSINGLE"] if single else []
+    made = []
+    for turns in (1, 2, 4):
+        binary = f"{folder}/turns{turns}.so"
+        _run(["gcc", *flags, f"-DTURNS={turns}", source, "-o", binary])
+        made.append(ctypes.CDLL(binary))
+    return tuple(made)
+
+
+def _fastest(name: str, data: list[Any], out: Any) -> Made:
+    """Return the fastest of a function's variants, those with stores past the caches too."""
+    args = _in_c(data, out)
+    best, chosen = math.inf, None
+    for library in _reference(out.dtype == np.float32):
+        for variant in (name, f"{name}_behind"):
+            function = getattr(library, variant)
+            count = max(1, 100_000 // len(out))
+            for _ in range(12):
+                begin = time.perf_counter()
+                for _ in range(count):
+                    function(*args)
+                if time.perf_counter() - begin < best:
+                    best, chosen = time.perf_counter() - begin, function
+    assert chosen is not None
+    return lambda: chosen(*args), lambda: out
+
+
+def reference(formula: Formula, data: list[Any], threads: int) -> Made:
+    """Make the kernel by hand of `reference.c`."""
+    return _fastest(formula.name, data, np.empty_like(data[0]))
+
+
+def scale(formula: Formula, data: list[Any], threads: int) -> Made:
+    """Make the loop that only moves memory, over as many streams."""
+    arrays = [a for a in data if np.ndim(a)]
+    if len(arrays) > 3:
+        raise Unavailable("there is a loop for at most three inputs")
+    return _fastest(f"scale{len(arrays)}", arrays, np.empty_like(data[0]))
 
 
 ENGINES: dict[str, Callable[..., Made]] = {
@@ -245,12 +309,16 @@ ENGINES: dict[str, Callable[..., Made]] = {
     "numba": numba(False),
     "jax": jax,
     "gcc -O3 -ffast-math": gcc,
+    "C by hand": reference,
+    "scale loop": scale,
     "symengine": symengine,
     "numexpr": numexpr,
     "numpy": numpy_,
     "sympy": sympy,
 }
 """By name; the first is what the ratios are of."""
+MEASURES = ("C by hand", "scale loop")
+"""No peers, but what the machine can do."""
 THREADED = ("rewrite fast", "rewrite guarded", "numba fastmath", "numexpr", "jax")
 
 
@@ -261,7 +329,6 @@ def serve() -> None:
     """
     import json
     import sys
-    import time
     import warnings
 
     from formulas import KERNELS, inputs

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["KERNELS", "Formula", "Written", "inputs", "written"]
+__all__ = ["KERNELS", "Formula", "Written", "generated", "inputs", "written"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Written:
 
     def _with(self, sign: str, other: Any, swapped: bool = False) -> "Written":
         left, right = (other, self) if swapped else (self, other)
-        return self.pen.note(f"{self.pen.word(left)} {sign} {self.pen.word(right)}")
+        return self.pen.joined(sign, self.pen.word(left), self.pen.word(right))
 
     def __add__(self, other: Any) -> "Written":
         return self._with("+", other)
@@ -159,7 +159,7 @@ class Written:
         return self._with("/", other)
 
     def __neg__(self) -> "Written":
-        return self.pen.note(f"-{self.text}")
+        return self.pen.negated(self.text)
 
     def __pow__(self, n: int) -> "Written":
         found = self
@@ -171,6 +171,8 @@ class Written:
 
 class Pen:
     """A namespace of functions that write lines of C."""
+
+    kind = "real"
 
     def __init__(self, single: bool) -> None:
         self.single, self.lines = single, list[str]()
@@ -184,13 +186,57 @@ class Pen:
     def note(self, text: str) -> Written:
         """Write a line and return its name."""
         name = f"v{len(self.lines)}"
-        self.lines.append(f"    const real {name} = {text};")
+        self.lines.append(f"    const {self.kind} {name} = {text};")
         return Written(name, self)
+
+    def joined(self, sign: str, left: str, right: str) -> Written:
+        """Write an operation on two."""
+        return self.note(f"{left} {sign} {right}")
+
+    def negated(self, text: str) -> Written:
+        """Write a change of sign."""
+        return self.note(f"-{text}")
 
     def __getattr__(self, name: str) -> Callable[..., Written]:
         """Return a function of the C library."""
         suffix = "f" if self.single else ""
         return lambda *args: self.note(f"{name}{suffix}({', '.join(map(self.word, args))})")
+
+
+class Vectors(Pen):
+    """A namespace of functions that write calls of those of `reference.c`."""
+
+    kind = "W"
+
+    def word(self, value: Any) -> str:
+        """Write an operand."""
+        return value.text if isinstance(value, Written) else f"same({float(value)!r})"
+
+    def joined(self, sign: str, left: str, right: str) -> Written:
+        """Write an operation on two."""
+        name = {"+": "add", "-": "sub", "*": "mul", "/": "quotient"}[sign]
+        return self.note(f"{name}({left}, {right})")
+
+    def negated(self, text: str) -> Written:
+        """Write a change of sign."""
+        return self.note(f"neg({text})")
+
+    def __getattr__(self, name: str) -> Callable[..., Written]:
+        """Return a function of vectors."""
+        own = "root" if name == "sqrt" else f"v_{name}"
+        return lambda *args: self.note(f"{own}({', '.join(map(self.word, args))})")
+
+
+def generated() -> str:
+    """Return what `reference.c` includes: the numbers of A1, and A5 op by op."""
+    formula, pen = next(f for f in KERNELS if f.name == "A5"), Vectors(False)
+    result = formula.function(pen, *(Written(name, pen) for name in formula.arguments))
+    args = ", ".join(f"W {name}" for name in formula.arguments)
+    body = "\n".join(pen.lines)
+    return (
+        f"static const real C[] = {{{', '.join(map(repr, COEFFICIENTS))}}};\n"
+        f"INLINE W drawn({args}) {{\n{body}\n    return {result.text};\n}}\n"
+    )
 
 
 def written(formula: Formula, single: bool) -> str:

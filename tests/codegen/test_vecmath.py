@@ -17,6 +17,7 @@ from llvmlite import ir
 from codegen import vecmath
 from codegen.kernel import Kernel
 from codegen.program import ProgramBuilder
+from codegen.vecmath import rare
 
 Array = npt.NDArray[Any]
 Loop = Callable[..., Array]
@@ -99,6 +100,9 @@ def compiled(
     index.add_incoming(following, builder.block)
     builder.cbranch(builder.icmp_signed("<", following, function.args[0]), body, done)
     ir.IRBuilder(done).ret_void()
+    for declared in list(module.functions):
+        if declared.name.startswith(rare.PREFIX):
+            rare.define_loop(declared)
     return loaded(str(module), arity, times, lanes, dtype, host), module
 
 

@@ -1,0 +1,78 @@
+"""Functions that kernels call instead of inlining them: compiled once in a process for a target.
+
+A module declares what it calls under a name that says all: `rewrite.sin.v16f64` takes and returns
+16 lanes of float64, `rewrite.libm.sin.v16f64` replaces some lanes by the C library's results. The
+engine finds such names in object files, and has each function made here.
+"""
+
+import re
+from typing import Final
+
+from llvmlite import ir
+
+from codegen import vecmath
+from codegen.program import SIGNATURES
+from codegen.target import Target
+from codegen.vecmath import rare
+
+__all__ = ["declared", "define_shared", "emit_shared", "needed"]
+
+_NAME: Final = re.compile(r"rewrite\.(libm\.)?([a-z0-9_]+)\.v(\d+)(f64|f32)")
+_IN_OBJECT: Final = re.compile(_NAME.pattern.encode())
+
+
+def needed(code: bytes) -> list[str]:
+    """List the shared functions that an object file names."""
+    return sorted({found.group().decode() for found in _IN_OBJECT.finditer(code)})
+
+
+def declared(module: ir.Module, name: str, vector: ir.VectorType, arity: int) -> ir.Function:
+    """Declare a function of vectors; "sincos" returns both."""
+    word = "f64" if isinstance(vector.element, ir.DoubleType) else "f32"
+    full = f"rewrite.{name}.v{vector.count}{word}"
+    known = module.globals.get(full)
+    if known is None:
+        result = ir.LiteralStructType([vector] * 2) if name == "sincos" else vector
+        known = ir.Function(module, ir.FunctionType(result, [vector] * arity), full)
+    return known
+
+
+def emit_shared(full: str, target: Target) -> str:
+    """Return the text of the LLVM module of a shared function."""
+    found = _NAME.fullmatch(full)
+    assert found is not None, full
+    libm, name, lanes, dtype = found.groups()
+    module = ir.Module(name=full)
+    module.triple = target.triple
+    vector = ir.VectorType(ir.DoubleType() if dtype == "f64" else ir.FloatType(), int(lanes))
+    arity = 1 if name == "sincos" else len(SIGNATURES[name][0][0])
+    declare = rare.declare_loop if libm else declared
+    _define(declare(module, name, vector, arity), target)
+    return str(module)
+
+
+def define_shared(module: ir.Module, target: Target) -> None:
+    """Write all that a module calls into it, for itself alone."""
+    while missing := [f for f in module.functions if f.is_declaration and _NAME.fullmatch(f.name)]:
+        for function in missing:
+            _define(function, target)
+            function.linkage = "internal"
+
+
+def _define(function: ir.Function, target: Target) -> None:
+    found = _NAME.fullmatch(function.name)
+    assert found is not None, function.name
+    libm, name, _, _ = found.groups()
+    if libm:
+        rare.define_loop(function)
+        return
+    function.attributes.alignstack = target.vector_bits // 8
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    if name == "sincos":
+        result = ir.Constant(function.function_type.return_type, ir.Undefined)
+        for place, value in enumerate(vecmath.emit_sincos(builder, function.args[0])):
+            result = builder.insert_value(result, value, place)
+    else:
+        lookups = target.vector_bits == 512
+        result = vecmath.emit(name, builder, function.args, lookups=lookups)
+    builder.ret(result)
