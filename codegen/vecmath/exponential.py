@@ -73,6 +73,21 @@ def exp(v: Lanes, x: ir.Value) -> ir.Value:
     return rarely(v, far, usual, lambda: two_steps(v, x, fraction, parts.k, edge))
 
 
+def sixteenths(
+    v: Lanes, n: ir.Value, r: ir.Value, coefficients: tuple[float, ...]
+) -> ir.Value:
+    """2**(n/16) * (1 + (r + r**2 P(r))), from the low bits of n, for small r, with lookups.
+
+    The table has 2**(j/16) less the j that n, moved up to the exponent, brings with it.
+    """
+    name = v.format.name
+    r2 = v.mul(r, r)
+    part = v.fma(r2, v.polynomial(r, coefficients, r2), r)
+    base = v.bits(v.looked_up(tables.EXP_POWERS[name], n))
+    power = v.from_bits(v.iadd(base, v.shl(n, v.format.fraction - 4)))
+    return v.fma(power, part, power)
+
+
 def two_steps(v: Lanes, x: ir.Value, fraction: ir.Value, k: ir.Value, edge: float) -> ir.Value:
     """fraction * 2**k in two multiplications, so that overflow and underflow come out right.
 

@@ -7,11 +7,11 @@ Lanes out of the usual range go the same rare ways. Special values and signs of 
 
 from llvmlite import ir
 
-from codegen.vecmath import error, exponential, hyperbolic, logarithm, tables, trigonometric
+from codegen.vecmath import error, exponential, hyperbolic, tables, trigonometric
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import rarely, through_libm
 
-__all__ = ["cos", "erf", "exp", "log", "sin", "tanh"]
+__all__ = ["cos", "erf", "exp", "sin", "tanh"]
 
 
 def _reduced(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
@@ -46,20 +46,13 @@ def _by_halves(v: Lanes, x: ir.Value) -> ir.Value:
 
 
 def _by_sixteenths(v: Lanes, x: ir.Value) -> ir.Value:
-    """exp(x) = 2**(n/16) * (1 + (r + r**2 P(r))), x = n log(2)/16 + r.
-
-    The table has 2**(j/16) less the j that n, moved up to the exponent, brings with it.
-    """
+    """exp(x) = 2**(n/16) exp(r), x = n log(2)/16 + r."""
     name = v.format.name
     ln2_high, ln2_low = tables.LN2[name]
     shifted = v.fma(x, 16 * tables.LOG2_E[name][0], v.format.magic)
     n = v.sub(shifted, v.format.magic)
     r = v.fma(n, -ln2_low / 16, v.fma(n, -ln2_high / 16, x))
-    part = v.fma(v.mul(r, r), v.horner(r, tables.EXP_SIXTEENTH[name]), r)
-    bits = v.bits(shifted)
-    base = v.bits(v.looked_up(tables.EXP_POWERS[name], bits))
-    power = v.from_bits(v.iadd(base, v.shl(bits, v.format.fraction - 4)))
-    return v.fma(power, part, power)
+    return exponential.sixteenths(v, v.bits(shifted), r, tables.EXP_SIXTEENTH[name])
 
 
 def tanh(v: Lanes, x: ir.Value) -> ir.Value:
@@ -97,16 +90,6 @@ def _erf(v: Lanes, x: ir.Value) -> ir.Value:
     scale = v.times_power(v.real(-tables.ERFC[v.format.name][0]), shift)
     far = v.fma(scale, part, v.add(scale, 1.0))
     return v.flip(v.select(v.compare(">", a, error.SWITCH), far, near), v.sign(x))
-
-
-def log(v: Lanes, x: ir.Value) -> ir.Value:
-    """log(x) = k log(2) + (f - f**2/2 + s (f**2/2 + R)), as in `logarithm`."""
-    parts = logarithm.split(v, x)
-    ln2_high, ln2_low = tables.LN2[v.format.name]
-    half_square, s, inner = logarithm.series(v, parts.f)
-    part = v.fma(s, inner, v.sub(parts.f, half_square))
-    usual = v.fma(parts.k, ln2_high, v.fma(parts.k, ln2_low, part))
-    return through_libm(v, "log", [x], logarithm.abnormal(v, x), usual)
 
 
 def _wide_sine(v: Lanes, a: ir.Value, halves: ir.Value) -> ir.Value:

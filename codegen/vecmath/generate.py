@@ -16,8 +16,8 @@ import mpmath  # type: ignore[import-untyped]
 import numpy as np
 from mpmath import mpf
 
-from codegen.vecmath.remez import Fit, fit, split, to_format
-from codegen.vecmath.vector import F32, F64
+from codegen.vecmath.columns import block, columns
+from codegen.vecmath.remez import Fit, fit, split
 from rewrite.evaluate import fma
 
 # erf changes from its series to 1 - erfc here.
@@ -154,63 +154,6 @@ class Split:
     f32: tuple[int, ...]
 
 
-# fast erf: polynomials about the multiples of a step, the last of which is where erf is one
-ERF_STEPS = {"f64": 13 / 32, "f32": 17 / 64}
-ERF_COEFFICIENTS = {"f64": 13, "f32": 6}
-ERF_PIECES = 16
-
-
-def erf_piece(at: int, dtype: str) -> list[float]:
-    """Fit erf about a multiple of the step; about zero with a relative error, and no constant."""
-    step, count = ERF_STEPS[dtype], ERF_COEFFICIENTS[dtype]
-    center, half = at * step, 0.501 * step
-    if at == ERF_PIECES - 1:
-        return [1.0] + [0.0] * (count - 1)
-    interval = (-half if at else 0.0, half)
-    if at:
-        row = Fit(
-            "", "", lambda t: mpmath.erf(center + t), interval, lambda t: mpf(1), count, count
-        )
-        return fit(row, dtype)[0]
-
-    def slope(t: mpf) -> mpf:
-        return mpmath.erf(t) / t if t else 2 / mpmath.sqrt(mpmath.pi)
-
-    row = Fit("", "", slope, interval, lambda t: 1 / slope(t), count - 1, count - 1)
-    return [0.0, *fit(row, dtype)[0]]
-
-
-def powers() -> str:
-    """Print 2**(j/16), less j in the place where the exponent's fraction will be added."""
-    lines = [
-        "# 2**(j/16), j = 0 to 15, less j units of the fourth bit below the exponent",
-        "EXP_POWERS: dict[str, tuple[float, ...]] = {",
-    ]
-    for form in (F64, F32):
-        values = []
-        for j in range(16):
-            bits = form.encode(to_format(mpf(2) ** (mpf(j) / 16), form.name))
-            values.append(form.decode(bits - (j << (form.fraction - 4))))
-        lines += [f'    "{form.name}": (', *[f"        {number(v)}," for v in values], "    ),"]
-    return "\n".join([*lines, "}"]) + "\n"
-
-
-def erf_pieces() -> str:
-    """Print the coefficients of erf, those of one power together."""
-    lines = [
-        "# erf about multiples of a step: by power, then by piece",
-        f"ERF_STEP: dict[str, float] = {ERF_STEPS!r}",
-        "ERF_PIECES: dict[str, tuple[tuple[float, ...], ...]] = {",
-    ]
-    for dtype in ("f64", "f32"):
-        pieces = [erf_piece(at, dtype) for at in range(ERF_PIECES)]
-        lines.append(f'    "{dtype}": (')
-        for column in zip(*pieces, strict=True):
-            lines += ["        (", *[f"            {number(v)}," for v in column], "        ),"]
-        lines.append("    ),")
-    return "\n".join([*lines, "}"]) + "\n"
-
-
 SPLITS = (
     Split("LOG2_E", "1 / log(2)", lambda: 1 / mpmath.log(2), (53, 53), (24, 24)),
     Split("LN2", "log(2)", lambda: mpmath.log(2), (53, 53), (24, 24)),
@@ -267,23 +210,6 @@ def exact_at_half_pi(coefficients: list[float], dtype: str) -> list[float]:
     return best
 
 
-def number(value: float) -> str:
-    """Print a float so that it reads back exactly."""
-    return f'h("{value.hex()}")'
-
-
-def block(name: str, comment: str, rows: dict[str, list[float]]) -> str:
-    """Print one table entry."""
-    lines = [f"# {comment}", f"{name}: dict[str, tuple[float, ...]] = {{"]
-    for dtype, values in rows.items():
-        if len(values) == 1:
-            lines.append(f'    "{dtype}": ({number(values[0])},),')
-            continue
-        body = "".join(f"        {number(value)},\n" for value in values)
-        lines.append(f'    "{dtype}": (\n{body}    ),')
-    return "\n".join([*lines, "}"]) + "\n"
-
-
 HEADER = '''"""Polynomial coefficients and split constants, written by `generate.py`; do not edit.
 
 Each entry maps a format to its numbers: coefficients from the lowest power up, constants from
@@ -314,7 +240,7 @@ def text() -> str:
             comment = f"{row.formula} on [{low:g}, {high:g}]: {errors}"
             rows = {dtype: values for dtype, (values, _) in fits.items()}
             blocks.append(block(row.name, comment, rows))
-        blocks += [powers(), erf_pieces()]
+        blocks += columns()
     return HEADER + "\n".join(blocks)
 
 
