@@ -182,6 +182,19 @@ def log_polynomials() -> list[str]:
     return made
 
 
+# atan: the angle of a quotient from the nearest multiple of a step, 15 of which are beyond one
+ATAN_STEP = 18 / 256
+
+
+def atan_points() -> str:
+    """Print the angles of the multiples of the step."""
+    points = [mpmath.atan(at * ATAN_STEP) for at in range(16)]
+    rows = {dtype: [to_format(point, dtype) for point in points] for dtype in ("f64", "f32")}
+    return f"ATAN_STEP = {ATAN_STEP!r}\n\n" + block(
+        "ATAN_POINTS", "atan of the multiples of a step", rows
+    )
+
+
 def columns() -> list[str]:
     """Print all of them."""
-    return [powers(), erf_pieces(), *log_columns(), *log_polynomials()]
+    return [powers(), erf_pieces(), *log_columns(), *log_polynomials(), atan_points()]

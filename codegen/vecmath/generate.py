@@ -45,6 +45,12 @@ def log_series(z: mpf) -> mpf:
     return ((mpmath.log(1 + s) - mpmath.log(1 - s)) / s - 2) / z
 
 
+def atan_rest(z: mpf) -> mpf:
+    """(atan(t)/t - 1) / z with t = sqrt(z)."""
+    t = mpmath.sqrt(z)
+    return (mpmath.atan(t) / t - 1) / z
+
+
 def scaled_erfc(a: mpf) -> mpf:
     """(1 + 2 a) exp(a**2) erfc(a), between 1.1 and 1.3 for a >= 0.7."""
     return (1 + 2 * a) * mpmath.exp(a * a) * mpmath.erfc(a)
@@ -112,8 +118,16 @@ FITS = (
     ),
     Fit(
         "ATAN", "(atan(t)/t - 1) / z, z = t**2",
-        lambda z: (mpmath.atan(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
+        atan_rest,
         (0.0, 0.25), lambda z: z, 12, 5,
+    ),
+    Fit(
+        "ATAN_WIDE", "(atan(t)/t - 1) / z, z = t**2",
+        atan_rest, (0.0, 1.0), lambda z: z**1.5 / mpmath.atan(mpmath.sqrt(z)), 19, 8,
+    ),
+    Fit(
+        "ATAN_SHORT", "(atan(t)/t - 1) / z, z = t**2",
+        atan_rest, (0.0, 0.00239), lambda z: z, 4, 2,
     ),
     Fit(
         "ATANH", "(atanh(s)/s - 1 - z/3) / z**2, z = s**2",
