@@ -19,7 +19,7 @@ _UNARY = (
     "asinh acosh atanh erf erfc abs sign floor ceil trunc round"
 )
 # within 4 ulp instead of 1
-_FAST = "exp log log2 log10 sin cos tanh erf atan"
+_FAST = "exp exp2 expm1 log log2 log10 sin cos tan atan sinh cosh tanh erf"
 _FAST_BINARY = "pow atan2"
 _BINARY = "add sub mul div hypot atan2 pow copysign fmod minimum maximum"
 type _Signatures = tuple[tuple[str, ValueType], ...]

@@ -52,6 +52,13 @@ def powers() -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
+def fractions() -> str:
+    """Print 2**(j/16) - 1 for j by its low four bits: from 8 on they are those of j - 16."""
+    values = [mpf(2) ** (mpf(j - 16 * (j >= 8)) / 16) - 1 for j in range(16)]
+    rows = {dtype: [to_format(value, dtype) for value in values] for dtype in ("f64", "f32")}
+    return block("EXP_FRACTIONS", "2**(j/16) - 1, j = 0 to 7, then -8 to -1", rows)
+
+
 def erf_pieces() -> str:
     """Print the coefficients of erf, those of one power together."""
     lines = [
@@ -197,4 +204,4 @@ def atan_points() -> str:
 
 def columns() -> list[str]:
     """Print all of them."""
-    return [powers(), erf_pieces(), *log_columns(), *log_polynomials(), atan_points()]
+    return [powers(), fractions(), erf_pieces(), *log_columns(), *log_polynomials(), atan_points()]

@@ -97,6 +97,21 @@ FITS = (
         (-0.02167, 0.02167), lambda r: r**2 / mpmath.exp(r), 5, 2,
     ),
     Fit(
+        "EXPM1_SIXTEENTH", "(exp(r) - 1 - r) / r**2",
+        exp_rest,
+        (-0.02167, 0.02167), lambda r: abs(r**2 / mpmath.expm1(r)), 6, 3,
+    ),
+    Fit(
+        "EXP2_SIXTEENTH", "(2**r - 1) / r",
+        lambda r: (2**r - 1) / r,
+        (-0.03126, 0.03126), lambda r: abs(r) / 2**r, 6, 3,
+    ),
+    Fit(
+        "TAN_HALF", "(2 tan(r/2)/r - 1) / z, z = r**2",
+        lambda z: (2 * mpmath.tan(mpmath.sqrt(z) / 2) / mpmath.sqrt(z) - 1) / z,
+        (0.0, 0.6170), lambda z: z, 9, 4,
+    ),
+    Fit(
         "SIN_WIDE", "(sin(r)/r - 1) / z, z = r**2",
         sine_rest,
         (0.0, 2.4684), sine_weight, 8, 4,

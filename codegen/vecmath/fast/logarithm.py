@@ -1,4 +1,4 @@
-"""Logarithms and powers of the faster grade, by a table of 1 / c where registers can hold it.
+"""Logarithms and powers in the faster grade, by a table of 1 / c where registers can hold it.
 
 x = 2**k (1 + r) / c, c from the leading bits: then r is exact and small, and log(x) is
 k log(2) - log(c) + log(1 + r). Without the table, as in `logarithm` but for the second parts.
@@ -10,6 +10,7 @@ from llvmlite import ir
 
 from codegen.vecmath import exponential, logarithm, power, tables
 from codegen.vecmath.columns import LOG_START
+from codegen.vecmath.fast.exponential import sixteenths
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import through_libm
 
@@ -141,7 +142,9 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     z = v.mul(y, high)
     z_low = v.fma(y, low, v.fma(y, high, v.neg(z)))
     r = v.add(v.fma(n, -ln2_high / 16, z), v.fma(n, -ln2_low / 16, z_low))
-    usual = exponential.sixteenths(v, v.bits(shifted), r, tables.EXP_POWER[name])
+    r2 = v.mul(r, r)
+    part = v.fma(r2, v.polynomial(r, tables.EXP_POWER[name], r2), r)
+    usual = sixteenths(v, v.bits(shifted), part)
     most = v.rounded(16 * tables.LOG2_E[name][0] * exponential.LARGEST[name])
     far = v.compare_or_nan(">", v.abs(n), most)
     failed = v.builder.or_(far, logarithm.abnormal(v, x))

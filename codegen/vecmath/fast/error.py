@@ -1,0 +1,38 @@
+"""erf and erfc of the faster grade, by pieces where registers hold their coefficients."""
+
+from llvmlite import ir
+
+from codegen.vecmath import error, exponential, tables
+from codegen.vecmath.fast.exponential import halves
+from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.rare import through_libm
+
+__all__ = ["erf", "erfc"]
+
+
+def erf(v: Lanes, x: ir.Value) -> ir.Value:
+    """erf(x), by pieces where their coefficients can be looked up in registers."""
+    return _erf_by_pieces(v, x) if v.lookups else _erf(v, x)
+
+
+def _erf_by_pieces(v: Lanes, x: ir.Value) -> ir.Value:
+    """erf(|x|) as a polynomial in |x| - k h, the nearest multiple of a step h."""
+    name = v.format.name
+    step = tables.ERF_STEP[name]
+    a = v.capped(v.abs(x), len(tables.ERF_PIECES[name][0]) * step - step)
+    shifted = v.fma(a, v.rounded(1 / step), v.format.magic)
+    t = v.fma(v.sub(shifted, v.format.magic), -step, a)
+    index = v.bits(shifted)
+    *lower, total = [v.looked_up(column, index) for column in tables.ERF_PIECES[name]]
+    for coefficient in reversed(lower):
+        total = v.fma(total, t, coefficient)
+    return v.flip(total, v.sign(x))
+
+
+def _erf(v: Lanes, x: ir.Value) -> ir.Value:
+    """erf(|x|) = |x| + |x| P(x**2) up to c = 27/32, then 1 - erfc(c) exp(t L(t)), t = |x| - c."""
+    a, near, far = error.halves(v, x)
+    _, shift, part = halves(v, far)
+    scale = v.times_power(v.real(-tables.ERFC[v.format.name][0]), shift)
+    far = v.fma(scale, part, v.add(scale, 1.0))
+    return v.flip(v.select(v.compare(">", a, error.SWITCH), far, near), v.sign(x))
