@@ -19,8 +19,11 @@ _UNARY = (
     "asinh acosh atanh erf erfc abs sign floor ceil trunc round"
 )
 # within 4 ulp instead of 1
-_FAST = "exp exp2 expm1 log log2 log10 sin cos tan atan sinh cosh tanh erf"
-_FAST_BINARY = "pow atan2"
+_FAST = (
+    "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh "
+    "acosh atanh erf"
+)
+_FAST_BINARY = "pow atan2 hypot"
 _BINARY = "add sub mul div hypot atan2 pow copysign fmod minimum maximum"
 type _Signatures = tuple[tuple[str, ValueType], ...]
 _TABLE: dict[str, _Signatures] = {

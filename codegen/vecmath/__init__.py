@@ -23,6 +23,7 @@ from codegen.vecmath.fast import error as fast_error
 from codegen.vecmath.fast import exponential as fast_exponential
 from codegen.vecmath.fast import inverse as fast_inverse
 from codegen.vecmath.fast import logarithm as fast_logarithm
+from codegen.vecmath.fast import root as fast_root
 from codegen.vecmath.fast import trigonometric as fast_trigonometric
 from codegen.vecmath.lanes import Lanes
 
@@ -67,6 +68,13 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "fast_tan": (fast_trigonometric.tan, 4, 4),
     "fast_atan": (fast_inverse.atan, 4, 4),
     "fast_atan2": (fast_inverse.atan2, 4, 4),
+    "fast_asin": (fast_inverse.asin, 4, 4),
+    "fast_acos": (fast_inverse.acos, 4, 4),
+    "fast_log1p": (fast_logarithm.log1p, 4, 4),
+    "fast_asinh": (fast_logarithm.asinh, 4, 4),
+    "fast_acosh": (fast_logarithm.acosh, 4, 4),
+    "fast_atanh": (fast_logarithm.atanh, 4, 4),
+    "fast_hypot": (fast_root.hypot, 4, 4),
     "fast_pow": (fast_logarithm.pow_, 4, 4),
     "fast_sin":  (fast_trigonometric.sin, 3.00, 2.90),
     "fast_cos":  (fast_trigonometric.cos, 3.25, 3.10),

@@ -47,6 +47,33 @@ def atan(v: Lanes, x: ir.Value) -> ir.Value:
     return v.flip(v.select(steep, v.sub(half_pi, angle), angle), v.sign(x))
 
 
+def _half_angle(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return the mask |x| > 1/2, and asin(b), b being sqrt((1 - |x|)/2) there, |x| elsewhere."""
+    a = v.abs(x)
+    large = v.compare(">", a, 0.5)
+    half = v.fma(a, -0.5, 0.5)
+    z = v.select(large, half, v.mul(a, a))
+    b = v.select(large, v.sqrt(half), a)
+    series = v.polynomial(z, tables.ASIN[v.format.name], v.mul(z, z))
+    return large, v.fma(v.mul(b, z), series, b)
+
+
+def asin(v: Lanes, x: ir.Value) -> ir.Value:
+    """asin(|x|) = pi/2 - 2 asin(sqrt((1 - |x|)/2)) above 1/2."""
+    large, angle = _half_angle(v, x)
+    half_pi = tables.HALF_PI_PAIR[v.format.name][0]
+    return v.flip(v.select(large, v.fma(angle, -2.0, half_pi), angle), v.sign(x))
+
+
+def acos(v: Lanes, x: ir.Value) -> ir.Value:
+    """acos(x) = pi/2 - asin(x), near 1 and -1 by 2 asin(sqrt((1 - |x|)/2))."""
+    large, angle = _half_angle(v, x)
+    half_pi = tables.HALF_PI_PAIR[v.format.name][0]
+    signed = v.flip(angle, v.sign(x))
+    left = v.select(v.compare("<", x, 0.0), 2 * half_pi, 0.0)
+    return v.select(large, v.fma(signed, 2.0, left), v.sub(half_pi, signed))
+
+
 def atan2(v: Lanes, y: ir.Value, x: ir.Value) -> ir.Value:
     """Return the angle of (x, y), by that of the smaller part over the larger."""
     half_pi = tables.HALF_PI_PAIR[v.format.name][0]

@@ -4,26 +4,28 @@ x = 2**k (1 + r) / c, c from the leading bits: then r is exact and small, and lo
 k log(2) - log(c) + log(1 + r). Without the table, as in `logarithm` but for the second parts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llvmlite import ir
 
-from codegen.vecmath import exponential, logarithm, power, tables
+from codegen.vecmath import exponential, hyperbolic, logarithm, power, tables
 from codegen.vecmath.columns import LOG_START
 from codegen.vecmath.fast.exponential import sixteenths
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import through_libm
 
-__all__ = ["log", "log2", "log10", "pow_"]
+__all__ = ["acosh", "asinh", "atanh", "log", "log1p", "log2", "log10", "pow_"]
 
 
 @dataclass(frozen=True)
 class _Split:
-    """x = 2**k (1 + r) / c; `scaled` is k in units of a number's last bit below two."""
+    """x = 2**k (1 + r) / c; `scaled` is k in units of a number's last bit below two, `exponent` its bits."""
 
     scaled: ir.Value
     index: ir.Value
     r: ir.Value
+    c: ir.Value
+    exponent: ir.Value
 
 
 def _split(v: Lanes, x: ir.Value) -> _Split:
@@ -35,8 +37,8 @@ def _split(v: Lanes, x: ir.Value) -> _Split:
     exponent = v.iand(offset, form.sign_mask | form.exponent_mask)
     m = v.from_bits(v.isub(v.bits(x), exponent))
     index = v.lshr(offset, form.fraction + 1 - len(factors).bit_length())
-    r = v.fma(m, v.looked_up(factors, index), -1.0)
-    return _Split(v.builder.sitofp(exponent, v.type), index, r)
+    c = v.looked_up(factors, index)
+    return _Split(v.builder.sitofp(exponent, v.type), index, v.fma(m, c, -1.0), c, exponent)
 
 
 def _unscaled(v: Lanes, factor: float) -> float:
@@ -45,15 +47,21 @@ def _unscaled(v: Lanes, factor: float) -> float:
 
 
 def _looked_up(
-    v: Lanes, x: ir.Value, factor: float, column: tuple[float, ...], *series: float
+    v: Lanes, parts: _Split, factor: float, column: tuple[float, ...], *series: float
 ) -> ir.Value:
     """Return k factor + column[index] + r (series[0] + r (series[1] + ...))."""
-    parts = _split(v, x)
     slope, *others = series
     r, r2 = parts.r, v.mul(parts.r, parts.r)
     base = v.fma(parts.scaled, _unscaled(v, factor), v.looked_up(column, parts.index))
     first = v.add(base, r) if slope == 1 else v.fma(r, slope, base)
     return v.fma(r2, v.polynomial(r, others, r2), first)
+
+
+def _natural(v: Lanes, parts: _Split) -> ir.Value:
+    """Return log(x)."""
+    name = v.format.name
+    series = 1.0, *tables.LOG_SECOND[name]
+    return _looked_up(v, parts, tables.LN2[name][0], tables.LOG_E[name], *series)
 
 
 def _by_quotient(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -68,7 +76,7 @@ def log(v: Lanes, x: ir.Value) -> ir.Value:
     name = v.format.name
     high, low = tables.LN2[name]
     if v.lookups:
-        usual = _looked_up(v, x, high, tables.LOG_E[name], 1.0, *tables.LOG_SECOND[name])
+        usual = _natural(v, _split(v, x))
     else:
         k, part = _by_quotient(v, x)
         usual = v.fma(k, high, v.fma(k, low, part))
@@ -80,7 +88,7 @@ def log2(v: Lanes, x: ir.Value) -> ir.Value:
     name = v.format.name
     slope = tables.LOG2_E[name][0]
     if v.lookups:
-        usual = _looked_up(v, x, 1.0, tables.LOG_2[name], slope, *tables.LOG2_SECOND[name])
+        usual = _looked_up(v, _split(v, x), 1.0, tables.LOG_2[name], slope, *tables.LOG2_SECOND[name])
     else:
         k, part = _by_quotient(v, x)
         usual = v.fma(part, slope, k)
@@ -93,11 +101,67 @@ def log10(v: Lanes, x: ir.Value) -> ir.Value:
     slope = tables.LOG10_E[name][0]
     two = v.rounded(tables.LOG10_2_SHORT[name][0] + tables.LOG10_2_SHORT[name][1])
     if v.lookups:
-        usual = _looked_up(v, x, two, tables.LOG_10[name], slope, *tables.LOG10_SECOND[name])
+        usual = _looked_up(v, _split(v, x), two, tables.LOG_10[name], slope, *tables.LOG10_SECOND[name])
     else:
         k, part = _by_quotient(v, x)
         usual = v.fma(k, two, v.mul(part, slope))
     return through_libm(v, "log10", [x], logarithm.abnormal(v, x), usual)
+
+
+def _of_one_plus(v: Lanes, a: ir.Value, low: ir.Value | None = None) -> tuple[ir.Value, ir.Value]:
+    """Return log(1 + a + low) and the mask of lanes where it fails.
+
+    1 + a is u + rest, u = 2**k (1 + r) / c, and the rest joins r.
+    """
+    u, rest = v.two_sum(a, 1.0)
+    if low is not None:
+        rest = v.add(rest, low)
+    parts = _split(v, u)
+    # 2**-k, which is zero and not out of range for the largest u, where nothing rests
+    scale = v.from_bits(v.isub(v.format.encode(1.0), parts.exponent))
+    r = v.fma(v.mul(rest, scale), parts.c, parts.r)
+    return _natural(v, replace(parts, r=r)), logarithm.abnormal(v, u)
+
+
+def log1p(v: Lanes, x: ir.Value) -> ir.Value:
+    """log(1 + x); without lookups as in the finer grade."""
+    if not v.lookups:
+        return logarithm.log1p(v, x)
+    usual, failed = _of_one_plus(v, x)
+    return through_libm(v, "log1p", [x], failed, v.signed_like(usual, x))
+
+
+def asinh(v: Lanes, x: ir.Value) -> ir.Value:
+    """asinh(|x|) = log(1 + |x| + x**2 / (1 + sqrt(1 + x**2)))."""
+    if not v.lookups:
+        return hyperbolic.asinh(v, x)
+    a = v.abs(x)
+    square = v.mul(a, a)
+    t = v.add(a, v.div(square, v.add(v.sqrt(v.add(square, 1.0)), 1.0)))
+    usual, failed = _of_one_plus(v, t)
+    far = v.compare_or_nan(">", a, hyperbolic.ASYMPTOTIC[v.format.name])
+    failed = v.builder.or_(failed, far)
+    return through_libm(v, "asinh", [x], failed, v.flip(usual, v.sign(x)))
+
+
+def acosh(v: Lanes, x: ir.Value) -> ir.Value:
+    """acosh(x) = log(1 + t + sqrt(t**2 + 2 t)), t = x - 1."""
+    if not v.lookups:
+        return hyperbolic.acosh(v, x)
+    t = v.sub(x, 1.0)
+    usual, failed = _of_one_plus(v, v.add(t, v.sqrt(v.fma(t, t, v.add(t, t)))))
+    far = v.compare_or_nan(">", x, hyperbolic.ASYMPTOTIC[v.format.name])
+    failed = v.builder.or_(failed, v.builder.or_(far, v.compare("<", x, 1.0)))
+    return through_libm(v, "acosh", [x], failed, usual)
+
+
+def atanh(v: Lanes, x: ir.Value) -> ir.Value:
+    """atanh(|x|) = log(1 + 2|x| / (1 - |x|)) / 2."""
+    if not v.lookups:
+        return hyperbolic.atanh(v, x)
+    a = v.abs(x)
+    usual, failed = _of_one_plus(v, v.div(v.add(a, a), v.sub(1.0, a)))
+    return through_libm(v, "atanh", [x], failed, v.flip(v.mul(usual, 0.5), v.sign(x)))
 
 
 def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
