@@ -75,6 +75,8 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "fast_acosh": (fast_logarithm.acosh, 4, 4),
     "fast_atanh": (fast_logarithm.atanh, 4, 4),
     "fast_hypot": (fast_root.hypot, 4, 4),
+    "fast_cbrt": (fast_root.cbrt, 4, 4),
+    "fast_erfc": (fast_error.erfc, 4, 4),
     "fast_pow": (fast_logarithm.pow_, 4, 4),
     "fast_sin":  (fast_trigonometric.sin, 3.00, 2.90),
     "fast_cos":  (fast_trigonometric.cos, 3.25, 3.10),

@@ -5,6 +5,8 @@ Their numbers are computed here; `generate.py` writes them.
 
 from collections.abc import Callable
 
+from collections.abc import Callable
+
 import mpmath  # type: ignore[import-untyped]
 from mpmath import mpf
 
@@ -59,17 +61,12 @@ def fractions() -> str:
     return block("EXP_FRACTIONS", "2**(j/16) - 1, j = 0 to 7, then -8 to -1", rows)
 
 
-def erf_pieces() -> str:
-    """Print the coefficients of erf, those of one power together."""
-    lines = [
-        "# erf about multiples of a step: by power, then by piece",
-        f"ERF_STEP: dict[str, float] = {ERF_STEPS!r}",
-        "ERF_PIECES: dict[str, tuple[tuple[float, ...], ...]] = {",
-    ]
+def pieces(name: str, comment: str, found: Callable[[int, str], list[float]]) -> str:
+    """Print the coefficients of pieces, those of one power together."""
+    lines = [f"# {comment}: by power, then by piece", f"{name}: dict[str, tuple[tuple[float, ...], ...]] = {{"]
     for dtype in ("f64", "f32"):
-        pieces = [erf_piece(at, dtype) for at in range(ERF_PIECES)]
         lines.append(f'    "{dtype}": (')
-        for column in zip(*pieces, strict=True):
+        for column in zip(*[found(at, dtype) for at in range(16)], strict=True):
             lines += ["        (", *[f"            {number(v)}," for v in column], "        ),"]
         lines.append("    ),")
     return "\n".join([*lines, "}"]) + "\n"
@@ -189,6 +186,46 @@ def log_polynomials() -> list[str]:
     return made
 
 
+def cbrt_columns() -> list[str]:
+    """Print c**(-1/3), 2**(s/3) for s by its low four bits, and the polynomial in r."""
+    factors, powers = {}, {}
+    for dtype, count in LOG_ENTRIES.items():
+        factors[dtype] = [
+            to_format(1 / mpmath.cbrt(log_factor(at, dtype)), dtype) for at in range(count)
+        ]
+        powers[dtype] = [1.0] * 16
+        powers[dtype][1] = to_format(mpmath.cbrt(2), dtype)
+        powers[dtype][-1] = to_format(1 / mpmath.cbrt(2), dtype)
+
+    def near(r: mpf) -> mpf:
+        return (mpmath.cbrt(1 + r) - 1) / r
+
+    return [
+        block("CBRT_FACTORS", "c**(-1/3)", factors),
+        block("CBRT_POWERS", "2**(s/3), s = 0, 1, and in the last place -1", powers),
+        written("CBRT_NEAR", "((1 + r)**(1/3) - 1) / r", near, abs, LOG_REACH, (8, 3)),
+    ]
+
+
+# erfc: exp(a**2) erfc(a) by pieces of w = 1 / (a + 2) about the multiples of a step, 16 as 0
+ERFC_CENTER = 2.0
+ERFC_STEP = 1 / 32
+ERFC_COEFFICIENTS = {"f64": 10, "f32": 5}
+
+
+def erfc_piece(at: int, dtype: str) -> list[float]:
+    """Fit one piece with a relative error."""
+    middle, half, count = at * ERFC_STEP, 0.501 * ERFC_STEP, ERFC_COEFFICIENTS[dtype]
+
+    def scaled(u: mpf) -> mpf:
+        a = 1 / (middle + u) - mpf(ERFC_CENTER)
+        return mpmath.exp(a * a) * mpmath.erfc(a)
+
+    least = max(-half, 1 / (28 + ERFC_CENTER) - middle)
+    interval = (least, half if at < 16 else 0.001 * ERFC_STEP)
+    return fit(Fit("", "", scaled, interval, lambda u: 1 / scaled(u), count, count), dtype)[0]
+
+
 # atan: the angle of a quotient from the nearest multiple of a step, 15 of which are beyond one
 ATAN_STEP = 18 / 256
 
@@ -204,4 +241,19 @@ def atan_points() -> str:
 
 def columns() -> list[str]:
     """Print all of them."""
-    return [powers(), fractions(), erf_pieces(), *log_columns(), *log_polynomials(), atan_points()]
+    return [
+        powers(),
+        fractions(),
+        f"ERF_STEP: dict[str, float] = {ERF_STEPS!r}\n",
+        pieces("ERF_PIECES", "erf about multiples of a step", erf_piece),
+        *log_columns(),
+        *log_polynomials(),
+        *cbrt_columns(),
+        f"ERFC_CENTER, ERFC_STEP = {ERFC_CENTER!r}, {ERFC_STEP!r}\n",
+        pieces(
+            "ERFC_PIECES",
+            "exp(a**2) erfc(a) about multiples of a step in 1 / (a + 2), the last as 0",
+            lambda at, dtype: erfc_piece(at or 16, dtype),
+        ),
+        atan_points(),
+    ]

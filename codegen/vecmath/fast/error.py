@@ -2,8 +2,8 @@
 
 from llvmlite import ir
 
-from codegen.vecmath import error, exponential, tables
-from codegen.vecmath.fast.exponential import halves
+from codegen.vecmath import error, tables
+from codegen.vecmath.fast.exponential import halves, part, reduced, sixteenths
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import through_libm
 
@@ -32,7 +32,33 @@ def _erf_by_pieces(v: Lanes, x: ir.Value) -> ir.Value:
 def _erf(v: Lanes, x: ir.Value) -> ir.Value:
     """erf(|x|) = |x| + |x| P(x**2) up to c = 27/32, then 1 - erfc(c) exp(t L(t)), t = |x| - c."""
     a, near, far = error.halves(v, x)
-    _, shift, part = halves(v, far)
+    _, shift, rest = halves(v, far)
     scale = v.times_power(v.real(-tables.ERFC[v.format.name][0]), shift)
-    far = v.fma(scale, part, v.add(scale, 1.0))
+    far = v.fma(scale, rest, v.add(scale, 1.0))
     return v.flip(v.select(v.compare(">", a, error.SWITCH), far, near), v.sign(x))
+
+
+def erfc(v: Lanes, x: ir.Value) -> ir.Value:
+    """erfc(a) = exp(-a**2) G(1 / (a + 2)), 2 - erfc(|x|) for negative x."""
+    if not v.lookups:
+        return error.erfc(v, x)
+    name = v.format.name
+    small = error.ERFC_SMALL[name]
+    a = v.capped(v.abs(x), small)
+    square = v.mul(a, a)
+    n, r = reduced(v, v.neg(square))
+    r = v.sub(r, v.fma(a, a, v.neg(square)))
+    # what rounding a + 2 loses would be seen near zero
+    bottom = v.add(a, tables.ERFC_CENTER)
+    lost = v.sub(a, v.sub(bottom, tables.ERFC_CENTER))
+    w = v.div(1.0, bottom)
+    shifted = v.add(w, v.format.magic * tables.ERFC_STEP)
+    u = v.sub(w, v.sub(shifted, v.format.magic * tables.ERFC_STEP))
+    u = v.fma(v.mul(w, w), v.neg(lost), u)
+    index = v.bits(shifted)
+    *lower, total = [v.looked_up(column, index) for column in tables.ERFC_PIECES[name]]
+    for coefficient in reversed(lower):
+        total = v.fma(total, u, coefficient)
+    y = v.mul(sixteenths(v, n, part(v, r)), total)
+    usual = v.select(v.compare("<", x, 0.0), v.sub(2.0, y), y)
+    return through_libm(v, "erfc", [x], v.compare_or_nan(">", x, small), usual)

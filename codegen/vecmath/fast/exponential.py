@@ -3,13 +3,15 @@
 x = n log(2)/16 + r where 2**(j/16) can be looked up in registers, else x = k log(2) + r.
 """
 
+from collections.abc import Sequence
+
 from llvmlite import ir
 
 from codegen.vecmath import exponential, hyperbolic, tables
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import rarely, through_libm
 
-__all__ = ["cosh", "exp", "exp2", "expm1", "halves", "reduced", "sinh", "sixteenths", "tanh"]
+__all__ = ["cosh", "exp", "exp2", "expm1", "halves", "part", "reduced", "sinh", "sixteenths", "tanh"]
 
 
 def halves(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
@@ -20,8 +22,7 @@ def halves(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     k = v.sub(shifted, v.format.magic)
     r = v.fma(k, -ln2_low, v.fma(k, -ln2_high, x))
     r2 = v.mul(r, r)
-    part = v.fma(r2, v.polynomial(r, tables.EXP_MIDDLE[name], r2), r)
-    return k, v.bits(shifted), part
+    return k, v.bits(shifted), v.fma(r2, v.polynomial(r, tables.EXP_MIDDLE[name], r2), r)
 
 
 def reduced(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -33,38 +34,39 @@ def reduced(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
     return v.bits(shifted), v.fma(n, -ln2_low / 16, v.fma(n, -ln2_high / 16, x))
 
 
-def _part(v: Lanes, r: ir.Value, coefficients: tuple[float, ...]) -> ir.Value:
-    """exp(r) - 1 = r + r**2 P(r)."""
+def part(v: Lanes, r: ir.Value, coefficients: Sequence[float] | None = None) -> ir.Value:
+    """exp(r) - 1 = r + r**2 P(r) for what `reduced` leaves."""
     r2 = v.mul(r, r)
-    return v.fma(r2, v.polynomial(r, coefficients, r2), r)
+    series = v.polynomial(r, coefficients or tables.EXP_SIXTEENTH[v.format.name], r2)
+    return v.fma(r2, series, r)
 
 
-def sixteenths(v: Lanes, n: ir.Value, part: ir.Value) -> ir.Value:
-    """2**(n/16) (1 + part) from the low bits of n; the result must be normal.
+def sixteenths(v: Lanes, n: ir.Value, rest: ir.Value) -> ir.Value:
+    """2**(n/16) (1 + rest) from the low bits of n; the result must be normal.
 
     The table has 2**(j/16) less the j that n, moved up to the exponent, brings with it.
     """
     base = v.bits(v.looked_up(tables.EXP_POWERS[v.format.name], n))
     power = v.from_bits(v.iadd(base, v.shl(n, v.format.fraction - 4)))
-    return v.fma(power, part, power)
+    return v.fma(power, rest, power)
 
 
 def _usual(v: Lanes, x: ir.Value) -> ir.Value:
     """exp(x) in the normal range."""
     if not v.lookups:
-        _, shift, part = halves(v, x)
-        return v.times_power(v.add(part, 1.0), shift)
+        _, shift, rest = halves(v, x)
+        return v.times_power(v.add(rest, 1.0), shift)
     n, r = reduced(v, x)
-    return sixteenths(v, n, _part(v, r, tables.EXP_SIXTEENTH[v.format.name]))
+    return sixteenths(v, n, part(v, r))
 
 
 def _with_ends(v: Lanes, x: ir.Value, far: ir.Value, usual: ir.Value) -> ir.Value:
     """Replace the lanes of `far` by an exp(x) that is right beyond the normal range."""
 
     def repair() -> ir.Value:
-        k, _, part = halves(v, x)
+        k, _, rest = halves(v, x)
         edge = exponential.ABOVE_ALL[v.format.name]
-        return v.select(far, exponential.two_steps(v, x, v.add(part, 1.0), k, edge), usual)
+        return v.select(far, exponential.two_steps(v, x, v.add(rest, 1.0), k, edge), usual)
 
     return rarely(v, far, usual, repair)
 
@@ -84,8 +86,8 @@ def exp2(v: Lanes, x: ir.Value) -> ir.Value:
     r = v.sub(x, v.sub(shifted, magic))
     first, *others = tables.EXP2_SIXTEENTH[name]
     r2 = v.mul(r, r)
-    part = v.fma(r2, v.polynomial(r, others, r2), v.mul(r, first))
-    usual = sixteenths(v, v.bits(shifted), part)
+    rest = v.fma(r2, v.polynomial(r, others, r2), v.mul(r, first))
+    usual = sixteenths(v, v.bits(shifted), rest)
     far = v.compare_or_nan(">", v.abs(x), exponential.EXP2_LARGEST[name])
     return rarely(v, far, usual, lambda: v.select(far, exponential.exp2_far(v, x), usual))
 
@@ -96,17 +98,17 @@ def minus_one(v: Lanes, x: ir.Value) -> ir.Value:
     2**(n/16) is 2**k (1 + f), f looked up: nothing cancels where the whole is small.
     """
     if not v.lookups:
-        _, shift, part = halves(v, x)
+        _, shift, rest = halves(v, x)
         power = v.power_of_two(shift)
-        return v.fma(power, part, v.sub(power, 1.0))
+        return v.fma(power, rest, v.sub(power, 1.0))
     form = v.format
     n, r = reduced(v, x)
-    part = _part(v, r, tables.EXPM1_SIXTEENTH[form.name])
+    rest = part(v, r, tables.EXPM1_SIXTEENTH[form.name])
     f = v.looked_up(tables.EXP_FRACTIONS[form.name], n)
     k = v.iand(v.iadd(n, 8), (1 << form.bits) - 16)
     power = v.from_bits(v.iadd(v.shl(k, form.fraction - 4), form.encode(1.0)))
     base = v.fma(power, f, v.sub(power, 1.0))
-    return v.fma(v.fma(power, f, power), part, base)
+    return v.fma(v.fma(power, f, power), rest, base)
 
 
 def expm1(v: Lanes, x: ir.Value) -> ir.Value:

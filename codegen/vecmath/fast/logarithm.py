@@ -10,15 +10,18 @@ from llvmlite import ir
 
 from codegen.vecmath import exponential, hyperbolic, logarithm, power, tables
 from codegen.vecmath.columns import LOG_START
-from codegen.vecmath.fast.exponential import sixteenths
+from codegen.vecmath.fast.exponential import part, sixteenths
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import through_libm
 
-__all__ = ["acosh", "asinh", "atanh", "log", "log1p", "log2", "log10", "pow_"]
+__all__ = ["acosh", "asinh", "atanh", "log", "log1p", "log2", "log10", "pow_", "split"]
+
+# up to here squares are finite
+SQUARED = {"f64": 2.0**500, "f32": 2.0**60}
 
 
 @dataclass(frozen=True)
-class _Split:
+class Split:
     """x = 2**k (1 + r) / c; `scaled` is k in units of a number's last bit below two, `exponent` its bits."""
 
     scaled: ir.Value
@@ -28,7 +31,7 @@ class _Split:
     exponent: ir.Value
 
 
-def _split(v: Lanes, x: ir.Value) -> _Split:
+def split(v: Lanes, x: ir.Value) -> Split:
     """Take apart a positive normal x."""
     form = v.format
     factors = tables.LOG_FACTOR[form.name]
@@ -38,7 +41,7 @@ def _split(v: Lanes, x: ir.Value) -> _Split:
     m = v.from_bits(v.isub(v.bits(x), exponent))
     index = v.lshr(offset, form.fraction + 1 - len(factors).bit_length())
     c = v.looked_up(factors, index)
-    return _Split(v.builder.sitofp(exponent, v.type), index, v.fma(m, c, -1.0), c, exponent)
+    return Split(v.builder.sitofp(exponent, v.type), index, v.fma(m, c, -1.0), c, exponent)
 
 
 def _unscaled(v: Lanes, factor: float) -> float:
@@ -47,7 +50,7 @@ def _unscaled(v: Lanes, factor: float) -> float:
 
 
 def _looked_up(
-    v: Lanes, parts: _Split, factor: float, column: tuple[float, ...], *series: float
+    v: Lanes, parts: Split, factor: float, column: tuple[float, ...], *series: float
 ) -> ir.Value:
     """Return k factor + column[index] + r (series[0] + r (series[1] + ...))."""
     slope, *others = series
@@ -57,7 +60,7 @@ def _looked_up(
     return v.fma(r2, v.polynomial(r, others, r2), first)
 
 
-def _natural(v: Lanes, parts: _Split) -> ir.Value:
+def _natural(v: Lanes, parts: Split) -> ir.Value:
     """Return log(x)."""
     name = v.format.name
     series = 1.0, *tables.LOG_SECOND[name]
@@ -76,10 +79,10 @@ def log(v: Lanes, x: ir.Value) -> ir.Value:
     name = v.format.name
     high, low = tables.LN2[name]
     if v.lookups:
-        usual = _natural(v, _split(v, x))
+        usual = _natural(v, split(v, x))
     else:
-        k, part = _by_quotient(v, x)
-        usual = v.fma(k, high, v.fma(k, low, part))
+        k, rest = _by_quotient(v, x)
+        usual = v.fma(k, high, v.fma(k, low, rest))
     return through_libm(v, "log", [x], logarithm.abnormal(v, x), usual)
 
 
@@ -88,10 +91,10 @@ def log2(v: Lanes, x: ir.Value) -> ir.Value:
     name = v.format.name
     slope = tables.LOG2_E[name][0]
     if v.lookups:
-        usual = _looked_up(v, _split(v, x), 1.0, tables.LOG_2[name], slope, *tables.LOG2_SECOND[name])
+        usual = _looked_up(v, split(v, x), 1.0, tables.LOG_2[name], slope, *tables.LOG2_SECOND[name])
     else:
-        k, part = _by_quotient(v, x)
-        usual = v.fma(part, slope, k)
+        k, rest = _by_quotient(v, x)
+        usual = v.fma(rest, slope, k)
     return through_libm(v, "log2", [x], logarithm.abnormal(v, x), usual)
 
 
@@ -101,10 +104,10 @@ def log10(v: Lanes, x: ir.Value) -> ir.Value:
     slope = tables.LOG10_E[name][0]
     two = v.rounded(tables.LOG10_2_SHORT[name][0] + tables.LOG10_2_SHORT[name][1])
     if v.lookups:
-        usual = _looked_up(v, _split(v, x), two, tables.LOG_10[name], slope, *tables.LOG10_SECOND[name])
+        usual = _looked_up(v, split(v, x), two, tables.LOG_10[name], slope, *tables.LOG10_SECOND[name])
     else:
-        k, part = _by_quotient(v, x)
-        usual = v.fma(k, two, v.mul(part, slope))
+        k, rest = _by_quotient(v, x)
+        usual = v.fma(k, two, v.mul(rest, slope))
     return through_libm(v, "log10", [x], logarithm.abnormal(v, x), usual)
 
 
@@ -116,7 +119,7 @@ def _of_one_plus(v: Lanes, a: ir.Value, low: ir.Value | None = None) -> tuple[ir
     u, rest = v.two_sum(a, 1.0)
     if low is not None:
         rest = v.add(rest, low)
-    parts = _split(v, u)
+    parts = split(v, u)
     # 2**-k, which is zero and not out of range for the largest u, where nothing rests
     scale = v.from_bits(v.isub(v.format.encode(1.0), parts.exponent))
     r = v.fma(v.mul(rest, scale), parts.c, parts.r)
@@ -139,7 +142,7 @@ def asinh(v: Lanes, x: ir.Value) -> ir.Value:
     square = v.mul(a, a)
     t = v.add(a, v.div(square, v.add(v.sqrt(v.add(square, 1.0)), 1.0)))
     usual, failed = _of_one_plus(v, t)
-    far = v.compare_or_nan(">", a, hyperbolic.ASYMPTOTIC[v.format.name])
+    far = v.compare_or_nan(">", a, SQUARED[v.format.name])
     failed = v.builder.or_(failed, far)
     return through_libm(v, "asinh", [x], failed, v.flip(usual, v.sign(x)))
 
@@ -150,7 +153,7 @@ def acosh(v: Lanes, x: ir.Value) -> ir.Value:
         return hyperbolic.acosh(v, x)
     t = v.sub(x, 1.0)
     usual, failed = _of_one_plus(v, v.add(t, v.sqrt(v.fma(t, t, v.add(t, t)))))
-    far = v.compare_or_nan(">", x, hyperbolic.ASYMPTOTIC[v.format.name])
+    far = v.compare_or_nan(">", x, SQUARED[v.format.name])
     failed = v.builder.or_(failed, v.builder.or_(far, v.compare("<", x, 1.0)))
     return through_libm(v, "acosh", [x], failed, usual)
 
@@ -171,7 +174,7 @@ def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     |r| < 1/52 in float32 and its square is below what can be seen after 8 more bits than 24.
     """
     name = v.format.name
-    parts = _split(v, x)
+    parts = split(v, x)
     r = parts.r
     ln2_high, ln2_low = (_unscaled(v, part) for part in tables.LN2_SHORT[name])
     base = v.fma(parts.scaled, ln2_high, v.looked_up(tables.LOG_HIGH[name], parts.index))
@@ -206,9 +209,7 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     z = v.mul(y, high)
     z_low = v.fma(y, low, v.fma(y, high, v.neg(z)))
     r = v.add(v.fma(n, -ln2_high / 16, z), v.fma(n, -ln2_low / 16, z_low))
-    r2 = v.mul(r, r)
-    part = v.fma(r2, v.polynomial(r, tables.EXP_POWER[name], r2), r)
-    usual = sixteenths(v, v.bits(shifted), part)
+    usual = sixteenths(v, v.bits(shifted), part(v, r, tables.EXP_POWER[name]))
     most = v.rounded(16 * tables.LOG2_E[name][0] * exponential.LARGEST[name])
     far = v.compare_or_nan(">", v.abs(n), most)
     failed = v.builder.or_(far, logarithm.abnormal(v, x))
