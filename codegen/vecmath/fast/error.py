@@ -48,13 +48,14 @@ def erfc(v: Lanes, x: ir.Value) -> ir.Value:
     square = v.mul(a, a)
     n, r = reduced(v, v.neg(square))
     r = v.sub(r, v.fma(a, a, v.neg(square)))
-    # what rounding a + 2 loses would be seen near zero
+    # the roundings of a + 2 and of its inverse would be seen
     bottom = v.add(a, tables.ERFC_CENTER)
     lost = v.sub(a, v.sub(bottom, tables.ERFC_CENTER))
     w = v.div(1.0, bottom)
     shifted = v.add(w, v.format.magic * tables.ERFC_STEP)
     u = v.sub(w, v.sub(shifted, v.format.magic * tables.ERFC_STEP))
-    u = v.fma(v.mul(w, w), v.neg(lost), u)
+    rest = v.fma(v.neg(w), lost, v.fma(v.neg(w), bottom, 1.0))
+    u = v.fma(w, rest, u)
     index = v.bits(shifted)
     *lower, total = [v.looked_up(column, index) for column in tables.ERFC_PIECES[name]]
     for coefficient in reversed(lower):
