@@ -3,15 +3,14 @@
 Their numbers are computed here; `generate.py` writes them.
 """
 
-from collections.abc import Callable
-
+import json
 from collections.abc import Callable
 
 import mpmath  # type: ignore[import-untyped]
 from mpmath import mpf
 
 from codegen.vecmath.remez import Fit, Function, fit, to_format
-from codegen.vecmath.vector import F32, F64, Format
+from codegen.vecmath.vector import F32, F64
 
 # fast erf: polynomials about the multiples of a step, the last of which is where erf is one
 ERF_STEPS = {"f64": 13 / 32, "f32": 17 / 64}
@@ -39,19 +38,24 @@ def erf_piece(at: int, dtype: str) -> list[float]:
     return [0.0, *fit(row, dtype)[0]]
 
 
-def powers() -> str:
+def powers() -> list[str]:
     """Print 2**(j/16), less j in the place where the exponent's fraction will be added."""
-    lines = [
-        "# 2**(j/16), j = 0 to 15, less j units of the fourth bit below the exponent",
-        "EXP_POWERS: dict[str, tuple[float, ...]] = {",
-    ]
+    columns: dict[str, list[float]] = {}
+    lost: dict[str, list[float]] = {}
     for form in (F64, F32):
-        values = []
-        for j in range(16):
-            bits = form.encode(to_format(mpf(2) ** (mpf(j) / 16), form.name))
-            values.append(form.decode(bits - (j << (form.fraction - 4))))
-        lines += [f'    "{form.name}": (', *[f"        {number(v)}," for v in values], "    ),"]
-    return "\n".join([*lines, "}"]) + "\n"
+        exact = [mpf(2) ** (mpf(j) / 16) for j in range(16)]
+        near = [to_format(value, form.name) for value in exact]
+        moved = [form.encode(value) - (j << (form.fraction - 4)) for j, value in enumerate(near)]
+        columns[form.name] = [form.decode(bits) for bits in moved]
+        lost[form.name] = [
+            to_format(value / mpf(rounded) - 1, form.name)
+            for value, rounded in zip(exact, near, strict=True)
+        ]
+    note = "2**(j/16), j = 0 to 15, less j units of the fourth bit below the exponent"
+    return [
+        block("EXP_POWERS", note, columns),
+        block("EXP_LOST", "what the rounding of 2**(j/16) lost, as a share of it", lost),
+    ]
 
 
 def fractions() -> str:
@@ -63,7 +67,10 @@ def fractions() -> str:
 
 def pieces(name: str, comment: str, found: Callable[[int, str], list[float]]) -> str:
     """Print the coefficients of pieces, those of one power together."""
-    lines = [f"# {comment}: by power, then by piece", f"{name}: dict[str, tuple[tuple[float, ...], ...]] = {{"]
+    lines = [
+        f"# {comment}: by power, then by piece",
+        f"{name}: dict[str, tuple[tuple[float, ...], ...]] = {{",
+    ]
     for dtype in ("f64", "f32"):
         lines.append(f'    "{dtype}": (')
         for column in zip(*[found(at, dtype) for at in range(16)], strict=True):
@@ -87,7 +94,6 @@ def block(name: str, comment: str, rows: dict[str, list[float]]) -> str:
         body = "".join(f"        {number(value)},\n" for value in values)
         lines.append(f'    "{dtype}": (\n{body}    ),')
     return "\n".join([*lines, "}"]) + "\n"
-
 
 
 # log: a number m from about 3/4 to 3/2 is (1 + r) / c, c from a table by the leading bits of m
@@ -125,7 +131,7 @@ def log_factor(at: int, dtype: str) -> float:
 
 def log_columns() -> list[str]:
     """Print c, and -log(c) in the parts and to the bases that are needed."""
-    names = ("LOG_FACTOR", "LOG_HIGH", "LOG_LOW", "LOG_E", "LOG_2", "LOG_10")
+    names = ("LOG_FACTOR", "LOG_HIGH", "LOG_LOW", "LOG_E", "LOG_E_LOW", "LOG_2", "LOG_10")
     tables: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     for dtype, count in LOG_ENTRIES.items():
         factors = [log_factor(at, dtype) for at in range(count)]
@@ -133,12 +139,13 @@ def log_columns() -> list[str]:
         unit = mpf(2) ** -LOG_UNIT[dtype]
         high = [mpmath.nint(value / unit) * unit for value in logs]
         low = [value - part for value, part in zip(logs, high, strict=True)]
-        columns = [factors, high, low, logs]
+        lost = [value - mpf(to_format(value, dtype)) for value in logs]
+        columns = [factors, high, low, logs, lost]
         columns += [[value / mpmath.log(base) for value in logs] for base in (2, 10)]
         for name, column in zip(names, columns, strict=True):
             tables[name][dtype] = [to_format(mpf(value), dtype) for value in column]
     notes = ("c, m = (1 + r) / c", "-log(c), a multiple of the unit of LN2_SHORT", "the rest of it",
-             "-log(c)", "-log2(c)", "-log10(c)")  # fmt: skip
+             "-log(c)", "what its rounding lost", "-log2(c)", "-log10(c)")  # fmt: skip
     return [block(name, note, tables[name]) for name, note in zip(names, notes, strict=True)]
 
 
@@ -167,22 +174,23 @@ def log_polynomials() -> list[str]:
     def second(r: mpf) -> mpf:
         return (mpmath.log1p(r) - r) / r**2
 
-    def exponential(r: mpf) -> mpf:
-        return (mpmath.exp(r) - 1 - r) / r**2
+    def relative(r: mpf) -> mpf:
+        return abs(r**2 / mpmath.log1p(r))
+
+    def scaled(function: Function, factor: mpf) -> Function:
+        return lambda r: function(r) * factor
 
     made = [
         written("LOG_THIRD", "(log(1 + r) - r + r**2/2) / r**3", third,
                 lambda r: r**3 / mpmath.log1p(r), LOG_REACH, (9, 3)),
-        written("EXP_POWER", "(exp(r) - 1 - r) / r**2", exponential,
-                lambda r: r**2, EXP_REACH, (5, 2)),
+        written("EXP_POWER", "(exp(r) - 1 - r) / r**2",
+                lambda r: (mpmath.exp(r) - 1 - r) / r**2, lambda r: r**2, EXP_REACH, (5, 2)),
     ]  # fmt: skip
-    for name, base in (("LOG_SECOND", None), ("LOG2_SECOND", 2), ("LOG10_SECOND", 10)):
-        scale = 1 / mpmath.log(base) if base else mpf(1)
-        formula = f"(log{base or ''}(1 + r) - r / log({base or 'e'})) / r**2"
-        made.append(
-            written(name, formula, lambda r, scale=scale: second(r) * scale,
-                    lambda r, scale=scale: abs(r**2 / mpmath.log1p(r)) / scale, LOG_REACH, (8, 3))
-        )  # fmt: skip
+    for name, base in (("LOG_SECOND", 1), ("LOG2_SECOND", 2), ("LOG10_SECOND", 10)):
+        factor = 1 / mpmath.log(base) if base > 1 else mpf(1)
+        formula = f"(log(1 + r) - r) / r**2, to the base {base if base > 1 else 'e'}"
+        functions = scaled(second, factor), scaled(relative, 1 / factor)
+        made.append(written(name, formula, *functions, LOG_REACH, (8, 3)))
     return made
 
 
@@ -242,9 +250,9 @@ def atan_points() -> str:
 def columns() -> list[str]:
     """Print all of them."""
     return [
-        powers(),
+        *powers(),
         fractions(),
-        f"ERF_STEP: dict[str, float] = {ERF_STEPS!r}\n",
+        f"ERF_STEP: dict[str, float] = {json.dumps(ERF_STEPS)}\n",
         pieces("ERF_PIECES", "erf about multiples of a step", erf_piece),
         *log_columns(),
         *log_polynomials(),

@@ -662,6 +662,46 @@ EXP_POWERS: dict[str, tuple[float, ...]] = {
     ),
 }
 
+# what the rounding of 2**(j/16) lost, as a share of it
+EXP_LOST: dict[str, tuple[float, ...]] = {
+    "f64": (
+        h("0x0.0p+0"),
+        h("0x1.79aa65d837b6dp-54"),
+        h("-0x1.01b15eaa59348p-55"),
+        h("0x1.68efde3a8a894p-54"),
+        h("0x1.34d754db0abb6p-55"),
+        h("0x1.59f48a72a4c6dp-55"),
+        h("0x1.690cebb7aafb0p-56"),
+        h("0x1.063e1e21c5409p-54"),
+        h("-0x1.3b3efbf5e2228p-54"),
+        h("-0x1.b32dcb94da51dp-56"),
+        h("0x1.db72fc1f0eab4p-55"),
+        h("0x1.1affc2b91ce27p-56"),
+        h("0x1.c1a7792cb3387p-55"),
+        h("0x1.36eae30af0cb3p-56"),
+        h("0x1.4a385a63d07a7p-56"),
+        h("-0x1.ff7128fd391f0p-55"),
+    ),
+    "f32": (
+        h("0x0.0p+0"),
+        h("0x1.8d96d40000000p-25"),
+        h("-0x1.9c0c220000000p-27"),
+        h("0x1.9649040000000p-25"),
+        h("0x1.1250020000000p-25"),
+        h("0x1.370be40000000p-25"),
+        h("-0x1.0a35500000000p-25"),
+        h("-0x1.00d8ac0000000p-27"),
+        h("0x1.26055c0000000p-26"),
+        h("-0x1.05cb440000000p-25"),
+        h("0x1.67a1ca0000000p-28"),
+        h("0x1.a3b5e40000000p-28"),
+        h("-0x1.f9c3040000000p-27"),
+        h("-0x1.6961b40000000p-28"),
+        h("-0x1.a5217c0000000p-28"),
+        h("0x1.61428e0000000p-28"),
+    ),
+}
+
 # 2**(j/16) - 1, j = 0 to 7, then -8 to -1
 EXP_FRACTIONS: dict[str, tuple[float, ...]] = {
     "f64": (
@@ -702,7 +742,7 @@ EXP_FRACTIONS: dict[str, tuple[float, ...]] = {
     ),
 }
 
-ERF_STEP: dict[str, float] = {'f64': 0.40625, 'f32': 0.265625}
+ERF_STEP: dict[str, float] = {"f64": 0.40625, "f32": 0.265625}
 
 # erf about multiples of a step: by power, then by piece
 ERF_PIECES: dict[str, tuple[tuple[float, ...], ...]] = {
@@ -1278,6 +1318,62 @@ LOG_E: dict[str, tuple[float, ...]] = {
     ),
 }
 
+# what its rounding lost
+LOG_E_LOW: dict[str, tuple[float, ...]] = {
+    "f64": (
+        h("0x1.8f4cdb95ebdf9p-56"),
+        h("0x1.caaae64f21acbp-57"),
+        h("-0x1.d904c1d4e2e26p-57"),
+        h("0x1.bc60efafc6f6ep-58"),
+        h("-0x1.301771c407dbfp-57"),
+        h("0x1.906d99184b992p-58"),
+        h("-0x1.85f325c5bbacdp-59"),
+        h("-0x1.33e3f04f1ef23p-60"),
+        h("0x0.0p+0"),
+        h("-0x1.dd7009902bf32p-58"),
+        h("0x1.401fa71733019p-58"),
+        h("-0x1.1f5b44c0df7e7p-61"),
+        h("0x1.60629242471a2p-57"),
+        h("-0x1.0e63a5f01c691p-57"),
+        h("-0x1.8f7e9b38a6979p-57"),
+        h("-0x1.219024acd3b77p-58"),
+    ),
+    "f32": (
+        h("0x1.0c21a60000000p-28"),
+        h("-0x1.7574c20000000p-27"),
+        h("-0x1.abc7c60000000p-28"),
+        h("-0x1.e6a6880000000p-29"),
+        h("-0x1.d017fe0000000p-28"),
+        h("-0x1.086c840000000p-30"),
+        h("0x1.eb0d860000000p-28"),
+        h("0x1.f802b80000000p-29"),
+        h("0x1.97b8d40000000p-30"),
+        h("-0x1.c55e5c0000000p-29"),
+        h("0x1.6d4aa80000000p-30"),
+        h("0x1.3c85c60000000p-29"),
+        h("-0x1.162a660000000p-37"),
+        h("0x1.39a4600000000p-30"),
+        h("-0x1.cf06600000000p-31"),
+        h("0x1.e07f840000000p-32"),
+        h("0x0.0p+0"),
+        h("0x1.3ce8880000000p-30"),
+        h("-0x1.4c38c00000000p-29"),
+        h("0x1.5d581c0000000p-29"),
+        h("0x1.c223520000000p-31"),
+        h("-0x1.fd4dfe0000000p-28"),
+        h("0x1.6a87b60000000p-28"),
+        h("-0x1.847f400000000p-30"),
+        h("-0x1.b354300000000p-28"),
+        h("0x1.9676700000000p-28"),
+        h("0x1.13f23e0000000p-29"),
+        h("0x1.d35ce40000000p-30"),
+        h("0x1.38e20e0000000p-29"),
+        h("-0x1.4d41a00000000p-31"),
+        h("-0x1.27308a0000000p-27"),
+        h("0x1.1165be0000000p-27"),
+    ),
+}
+
 # -log2(c)
 LOG_2: dict[str, tuple[float, ...]] = {
     "f64": (
@@ -1425,7 +1521,7 @@ EXP_POWER: dict[str, tuple[float, ...]] = {
     ),
 }
 
-# (log(1 + r) - r / log(e)) / r**2: f64 2**-55.1, f32 2**-27.5
+# (log(1 + r) - r) / r**2, to the base e: f64 2**-55.1, f32 2**-27.5
 LOG_SECOND: dict[str, tuple[float, ...]] = {
     "f64": (
         h("-0x1.fffffffffff8bp-2"),
@@ -1444,7 +1540,7 @@ LOG_SECOND: dict[str, tuple[float, ...]] = {
     ),
 }
 
-# (log2(1 + r) - r / log(2)) / r**2: f64 2**-55.1, f32 2**-27.5
+# (log(1 + r) - r) / r**2, to the base 2: f64 2**-55.1, f32 2**-27.5
 LOG2_SECOND: dict[str, tuple[float, ...]] = {
     "f64": (
         h("-0x1.71547652b82a9p-1"),
@@ -1463,7 +1559,7 @@ LOG2_SECOND: dict[str, tuple[float, ...]] = {
     ),
 }
 
-# (log10(1 + r) - r / log(10)) / r**2: f64 2**-55.1, f32 2**-27.4
+# (log(1 + r) - r) / r**2, to the base 10: f64 2**-55.1, f32 2**-27.4
 LOG10_SECOND: dict[str, tuple[float, ...]] = {
     "f64": (
         h("-0x1.bcb7b1526e4a8p-3"),

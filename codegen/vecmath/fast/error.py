@@ -60,6 +60,7 @@ def erfc(v: Lanes, x: ir.Value) -> ir.Value:
     *lower, total = [v.looked_up(column, index) for column in tables.ERFC_PIECES[name]]
     for coefficient in reversed(lower):
         total = v.fma(total, u, coefficient)
-    y = v.mul(sixteenths(v, n, part(v, r)), total)
+    share = v.add(part(v, r), v.looked_up(tables.EXP_LOST[name], n))
+    y = v.mul(sixteenths(v, n, share), total)
     usual = v.select(v.compare("<", x, 0.0), v.sub(2.0, y), y)
     return through_libm(v, "erfc", [x], v.compare_or_nan(">", x, small), usual)

@@ -11,7 +11,18 @@ from codegen.vecmath import exponential, hyperbolic, tables
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import rarely, through_libm
 
-__all__ = ["cosh", "exp", "exp2", "expm1", "halves", "part", "reduced", "sinh", "sixteenths", "tanh"]
+__all__ = [
+    "cosh",
+    "exp",
+    "exp2",
+    "expm1",
+    "halves",
+    "part",
+    "reduced",
+    "sinh",
+    "sixteenths",
+    "tanh",
+]
 
 
 def halves(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:

@@ -2,7 +2,7 @@
 
 from llvmlite import ir
 
-from codegen.vecmath import inverse, tables
+from codegen.vecmath import tables
 from codegen.vecmath.lanes import RECIPROCAL, Lanes
 from codegen.vecmath.rare import through_libm
 

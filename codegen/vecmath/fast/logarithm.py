@@ -4,7 +4,7 @@ x = 2**k (1 + r) / c, c from the leading bits: then r is exact and small, and lo
 k log(2) - log(c) + log(1 + r). Without the table, as in `logarithm` but for the second parts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llvmlite import ir
 
@@ -22,7 +22,7 @@ SQUARED = {"f64": 2.0**500, "f32": 2.0**60}
 
 @dataclass(frozen=True)
 class Split:
-    """x = 2**k (1 + r) / c; `scaled` is k in units of a number's last bit below two, `exponent` its bits."""
+    """x = 2**k (1 + r) / c; `exponent` is k moved up to an exponent's bits, `scaled` its value."""
 
     scaled: ir.Value
     index: ir.Value
@@ -44,9 +44,9 @@ def split(v: Lanes, x: ir.Value) -> Split:
     return Split(v.builder.sitofp(exponent, v.type), index, v.fma(m, c, -1.0), c, exponent)
 
 
-def _unscaled(v: Lanes, factor: float) -> float:
-    """Return what `scaled` is to be multiplied by instead of k by a factor."""
-    return factor * 2.0**-v.format.fraction
+def _base(v: Lanes, parts: Split, factor: float, column: tuple[float, ...]) -> ir.Value:
+    """Return k factor + column[index]."""
+    return v.fma(parts.scaled, factor * 2.0**-v.format.fraction, v.looked_up(column, parts.index))
 
 
 def _looked_up(
@@ -55,16 +55,9 @@ def _looked_up(
     """Return k factor + column[index] + r (series[0] + r (series[1] + ...))."""
     slope, *others = series
     r, r2 = parts.r, v.mul(parts.r, parts.r)
-    base = v.fma(parts.scaled, _unscaled(v, factor), v.looked_up(column, parts.index))
+    base = _base(v, parts, factor, column)
     first = v.add(base, r) if slope == 1 else v.fma(r, slope, base)
     return v.fma(r2, v.polynomial(r, others, r2), first)
-
-
-def _natural(v: Lanes, parts: Split) -> ir.Value:
-    """Return log(x)."""
-    name = v.format.name
-    series = 1.0, *tables.LOG_SECOND[name]
-    return _looked_up(v, parts, tables.LN2[name][0], tables.LOG_E[name], *series)
 
 
 def _by_quotient(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -79,7 +72,8 @@ def log(v: Lanes, x: ir.Value) -> ir.Value:
     name = v.format.name
     high, low = tables.LN2[name]
     if v.lookups:
-        usual = _natural(v, split(v, x))
+        series = 1.0, *tables.LOG_SECOND[name]
+        usual = _looked_up(v, split(v, x), high, tables.LOG_E[name], *series)
     else:
         k, rest = _by_quotient(v, x)
         usual = v.fma(k, high, v.fma(k, low, rest))
@@ -91,7 +85,9 @@ def log2(v: Lanes, x: ir.Value) -> ir.Value:
     name = v.format.name
     slope = tables.LOG2_E[name][0]
     if v.lookups:
-        usual = _looked_up(v, split(v, x), 1.0, tables.LOG_2[name], slope, *tables.LOG2_SECOND[name])
+        usual = _looked_up(
+            v, split(v, x), 1.0, tables.LOG_2[name], slope, *tables.LOG2_SECOND[name]
+        )
     else:
         k, rest = _by_quotient(v, x)
         usual = v.fma(rest, slope, k)
@@ -104,26 +100,37 @@ def log10(v: Lanes, x: ir.Value) -> ir.Value:
     slope = tables.LOG10_E[name][0]
     two = v.rounded(tables.LOG10_2_SHORT[name][0] + tables.LOG10_2_SHORT[name][1])
     if v.lookups:
-        usual = _looked_up(v, split(v, x), two, tables.LOG_10[name], slope, *tables.LOG10_SECOND[name])
+        usual = _looked_up(
+            v, split(v, x), two, tables.LOG_10[name], slope, *tables.LOG10_SECOND[name]
+        )
     else:
         k, rest = _by_quotient(v, x)
         usual = v.fma(k, two, v.mul(rest, slope))
     return through_libm(v, "log10", [x], logarithm.abnormal(v, x), usual)
 
 
-def _of_one_plus(v: Lanes, a: ir.Value, low: ir.Value | None = None) -> tuple[ir.Value, ir.Value]:
-    """Return log(1 + a + low) and the mask of lanes where it fails.
+def _of_one_plus(v: Lanes, a: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return log(1 + a) and the mask of lanes where it fails.
 
-    1 + a is u + rest, u = 2**k (1 + r) / c, and the rest joins r.
+    1 + a is u + rest, u = 2**k (1 + r) / c, and the rest joins r. Only here are arguments not
+    exact, so that what is lost of log(c) counts.
     """
+    form = v.format
     u, rest = v.two_sum(a, 1.0)
-    if low is not None:
-        rest = v.add(rest, low)
     parts = split(v, u)
-    # 2**-k, which is zero and not out of range for the largest u, where nothing rests
-    scale = v.from_bits(v.isub(v.format.encode(1.0), parts.exponent))
-    r = v.fma(v.mul(rest, scale), parts.c, parts.r)
-    return _natural(v, replace(parts, r=r)), logarithm.abnormal(v, u)
+    scale = v.from_bits(v.isub(form.encode(1.0), parts.exponent))
+    lost = v.looked_up(tables.LOG_E_LOW[form.name], parts.index)
+    low = v.fma(v.mul(rest, scale), parts.c, lost)
+    base = _base(v, parts, tables.LN2[form.name][0], tables.LOG_E[form.name])
+    first = v.add(v.add(base, parts.r), low)
+    r = v.add(parts.r, low)
+    r2 = v.mul(r, r)
+    usual = v.fma(r2, v.polynomial(r, tables.LOG_SECOND[form.name], r2), first)
+    # u is to be positive and normal, and 2**-k too
+    least = 1 << form.fraction
+    most = v.word(form.encode(2.0 ** (form.bias - 1)) - least)
+    failed = v.builder.icmp_unsigned(">=", v.isub(v.bits(u), least), most)
+    return usual, failed
 
 
 def log1p(v: Lanes, x: ir.Value) -> ir.Value:
@@ -176,9 +183,9 @@ def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     name = v.format.name
     parts = split(v, x)
     r = parts.r
-    ln2_high, ln2_low = (_unscaled(v, part) for part in tables.LN2_SHORT[name])
-    base = v.fma(parts.scaled, ln2_high, v.looked_up(tables.LOG_HIGH[name], parts.index))
-    base_low = v.fma(parts.scaled, ln2_low, v.looked_up(tables.LOG_LOW[name], parts.index))
+    ln2_high, ln2_low = tables.LN2_SHORT[name]
+    base = _base(v, parts, ln2_high, tables.LOG_HIGH[name])
+    base_low = _base(v, parts, ln2_low, tables.LOG_LOW[name])
     first, rest = v.fast_two_sum(base, r)
     low = v.add(base_low, rest)
     if name == "f32":

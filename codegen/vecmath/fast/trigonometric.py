@@ -54,19 +54,13 @@ def cos(v: Lanes, x: ir.Value) -> ir.Value:
 
 def tan(v: Lanes, x: ir.Value) -> ir.Value:
     """tan(r) = 2 t / (1 - t**2), t = tan(r/2), or minus its inverse in odd quadrants."""
-    name = v.format.name
-    a = v.abs(x)
-    shifted = v.fma(a, tables.TWO_OVER_PI[name][0], v.format.magic)
-    k = v.sub(shifted, v.format.magic)
-    r = a
-    for part in tables.HALF_PI[name]:
-        r = v.fma(k, -part, r)
-    z = v.mul(r, r)
-    twice = v.fma(v.mul(r, z), v.polynomial(z, tables.TAN_HALF[name], v.mul(z, z)), r)
+    r = trigonometric.reduce(v, x)
+    z = r.square
+    series = v.polynomial(z, tables.TAN_HALF[v.format.name], v.mul(z, z))
+    twice = v.add(r.high, v.fma(v.mul(r.high, z), series, r.low))
     rest = v.fma(v.mul(twice, -0.25), twice, 1.0)
-    quadrant = v.shl(v.bits(shifted), v.format.bits - 1)
+    quadrant = v.shl(r.quadrant, v.format.bits - 1)
     odd = v.builder.icmp_signed("<", quadrant, v.word(0))
     y = v.div(v.select(odd, rest, twice), v.select(odd, twice, rest))
     usual = v.flip(y, v.ixor(quadrant, v.sign(x)))
-    far = v.compare_or_nan(">", a, trigonometric.LARGEST[name])
-    return through_libm(v, "tan", [x], far, usual)
+    return through_libm(v, "tan", [x], r.far, usual)
