@@ -27,8 +27,8 @@ POINTS: Final = 1024
 REPEATS: Final = 60
 WIDE: Final = 4
 """So many ops work side by side; of those that are one instruction twelve times as many."""
-_NO_CHAIN: Final = frozenset("acosh log log2 log10 acos asin atanh pow".split())
-"""What leaves its domain when it is applied to its own result."""
+_NO_CHAIN: Final = frozenset("acosh log log2 log10 acos asin atanh pow fast_sinh fast_cosh".split())
+"""What leaves its domain, or the usual way, when it is applied to its own result."""
 _INPUT: Final = {"acosh": (1.0, 5.0), "log": (0.1, 9.0), "pow": (0.1, 5.0)}
 
 
@@ -101,7 +101,7 @@ def measure(target: Target, op: str, dtype: Float, gigahertz: float) -> tuple[fl
     count = WIDE if op in INLINED or op.startswith("fast_") else 12 * WIDE
     bare, full = (_time(_wide(o, count), target, dtype, POINTS, low, high) for o in (None, op))
     throughput = (full - bare) * 1e9 * gigahertz * lanes / POINTS / count
-    if op.removeprefix("fast_") in _NO_CHAIN:
+    if _NO_CHAIN & {op, op.removeprefix("fast_")}:
         return 3 * throughput, throughput
     short, long = (_time(_chain(op, n), target, dtype, lanes, low, high) for n in (20, 220))
     return (long - short) / 200 * 1e9 * gigahertz, throughput

@@ -1,8 +1,7 @@
 """Elementary functions as inlined vector LLVM IR: at most 1 ulp, or 4 in the faster grade.
 
-The bits are the same on every width, but for `fast_exp` and `fast_erf`, which are other code on
-AVX-512. A lane's result depends on that lane's arguments only. No instruction carries a fast-math
-flag.
+The bits are the same on every width, but for what is in `LOOKUPS`. A lane's result depends on that
+lane's arguments only. No instruction carries a fast-math flag.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,13 +12,18 @@ from llvmlite import ir
 from codegen.vecmath import (
     error,
     exponential,
-    fast,
     hyperbolic,
     inverse,
     logarithm,
     power,
     trigonometric,
 )
+from codegen.vecmath.fast import error as fast_error
+from codegen.vecmath.fast import exponential as fast_exponential
+from codegen.vecmath.fast import inverse as fast_inverse
+from codegen.vecmath.fast import logarithm as fast_logarithm
+from codegen.vecmath.fast import root as fast_root
+from codegen.vecmath.fast import trigonometric as fast_trigonometric
 from codegen.vecmath.lanes import Lanes
 
 # name: emitter, bound in ulp for f64, for f32: the largest error seen (f64: over a million
@@ -51,13 +55,32 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "pow":   (power.pow_,            0.85, 0.80),
     "erf":   (error.erf,             0.90, 0.85),
     "erfc":  (error.erfc,            0.90, 0.85),
-    # the faster grade
-    "fast_exp":  (fast.exp, 1.50, 1.90),
-    "fast_log":  (fast.log, 1.90, 1.60),
-    "fast_sin":  (fast.sin, 3.00, 2.90),
-    "fast_cos":  (fast.cos, 3.25, 3.10),
-    "fast_tanh": (fast.tanh, 3.00, 2.80),
-    "fast_erf":  (fast.erf, 2.60, 2.90),
+    # the faster grade: 10**7 arguments against long doubles; every 61st argument, 10**7 of two
+    "fast_exp":   (fast_exponential.exp,       1.30, 1.30),
+    "fast_log":   (fast_logarithm.log,         2.70, 2.20),
+    "fast_sin":   (fast_trigonometric.sin,     3.00, 2.90),
+    "fast_cos":   (fast_trigonometric.cos,     3.25, 3.10),
+    "fast_tan":   (fast_trigonometric.tan,     2.60, 2.50),
+    "fast_tanh":  (fast_exponential.tanh,      3.10, 3.10),
+    "fast_asin":  (fast_inverse.asin,          2.50, 2.60),
+    "fast_acos":  (fast_inverse.acos,          1.50, 1.60),
+    "fast_atan":  (fast_inverse.atan,          2.20, 2.30),
+    "fast_expm1": (fast_exponential.expm1,     2.40, 1.90),
+    "fast_log1p": (fast_logarithm.log1p,       2.80, 2.40),
+    "fast_exp2":  (fast_exponential.exp2,      1.30, 1.30),
+    "fast_log2":  (fast_logarithm.log2,        2.80, 2.40),
+    "fast_log10": (fast_logarithm.log10,       2.70, 2.90),
+    "fast_sinh":  (fast_exponential.sinh,      3.00, 3.00),
+    "fast_cosh":  (fast_exponential.cosh,      2.20, 1.80),
+    "fast_asinh": (fast_logarithm.asinh,       3.40, 2.80),
+    "fast_acosh": (fast_logarithm.acosh,       3.40, 3.10),
+    "fast_atanh": (fast_logarithm.atanh,       3.20, 3.40),
+    "fast_atan2": (fast_inverse.atan2,         2.30, 2.40),
+    "fast_cbrt":  (fast_root.cbrt,             2.00, 1.80),
+    "fast_hypot": (fast_root.hypot,            1.40, 1.40),
+    "fast_pow":   (fast_logarithm.pow_,        2.80, 3.10),
+    "fast_erf":   (fast_error.erf,             2.60, 2.90),
+    "fast_erfc":  (fast_error.erfc,            3.20, 3.00),
 }
 # fmt: on
 
@@ -72,6 +95,9 @@ MAX_ULP: dict[tuple[str, str], float] = {
 FAST: Final = frozenset(name for name in _FUNCTIONS if name.startswith("fast_"))
 """The functions of the faster grade."""
 
+LOOKUPS: Final = FAST - {f"fast_{name}" for name in ("acos", "asin", "cos", "hypot", "sin", "tan")}
+"""Those that are other code, with other bits, where registers hold tables (AVX-512)."""
+
 
 def supported(name: str, dtype: str) -> bool:
     """Tell whether `emit` knows the function in this format ("f64" or "f32")."""
@@ -85,8 +111,8 @@ def emit(
     """Append code for one function of vector arguments and return its vector result.
 
     The builder may come back at the end of a new basic block: rare lanes are branched around.
-    `lookups` says that the target has AVX-512's lookups in registers; with them `fast_exp` and
-    `fast_erf` have other bits. Lanes outside the mask `live` may hold anything then.
+    `lookups` says that the target has AVX-512's lookups in registers, for what is in `LOOKUPS`.
+    Lanes outside the mask `live` may hold anything then.
     """
     if name not in _FUNCTIONS:
         raise ValueError(f"vecmath has no function {name!r}")

@@ -109,8 +109,8 @@ def expm1(v: Lanes, x: ir.Value) -> ir.Value:
     return rarely(v, far, usual, repair)
 
 
-def exp2(v: Lanes, x: ir.Value) -> ir.Value:
-    """2**x = 2**k * (1 + r log(2) + r**2 Q(r)), r = x - k exact."""
+def _exp2_parts(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return 2**r = 1 + r log(2) + r**2 Q(r), k and its bits, r = x - k exact."""
     ln2_high, ln2_low = tables.LN2[v.format.name]
     shifted = v.add(x, v.format.magic)
     k = v.sub(shifted, v.format.magic)
@@ -118,8 +118,19 @@ def exp2(v: Lanes, x: ir.Value) -> ir.Value:
     r2 = v.mul(r, r)
     q = v.polynomial(r, tables.EXP2[v.format.name], r2)
     part = v.fma(r, ln2_high, v.fma(r2, q, v.mul(r, ln2_low)))
-    fraction = v.add(part, 1.0)
-    usual = v.times_power(fraction, v.bits(shifted))
+    return v.add(part, 1.0), k, v.bits(shifted)
+
+
+def exp2(v: Lanes, x: ir.Value) -> ir.Value:
+    """2**x = 2**k * 2**r."""
+    fraction, k, shift = _exp2_parts(v, x)
+    usual = v.times_power(fraction, shift)
     edge = EXP2_ABOVE_ALL[v.format.name]
     far = v.compare_or_nan(">", v.abs(x), EXP2_LARGEST[v.format.name])
     return rarely(v, far, usual, lambda: two_steps(v, x, fraction, k, edge))
+
+
+def exp2_far(v: Lanes, x: ir.Value) -> ir.Value:
+    """2**x, also beyond the normal range."""
+    fraction, k, _ = _exp2_parts(v, x)
+    return two_steps(v, x, fraction, k, EXP2_ABOVE_ALL[v.format.name])

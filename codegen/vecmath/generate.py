@@ -16,8 +16,8 @@ import mpmath  # type: ignore[import-untyped]
 import numpy as np
 from mpmath import mpf
 
-from codegen.vecmath.remez import Fit, fit, split, to_format
-from codegen.vecmath.vector import F32, F64
+from codegen.vecmath.columns import block, columns
+from codegen.vecmath.remez import Fit, fit, split
 from rewrite.evaluate import fma
 
 # erf changes from its series to 1 - erfc here.
@@ -43,6 +43,12 @@ def log_series(z: mpf) -> mpf:
     """(log((1+s)/(1-s))/s - 2) / z with s = sqrt(z)."""
     s = mpmath.sqrt(z)
     return ((mpmath.log(1 + s) - mpmath.log(1 - s)) / s - 2) / z
+
+
+def atan_rest(z: mpf) -> mpf:
+    """(atan(t)/t - 1) / z with t = sqrt(z)."""
+    t = mpmath.sqrt(z)
+    return (mpmath.atan(t) / t - 1) / z
 
 
 def scaled_erfc(a: mpf) -> mpf:
@@ -91,6 +97,21 @@ FITS = (
         (-0.02167, 0.02167), lambda r: r**2 / mpmath.exp(r), 5, 2,
     ),
     Fit(
+        "EXPM1_SIXTEENTH", "(exp(r) - 1 - r) / r**2",
+        exp_rest,
+        (-0.02167, 0.02167), lambda r: abs(r**2 / mpmath.expm1(r)), 6, 3,
+    ),
+    Fit(
+        "EXP2_SIXTEENTH", "(2**r - 1) / r",
+        lambda r: (2**r - 1) / r,
+        (-0.03126, 0.03126), lambda r: abs(r) / 2**r, 6, 3,
+    ),
+    Fit(
+        "TAN_HALF", "(2 tan(r/2)/r - 1) / z, z = r**2",
+        lambda z: (2 * mpmath.tan(mpmath.sqrt(z) / 2) / mpmath.sqrt(z) - 1) / z,
+        (0.0, 0.6170), lambda z: z, 9, 4,
+    ),
+    Fit(
         "SIN_WIDE", "(sin(r)/r - 1) / z, z = r**2",
         sine_rest,
         (0.0, 2.4684), sine_weight, 8, 4,
@@ -112,8 +133,16 @@ FITS = (
     ),
     Fit(
         "ATAN", "(atan(t)/t - 1) / z, z = t**2",
-        lambda z: (mpmath.atan(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
+        atan_rest,
         (0.0, 0.25), lambda z: z, 12, 5,
+    ),
+    Fit(
+        "ATAN_WIDE", "(atan(t)/t - 1) / z, z = t**2",
+        atan_rest, (0.0, 1.0), lambda z: z**1.5 / mpmath.atan(mpmath.sqrt(z)), 19, 8,
+    ),
+    Fit(
+        "ATAN_SHORT", "(atan(t)/t - 1) / z, z = t**2",
+        atan_rest, (0.0, 0.00239), lambda z: z, 4, 2,
     ),
     Fit(
         "ATANH", "(atanh(s)/s - 1 - z/3) / z**2, z = s**2",
@@ -152,63 +181,6 @@ class Split:
     value: Callable[[], mpf]
     f64: tuple[int, ...]
     f32: tuple[int, ...]
-
-
-# fast erf: polynomials about the multiples of a step, the last of which is where erf is one
-ERF_STEPS = {"f64": 13 / 32, "f32": 17 / 64}
-ERF_COEFFICIENTS = {"f64": 13, "f32": 6}
-ERF_PIECES = 16
-
-
-def erf_piece(at: int, dtype: str) -> list[float]:
-    """Fit erf about a multiple of the step; about zero with a relative error, and no constant."""
-    step, count = ERF_STEPS[dtype], ERF_COEFFICIENTS[dtype]
-    center, half = at * step, 0.501 * step
-    if at == ERF_PIECES - 1:
-        return [1.0] + [0.0] * (count - 1)
-    interval = (-half if at else 0.0, half)
-    if at:
-        row = Fit(
-            "", "", lambda t: mpmath.erf(center + t), interval, lambda t: mpf(1), count, count
-        )
-        return fit(row, dtype)[0]
-
-    def slope(t: mpf) -> mpf:
-        return mpmath.erf(t) / t if t else 2 / mpmath.sqrt(mpmath.pi)
-
-    row = Fit("", "", slope, interval, lambda t: 1 / slope(t), count - 1, count - 1)
-    return [0.0, *fit(row, dtype)[0]]
-
-
-def powers() -> str:
-    """Print 2**(j/16), less j in the place where the exponent's fraction will be added."""
-    lines = [
-        "# 2**(j/16), j = 0 to 15, less j units of the fourth bit below the exponent",
-        "EXP_POWERS: dict[str, tuple[float, ...]] = {",
-    ]
-    for form in (F64, F32):
-        values = []
-        for j in range(16):
-            bits = form.encode(to_format(mpf(2) ** (mpf(j) / 16), form.name))
-            values.append(form.decode(bits - (j << (form.fraction - 4))))
-        lines += [f'    "{form.name}": (', *[f"        {number(v)}," for v in values], "    ),"]
-    return "\n".join([*lines, "}"]) + "\n"
-
-
-def erf_pieces() -> str:
-    """Print the coefficients of erf, those of one power together."""
-    lines = [
-        "# erf about multiples of a step: by power, then by piece",
-        f"ERF_STEP: dict[str, float] = {ERF_STEPS!r}",
-        "ERF_PIECES: dict[str, tuple[tuple[float, ...], ...]] = {",
-    ]
-    for dtype in ("f64", "f32"):
-        pieces = [erf_piece(at, dtype) for at in range(ERF_PIECES)]
-        lines.append(f'    "{dtype}": (')
-        for column in zip(*pieces, strict=True):
-            lines += ["        (", *[f"            {number(v)}," for v in column], "        ),"]
-        lines.append("    ),")
-    return "\n".join([*lines, "}"]) + "\n"
 
 
 SPLITS = (
@@ -267,23 +239,6 @@ def exact_at_half_pi(coefficients: list[float], dtype: str) -> list[float]:
     return best
 
 
-def number(value: float) -> str:
-    """Print a float so that it reads back exactly."""
-    return f'h("{value.hex()}")'
-
-
-def block(name: str, comment: str, rows: dict[str, list[float]]) -> str:
-    """Print one table entry."""
-    lines = [f"# {comment}", f"{name}: dict[str, tuple[float, ...]] = {{"]
-    for dtype, values in rows.items():
-        if len(values) == 1:
-            lines.append(f'    "{dtype}": ({number(values[0])},),')
-            continue
-        body = "".join(f"        {number(value)},\n" for value in values)
-        lines.append(f'    "{dtype}": (\n{body}    ),')
-    return "\n".join([*lines, "}"]) + "\n"
-
-
 HEADER = '''"""Polynomial coefficients and split constants, written by `generate.py`; do not edit.
 
 Each entry maps a format to its numbers: coefficients from the lowest power up, constants from
@@ -314,7 +269,7 @@ def text() -> str:
             comment = f"{row.formula} on [{low:g}, {high:g}]: {errors}"
             rows = {dtype: values for dtype, (values, _) in fits.items()}
             blocks.append(block(row.name, comment, rows))
-        blocks += [powers(), erf_pieces()]
+        blocks += columns()
     return HEADER + "\n".join(blocks)
 
 

@@ -93,7 +93,7 @@ class Lanes(Vector):
         return self.select(self.compare(">", a, cap), cap, a)
 
     def looked_up(self, table: Sequence[float], index: ir.Value) -> ir.Value:
-        """Take of 16 numbers those that the low bits of an index name, in registers (AVX-512)."""
+        """Take numbers by the low bits of an index, in registers: of one or of two (AVX-512)."""
         lanes = 512 // self.format.bits
         parts = [
             self._register_lookup(table, self._part(index, at, lanes))
@@ -107,10 +107,11 @@ class Lanes(Vector):
         lanes = 512 // self.format.bits
         kind = ir.VectorType(self.type.element, lanes)
         first, *second = (
-            ir.Constant(kind, list(table[at : at + lanes])) for at in range(0, 16, lanes)
+            ir.Constant(kind, list(table[at : at + lanes])) for at in range(0, len(table), lanes)
         )
-        names = {32: "llvm.x86.avx512.permvar.sf.512", 64: "llvm.x86.avx512.vpermi2var.pd.512"}
-        name, args = names[self.format.bits], [first, index, *second]
+        one, two = {64: ("df", "pd"), 32: ("sf", "ps")}[self.format.bits]
+        name = f"llvm.x86.avx512.{f'vpermi2var.{two}' if second else f'permvar.{one}'}.512"
+        args = [first, index, *second]
         signature = ir.FunctionType(kind, [arg.type for arg in args])
         module = self.builder.module
         function = module.globals.get(name) or ir.Function(module, signature, name)

@@ -1,0 +1,66 @@
+"""erf and erfc of the faster grade, by pieces where registers hold their coefficients."""
+
+from llvmlite import ir
+
+from codegen.vecmath import error, tables
+from codegen.vecmath.fast.exponential import halves, part, reduced, sixteenths
+from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.rare import through_libm
+
+__all__ = ["erf", "erfc"]
+
+
+def erf(v: Lanes, x: ir.Value) -> ir.Value:
+    """erf(x), by pieces where their coefficients can be looked up in registers."""
+    return _erf_by_pieces(v, x) if v.lookups else _erf(v, x)
+
+
+def _erf_by_pieces(v: Lanes, x: ir.Value) -> ir.Value:
+    """erf(|x|) as a polynomial in |x| - k h, the nearest multiple of a step h."""
+    name = v.format.name
+    step = tables.ERF_STEP[name]
+    a = v.capped(v.abs(x), len(tables.ERF_PIECES[name][0]) * step - step)
+    shifted = v.fma(a, v.rounded(1 / step), v.format.magic)
+    t = v.fma(v.sub(shifted, v.format.magic), -step, a)
+    index = v.bits(shifted)
+    *lower, total = [v.looked_up(column, index) for column in tables.ERF_PIECES[name]]
+    for coefficient in reversed(lower):
+        total = v.fma(total, t, coefficient)
+    return v.flip(total, v.sign(x))
+
+
+def _erf(v: Lanes, x: ir.Value) -> ir.Value:
+    """erf(|x|) = |x| + |x| P(x**2) up to c = 27/32, then 1 - erfc(c) exp(t L(t)), t = |x| - c."""
+    a, near, far = error.halves(v, x)
+    _, shift, rest = halves(v, far)
+    scale = v.times_power(v.real(-tables.ERFC[v.format.name][0]), shift)
+    far = v.fma(scale, rest, v.add(scale, 1.0))
+    return v.flip(v.select(v.compare(">", a, error.SWITCH), far, near), v.sign(x))
+
+
+def erfc(v: Lanes, x: ir.Value) -> ir.Value:
+    """erfc(a) = exp(-a**2) G(1 / (a + 2)), 2 - erfc(|x|) for negative x."""
+    if not v.lookups:
+        return error.erfc(v, x)
+    name = v.format.name
+    small = error.ERFC_SMALL[name]
+    a = v.capped(v.abs(x), small)
+    square = v.mul(a, a)
+    n, r = reduced(v, v.neg(square))
+    r = v.sub(r, v.fma(a, a, v.neg(square)))
+    # the roundings of a + 2 and of its inverse would be seen
+    bottom = v.add(a, tables.ERFC_CENTER)
+    lost = v.sub(a, v.sub(bottom, tables.ERFC_CENTER))
+    w = v.div(1.0, bottom)
+    shifted = v.add(w, v.format.magic * tables.ERFC_STEP)
+    u = v.sub(w, v.sub(shifted, v.format.magic * tables.ERFC_STEP))
+    rest = v.fma(v.neg(w), lost, v.fma(v.neg(w), bottom, 1.0))
+    u = v.fma(w, rest, u)
+    index = v.bits(shifted)
+    *lower, total = [v.looked_up(column, index) for column in tables.ERFC_PIECES[name]]
+    for coefficient in reversed(lower):
+        total = v.fma(total, u, coefficient)
+    share = v.add(part(v, r), v.looked_up(tables.EXP_LOST[name], n))
+    y = v.mul(sixteenths(v, n, share), total)
+    usual = v.select(v.compare("<", x, 0.0), v.sub(2.0, y), y)
+    return through_libm(v, "erfc", [x], v.compare_or_nan(">", x, small), usual)

@@ -1,0 +1,223 @@
+"""Logarithms and powers in the faster grade, by a table of 1 / c where registers can hold it.
+
+x = 2**k (1 + r) / c, c from the leading bits: then r is exact and small, and log(x) is
+k log(2) - log(c) + log(1 + r). Without the table, as in `logarithm` but for the second parts.
+"""
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from codegen.vecmath import exponential, hyperbolic, logarithm, power, tables
+from codegen.vecmath.columns import LOG_START
+from codegen.vecmath.fast.exponential import part, sixteenths
+from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.rare import through_libm
+
+__all__ = ["acosh", "asinh", "atanh", "log", "log1p", "log2", "log10", "pow_", "split"]
+
+# up to here squares are finite
+SQUARED = {"f64": 2.0**500, "f32": 2.0**60}
+
+
+@dataclass(frozen=True)
+class Split:
+    """x = 2**k (1 + r) / c; `exponent` is k moved up to an exponent's bits, `scaled` its value."""
+
+    scaled: ir.Value
+    index: ir.Value
+    r: ir.Value
+    c: ir.Value
+    exponent: ir.Value
+
+
+def split(v: Lanes, x: ir.Value) -> Split:
+    """Take apart a positive normal x."""
+    form = v.format
+    factors = tables.LOG_FACTOR[form.name]
+    start = form.encode(1.0) + int(LOG_START[form.name] * 2**form.fraction)
+    offset = v.isub(v.bits(x), start)
+    exponent = v.iand(offset, form.sign_mask | form.exponent_mask)
+    m = v.from_bits(v.isub(v.bits(x), exponent))
+    index = v.lshr(offset, form.fraction + 1 - len(factors).bit_length())
+    c = v.looked_up(factors, index)
+    return Split(v.builder.sitofp(exponent, v.type), index, v.fma(m, c, -1.0), c, exponent)
+
+
+def _base(v: Lanes, parts: Split, factor: float, column: tuple[float, ...]) -> ir.Value:
+    """Return k factor + column[index]."""
+    return v.fma(parts.scaled, factor * 2.0**-v.format.fraction, v.looked_up(column, parts.index))
+
+
+def _looked_up(
+    v: Lanes, parts: Split, factor: float, column: tuple[float, ...], *series: float
+) -> ir.Value:
+    """Return k factor + column[index] + r (series[0] + r (series[1] + ...))."""
+    slope, *others = series
+    r, r2 = parts.r, v.mul(parts.r, parts.r)
+    base = _base(v, parts, factor, column)
+    first = v.add(base, r) if slope == 1 else v.fma(r, slope, base)
+    return v.fma(r2, v.polynomial(r, others, r2), first)
+
+
+def _by_quotient(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return k and log(1 + f) = f - f**2/2 + s (f**2/2 + R), x = 2**k (1 + f)."""
+    parts = logarithm.split(v, x)
+    half_square, s, inner = logarithm.series(v, parts.f)
+    return parts.k, v.fma(s, inner, v.sub(parts.f, half_square))
+
+
+def log(v: Lanes, x: ir.Value) -> ir.Value:
+    """log(x) = k log(2) - log(c) + log(1 + r)."""
+    name = v.format.name
+    high, low = tables.LN2[name]
+    if v.lookups:
+        series = 1.0, *tables.LOG_SECOND[name]
+        usual = _looked_up(v, split(v, x), high, tables.LOG_E[name], *series)
+    else:
+        k, rest = _by_quotient(v, x)
+        usual = v.fma(k, high, v.fma(k, low, rest))
+    return through_libm(v, "log", [x], logarithm.abnormal(v, x), usual)
+
+
+def log2(v: Lanes, x: ir.Value) -> ir.Value:
+    """log2(x) = k - log2(c) + log2(1 + r)."""
+    name = v.format.name
+    slope = tables.LOG2_E[name][0]
+    if v.lookups:
+        usual = _looked_up(
+            v, split(v, x), 1.0, tables.LOG_2[name], slope, *tables.LOG2_SECOND[name]
+        )
+    else:
+        k, rest = _by_quotient(v, x)
+        usual = v.fma(rest, slope, k)
+    return through_libm(v, "log2", [x], logarithm.abnormal(v, x), usual)
+
+
+def log10(v: Lanes, x: ir.Value) -> ir.Value:
+    """log10(x) = k log10(2) - log10(c) + log10(1 + r)."""
+    name = v.format.name
+    slope = tables.LOG10_E[name][0]
+    two = v.rounded(tables.LOG10_2_SHORT[name][0] + tables.LOG10_2_SHORT[name][1])
+    if v.lookups:
+        usual = _looked_up(
+            v, split(v, x), two, tables.LOG_10[name], slope, *tables.LOG10_SECOND[name]
+        )
+    else:
+        k, rest = _by_quotient(v, x)
+        usual = v.fma(k, two, v.mul(rest, slope))
+    return through_libm(v, "log10", [x], logarithm.abnormal(v, x), usual)
+
+
+def _of_one_plus(v: Lanes, a: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return log(1 + a) and the mask of lanes where it fails.
+
+    1 + a is u + rest, u = 2**k (1 + r) / c, and the rest joins r. Only here are arguments not
+    exact, so that what is lost of log(c) counts.
+    """
+    form = v.format
+    u, rest = v.two_sum(a, 1.0)
+    parts = split(v, u)
+    scale = v.from_bits(v.isub(form.encode(1.0), parts.exponent))
+    lost = v.looked_up(tables.LOG_E_LOW[form.name], parts.index)
+    low = v.fma(v.mul(rest, scale), parts.c, lost)
+    base = _base(v, parts, tables.LN2[form.name][0], tables.LOG_E[form.name])
+    first = v.add(v.add(base, parts.r), low)
+    r = v.add(parts.r, low)
+    r2 = v.mul(r, r)
+    usual = v.fma(r2, v.polynomial(r, tables.LOG_SECOND[form.name], r2), first)
+    # u is to be positive and normal, and 2**-k too
+    least = 1 << form.fraction
+    most = v.word(form.encode(2.0 ** (form.bias - 1)) - least)
+    failed = v.builder.icmp_unsigned(">=", v.isub(v.bits(u), least), most)
+    return usual, failed
+
+
+def log1p(v: Lanes, x: ir.Value) -> ir.Value:
+    """log(1 + x); without lookups as in the finer grade."""
+    if not v.lookups:
+        return logarithm.log1p(v, x)
+    usual, failed = _of_one_plus(v, x)
+    return through_libm(v, "log1p", [x], failed, v.signed_like(usual, x))
+
+
+def asinh(v: Lanes, x: ir.Value) -> ir.Value:
+    """asinh(|x|) = log(1 + |x| + x**2 / (1 + sqrt(1 + x**2)))."""
+    if not v.lookups:
+        return hyperbolic.asinh(v, x)
+    a = v.abs(x)
+    square = v.mul(a, a)
+    t = v.add(a, v.div(square, v.add(v.sqrt(v.add(square, 1.0)), 1.0)))
+    usual, failed = _of_one_plus(v, t)
+    far = v.compare_or_nan(">", a, SQUARED[v.format.name])
+    failed = v.builder.or_(failed, far)
+    return through_libm(v, "asinh", [x], failed, v.flip(usual, v.sign(x)))
+
+
+def acosh(v: Lanes, x: ir.Value) -> ir.Value:
+    """acosh(x) = log(1 + t + sqrt(t**2 + 2 t)), t = x - 1."""
+    if not v.lookups:
+        return hyperbolic.acosh(v, x)
+    t = v.sub(x, 1.0)
+    usual, failed = _of_one_plus(v, v.add(t, v.sqrt(v.fma(t, t, v.add(t, t)))))
+    far = v.compare_or_nan(">", x, SQUARED[v.format.name])
+    failed = v.builder.or_(failed, v.builder.or_(far, v.compare("<", x, 1.0)))
+    return through_libm(v, "acosh", [x], failed, usual)
+
+
+def atanh(v: Lanes, x: ir.Value) -> ir.Value:
+    """atanh(|x|) = log(1 + 2|x| / (1 - |x|)) / 2."""
+    if not v.lookups:
+        return hyperbolic.atanh(v, x)
+    a = v.abs(x)
+    usual, failed = _of_one_plus(v, v.div(v.add(a, a), v.sub(1.0, a)))
+    return through_libm(v, "atanh", [x], failed, v.flip(v.mul(usual, 0.5), v.sign(x)))
+
+
+def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return log(x) as a sum of two, and about its value, which is there sooner.
+
+    The first part is base + r, in float64 also - r**2/2, and the second all that this leaves:
+    |r| < 1/52 in float32 and its square is below what can be seen after 8 more bits than 24.
+    """
+    name = v.format.name
+    parts = split(v, x)
+    r = parts.r
+    ln2_high, ln2_low = tables.LN2_SHORT[name]
+    base = _base(v, parts, ln2_high, tables.LOG_HIGH[name])
+    base_low = _base(v, parts, ln2_low, tables.LOG_LOW[name])
+    first, rest = v.fast_two_sum(base, r)
+    low = v.add(base_low, rest)
+    if name == "f32":
+        r2 = v.mul(r, r)
+        series = v.polynomial(r, (-0.5, *tables.LOG_THIRD[name]), r2)
+        low = v.fma(r2, series, low)
+        return first, low, v.add(first, low)
+    # the series goes up in q = -r**2/2, so that a coefficient is multiplied by powers of -2
+    q = v.mul(r, v.mul(r, -0.5))
+    q_low = v.fma(r, v.mul(r, -0.5), v.neg(q))
+    high, more = v.fast_two_sum(first, q)
+    cube = v.mul(r, q)
+    terms = [c * (-2.0) ** (i // 2 + 1) for i, c in enumerate(tables.LOG_THIRD[name])]
+    total = v.polynomial(r, terms, q)
+    low = v.add(low, v.add(q_low, more))
+    return high, v.fma(cube, total, low), v.fma(cube, terms[0], high)
+
+
+def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
+    """x**y = exp(y log(x)), exp by sixteenths; without lookups as in the finer grade."""
+    if not v.lookups:
+        return power.pow_(v, x, y)
+    name = v.format.name
+    high, low, soon = _log_sum(v, x)
+    ln2_high, ln2_low = tables.LN2[name]
+    shifted = v.fma(v.mul(y, 16 * tables.LOG2_E[name][0]), soon, v.format.magic)
+    n = v.sub(shifted, v.format.magic)
+    z = v.mul(y, high)
+    z_low = v.fma(y, low, v.fma(y, high, v.neg(z)))
+    r = v.add(v.fma(n, -ln2_high / 16, z), v.fma(n, -ln2_low / 16, z_low))
+    usual = sixteenths(v, v.bits(shifted), part(v, r, tables.EXP_POWER[name]))
+    most = v.rounded(16 * tables.LOG2_E[name][0] * exponential.LARGEST[name])
+    far = v.compare_or_nan(">", v.abs(n), most)
+    failed = v.builder.or_(far, logarithm.abnormal(v, x))
+    return through_libm(v, "pow", [x, y], failed, usual)
