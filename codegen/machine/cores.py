@@ -147,7 +147,7 @@ CORES: Final = (
            (Level(48 << 10, 0.0, 0.0), Level(2 << 20, 2.0, 4.0), Level(32 << 20, 10.0, 16.0),
             Level(_WITHOUT, 20.0, 40.0))),
     Core("neoverse-n1", "LLVM's AArch64SchedNeoverseN1.td; Arm's Neoverse N1 optimization guide",
-         ("neoverse-n1", "cortex-a76", "cortex-a77", "ampere1"), 4, 128, 96, 80, 0,
+         ("neoverse-n1", "cortex-a76", "cortex-a77", "generic"), 4, 128, 96, 80, 0,
          {64: _NEOVERSE_GENERAL, 128: _NEOVERSE},
          (Level(64 << 10, 0.0, 0.0), Level(1 << 20, 2.0, 4.0), Level(32 << 20, 8.0, 14.0),
           Level(_WITHOUT, 20.0, 40.0))),

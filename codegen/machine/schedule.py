@@ -19,7 +19,7 @@ from typing import Final
 from codegen.machine.code import Instruction
 from codegen.machine.core import Core, Effect
 
-__all__ = ["pressure", "scheduled"]
+__all__ = ["path", "pressure", "scheduled", "share"]
 
 INSTRUCTIONS: Final = 3000
 """So many are run, after as many as a window to fill it."""
@@ -76,6 +76,28 @@ def pressure(body: Sequence[Instruction], core: Core) -> float:
     for ports in sets:  # what only these units can do
         bound = max(bound, sum(w for g, w in work.items() if set(g) <= set(ports)) / len(ports))
     return bound
+
+
+def share(body: Sequence[Instruction], core: Core) -> float:
+    """Return the work over the number of units that can do it, added up, without loads."""
+    effects = [step.effect for step in _steps(body, core) if step.effect.ports]
+    return sum(e.cycles * e.parts / len(e.ports) for e in effects)
+
+
+def path(body: Sequence[Instruction], core: Core) -> float:
+    """Return the cycles of the longest chain of operands in one pass."""
+    ready: dict[str, float] = {}
+    longest = 0.0
+    for step in _steps(body, core):
+        this = step.source
+        address = max((ready.get(name, 0.0) for name in this.address), default=0.0)
+        operands = max((ready.get(name, 0.0) for name in this.reads), default=0.0)
+        loaded = address + (step.load.latency if step.loads else 0.0)
+        done = max(operands, loaded) + step.effect.latency
+        for name in (*this.writes, *([this.stored] if this.stored else ())):
+            ready[name] = done
+        longest = max(longest, done)
+    return longest
 
 
 def scheduled(body: Sequence[Instruction], core: Core) -> float:
@@ -140,7 +162,7 @@ class _Run:
         self.window: deque[_Job] = deque()
         self.queue: deque[_Job] = deque()
         self.places = core.waiting
-        self.vectors = 0
+        self.vectors = self.owed = 0
         self.count = itertools.count()
 
     def run(self) -> list[int]:
@@ -166,7 +188,7 @@ class _Run:
 
     def enter(self, entered: int) -> int:
         """Let instructions in, as the front end and the room of each sort allow."""
-        core, slots = self.core, self.core.width
+        core, slots = self.core, self.core.width - self.owed
         while slots > 0 and entered < self.total and len(self.window) < core.window:
             step = self.steps[entered % len(self.steps)]
             full = step.vector and self.vectors >= core.registers
@@ -175,6 +197,7 @@ class _Run:
             slots -= step.slots
             self.begin(step, entered)
             entered += 1
+        self.owed = max(0, -slots)
         return entered
 
     def begin(self, step: _Step, age: int) -> None:
@@ -249,7 +272,7 @@ class _Run:
             port = min(open_, key=self.wanted.__getitem__)
             free.discard(port)
             job = heapq.heappop(heap)[2]
-            self.free[port] = self.time + job.effect.cycles
+            self.free[port] = max(self.free[port], self.time) + job.effect.cycles
             job.parts -= 1
             if job.parts == 0:
                 self.end(job)

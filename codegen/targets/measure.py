@@ -23,7 +23,7 @@ from codegen.program import Program, ProgramBuilder
 from codegen.target import Float, Target, get, host
 from codegen.timing import paged
 
-__all__ = ["clock", "measure", "seconds"]
+__all__ = ["clock", "measure", "seconds", "wide"]
 
 POINTS: Final = 1024
 CALLS: Final = 20
@@ -43,19 +43,23 @@ def _operand_types(op: str) -> str:
     return SIGNATURES[op][0][0]
 
 
-def _chain(op: str, count: int) -> Program:
-    """Apply an op again and again."""
+def _chain(op: str | None, count: int) -> Program:
+    """Apply an op again and again; what leaves its domain so is multiplied by 0 and added."""
     builder = ProgramBuilder("measured")
-    types = _operand_types(op)
+    types = "f" if op is None else _operand_types(op)
     loads = [builder.load(builder.argument(f"x{k}")) for k in range(max(1, len(types)))]
     value = loads[0]
     for _ in range(count):
-        value = builder.emit(op, value, *loads[1 : len(types)])
+        found = value if op is None else builder.emit(op, value, *loads[1 : len(types)])
+        if op is None or op.removeprefix("fast_") in _NO_CHAIN:
+            nothing = builder.emit("mul", found, builder.const(0.0))
+            found = builder.emit("add", nothing, value)
+        value = found
     builder.output("out", value)
     return builder.finish()
 
 
-def _wide(op: str | None, count: int) -> Program:
+def wide(op: str | None, count: int) -> Program:
     """Apply an op to so many sums, each by itself, and add up what comes out."""
     builder = ProgramBuilder("measured")
     x, y = (builder.load(builder.argument(name)) for name in ("x", "y"))
@@ -125,16 +129,15 @@ def measure(target: Target, op: str, dtype: Float) -> tuple[float, float]:
     low, high = _INPUT.get(op.removeprefix("fast_"), (0.1, 0.9))
     lanes = target.lanes(dtype)
     count = WIDE if op in INLINED or op.startswith("fast_") else 12 * WIDE
-    calls = [_call(_wide(o, count), target, dtype, POINTS, low, high) for o in (None, op)]
-    chained = op.removeprefix("fast_") not in _NO_CHAIN
-    if chained:
-        calls += [_call(_chain(op, n), target, dtype, lanes, low, high) for n in CHAINS]
-    bare, full, *chains, short, long = seconds((*calls, *_ticks(target)))
+    calls = [_call(wide(o, count), target, dtype, POINTS, low, high) for o in (None, op)]
+    chains = [_call(_chain(op, n), target, dtype, lanes, low, high) for n in CHAINS]
+    if op.removeprefix("fast_") in _NO_CHAIN:
+        chains += [_call(_chain(None, n), target, dtype, lanes, low, high) for n in CHAINS]
+    bare, full, *times, short, long = seconds((*calls, *chains, *_ticks(target)))
     rate = 1e9 * _gigahertz(short, long)
     throughput = (full - bare) * rate * lanes / POINTS / count
-    if not chained:
-        return 3 * throughput, throughput
-    return (chains[1] - chains[0]) * rate / (CHAINS[1] - CHAINS[0]), throughput
+    times = [late - early for early, late in zip(times[::2], times[1::2], strict=True)]
+    return (times[0] - sum(times[1:])) * rate / (CHAINS[1] - CHAINS[0]), throughput
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from strategies.saturation import Saturate
 
 POINTS = 4096
 FORMS = 8
+SWEEPS = 3
 
 
 def generated(count: int) -> list[tuple[list[Term], Term]]:
@@ -55,24 +56,46 @@ def generated(count: int) -> list[tuple[list[Term], Term]]:
     return found
 
 
-def timed(kernels: Sequence[Kernel], spent: float) -> list[float]:
-    """Return the cycles an element of kernels that are run in turns."""
+def timed(kernels: Sequence[Kernel], spent: float = 0.03) -> list[float]:
+    """Return the cycles an element of kernels: the least of three sweeps, each in turns by fours.
+
+    A sweep takes long, so that what disturbs a part of it is gone in the next one.
+    """
     calls: list[Callable[[], object]] = []
     for kernel in kernels:
         data = arrays(kernel, POINTS)
         calls.append(lambda kernel=kernel, data=data: kernel.ufunc(*data[0], out=data[1]))
-    rate = 1e9 * clock(host()) / POINTS
-    return [time * rate for time in seconds(calls, spent * len(calls))]
+    best = [1e9] * len(calls)
+    for _ in range(SWEEPS):
+        for at in range(0, len(calls), 4):
+            some = calls[at : at + 4]
+            for k, time in enumerate(seconds(some, spent * len(some))):
+                best[at + k] = min(best[at + k], time)
+    return [time * 1e9 * clock(host()) / POINTS for time in best]
 
 
-def measured(symbols: list[Term], term: Term) -> tuple[float, ...]:
-    """Return the sum, the prediction and the cycles of the optimised form, those of the source."""
+def call_cycles() -> float:
+    """Return what a call takes beside its elements: NumPy's part, and caches that arrays emptied.
+
+    It is where the times of a scale loop over one and two times as many elements meet no elements.
+    """
+    x = rw.symbol("x")
+    kernel = rw.compile([x], x * 1.5, dtype=np.float64)
+    once, twice = (arrays(kernel, n) for n in (POINTS, 2 * POINTS))
+    short, long = seconds(
+        [lambda: kernel.ufunc(*once[0], out=once[1]), lambda: kernel.ufunc(*twice[0], out=twice[1])], 1
+    )
+    return (2 * short - long) * 1e9 * clock(host())
+
+
+def forms(symbols: list[Term], term: Term) -> tuple[float, float, Kernel, Kernel]:
+    """Return the sum, the prediction and the kernel of the optimised form, and the source's."""
     best = rw.compile(symbols, term, dtype=np.float64)
     plain = rw.compile(symbols, term, dtype=np.float64, optimize_terms=False)
     plain.terms = (term,)
     (form,) = best.terms
     added = dag_cost(Dag.of(form.store, [form.id]), cycles("native"))
-    return (added, best.predict(POINTS).cycles, *timed([best, plain], 0.05))
+    return added, best.predict(POINTS).cycles, best, plain
 
 
 def alternatives(term: Term) -> tuple[list[float], list[float]]:
@@ -82,14 +105,11 @@ def alternatives(term: Term) -> tuple[list[float], list[float]]:
     """
     plan = rw.plan("cheapest")
     assert isinstance(plan, Saturate)
-    best = [rw.optimize(term).terms]
-    forms = candidates(plan, [term], best, FORMS)
-    if len(forms) < 2:
+    found = candidates(plan, [term], [rw.optimize(term).terms], FORMS)
+    kernels = [kernel for form in found if (kernel := compiled(form, plan, host())) is not None]
+    if len(kernels) < max(2, len(found)):
         return [], []
-    kernels = [compiled(form, plan, host()) for form in forms]
-    if None in kernels:
-        return [], []
-    return timed(kernels, 0.1), [k.predict(POINTS).cycles for k in kernels]  # type: ignore[arg-type, union-attr]
+    return timed(kernels), [kernel.predict(POINTS).cycles for kernel in kernels]
 
 
 def ranks(values: list[float]) -> Any:
@@ -136,8 +156,7 @@ def main() -> None:
     parser.add_argument("--generated", type=int, default=300)
     parser.add_argument("--part", choices=("prediction", "picks", "both"), default="both")
     options = parser.parse_args()
-    empty = rw.compile([rw.symbol("x")], rw.symbol("x") * 1.5, dtype=np.float64)
-    call = empty.measure(8).cycles * 8 / POINTS
+    call = call_cycles() / POINTS
     print(f"a call takes {call * POINTS:.0f} cycles")
     formulas = []
     for formula in example().formulas():
@@ -147,13 +166,15 @@ def main() -> None:
     figures: dict[str, Any] = {}
     rows: list[Any] = []
     if options.part != "picks":
-        rows = [(name, *measured(symbols, term)) for name, symbols, term in formulas]
-        for k, (leaves, term) in enumerate(generated(options.generated)):
-            rows.append((f"generated {k}", *measured(leaves, term)))
+        more = [(f"generated {k}", *one) for k, one in enumerate(generated(options.generated))]
+        made = [(name, *forms(symbols, term)) for name, symbols, term in (*formulas, *more)]
+        times = timed([row[3] for row in made])
+        rows = [(*row[:3], time) for row, time in zip(made, times, strict=True)]
         for name, some in (("formulas", rows[:100]), ("generated", rows[100:]), ("all", rows)):
             if some:
                 agreement(name, some, call, figures)
-        gains = [r[4] / r[3] for r in rows[:100]]
+        plain = timed([row[4] for row in made[: len(formulas)]])
+        gains = [slow / row[3] for slow, row in zip(plain, rows, strict=False)]
         share = sum(g >= 1.5 for g in gains) / len(gains)
         figures["formulas that gain 1.5 times or more"] = at_least(share, 0.25)
         figures["geometric mean of the gain"] = mean = math.exp(sum(map(math.log, gains)) / 100)
