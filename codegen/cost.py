@@ -199,7 +199,9 @@ def table_for(target: Target) -> CostTable:
     arch = "aarch64" if target.triple.startswith(("aarch64", "arm64")) else "x86_64"
     known = [t for t in TABLES.values() if (t.vector_bits, t.arch) == (target.vector_bits, arch)]
     if not known:
-        raise TargetError(f"there is no cost table for vectors of {target.vector_bits} bits on {arch}")
+        raise TargetError(
+            f"there is no cost table for vectors of {target.vector_bits} bits on {arch}"
+        )
     for table in known:
         if target.cpu in table.cpus:
             return table

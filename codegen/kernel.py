@@ -142,9 +142,7 @@ class Kernel(partial[Any]):
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ArgumentError(f"n={n!r} is not a number of elements, 1 or more")
-        found = predict_text(
-            self.asm, self.program, self.target, dtype=self.dtype or "f64", n=n
-        )
+        found = predict_text(self.asm, self.program, self.target, dtype=self.dtype or "f64", n=n)
         if self.cost is not None:
             self.cost = replace(self.cost, predicted=found.cycles)
         return found

@@ -100,7 +100,7 @@ def _call(name: str, target: Target, core: Core) -> float:
     table = table_for(replace(narrow, cpu=core.cpus[0]))
     known = table.index()
     row = known.get((name, "f64")) or known.get((name.removesuffix("f"), "f32"))
-    return row.throughput / table.lanes(row.dtype) if row else 0.0  # type: ignore[arg-type]
+    return row.throughput / table.lanes(row.dtype) if row else 0.0
 
 
 def _memory(program: Program, dtype: Float, n: int, core: Core) -> float:

@@ -84,7 +84,9 @@ def _memory(mnemonic: str, parts: tuple[str, ...]) -> Instruction:
     address = tuple(base)
     if mnemonic.startswith("st"):
         return Instruction("store", bits, tuple(data), moved, address, 0, place)
-    return Instruction("load", bits, (), (*data, *moved), (*address, *([place] if place else ())), 1)
+    return Instruction(
+        "load", bits, (), (*data, *moved), (*address, *([place] if place else ())), 1
+    )
 
 
 def _place(part: str) -> str:

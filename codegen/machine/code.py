@@ -6,7 +6,7 @@ are named.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,13 +71,13 @@ def loop(text: str, symbol: str, decode: Decoder, lanes: int) -> Loop:
 
 
 def _repeated(
-    path: Sequence[Instruction], first: int, last: int, inner: list[tuple[int, int]], lanes: int
+    path: list[Instruction], first: int, last: int, inner: list[tuple[int, int]], lanes: int
 ) -> list[Instruction]:
     body: list[Instruction] = []
     at = first
     for a, b in sorted(inner):
         if a >= at:
-            body += [*path[at:a], *path[a : b + 1] * lanes]  # type: ignore[operator]
+            body += path[at:a] + path[a : b + 1] * lanes
             at = b + 1
     return [*body, *path[at : last + 1]]
 

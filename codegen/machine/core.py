@@ -59,8 +59,11 @@ class Core:
     levels: tuple[Level, ...]
     """From the first-level cache to memory, whose size is without bound."""
     slack: float = 1.08
-    """How much longer than their units need blocks of mixed instructions take: measured on Zen 4 with
-    8 to 12 chains of two kinds side by side, whose units overlap (1.2 to 1.3) or not (1.0 to 1.1)."""
+    """How much longer than their units need blocks of mixed instructions take.
+
+    Measured on Zen 4: 8 to 12 chains of two kinds side by side, whose units overlap (1.2 to 1.3) or
+    not (1.0 to 1.1).
+    """
 
     @cached_property
     def ports(self) -> tuple[str, ...]:
@@ -80,5 +83,5 @@ class Core:
 
 
 def effects(table: Mapping[str, tuple[object, ...]]) -> dict[str, Effect]:
-    """Return {kind: Effect} of {kind: (latency, ports, cycles, parts)}, the last two 1 if absent."""
+    """Return {kind: Effect} of {kind: (latency, ports, and what else `Effect` has)}."""
     return {kind: Effect(*row) for kind, row in table.items()}  # type: ignore[arg-type]

@@ -1,19 +1,20 @@
 """Cores by LLVM's CPU names: what `predict` knows of the machines that there are cost tables for.
 
-Zen 4: measured by `codegen.machine.measure` on an EPYC of family 25, model 17; of its two schedulers
-of 32 places, chains of fma, additions, products and logic (16 to 96 of them, one or two at a time)
-fill 48, which other Zens are given too in proportion. Front end, window and register file from AMD's Software Optimization Guide for family 19h (document 57647), and latencies of
-masks from LLVM's `X86ScheduleZnver4.td`. Zen 3: the same units, at 256 bits, as LLVM's
-`X86ScheduleZnver3.td` has them, after AMD's guide (56665). Zen 5: LLVM's `X86ScheduleZnver5.td`, after
-the guide 58455. Skylake-X, Ice Lake and Sapphire Rapids: LLVM's `X86SchedSkylakeServer.td`,
-`X86SchedIceLake.td` and `X86SchedSapphireRapids.td`, uops.info, and A. Fog, "Instruction tables" and "The
-microarchitecture of Intel, AMD and VIA CPUs". Neoverse N1: LLVM's `AArch64SchedNeoverseN1.td`, after Arm's
-"Neoverse N1 Software Optimization Guide". Bandwidths of other machines than Zen 4: sizes and peaks
-from the same guides.
+Zen 4: measured by `codegen.machine.measure` on an EPYC of family 25, model 17; of its two
+schedulers of 32 places, chains of fma, additions, products and logic (16 to 96 of them, one or two
+at a time) fill 48, which other Zens are given too in proportion. Front end, window and register
+file from AMD's Software Optimization Guide for family 19h (document 57647), and what no block
+measured from LLVM's `X86ScheduleZnver4.td`. Zen 3: the same units, at 256 bits, as LLVM's
+`X86ScheduleZnver3.td` has them, after AMD's guide (56665). Zen 5: LLVM's `X86ScheduleZnver5.td`,
+after the guide 58455. Skylake-X, Ice Lake and Sapphire Rapids: LLVM's `X86SchedSkylakeServer.td`,
+`X86SchedIceLake.td` and `X86SchedSapphireRapids.td`, uops.info, and A. Fog, "Instruction tables"
+and "The microarchitecture of Intel, AMD and VIA CPUs". Neoverse N1: LLVM's
+`AArch64SchedNeoverseN1.td`, after Arm's "Neoverse N1 Software Optimization Guide". Bandwidths of
+other machines than Zen 4 are rough: nothing was measured there.
 
 Units: letters by machine. AMD: 0 to 3 the vector pipes, D the divider, L loads, S stores, T to the
-integer side. Intel: 0, 1, 5, 6 the ports, D the divider, L loads, S stores. Neoverse: V, W the vector
-pipes, D the divider, L, M loads and stores, I, J, K integer, B branches.
+integer side. Intel: 0, 1, 5, 6 the ports, D the divider, L loads, S stores. Neoverse: V, W the
+vector pipes, D the divider, L, M loads and stores, I, J, K integer, B branches.
 """
 
 from collections.abc import Mapping
@@ -34,8 +35,9 @@ _AMD_GENERAL: Final = effects({
 })
 _AMD: Final = effects({
     **_FREE,
-    "fadd": (3, "23"), "fmul": (3, "01"), "fma": (4, "01"), "fminmax": (2, "23"), "round": (3, "23"),
-    "convert": (4, "23"), "fcmp": (2, "23"), "icmp": (1, "0123"), "icmp64": (2, "01"),
+    "fadd": (3, "23"), "fmul": (3, "01"), "fma": (4, "01"), "fminmax": (2, "23"),
+    "round": (3, "23"), "convert": (4, "23"), "fcmp": (2, "23"), "icmp": (1, "0123"),
+    "icmp64": (2, "01"),
     "fcmpmask": (4, "01"), "icmpmask": (4, "01"), "testmask": (4, "01"),
     "logic": (1, "0123"), "iadd": (1, "0123"), "blend": (1, "0123"), "blendv": (1, "01"),
     "shift": (1, "23"), "shuffle": (1, "123"), "permute": (4, "12"), "permute2": (5, "12"),
@@ -58,7 +60,8 @@ _INTEL: Final = {
     "transfer": (3, "5"), "insert": (2, "5", 1, 2), "movmask": (3, "0"), "vtest": (3, "05", 1, 2),
     "maskop": (1, "0"), "maskmove": (3, "0"), "masktest": (2, "0"),
     "load": (7, "LM"), "masked": (8, "LM"), "store": (1, "S"), "broadcast": (0, ""),
-    "fdiv64": (14, "D", 8), "fdiv32": (11, "D", 5), "fsqrt64": (18, "D", 12), "fsqrt32": (12, "D", 6),
+    "fdiv64": (14, "D", 8), "fdiv32": (11, "D", 5),
+    "fsqrt64": (18, "D", 12), "fsqrt32": (12, "D", 6),
 }
 _INTEL_WIDE: Final = {
     **_INTEL,
@@ -80,7 +83,8 @@ _NEOVERSE: Final = effects({
     "shift": (2, "W"), "shiftadd": (4, "W"), "shuffle": (2, "VW"), "immediate": (2, "VW"),
     "reduce": (3, "W"), "broadcast": (3, "K"), "extract": (2, "W"), "move": (2, "VW"),
     "load": (5, "LM"), "store": (2, "LM", 1, 2),
-    "fdiv64": (15, "D", 7), "fdiv32": (10, "D", 7), "fsqrt64": (17, "D", 7), "fsqrt32": (10, "D", 7),
+    "fdiv64": (15, "D", 7), "fdiv32": (10, "D", 7),
+    "fsqrt64": (17, "D", 7), "fsqrt32": (10, "D", 7),
 })
 _NEOVERSE_GENERAL: Final = effects({
     **_FREE, "move": (1, "IJK"), "alu": (1, "IJK"), "branch": (1, "B"), "load": (4, "LM"),
@@ -93,8 +97,7 @@ def _twice(kinds: Mapping[str, Effect]) -> dict[str, Effect]:
     """Return what 512 bits take where units have 256: twice the time, but for masks alone."""
     single = ("maskop", "maskmove", "masktest", "transfer")
     return {
-        kind: e if kind in single else replace(e, cycles=2 * e.cycles)
-        for kind, e in kinds.items()
+        kind: e if kind in single else replace(e, cycles=2 * e.cycles) for kind, e in kinds.items()
     }
 
 
@@ -102,7 +105,8 @@ _ZEN4_WIDE: Final = {
     **_twice(_AMD),
     "load": Effect(8, "LM", 2), "masked": Effect(9, "LM", 2),
     "fcmpmask": Effect(5, "01", 2), "icmpmask": Effect(5, "01", 2), "testmask": Effect(5, "01", 2),
-    "store": Effect(5, "S", 2), "broadcast": Effect(1, "12", 2),  # of a number from memory: a shuffle beside the load
+    "store": Effect(5, "S", 2),
+    "broadcast": Effect(1, "12", 2),  # of a number from memory: a shuffle beside the load
     "fdiv64": Effect(18, "D", 9, 1, "01", 6), "fdiv32": Effect(14, "D", 6, 1, "01", 6),
     "fsqrt64": Effect(25, "D", 16, 1, "01", 4), "fsqrt32": Effect(18, "D", 10, 1, "01", 4),
 }  # fmt: skip
@@ -139,9 +143,10 @@ CORES: Final = (
     _intel("skylake-x", "skylake-avx512 cascadelake cooperlake", (4, 224, 136, 97, 0), "S", "5",
            (Level(32 << 10, 0.0, 0.0), Level(1 << 20, 2.0, 4.0), Level(24 << 20, 8.0, 14.0),
             Level(_WITHOUT, 20.0, 40.0))),
-    _intel("icelake", "icelake-server icelake-client rocketlake tigerlake", (5, 352, 192, 160, 0), "ST",
-           "15", (Level(48 << 10, 0.0, 0.0), Level(5 << 18, 2.0, 4.0), Level(32 << 20, 8.0, 14.0),
-                  Level(_WITHOUT, 20.0, 40.0))),
+    _intel("icelake", "icelake-server icelake-client rocketlake tigerlake", (5, 352, 192, 160, 0),
+           "ST", "15",
+           (Level(48 << 10, 0.0, 0.0), Level(5 << 18, 2.0, 4.0), Level(32 << 20, 8.0, 14.0),
+            Level(_WITHOUT, 20.0, 40.0))),
     _intel("sapphirerapids", "sapphirerapids emeraldrapids graniterapids graniterapids-d",
            (6, 512, 300, 205, 0), "ST", "15",
            (Level(48 << 10, 0.0, 0.0), Level(2 << 20, 2.0, 4.0), Level(32 << 20, 10.0, 16.0),

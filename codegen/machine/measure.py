@@ -2,8 +2,8 @@
 
 Blocks of assembly, no program of ours: a row prints latency (a chain) and reciprocal throughput
 (independent ones), and both of a block with as many additions or fma in between, which shows the
-units that they share: the sum of the two where they are the same, the larger one where they are not.
-The last lines are cycles a cache line that loops read, write or copy in each level of memory.
+units that they share: the sum of the two where they are the same, the larger one where they are
+not. The last lines are cycles a cache line that loops read, write or copy in each level of memory.
 """
 
 import ctypes

@@ -262,7 +262,9 @@ class _Run:
     def issue(self) -> None:
         """Let units take what is ready, the oldest first, each the least wanted of those free."""
         free = {port for port, at in self.free.items() if at <= self.time}
-        groups = [(heap[0][0], heap[0][1], ports, heap) for ports, heap in self.ready.items() if heap]
+        groups = [
+            (heap[0][0], heap[0][1], ports, heap) for ports, heap in self.ready.items() if heap
+        ]
         heapq.heapify(groups)
         while groups and free:
             _, _, ports, heap = heapq.heappop(groups)

@@ -51,7 +51,8 @@ KINDS: Final = (
 
 _KINDS: Final = [(kind, re.compile(pattern)) for kind, pattern in KINDS]
 _GENERAL: Final = re.compile(
-    r"(mov(abs|[sz][bwl]?[lq]?)?|add|sub|inc|dec|and|or|xor|not|neg|lea|shl|shr|sar|imul|cmov\w+|set\w+|"
+    r"(mov(abs|[sz][bwl]?[lq]?)?|add|sub|inc|dec|and|or|xor|not|neg|lea|shl|shr|sar|imul|cmov\w+|"
+    r"set\w+|"
     r"xchg|bs[rf]|[lt]zcnt|popcnt|shlx|shrx|sarx|bts|btr|andn|bextr|blsr|adc|sbb)[bwlq]?"
 )
 _COMPARES: Final = re.compile(r"(cmp|test|bt)[bwlq]?")
@@ -123,7 +124,8 @@ def _data(mnemonic: str, parts: tuple[str, ...]) -> Instruction:
         if _is_memory(dest):
             address += _address(dest)
             stored = _place(dest)
-            return Instruction("store", bits, tuple(read), (), tuple(a for a in address if a != stored),
+            base = tuple(name for name in address if name != stored)
+            return Instruction("store", bits, tuple(read), (), base,
                                0, stored)  # fmt: skip
         writes = tuple(_registers(dest))
         if merges or _reads_result(mnemonic, kind, parts):
@@ -140,20 +142,10 @@ def _refined(
     kind: str, mnemonic: str, parts: tuple[str, ...], masked: bool, dest: str, loads: int
 ) -> str:
     """Tell apart what one mnemonic does to registers, memory and masks."""
-    if kind == "broadcast" and loads:
-        return kind
     if kind in ("move", "transfer"):
-        if loads:
-            return "masked" if masked else "load"
-        if masked:
-            return "blend"
-        if kind == "transfer":
-            general = [p for p in parts if not re.match(r"%([xyz]mm|k)", p)]
-            return "alu" if len(general) == 2 else "transfer" if general else "move"
-    if kind == "broadcast" and not re.match(r"%[xyz]mm", parts[0]):
-        return "transfer"
-    if kind == "broadcast":
-        return "permute"
+        return _moved(kind, parts, masked, loads)
+    if kind == "broadcast" and not loads:
+        return "permute" if re.match(r"%[xyz]mm", parts[0]) else "transfer"
     if kind == "alu" and loads and mnemonic.startswith("mov"):
         return "load"
     if kind in ("fcmp", "icmp", "icmp64") and dest.startswith("%k"):
@@ -164,6 +156,18 @@ def _refined(
     if "xor" in mnemonic and same and kind in ("logic", "alu"):
         return "zero"
     return kind
+
+
+def _moved(kind: str, parts: tuple[str, ...], masked: bool, loads: int) -> str:
+    """Tell loads, selections by a mask, and moves between registers apart."""
+    if loads:
+        return "masked" if masked else "load"
+    if masked:
+        return "blend"
+    general = [part for part in parts if not re.match(r"%([xyz]mm|k)", part)]
+    if kind == "move" or not general:
+        return "move"
+    return "alu" if len(general) == 2 else "transfer"
 
 
 @cache
@@ -190,7 +194,7 @@ def _reads_result(mnemonic: str, kind: str, parts: tuple[str, ...]) -> bool:
     if mnemonic[0] == "v":
         return bool(_OVERWRITES.match(mnemonic[1:]))
     if kind == "alu":
-        return mnemonic[:3] not in ("mov", "lea") and len(parts) == 2 or len(parts) == 1
+        return len(parts) == 1 or (len(parts) == 2 and mnemonic[:3] not in ("mov", "lea"))
     if kind in ("maskop", "maskmove"):
         return False
     return kind not in _UNARY and not mnemonic.startswith("pshuf")

@@ -1,11 +1,11 @@
 """Derive the rows of a cost table for a machine that is not at hand, from what its core is.
 
-`python -m codegen.targets.derive skylake-avx512 avx512` prints them. Each op is emitted for the CPU, and
-its instructions run through the core's description (`codegen.machine.cores`, from published tables) as
-`codegen.targets.measure` runs them on a machine: throughput is what copies side by side add to a loop
-of additions, latency the longest chain of operands. Of what such a loop hides, and of single
-instructions, throughput is the work over the number of units. Calls of the C library take as long
-as on Zen 4.
+`python -m codegen.targets.derive skylake-avx512 avx512` prints them. Each op is emitted for the
+CPU, and its instructions run through the core's description (`codegen.machine.cores`, from
+published tables) as `codegen.targets.measure` runs them on a machine: throughput is what copies
+side by side add to a loop of additions, latency the longest chain of operands. Of what such a loop
+hides, and of single instructions, throughput is the work over the number of units. Calls of the C
+library take as long as on Zen 4.
 """
 
 import sys
@@ -29,9 +29,13 @@ from rewrite.errors import TargetError
 
 __all__ = ["derive", "target_of"]
 
+FEW: Final = 20
+"""Of no more instructions the work is added up; longer code is scheduled."""
 CALLS: Final = {"fmod": 17.0}
 """Cycles of one call on Zen 4."""
-_GENERAL: Final = frozenset("alu compare branch load store broadcast immediate move transfer".split())
+_GENERAL: Final = frozenset(
+    "alu compare branch load store broadcast immediate move transfer".split()
+)
 
 
 def target_of(cpu: str, isa: str) -> Target:
@@ -54,7 +58,7 @@ def derive(op: str, target: Target, dtype: Float) -> tuple[float, float]:
     latency = path(one.body, core) - path(_loop(_bare(op), target, dtype).body, core)
     if called:
         return called, called
-    if op in INLINED and INLINED[op] > 20 or op.startswith("fast_"):
+    if INLINED.get(op, 0) > FEW:
         return latency, _added(op, target, dtype, core)
     return max(latency, 1.0), share(body or one.body, core)
 

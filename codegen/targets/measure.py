@@ -2,10 +2,10 @@
 
 `python -m codegen.targets.measure avx512` prints the rows, with names of ops after the target those
 alone. What is compared runs in turns, and the least time of each counts. The clock is found from a
-chain of dependent fma, whose latency is 4 cycles on every x86 core since 2015. Throughput is what an op adds
-to the time of a loop body in which `WIDE` of them work on different sums, and those sums are added
-up; latency is that of a chain. Operations that fill gaps beside the additions come out cheaper than
-by themselves, as they do in programs.
+chain of dependent fma, whose latency is 4 cycles on every x86 core since 2015. Throughput is what
+an op adds to the time of a loop body in which `WIDE` of them work on different sums, and those sums
+are added up; latency is that of a chain. Operations that fill gaps beside the additions come out
+cheaper than by themselves, as they do in programs.
 """
 
 import sys

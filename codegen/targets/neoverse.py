@@ -1,12 +1,12 @@
 """Cost table of Arm Neoverse N1, with two 128-bit units.
 
-Unit: core cycles for one whole vector. Derived by `codegen.targets.derive`, nothing measured: each op
-is emitted for the CPU, and its instructions run through the core's description in
-`codegen.machine.cores`, from LLVM's `AArch64SchedNeoverseN1.td` and Arm's "Neoverse
-N1 Software Optimization Guide".
-Elementary functions come from the instruction mix of our own code so. On Zen 4, where there are both,
-rows derived in this way are 5 % (AVX-512) and 13 % (AVX2) below those measured in the median. Calls
-of the C library (fmod) take what they take on Zen 4. Left out: loads, stores.
+Unit: core cycles for one whole vector. Derived by `codegen.targets.derive`, nothing measured: each
+op is emitted for the CPU, and its instructions run through the core's description in
+`codegen.machine.cores`, from LLVM's `AArch64SchedNeoverseN1.td` and Arm's "Neoverse N1 Software
+Optimization Guide". Elementary functions come from the instruction mix of our own code so. On Zen
+4, where there are both, rows derived in this way are 5 % (AVX-512) and 13 % (AVX2) below those
+measured in the median. Calls of the C library (fmod) take what they take on Zen 4. Left out: loads,
+stores.
 """
 
 from codegen.targets.table import CostTable, rows
@@ -80,6 +80,4 @@ _NEON = {
 _SOURCE = "LLVM's AArch64SchedNeoverseN1.td and Arm's optimization guide, through our own code"
 _CPUS = ("neoverse-n1", "cortex-a76", "cortex-a77", "generic")
 
-TABLES = (
-    CostTable("neoverse-n1", "Arm Neoverse N1", _SOURCE, 128, rows(_NEON), _CPUS, "aarch64"),
-)
+TABLES = (CostTable("neoverse-n1", "Arm Neoverse N1", _SOURCE, 128, rows(_NEON), _CPUS, "aarch64"),)

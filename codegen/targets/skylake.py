@@ -1,12 +1,12 @@
 """Cost tables of Intel Skylake-X, Cascade Lake and Cooper Lake, with two 512-bit units.
 
-Unit: core cycles for one whole vector. Derived by `codegen.targets.derive`, nothing measured: each op
-is emitted for the CPU, and its instructions run through the core's description in
-`codegen.machine.cores`, from LLVM's `X86SchedSkylakeServer.td`, uops.info and A. Fog,
-"Instruction tables" (SkylakeX).
-Elementary functions come from the instruction mix of our own code so. On Zen 4, where there are both,
-rows derived in this way are 5 % (AVX-512) and 13 % (AVX2) below those measured in the median. Calls
-of the C library (fmod) take what they take on Zen 4. Left out: loads, stores.
+Unit: core cycles for one whole vector. Derived by `codegen.targets.derive`, nothing measured: each
+op is emitted for the CPU, and its instructions run through the core's description in
+`codegen.machine.cores`, from LLVM's `X86SchedSkylakeServer.td`, uops.info and A. Fog, "Instruction
+tables" (SkylakeX). Elementary functions come from the instruction mix of our own code so. On Zen 4,
+where there are both, rows derived in this way are 5 % (AVX-512) and 13 % (AVX2) below those
+measured in the median. Calls of the C library (fmod) take what they take on Zen 4. Left out: loads,
+stores.
 """
 
 from codegen.targets.table import CostTable, rows

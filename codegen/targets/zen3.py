@@ -1,12 +1,12 @@
 """Cost table of AMD Zen 3, whose units are 256 bits wide.
 
-Unit: core cycles for one whole vector. Derived by `codegen.targets.derive`, nothing measured: each op
-is emitted for the CPU, and its instructions run through the core's description in
-`codegen.machine.cores`, from LLVM's `X86ScheduleZnver3.td`, AMD's "Software
-Optimization Guide for AMD Family 19h Processors" (56665), and what is the same in Zen 4.
-Elementary functions come from the instruction mix of our own code so. On Zen 4, where there are both,
-rows derived in this way are 5 % (AVX-512) and 13 % (AVX2) below those measured in the median. Calls
-of the C library (fmod) take what they take on Zen 4. Left out: loads, stores.
+Unit: core cycles for one whole vector. Derived by `codegen.targets.derive`, nothing measured: each
+op is emitted for the CPU, and its instructions run through the core's description in
+`codegen.machine.cores`, from LLVM's `X86ScheduleZnver3.td`, AMD's "Software Optimization Guide for
+AMD Family 19h Processors" (56665), and what is the same in Zen 4. Elementary functions come from
+the instruction mix of our own code so. On Zen 4, where there are both, rows derived in this way are
+5 % (AVX-512) and 13 % (AVX2) below those measured in the median. Calls of the C library (fmod) take
+what they take on Zen 4. Left out: loads, stores.
 """
 
 from codegen.targets.table import CostTable, rows

@@ -3,11 +3,11 @@
 Unit: core cycles for one whole vector, all measured on an EPYC of family 25, model 17, at 3.7 GHz.
 Elementary functions: by `codegen.targets.measure`, what an op adds to a loop that is busy with
 additions, and what it takes in a chain; the median of six runs, three of them with arrays that
-begin on pages (of these three two are within 3 % of each other in nearly every row). Instructions, and
-what is a few of them (sign, minimum, comparisons and selections): by `codegen.machine.measure`, from
-blocks of assembly, as cycles over the number of units. 128-bit code has no fma and calls the C library
-for it, as do rounding operations before SSE4.1. Left out: loads and stores; `codegen.predict` counts
-them.
+begin on pages (of these three two are within 3 % of each other in nearly every row). Instructions,
+and what is a few of them (sign, minimum, comparisons and selections): by `codegen.machine.measure`,
+from blocks of assembly, as cycles over the number of units. 128-bit code has no fma and calls the C
+library for it, as do rounding operations before SSE4.1. Left out: loads and stores;
+`codegen.predict` counts them.
 """
 
 from codegen.targets.table import CostTable, rows

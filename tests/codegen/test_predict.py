@@ -48,7 +48,9 @@ def test_a_chain_through_passes_is_bound_by_latency() -> None:
 
 def test_a_chain_within_a_pass_overlaps_as_far_as_the_window_reaches() -> None:
     body = [add(0)] + [add(0, "v0") for _ in range(31)]
-    seen = [scheduled(body, replace(PLAIN, window=w, registers=w, waiting=w)) for w in (32, 64, 320)]
+    seen = [
+        scheduled(body, replace(PLAIN, window=w, registers=w, waiting=w)) for w in (32, 64, 320)
+    ]
     assert path(body, PLAIN) == 96
     assert seen[0] > seen[1] > seen[2] and seen[2] == pytest.approx(16, rel=0.1)
     assert seen[0] == pytest.approx(48, rel=0.1)  # a window of one pass reaches half of the next
@@ -170,7 +172,7 @@ def test_memory_bounds_what_is_large() -> None:
 
 
 def kernel_for(cpu: str) -> Kernel:
-    kernel = rw.compile([x], rw.exp(x) + 1, dtype=np.float64)
+    kernel: Kernel = rw.compile([x], rw.exp(x) + 1, dtype=np.float64)
     kernel.target = replace(kernel.target, cpu=cpu)
     return kernel
 
@@ -191,6 +193,6 @@ def test_mistakes_are_named() -> None:
     kernel = rw.compile([x], x + 1, dtype=np.float64)
     for n in (0, -1, 2.5, True):
         with pytest.raises(ArgumentError, match="is not a number of elements"):
-            kernel.predict(n)  # type: ignore[arg-type]
-    with pytest.raises(TargetError, match="the core of 'pentium' is not described.*znver4"):
+            kernel.predict(n)
+    with pytest.raises(TargetError, match=r"the core of 'pentium' is not described.*znver4"):
         predict(kernel.program, replace(get("neon"), cpu="pentium"))
