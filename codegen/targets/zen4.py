@@ -4,7 +4,7 @@ Unit: core cycles for one whole vector, all measured on an EPYC of family 25, mo
 Elementary functions: by `codegen.targets.measure`, what an op adds to a loop that is busy with
 additions, and what it takes in a chain; the median of six runs, three of them with arrays that
 begin on pages (of these three two are within 3 % of each other in nearly every row). Instructions,
-and what is a few of them (sign, minimum, comparisons and selections): by `codegen.machine.measure`,
+and what is a few of them (sign, minimum, comparisons, selections): by `codegen.machine.measure`,
 from blocks of assembly, as cycles over the number of units. 128-bit code has no fma and calls the C
 library for it, as do rounding operations before SSE4.1. Left out: loads and stores;
 `codegen.predict` counts them.
@@ -155,7 +155,7 @@ _SSE2 = {
     "sign": ("logic", 6, 1.75, 6, 1.75),
     "floor": ("add", 22.4, 8.1, 56.5, 16.4),
     "ceil": ("add", 21.8, 8.1, 57, 16.5),
-    "trunc": ("add", 0.1, 8.3, -0.1, 16.5),
+    "trunc": ("add", 22.4, 8.3, 56.5, 16.5),
     "round": ("add", 22.2, 8.2, 56.5, 16.4),
     "minimum": ("add", 5, 1.25, 5, 1.25),
     "maximum": ("add", 5, 1.25, 5, 1.25),
