@@ -17,7 +17,7 @@ from rewrite.store import Store, Symbol
 from rewrite.term import Term, join_all
 from strategies.saturation import WHOLE, Saturate
 
-__all__ = ["tuned"]
+__all__ = ["candidates", "compiled", "tuned"]
 
 POINTS: Final = 4096
 SECONDS: Final = 0.05
@@ -29,18 +29,26 @@ def tuned(
     target: Target,
 ) -> list[Term]:  # fmt: skip
     """Return the fastest of the source, the best form, and the `count` cheapest of the e-graph."""
-    forms: dict[tuple[int, ...], list[Term]] = {}
-    store = source[0].store
-    for form in (list(best), *_cheapest(plan, source, count), list(source)):
-        ids = join_all(store, form)
-        forms.setdefault(tuple(ids), [Term(store, node) for node in ids])
-    times = [_time(form, plan, target) for form in forms.values()]
+    forms = candidates(plan, source, best, count)
+    times = [_time(form, plan, target) for form in forms]
     fastest = min(range(len(times)), key=times.__getitem__)
     report.notes.append(
         f"measured {len(times)} forms: {min(times):.4g} to {max(times):.4g} ns an element, the "
         f"cheapest {times[0]:.4g}"
     )
-    return list(forms.values())[fastest]
+    return forms[fastest]
+
+
+def candidates(
+    plan: Saturate, source: Sequence[Term], best: Sequence[Term], count: int
+) -> list[list[Term]]:
+    """Return the best form, the `count` cheapest of the e-graph, and the source, each once."""
+    forms: dict[tuple[int, ...], list[Term]] = {}
+    store = source[0].store
+    for form in (list(best), *_cheapest(plan, source, count), list(source)):
+        ids = join_all(store, form)
+        forms.setdefault(tuple(ids), [Term(store, node) for node in ids])
+    return list(forms.values())
 
 
 def _cheapest(plan: Saturate, source: Sequence[Term], count: int) -> list[list[Term]]:
@@ -63,13 +71,13 @@ def _cheapest(plan: Saturate, source: Sequence[Term], count: int) -> list[list[T
     return found
 
 
-def _time(form: Sequence[Term], plan: Saturate, target: Target) -> float:
-    """Return the ns an element of a form."""
+def compiled(form: Sequence[Term], plan: Saturate, target: Target) -> Kernel | None:
+    """Compile a form as `compile_kernel` does; None where it has no symbol."""
     store = form[0].store
     dag = Dag.of(store, [term.id for term in form])
     leaves = [at for at, value in enumerate(dag.value) if isinstance(value, Symbol)]
     if not leaves:
-        return 0.0
+        return None
     parameters = parameters_of([Term(store, int(dag.ids[at])) for at in leaves])
     many = len(parameters) + len(form) > MOST_OPERANDS
     results, _ = results_of(list(form) if many else tuple(form))
@@ -78,5 +86,10 @@ def _time(form: Sequence[Term], plan: Saturate, target: Target) -> float:
         approximate=FastMath.AFN in plan.licence,
     )  # fmt: skip
     dtype = "f32" if plan.dtype == "f32" else "f64"
-    kernel = Kernel(program, target, terms=tuple(form), dtype=dtype)
-    return kernel.measure(POINTS, seconds=SECONDS).ns
+    return Kernel(program, target, terms=tuple(form), dtype=dtype)
+
+
+def _time(form: Sequence[Term], plan: Saturate, target: Target) -> float:
+    """Return the ns an element of a form."""
+    kernel = compiled(form, plan, target)
+    return 0.0 if kernel is None else kernel.measure(POINTS, seconds=SECONDS).ns

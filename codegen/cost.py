@@ -196,9 +196,12 @@ def cycles(
 
 def table_for(target: Target) -> CostTable:
     """Return the cost table of a target's CPU, or else of its vector width."""
-    known = [t for t in TABLES.values() if t.vector_bits == target.vector_bits]
+    arch = "aarch64" if target.triple.startswith(("aarch64", "arm64")) else "x86_64"
+    known = [t for t in TABLES.values() if (t.vector_bits, t.arch) == (target.vector_bits, arch)]
     if not known:
-        raise TargetError(f"there is no cost table for vectors of {target.vector_bits} bits")
+        raise TargetError(
+            f"there is no cost table for vectors of {target.vector_bits} bits on {arch}"
+        )
     for table in known:
         if target.cpu in table.cpus:
             return table
@@ -206,10 +209,17 @@ def table_for(target: Target) -> CostTable:
 
 
 def cycle_cost(table: str, dtype: Float = "f64") -> CycleCost:
-    """Return the model of a cost table by name."""
-    if table not in TABLES:
-        raise TargetError(f"there is no cost table {table!r}; choices: {', '.join(TABLES)}")
-    return CycleCost(TABLES[table], dtype)
+    """Return the model of a cost table by its name, or by LLVM's name of a CPU: its widest one."""
+    if table in TABLES:
+        return CycleCost(TABLES[table], dtype)
+    found = [known for known in TABLES.values() if table in known.cpus]
+    if not found:
+        cpus = sorted({cpu for known in TABLES.values() for cpu in known.cpus})
+        raise TargetError(
+            f"there is no cost table {table!r}; choices: {', '.join(TABLES)}, and of CPUs: "
+            f"{', '.join(cpus)}"
+        )
+    return CycleCost(max(found, key=lambda known: known.vector_bits), dtype)
 
 
 def port_cycles(program: Program, table: CostTable, dtype: Float = "f64") -> float:

@@ -16,6 +16,7 @@ from codegen.filled import Filled
 from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
+from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
 from codegen.target import NAMES, Float, Target, get, host
 from codegen.timing import Timing, timed
@@ -129,6 +130,21 @@ class Kernel(partial[Any]):
         found = timed(self, n, seconds)
         if self.cost is not None:
             self.cost = replace(self.cost, measured=found.cycles)
+            if core_for(self.target) is not None:
+                self.predict(n)
+        return found
+
+    def predict(self, n: int = 4096) -> Prediction:
+        """Predict the cycles an element of its loop over n elements, from its machine code.
+
+        Calls, remainders and what packs strided arrays are left out. `cost` shows the figure too.
+        Raise `TargetError` for a CPU whose core is not described.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ArgumentError(f"n={n!r} is not a number of elements, 1 or more")
+        found = predict_text(self.asm, self.program, self.target, dtype=self.dtype or "f64", n=n)
+        if self.cost is not None:
+            self.cost = replace(self.cost, predicted=found.cycles)
         return found
 
     @cached_property

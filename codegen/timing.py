@@ -14,10 +14,11 @@ from rewrite.term import Term, join_all
 if TYPE_CHECKING:
     from codegen.kernel import Kernel
 
-__all__ = ["Timing", "timed"]
+__all__ = ["Timing", "arrays", "paged", "timed"]
 
 ROUNDS: Final = 5
 """So many times at least a kernel is timed; the least counts."""
+PAGE: Final = 4096
 MOST: Final = {"float64": 1e150, "float32": 1e18}
 """No values are larger: those that overflow take other paths."""
 USUAL: Final = (0.5, 2.0)
@@ -40,14 +41,16 @@ class Timing:
 
 
 def timed(kernel: "Kernel", n: int, seconds: float) -> Timing:
-    """Time a kernel on arrays of n elements drawn from the domains of its symbols."""
+    """Time a kernel on arrays of n elements drawn from the domains of its symbols.
+
+    They begin on pages, as large arrays do, and each result as its arguments: at other distances a
+    load may wait for a store whose address ends alike.
+    """
     from codegen.targets.measure import clock
 
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ArgumentError(f"n={n!r} is not a number of elements, 1 or more")
-    data = _data(kernel, n)
-    results = kernel.ufunc(*data)
-    outputs = results if isinstance(results, tuple) else (results,)
+    data, outputs = arrays(kernel, n)
     best, rounds, end = 1e9, 0, time.perf_counter() + seconds
     count = 1
     while rounds < ROUNDS or time.perf_counter() < end:
@@ -59,6 +62,13 @@ def timed(kernel: "Kernel", n: int, seconds: float) -> Timing:
         count = max(1, int(1e-3 / best))
     ns = 1e9 * best / n
     return Timing(ns, ns * clock(kernel.target), n)
+
+
+def arrays(kernel: "Kernel", n: int) -> tuple[list[Any], tuple[Any, ...]]:
+    """Return arguments of n elements and room for the results, which hold them."""
+    data = _data(kernel, n)
+    results = kernel.ufunc(*data)
+    return data, tuple(map(paged, results if isinstance(results, tuple) else (results,)))
 
 
 def _data(kernel: "Kernel", n: int) -> list[Any]:
@@ -76,7 +86,16 @@ def _data(kernel: "Kernel", n: int) -> list[Any]:
         most = MOST[np.dtype(dtype).name]
         low, high = np.clip(known.get(argument.name, USUAL), -most, most)
         found.append(rng.uniform(low, high, shape).astype(dtype))
-    return found
+    return list(map(paged, found))
+
+
+def paged(array: Any) -> Any:
+    """Return a copy of an array that begins on a page."""
+    room = np.empty(array.nbytes + PAGE, np.uint8)
+    start = -room.ctypes.data % PAGE
+    copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def _bounds(terms: list[Term]) -> dict[str, tuple[float, float]]:

@@ -33,6 +33,8 @@ class CostTable:
     rows: tuple[Row, ...]
     cpus: tuple[str, ...] = ()
     """LLVM's names of the CPUs that the table is for."""
+    arch: str = "x86_64"
+    """The first part of the triples that the table is for."""
 
     def lanes(self, dtype: str) -> int:
         """Return the numbers of one vector."""

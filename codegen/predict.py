@@ -1,0 +1,115 @@
+"""`predict`: the cycles of a compiled loop, from its machine code and a description of the core.
+
+The largest of three: what the units and the front end need, what chains need that the core does not
+look across, and what memory moves. The first two come from the loop as it was emitted, with its
+loads, constants and spilled values; `Prediction` tells them apart. `CycleCost`, which extraction
+minimises, adds ops up before there is any code.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from codegen.cost import table_for
+from codegen.engine import assembly
+from codegen.llvm.body import emit_module, interleaved, streams, symbol
+from codegen.machine import arm, x86
+from codegen.machine.code import loop
+from codegen.machine.core import Core
+from codegen.machine.cores import CORES, core_of
+from codegen.machine.schedule import pressure, scheduled
+from codegen.program import Program
+from codegen.target import Float, Target, get, host
+from rewrite.errors import TargetError
+
+__all__ = ["Prediction", "core_for", "predict", "predict_text"]
+
+
+_SHARE: Final = 0.9
+"""Of a cache that operands can have: constants and the stack frame are there too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Cycles an element of a loop, by what bounds it."""
+
+    units: float
+    """What the busiest units, or the front end, need."""
+    overlap: float
+    """With chains of operations as far as they do not overlap: never less."""
+    memory: float
+    """What moving the operands between memory and the first-level cache takes."""
+    calls: float
+    """What the C library takes, one lane after the other."""
+    core: str
+
+    @property
+    def cycles(self) -> float:
+        """The prediction: the largest of them, and the calls."""
+        return max(self.units, self.overlap, self.memory) + self.calls
+
+    def __repr__(self) -> str:
+        """Show the sum and its bounds."""
+        calls = f" + calls {self.calls:.4g}" if self.calls else ""
+        return (
+            f"{self.cycles:.4g} cycles an element on {self.core}: units {self.units:.4g}, overlap "
+            f"{self.overlap:.4g}, memory {self.memory:.4g}{calls}"
+        )
+
+
+def core_for(target: Target) -> Core | None:
+    """Return the core that runs a target's code: its CPU's, or the host's where it names no CPU."""
+    return core_of(target.cpu) or (None if target.missing() else core_of(host().cpu))
+
+
+def predict(
+    program: Program, target: Target, *, dtype: Float = "f64", n: int = 4096,
+    core: Core | None = None,
+) -> Prediction:  # fmt: skip
+    """Predict a program's loop over n elements, on the core of the target's CPU or another one.
+
+    Raise `TargetError` for a CPU whose core is not described.
+    """
+    text = assembly(emit_module(program, dtype, target), target)
+    return predict_text(text, program, target, dtype=dtype, n=n, core=core)
+
+
+def predict_text(
+    text: str, program: Program, target: Target, *, dtype: Float, n: int, core: Core | None = None
+) -> Prediction:
+    """Predict a loop whose assembly is at hand; see `predict`."""
+    machine = core or core_for(target)
+    if machine is None:
+        known = ", ".join(sorted(cpu for core in CORES for cpu in core.cpus))
+        raise TargetError(f"the core of {target.cpu!r} is not described; those of: {known}")
+    decode = arm.decode if target.triple.startswith("aarch64") else x86.decode
+    lanes = target.lanes(dtype)
+    found = loop(text, symbol(program, dtype), decode, lanes)
+    elements = lanes * interleaved(program)
+    units = pressure(found.body, machine)
+    overlap = max(units, scheduled(found.body, machine))
+    calls = sum(_call(name, target, machine) for name in found.calls)
+    return Prediction(
+        units / elements, overlap / elements, _memory(program, dtype, n, machine),
+        calls / elements, machine.name,
+    )  # fmt: skip
+
+
+def _call(name: str, target: Target, core: Core) -> float:
+    """Return the cycles of one call of the C library, from the core's table of 128-bit code."""
+    narrow = get("neon" if target.triple.startswith("aarch64") else "sse2")
+    table = table_for(replace(narrow, cpu=core.cpus[0]))
+    known = table.index()
+    row = known.get((name, "f64")) or known.get((name.removesuffix("f"), "f32"))
+    return row.throughput / table.lanes(row.dtype) if row else 0.0
+
+
+def _memory(program: Program, dtype: Float, n: int, core: Core) -> float:
+    """Return the cycles an element that cache lines take from and to where n elements are."""
+    parts = streams(program, dtype)
+    size = n * sum(part.itemsize for part in parts)
+    level = next(level for level in core.levels if size <= _SHARE * level.size)
+    inputs = len(program.arguments)
+    moved = sum(
+        part.itemsize * (level.read if part.operand < inputs else level.write) for part in parts
+    )
+    return moved / 64
