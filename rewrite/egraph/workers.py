@@ -142,6 +142,7 @@ class Pending:
     _so_far: Outcome | None = None
     _iterations: int = 0
     _matches: dict[str, int] = field(default_factory=dict)
+    _dropped: bool = False
 
     def result(self) -> Outcome:
         """Wait for the outcome; on Ctrl-C or at a limit it is what was found before."""
@@ -176,13 +177,16 @@ class Pending:
         return StopReason.MEMORY if ended in (-signal.SIGABRT, -9) else StopReason.FAILED
 
     def cancel(self) -> None:
-        """Drop the job."""
+        """Drop the job; who waits for it gets an outcome without a result."""
+        self._dropped = True
         self._process.kill()
 
     def _stopped(self, reason: StopReason) -> Outcome:
         """Kill the process and return what it had found, or do again here what it had done."""
         self._process.kill()
         found = self._so_far
+        if self._dropped or (reason is StopReason.INTERRUPTED and self.job.after is not None):
+            return Outcome(None, [], Report(stop=StopReason.INTERRUPTED))
         if found is None and not self._iterations and len(self.job.dag) > MOST_AGAIN:
             found = Outcome(None, [], Report())
         elif found is None:
