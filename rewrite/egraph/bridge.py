@@ -29,7 +29,7 @@ from rewrite.egraph.language import DECLARATIONS, FOLD, PRUNE, constructor, exac
 from rewrite.egraph.limits import Limits, Report, StopReason
 from rewrite.egraph.loop import Run
 from rewrite.egraph.plan import MOST_TEXTS, SETTLE, Aim, Plan, plan_of
-from rewrite.egraph.rows import Tables, binary, facts_of, facts_text
+from rewrite.egraph.rows import Bounds, Claim, Tables, binary, facts_of, facts_text
 from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
 from rewrite.schedule import default_schedule
@@ -154,8 +154,8 @@ class EGraph:
         if len(rows) < ROWS_PAY:
             self._load_commands(numbered, also)
         else:
-            self._load_rows(numbered, also, claims)
-            claims = []
+            self._load_rows(numbered, also, claims, bounds)
+            claims, bounds = [], []
         if text := facts_text(claims, bounds):
             self._graph.run_program(*self._graph.parse_program(text))
         return place
@@ -199,8 +199,8 @@ class EGraph:
         self._graph.run_program(*actions)
 
     def _load_rows(
-        self, rows: list[Any], also: Mapping[int, Symbol], claims: Iterable[tuple[str, int]]
-    ) -> None:
+        self, rows: list[Any], also: Mapping[int, Symbol], claims: Iterable[Claim], bounds: Bounds
+    ) -> None:  # fmt: skip
         """Write one tab-separated file an op, read them, and union each row by one rule an op."""
         tables, constants = Tables(f"Rows{rows[0][0]}x"), []
         for at, (code, args, value, sort) in rows:
@@ -215,6 +215,8 @@ class EGraph:
             tables.leaf(at, self._nodes[at], self._leaf_number(symbol, symbol))
         for fact, at in claims:
             tables.fact(fact, at)
+        for fact, at, bound in bounds:
+            tables.bound(fact, at, bound)
         self._graph.run_program(*constants)
         with tempfile.TemporaryDirectory() as folder:
             program = tables.write(Path(folder))
