@@ -99,7 +99,8 @@ class Tables:
         name = f"{self.prefix}Leaf{int(truth)}"
         self.lines.setdefault(name, []).append(f"{at}\t{index}")
         node, leaf = ("NodeB", "LeafB") if truth else ("Node", "Leaf")
-        self.rules[name] = "i64 i64", f"(rule (({name} i k)) ((union ({node} i) ({leaf} k))) :ruleset load)"
+        rule = f"(rule (({name} i k)) ((union ({node} i) ({leaf} k))) :ruleset load)"
+        self.rules[name] = "i64 i64", rule
 
     def fact(self, name: str, at: int) -> None:
         """Claim a fact of a node."""
