@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.dag import Dag, below
-from rewrite.evaluate import evaluate_dag, function_of
+from rewrite.evaluate import function_of
 from rewrite.measured import stacked
 from rewrite.oracle import Exact, exact_dag, ulp_distance
+from rewrite.rowwise import evaluate_rows
 from rewrite.sorts import BOOL
 
 __all__ = ["blamed"]
@@ -50,7 +51,7 @@ def _scores(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:  # fmt: skip
     """Return the bits that each op loses at each point, and the ulps below one."""
     rows = dag.rows()
-    computed = evaluate_dag(dag, points, dtype, keep=True, given=given)
+    computed = evaluate_rows(dag, points, dtype, keep=True, given=given)
     values = exact_dag(dag, points, wanted=inner, apart=len(dag.roots) > 1)
     exact = Exact.stacked([one if len(one) == width else one.broadcast(width) for one in values])
     boolean = dag.sort[inner] == BOOL

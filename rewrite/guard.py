@@ -12,10 +12,11 @@ from rewrite.accuracy import Points, as_dag, measurable, point_at, ready_points
 from rewrite.blame import blamed
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError
-from rewrite.evaluate import evaluate_dag, float_dtype
+from rewrite.evaluate import float_dtype
 from rewrite.measured import Judged, Measured, stacked
 from rewrite.measuring import BLAMED_POINTS, Folded, measure
 from rewrite.oracle import exact_dag
+from rewrite.rowwise import evaluate_rows
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
 
@@ -135,7 +136,7 @@ class Guard:
         return dag, self.folded.values(dag)
 
     def _values(self, dag: Dag, given: Mapping[int, Any]) -> Floats:
-        return stacked(evaluate_dag(dag, self.points, self.dtype, given=given), self.count)
+        return stacked(evaluate_rows(dag, self.points, self.dtype, given=given), self.count)
 
 
 def _worst(judged: Judged, roots: Sequence[int] | None = None) -> int:
@@ -198,7 +199,7 @@ class Guards:
             return {}
         terms = [term for own in candidates.values() for term in own]
         dag = Dag.of(terms[0].store, [term.id for term in terms])
-        computed = evaluate_dag(
+        computed = evaluate_rows(
             dag, self._of(dag), self.measured.dtype, given=self.folded.values(dag)
         )
         values = stacked(computed, self.measured.values.shape[1])

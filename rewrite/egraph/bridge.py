@@ -72,6 +72,10 @@ _PARSER: Final = eg.EGraph()
 """Parses text for all graphs; making one for each text would take longer than parsing it."""
 
 
+_READY: Final[dict[Any, Any]] = {}
+"""The last e-graph that was closed, empty, by what it declares: that takes long."""
+
+
 @lru_cache(maxsize=MOST_TEXTS)
 def _parsed(text: str) -> tuple[Any, ...]:
     """Parse egglog text once a process; commands can be run in any e-graph."""
@@ -104,15 +108,21 @@ class EGraph:
 
     @classmethod
     def of(
-        cls, plan: Plan, limits: Limits, *, present: Iterable[int] = (), aim: Aim | None = None
-    ) -> Self:
-        """Make an e-graph that runs a plan."""
+        cls, plan: Plan, limits: Limits, *, present: Iterable[int] = (), aim: Aim | None = None,
+        again: bool = False,
+    ) -> Self:  # fmt: skip
+        """Make an e-graph that runs a plan; `again` says that it is the plan of many to come.
+
+        Of those, one is in use at a time until it is closed.
+        """
         made = cls.__new__(cls)
-        made._begin(plan, limits, present, aim)
+        made._begin(plan, limits, present, aim, again)
         return made
 
-    def _begin(self, plan: Plan, limits: Limits, present: Iterable[int], aim: Aim | None) -> None:
-        self._graph = eg.EGraph()
+    def _begin(
+        self, plan: Plan, limits: Limits, present: Iterable[int], aim: Aim | None,
+        again: bool = False,
+    ) -> None:  # fmt: skip
         self._plan = plan
         self._limits = limits
         self._aim = aim
@@ -124,9 +134,24 @@ class EGraph:
         self._commands: dict[str, tuple[Any, ...]] = {}
         self._names = {name for name, _ in plan.rules}
         codes = frozenset(present) | plan.codes | (aim.codes if aim else frozenset())
-        rulesets = _parsed("".join(f"(ruleset r{k})" for k in range(plan.rulesets)))
-        rules = [_parsed(text)[0] for _, text in plan.rules]
-        self._graph.run_program(*_library(codes, plan.fold), *rulesets, *rules)
+        key = plan.rules, plan.rulesets, plan.fold, codes
+        self._kept = key if again else None
+        self._graph: Any = _READY.pop(key, None) if again else None
+        if self._graph is None:
+            self._graph = eg.EGraph()
+            rulesets = _parsed("".join(f"(ruleset r{k})" for k in range(plan.rulesets)))
+            rules = [_parsed(text)[0] for _, text in plan.rules]
+            self._graph.run_program(*_library(codes, plan.fold), *rulesets, *rules)
+        if again:
+            self._graph.run_program(*_parsed("(push)"))
+
+    def close(self) -> None:
+        """Empty the e-graph, so that another one may have what was declared."""
+        if self._kept is not None:
+            self._graph.run_program(*_parsed("(pop)"))
+            _READY.clear()
+            _READY[self._kept] = self._graph
+        self._graph = None
 
     # -- loading -----------------------------------------------------------------------------
 

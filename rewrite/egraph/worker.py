@@ -55,7 +55,7 @@ def _bound_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
-def _listen(source: BinaryIO, jobs: "queue.SimpleQueue[Job]") -> None:
+def _listen(source: BinaryIO, jobs: "queue.SimpleQueue[Job | Callable[[], object]]") -> None:
     try:
         while True:
             jobs.put(receive(source))
@@ -89,15 +89,18 @@ def _answer(job: Job, reply: Callable[[Any], None]) -> Any:
 
 
 def main() -> None:
-    """Take jobs from the standard input until it ends."""
+    """Take jobs, and what is to be called without an answer, from the standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the messages
-    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[Job | Callable[[], object]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, jobs), daemon=True).start()
     gc.disable()  # millions of objects come and go in a job, and hardly a circle among them
     while True:
         job = jobs.get()
+        if not isinstance(job, Job):
+            job()
+            continue
         _bound_memory(job.limits.memory)
         kind, value = _answer(job, lambda message: send(sink, message))
         try:

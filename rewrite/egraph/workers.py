@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -25,7 +26,7 @@ from rewrite.egraph.job import Job, Outcome, perform
 from rewrite.egraph.limits import Report, StopReason
 from rewrite.egraph.worker import OFTEN, receive, send
 
-__all__ = ["Pending", "saturate", "submit"]
+__all__ = ["Pending", "prepare", "saturate", "submit"]
 
 SMALL_INPUT: Final = 32
 """Programs of up to so many nodes are saturated here,"""
@@ -75,7 +76,7 @@ class _Process:
         except Exception:  # the end, also in the middle of a message
             self.messages.put(("ended", None))
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Job | Callable[[], object]) -> None:
         assert self.popen.stdin is not None
         send(self.popen.stdin, job)
 
@@ -214,6 +215,16 @@ class Pending:
             f"stopped in iteration {self._iterations + 1} by {cause}; the result is from the "
             f"first {kept}{grew}"
         )
+
+
+def prepare(first: Callable[[], object]) -> None:
+    """Start the processes that are kept, if there are none; each does something at once."""
+    with _lock:
+        ready = bool(_idle)
+    for _ in range(0 if ready or not sys.executable else IDLE):
+        process = _Process()
+        process.start(first)
+        _give_back(process)
 
 
 def submit(job: Job) -> Pending:

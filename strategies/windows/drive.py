@@ -1,7 +1,9 @@
 """The driver of large programs: cut, saturate each shape once, put together, and again."""
 
+import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +15,7 @@ from rewrite.egraph.job import Outcome
 from rewrite.egraph.limits import IterationStats, Limits, Report, StopReason
 from rewrite.egraph.plan import Plan, plan_of
 from rewrite.egraph.relevance import Scope, scope_of, within
+from rewrite.egraph.workers import prepare
 from rewrite.fastmath import FastMath
 from rewrite.polynomials.factoring import factored_system
 from rewrite.store import Store
@@ -21,7 +24,7 @@ from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, batch_of, same_values
 from strategies.windows.binary import Program, made, program_of
 from strategies.windows.cut import MOST_NODES, Window, cut
-from strategies.windows.forms import Choice, Chooser, form_of
+from strategies.windows.forms import Choice, Chooser, form_of, load
 from strategies.windows.judging import values_at, without_value
 from strategies.windows.kinds import Group, Kind, grouped, kinds_of
 from strategies.windows.memory import Memory, settled_plan
@@ -49,6 +52,8 @@ AWAY: Final = 6
 """Of so many e-graphs the forms are chosen by the processes that saturate them."""
 ITERATIONS: Final = 2
 """The last iterations of many take most of the time and find least: another round finds more."""
+PREPARED: Final = 8_000
+"""For programs of more nodes processes are started before there is work for them."""
 MANY_ROWS: Final = (6_000, 25_000)
 """Programs with more rows of distinct shapes are done twice, with more yet once;"""
 MANY_NODES: Final = (30_000, 80_000)
@@ -57,7 +62,20 @@ MANY_NODES: Final = (30_000, 80_000)
 
 def optimise(plan: "Saturate", terms: Sequence[Term]) -> tuple[list[Term], Report]:
     """Optimise a large program; return its terms in a store of their own, and a report."""
-    return _Large(plan).run(list(terms))
+    with _uncollected():
+        return _Large(plan).run(list(terms))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector of circles, of which there are few, from walking over all rows often."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Large:
@@ -84,6 +102,8 @@ class _Large:
         dag = Dag.of(terms[0].store, [term.id for term in terms])
         self.deadline = self.begin + self.plan.limits.time_limit(len(dag))
         cost = dag_cost(dag, self.plan.cost)
+        if len(dag) > PREPARED and self.plan.executor is None:
+            prepare(load)
         try:
             found = self._factored(terms)
         except KeyboardInterrupt:

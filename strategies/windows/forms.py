@@ -4,6 +4,7 @@ All shapes are extracted at once, as compiled loops need arrays of some size. Wh
 refuses, the part of the graph that belongs to the shape is searched alone.
 """
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,7 +26,7 @@ from strategies.windows.judging import Judged
 from strategies.windows.searching import Hunt, accepted, written
 from strategies.windows.shape import Form, Shape, dag_of, plain_of, rows_of
 
-__all__ = ["Choice", "Chooser", "form_of"]
+__all__ = ["Choice", "Chooser", "form_of", "load"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Choice:
 
     def __call__(self, outcome: Outcome) -> tuple[list[Form | None], int]:
         """Make it."""
-        compiled()  # loads the loops: there are many choices to come
+        load()
         return self.chooser.forms(sources_of(self.shapes), self.spans, outcome, self.values)
 
 
@@ -138,6 +139,13 @@ class _Finder:
                 mode=plan.extract,
             )  # fmt: skip
         return hunts
+
+
+def load() -> None:
+    """Load what saturations and choices need: there are many to come."""
+    importlib.import_module("rewrite.egraph.bridge")
+    importlib.import_module("flint")
+    compiled()
 
 
 def form_of(source: Source, best: Sequence[Term] | None) -> Form | None:

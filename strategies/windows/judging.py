@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.dag import Dag
-from rewrite.evaluate import evaluate_dag
+from rewrite.rowwise import evaluate_rows
 from rewrite.sampling import sample_points
 from rewrite.store import Symbol
 from rewrite.term import Term
@@ -40,14 +40,14 @@ def values_at(program: Program, wanted: Sequence[int]) -> Values:
     """Evaluate a program where its symbols are sampled; return the values of some positions."""
     part = program.dag(wanted).reached()
     count = count_for(part, POINTS, 64)
-    found = evaluate_dag(part, sampled(part, count))
+    found = evaluate_rows(part, sampled(part, count))
     return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
 
 
 def without_value(program: Program) -> set[int]:
     """Return the positions that are nowhere finite though their arguments are: x/(y - y)."""
     dag = program.dag()
-    values = evaluate_dag(dag, sampled(dag, FEW), keep=True)
+    values = evaluate_rows(dag, sampled(dag, FEW), keep=True)
     finite = [bool(np.isfinite(value).any()) for value in values]
     bad = [at for at, known in enumerate(finite) if not known]
     return {at for at in bad if all(finite[a] for a in program.args[at])}
