@@ -20,18 +20,20 @@ __all__ = ["blamed"]
 def blamed(
     dag: Dag, parts: Sequence[Sequence[int]], points: Mapping[str, npt.NDArray[Any]],
     counts: Sequence[int], dtype: np.dtype[Any], given: Mapping[int, Any],
+    doubles: bool | None = None,
 ) -> list[list[int]]:  # fmt: skip
     """Order the ops of each part of a program by the error that each makes on right operands.
 
     A part is the positions of its roots; it is looked at its first points, so many as its count.
-    All columns of `points` have one length. `given` are values of positions, as for `evaluate_dag`.
+    All columns of `points` have one length. `given` are values of positions, as for `evaluate_dag`,
+    and `doubles` is as for `exact_dag`.
     """
     width = max((len(column) for column in points.values()), default=1)
     rows = dag.rows()
     inner = [node for node, (_, args) in enumerate(rows) if args]
     if not inner:
         return [[] for _ in parts]
-    bits, close = _scores(dag, inner, points, width, dtype, given)
+    bits, close = _scores(dag, inner, points, width, dtype, given, doubles)
     place = {node: k for k, node in enumerate(inner)}
     found = []
     for roots, count in zip(parts, counts, strict=True):
@@ -47,12 +49,12 @@ def blamed(
 
 def _scores(
     dag: Dag, inner: Sequence[int], points: Mapping[str, npt.NDArray[Any]], width: int,
-    dtype: np.dtype[Any], given: Mapping[int, Any],
+    dtype: np.dtype[Any], given: Mapping[int, Any], doubles: bool | None,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:  # fmt: skip
     """Return the bits that each op loses at each point, and the ulps below one."""
     rows = dag.rows()
     computed = evaluate_rows(dag, points, dtype, keep=True, given=given)
-    values = exact_dag(dag, points, wanted=inner, apart=len(dag.roots) > 1)
+    values = exact_dag(dag, points, wanted=inner, apart=len(dag.roots) > 1, doubles=doubles)
     exact = Exact.stacked([one if len(one) == width else one.broadcast(width) for one in values])
     boolean = dag.sort[inner] == BOOL
     right: list[Any] = list(computed)

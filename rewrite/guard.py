@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rewrite.accuracy import Points, as_dag, measurable, point_at, ready_points
 from rewrite.blame import blamed
 from rewrite.dag import Dag
+from rewrite.doubles import PAYS
 from rewrite.errors import ArgumentError
 from rewrite.evaluate import float_dtype
 from rewrite.measured import Judged, Measured, stacked
@@ -176,7 +177,8 @@ class Guards:
         self.spans = [range(first, end) for first, end in pairwise(ends)]
         store = sources[0][0].store
         dag = Dag.of(store, join_all(store, [term for terms in sources for term in terms]))
-        exact = exact_dag(dag, self._of(dag), apart=True)
+        self.doubles = len(dag) * width >= PAYS
+        exact = exact_dag(dag, self._of(dag), apart=True, doubles=self.doubles)
         self.measured = measure(dag, self.spans, self.points, counts, exact, kind, FEWER_POINTS)
         self.folded = Folded(kind)
 
@@ -231,7 +233,10 @@ class Guards:
         ends = np.cumsum([0, *map(len, bad.values())]).tolist()
         roots = [part.roots[first:end] for first, end in pairwise(ends)]
         counts = [len(at) for at in lost.values()]
-        blame = blamed(part, roots, points, counts, self.measured.dtype, self.folded.values(part))
+        blame = blamed(
+            part, roots, points, counts, self.measured.dtype, self.folded.values(part),
+            self.doubles,
+        )  # fmt: skip
         return {k: tuple(part.ids[own].tolist()) for k, own in zip(bad, blame, strict=True)}
 
     def guard(self, k: int) -> Guard:
