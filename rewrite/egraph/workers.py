@@ -133,7 +133,7 @@ def _end() -> None:
         _idle.clear()
 
 
-@dataclass
+@dataclass(eq=False)
 class Pending:
     """A job that is under way."""
 
