@@ -198,6 +198,30 @@ def postorder(roots: "Ints", start: npt.NDArray[np.int64], pool: "Ints") -> "Int
     return order[:count].copy()
 
 
+@nb.njit(cache=True, nogil=True)
+def _heights(start: Any, args: Any, fixed: Any, height: Any) -> None:
+    for at in range(len(height)):
+        most, known = -1, True
+        for k in range(start[at], start[at + 1]):
+            most = max(most, height[args[k]])
+            known = known and fixed[args[k]]
+        height[at] = most + 1
+        if most >= 0 and known:
+            fixed[at] = True
+
+
+def heights(
+    start: npt.NDArray[np.int64], args: "Ints", fixed: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Return how far each row of a program is from its leaves at most.
+
+    Rows all of whose arguments are fixed become so too.
+    """
+    height = np.empty(len(start) - 1, np.int64)
+    _heights(start, args, fixed, height)
+    return height
+
+
 class Table:
     """The open-addressing table of a store: slots hold node ids, -1 is empty."""
 

@@ -327,22 +327,37 @@ def fma(x: Any, y: Any, z: Any) -> Array:
     """
     with np.errstate(all="ignore"):
         rough, size = np.asarray(x * y), np.abs(z)
-        usual = rough.dtype == np.float64 and _within(np.abs(rough)) and _within(size + (size == 0))
         x, y, z = np.broadcast_arrays(x, y, z)
-        if usual and (np.maximum(np.abs(x), np.abs(y)) < 2.0**900).all():
-            return _rounded_once(x, y, z)[0]
-        finite = np.isfinite(x) & np.isfinite(y)
-        plain = np.where(np.isinf(z) & finite, z, x * y + z)
-        if plain.dtype == np.float32:  # products of two are exact in double
-            sums = _odd_sum(x.astype(np.float64) * y, z.astype(np.float64))
-            return np.where(finite & np.isfinite(z), sums.astype(np.float32), plain)
-        scaled = finite & np.isfinite(z) & (x != 0) & (y != 0)
-        return np.where(scaled, _fma64(x, y, z), plain)
+        if rough.dtype == np.float32:
+            return _fma32(x, y, z)
+        usual = _usual(np.abs(rough)) & _usual(size + (size == 0))
+        usual = usual & (np.maximum(np.abs(x), np.abs(y)) < 2.0**900)
+        near: Array = np.asarray(_rounded_once(x, y, z)[0])
+        if not usual.all():
+            odd = ~usual
+            near[odd] = _scaled(x[odd], y[odd], z[odd])
+        return near
 
 
-def _within(size: Array) -> bool:
-    """Tell whether nothing over- or underflows on the way to a sum of a product."""
-    return bool(((size > 2.0**-900) & (size < 2.0**900)).all())
+def _fma32(x: Array, y: Array, z: Array) -> Array:
+    finite = np.isfinite(x) & np.isfinite(y)
+    plain = np.where(np.isinf(z) & finite, z, x * y + z)
+    sums = _odd_sum(x.astype(np.float64) * y, z.astype(np.float64))  # such products are exact
+    return np.where(finite & np.isfinite(z), sums.astype(np.float32), plain)
+
+
+def _scaled(x: Array, y: Array, z: Array) -> Array:
+    """Compute what may over- or underflow on the way."""
+    finite = np.isfinite(x) & np.isfinite(y)
+    plain = np.where(np.isinf(z) & finite, z, x * y + z)
+    scaled = finite & np.isfinite(z) & (x != 0) & (y != 0)
+    return np.where(scaled, _fma64(x, y, z), plain)
+
+
+def _usual(size: Array) -> Array:
+    """Tell where nothing over- or underflows on the way to a sum of a product."""
+    usual: Array = (size > 2.0**-900) & (size < 2.0**900)
+    return usual
 
 
 def _rounded_once(x: Array, y: Array, z: Array) -> tuple[Array, Array]:

@@ -1,6 +1,5 @@
 """The guard: it compares candidates with their source by what each loses against exact values."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,14 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.accuracy import Points, as_dag, measurable, point_at, ready_points
+from rewrite.blame import blamed
 from rewrite.dag import Dag
+from rewrite.doubles import PAYS
 from rewrite.errors import ArgumentError
-from rewrite.evaluate import evaluate_dag, float_dtype, function_of
+from rewrite.evaluate import float_dtype
 from rewrite.measured import Judged, Measured, stacked
 from rewrite.measuring import BLAMED_POINTS, Folded, measure
-from rewrite.oracle import Exact, exact_dag, ulp_distance
-from rewrite.sorts import BOOL
-from rewrite.store import Store, Symbol
+from rewrite.oracle import exact_dag
+from rewrite.rowwise import evaluate_rows
+from rewrite.store import Symbol
 from rewrite.term import Term, join_all
 
 __all__ = ["Guard", "Guards", "Verdict"]
@@ -113,11 +114,12 @@ class Guard:
         if judged.ok[at]:
             return Verdict(True, *means)
         loss = judged.loss[at]
-        worst = int(np.argmax(loss))
-        lost = np.argsort(-loss, kind="stable")[: self.blamed]
-        lost = lost[loss[lost] > min(0.5, loss[worst] / 2)]
-        blame = tuple(self._blame(dag, lost, given))
-        return Verdict(False, *means, point_at(self.points, worst), blame, judged.reasons[at])
+        lost, worst = _lost(loss, self.blamed), int(np.argmax(loss))
+        points = {name: array[lost] for name, array in self.points.items()}
+        (blame,) = blamed(dag, [dag.roots], points, [len(lost)], self.dtype, given)
+        return Verdict(
+            False, *means, point_at(self.points, worst), tuple(blame), judged.reasons[at]
+        )
 
     def worse(self, candidate: Dag | Term | Sequence[Term], doubt: float) -> npt.NDArray[np.bool_]:
         """Tell which roots of a large candidate are worse by more than chance makes of it.
@@ -135,47 +137,21 @@ class Guard:
         return dag, self.folded.values(dag)
 
     def _values(self, dag: Dag, given: Mapping[int, Any]) -> Floats:
-        return stacked(evaluate_dag(dag, self.points, self.dtype, given=given), self.count)
-
-    def _blame(self, dag: Dag, at: npt.NDArray[np.intp], given: Mapping[int, Any]) -> list[int]:
-        """Order the ops by the error that each makes on operands that are right."""
-        points = {name: array[at] for name, array in self.points.items()}
-        computed = evaluate_dag(dag, points, self.dtype, keep=True, given=given)
-        exact = Exact.stacked(
-            [one.broadcast(len(at)) for one in exact_dag(dag, points, wanted=range(len(dag)))]
-        )
-        near = exact.nearest(self.dtype)
-        boolean = dag.sort == BOOL
-        rows = dag.rows()
-        right = [
-            near[node] if args and not boolean[node] else computed[node]
-            for node, (_, args) in enumerate(rows)
-        ]
-        inner = [node for node, (_, args) in enumerate(rows) if args]
-        with np.errstate(all="ignore"):
-            made = [
-                function_of(dag, node, rows[node][0])(*[right[a] for a in rows[node][1]])
-                for node in inner
-            ]
-        distance = ulp_distance(
-            stacked(made, len(at)), exact.rows(inner, None), self.dtype, relative=True
-        )
-        distance[boolean[inner][:, None] & (distance > 0)] = math.inf
-        finite = np.isfinite(stacked(computed, len(at)))
-        burst = ~finite[inner]
-        for k, node in enumerate(inner):
-            burst[k] &= finite[list(rows[node][1])].all(0)
-        distance = np.where(burst, math.inf, np.nan_to_num(distance, posinf=math.inf))
-        bits = np.minimum(np.log2(np.maximum(distance, 1)), 8.0 * self.dtype.itemsize).sum(1)
-        close = np.minimum(distance, 1).sum(1)
-        scores = zip((-bits).tolist(), (-close).tolist(), inner, strict=True)
-        return [node for *_, node in sorted(scores)]
+        return stacked(evaluate_rows(dag, self.points, self.dtype, given=given), self.count)
 
 
-def _worst(judged: Judged) -> int:
-    """Return the root where a candidate does worst."""
+def _worst(judged: Judged, roots: Sequence[int] | None = None) -> int:
+    """Return the root, of all or some, where a candidate does worst."""
     rise = judged.after - judged.before
-    return max(range(len(judged.ok)), key=lambda at: (not judged.ok[at], rise[at]))
+    some = range(len(judged.ok)) if roots is None else roots
+    return max(some, key=lambda at: (not judged.ok[at], rise[at]))
+
+
+def _lost(loss: Floats, most: int) -> npt.NDArray[np.intp]:
+    """Return the points where most is lost, at most so many, the worst first."""
+    lost: npt.NDArray[np.intp] = np.argsort(-loss, kind="stable")[:most]
+    kept: npt.NDArray[np.intp] = lost[loss[lost] > min(0.5, loss[lost[0]] / 2)]
+    return kept
 
 
 class Guards:
@@ -201,7 +177,8 @@ class Guards:
         self.spans = [range(first, end) for first, end in pairwise(ends)]
         store = sources[0][0].store
         dag = Dag.of(store, join_all(store, [term for terms in sources for term in terms]))
-        exact = exact_dag(dag, self._of(dag), apart=True)
+        self.doubles = len(dag) * width >= PAYS
+        exact = exact_dag(dag, self._of(dag), apart=True, doubles=self.doubles)
         self.measured = measure(dag, self.spans, self.points, counts, exact, kind, FEWER_POINTS)
         self.folded = Folded(kind)
 
@@ -209,19 +186,58 @@ class Guards:
         return {v.name: self.points[v.name] for v in dag.value if isinstance(v, Symbol)}
 
     def accepted(self, candidates: Mapping[int, Sequence[Term]]) -> set[int]:
-        """Judge candidates by the number of their source; return the numbers of those that do."""
+        """Judge candidates, all of one store, by the number of their source; return good ones."""
+        return set(candidates).difference(self.refused(candidates, blame=False))
+
+    def refused(
+        self, candidates: Mapping[int, Sequence[Term]], *, blame: bool = True
+    ) -> dict[int, tuple[int, ...]]:
+        """Judge candidates, all of one store; return the numbers of those that will not do.
+
+        Each comes with the ids of the ops to blame, as in `Verdict`; they are left out without
+        `blame`.
+        """
         if not candidates:
-            return set()
-        store = Store()
+            return {}
         terms = [term for own in candidates.values() for term in own]
-        dag = Dag.of(store, join_all(store, terms))
-        given = self.folded.values(dag)
-        computed = evaluate_dag(dag, self._of(dag), self.measured.dtype, given=given)
+        dag = Dag.of(terms[0].store, [term.id for term in terms])
+        computed = evaluate_rows(
+            dag, self._of(dag), self.measured.dtype, given=self.folded.values(dag)
+        )
         values = stacked(computed, self.measured.values.shape[1])
         rows = [row for k in candidates for row in self.spans[k]]
-        good = self.measured.rows(rows).judged(values).ok
+        judged = self.measured.rows(rows).judged(values)
         ends = np.cumsum([0, *map(len, candidates.values())]).tolist()
-        return {k for at, k in enumerate(candidates) if good[ends[at] : ends[at + 1]].all()}
+        bad = {
+            k: range(first, end)
+            for k, (first, end) in zip(candidates, pairwise(ends), strict=True)
+            if not judged.ok[first:end].all()
+        }
+        return self._blamed(dag, judged, bad) if blame else dict.fromkeys(bad, ())
+
+    def _blamed(
+        self, dag: Dag, judged: Judged, bad: Mapping[int, range]
+    ) -> dict[int, tuple[int, ...]]:
+        """Say what is to blame, at points of each candidate's own, some twice to make them as many.
+
+        `bad` are the numbers of the roots of each.
+        """
+        lost = {k: _lost(judged.loss[_worst(judged, own)], FEWER_POINTS) for k, own in bad.items()}
+        width = max(1, *map(len, lost.values())) if lost else 1
+        points = {
+            name: self.points[name][np.resize(at, width) if len(at) else np.zeros(width, np.intp)]
+            for k, at in lost.items()
+            for name in self.own[k]
+        }
+        part = dag.reached([dag.roots[at] for own in bad.values() for at in own])
+        ends = np.cumsum([0, *map(len, bad.values())]).tolist()
+        roots = [part.roots[first:end] for first, end in pairwise(ends)]
+        counts = [len(at) for at in lost.values()]
+        blame = blamed(
+            part, roots, points, counts, self.measured.dtype, self.folded.values(part),
+            self.doubles,
+        )  # fmt: skip
+        return {k: tuple(part.ids[own].tolist()) for k, own in zip(bad, blame, strict=True)}
 
     def guard(self, k: int) -> Guard:
         """Return the guard of one source alone."""

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.cost import constant_positions
 from rewrite.dag import Dag, below
-from rewrite.evaluate import evaluate_dag
 from rewrite.measured import STRAINED, Measured, errors, stacked
 from rewrite.oracle import Exact, exact_dag, surely_undefined
+from rewrite.rowwise import evaluate_rows
 from rewrite.sorts import BOOL
 from rewrite.store import Symbol
 
@@ -38,7 +38,7 @@ def measure(
     length; `exact` are the values of the roots there. Of the points where the source alone has a
     value the first ones are looked at, so many as `undefined`.
     """
-    columns = evaluate_dag(dag, points, dtype, keep=True)
+    columns = evaluate_rows(dag, points, dtype, keep=True)
     width = max((len(column) for column in points.values()), default=1)
     rows = dag.rows()
     own = [sorted(below(rows, [dag.roots[at] for at in source])) for source in sources]

@@ -1,7 +1,8 @@
 """The oracle: rigorous values of terms on real numbers, by ball arithmetic of python-flint.
 
-Inputs are exact doubles. The precision rises until every value is known to 80 bits, so a
-distance in ulp that is computed from it is right to 2**-27 ulp; what cannot be decided is masked.
+Inputs are exact doubles. Many values are tried in double-doubles first. The precision rises until
+every value is known to 80 bits, so a distance in ulp that is computed from it is right to 2**-27
+ulp; what cannot be decided is masked.
 """
 
 import itertools
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.constants import PI, Constant, Named
 from rewrite.dag import Dag, below
+from rewrite.doubles import PAYS, Doubles, in_doubles
 from rewrite.evaluate import bind
 from rewrite.numeric import require_numbers
 from rewrite.sorts import BOOL
@@ -111,14 +113,15 @@ def exact(terms: Term | Sequence[Term], points: Mapping[str, Any]) -> Exact | li
 
 
 def exact_dag(
-    dag: Dag, points: Mapping[str, Any], *, wanted: Sequence[int] | None = None, apart: bool = False
-) -> list[Exact]:
+    dag: Dag, points: Mapping[str, Any], *, wanted: Sequence[int] | None = None,
+    apart: bool = False, doubles: bool | None = None,
+) -> list[Exact]:  # fmt: skip
     """Return the exact values of a program's roots, or of the wanted positions.
 
     A shared subterm is computed once a point. Points where an input is not finite are masked: an
     input of the program, or with `apart` of the position. What is undecided at a point is computed
     again in more bits: all that is wanted there, or with `apart` each by itself, for positions that
-    share little.
+    share little. `doubles` says whether double-doubles are tried first; None is where it pays.
     """
     require_numbers(dag, "the oracle")
     wanted = dag.roots if wanted is None else wanted
@@ -133,9 +136,20 @@ def exact_dag(
             open_.append(([k], _where_all(own, count)))
     else:
         open_.append((range(len(wanted)), _where_all(list(finite.values()), count)))
+    large = len(dag) * count >= PAYS if doubles is None else doubles
+    quick = in_doubles(dag, inputs, count, wanted) if large else None
+    known = np.zeros((len(wanted), count), np.bool_)
+    lost: list[tuple[Sequence[int], npt.NDArray[np.intp]]] = []
+    if quick is not None:
+        first, open_ = open_, []
+        for some, todo in first:
+            place = np.ix_(list(some), todo)
+            known[place] = good = quick.good[place]
+            lost += _parted(some, todo, list(~good & quick.bounded[place]), apart=False)
+            open_ += _parted(some, todo, list(~good & ~quick.bounded[place]), apart=False)
     for precision in PRECISIONS:
         with working_precision(precision):
-            again = []
+            again = lost if precision == PRECISIONS[0] else []  # so few bits were too few
             for some, todo in open_:
                 if len(todo):
                     columns = program.run(inputs, todo, [wanted[k] for k in some])
@@ -143,17 +157,35 @@ def exact_dag(
                     again += _parted(some, todo, undecided, apart)
             open_ = again
     with working_precision(PRECISIONS[1]):
-        return [
-            _split(column, boolean=dag.sort[at] == BOOL)
-            for at, column in zip(wanted, found, strict=True)
-        ]
+        made = {
+            k: _split(found[k], boolean=dag.sort[at] == BOOL)
+            for k, at in enumerate(wanted)
+            if quick is None or not known[k].all()
+        }
+    return list(made.values()) if quick is None else _joined(quick, known, made)
+
+
+def _joined(quick: Doubles, known: Bools, others: Mapping[int, Exact]) -> list[Exact]:
+    """Return double-doubles where they are known, other values elsewhere."""
+    high, exponent = np.frexp(np.where(known, quick.high, 0.0))
+    low = np.ldexp(np.where(known, quick.low, 0.0), -exponent)
+    whole = exponent.astype(np.int64)
+    ok = known.copy()
+    for k, other in others.items():
+        at = ~known[k]
+        high[k, at], low[k, at] = other.high[at], other.low[at]
+        whole[k, at], ok[k, at] = other.exponent[at], other.ok[at]
+    return [Exact(high[k], low[k], whole[k], ok[k]) for k in range(len(ok))]
 
 
 def _flat(dag: Dag, points: Mapping[str, Any]) -> tuple[dict[int, npt.NDArray[Any]], int]:
     """Return the values of the symbols by position, as columns of one length, and that."""
     bound = bind(dag, points, np.dtype(np.float64))
     shape = np.broadcast_shapes((1,), *[a.shape for a in bound.values()])
-    flat = {at: np.broadcast_to(a, shape).ravel() for at, a in bound.items()}
+    flat = {
+        at: a if a.shape == shape and len(shape) == 1 else np.broadcast_to(a, shape).ravel()
+        for at, a in bound.items()
+    }
     return flat, math.prod(shape)
 
 
@@ -332,6 +364,8 @@ def _settle(
 def _split(column: list[Any], *, boolean: bool) -> Exact:
     """Write balls as sums of two doubles and an exponent."""
     ok = np.array([ball is not None for ball in column], np.bool_)
+    if not ok.any():
+        return Exact(np.zeros(len(ok)), np.zeros(len(ok)), np.zeros(len(ok), np.int64), ok)
     if boolean:
         high = np.array([0.5 if ball else 0.0 for ball in column])
         return Exact(high, 0.0 * high, np.ones(len(ok), np.int64), ok)

@@ -1,6 +1,6 @@
 """Extraction until a judge is content: what it blames is banned, and the next cheapest is tried."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -10,12 +10,13 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
-from rewrite.extract import Extractor, Mode, Proof
+from rewrite.extract import Extraction, Extractor, Mode, Proof
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
 __all__ = [
     "CANDIDATES",
+    "Bans",
     "Judge",
     "ManyJudged",
     "PointJudge",
@@ -73,47 +74,61 @@ class WholeJudged(Protocol):
 class ManyJudged(Protocol):
     """Says of rewritten forms of many sources whether they will do."""
 
-    def accepted(self, candidates: Mapping[int, Sequence[Term]]) -> set[int]:
-        """Return the numbers of the sources whose candidates will do."""
+    def refused(
+        self, candidates: Mapping[int, Sequence[Term]], *, blame: bool = True
+    ) -> Mapping[int, Sequence[int]]:
+        """Return the numbers of the sources whose candidates, all of one store, will not do.
 
-    def verdict(self, k: int) -> Verdict:
-        """Return what says it of one source's."""
+        Each comes with the ids of the nodes to blame, worst first, none without `blame`.
+        """
 
 
-class Search:
-    """Extracts programs until the judge is content or nothing cheaper than the source is left."""
+class Bans:
+    """What a search does without, the more the judge refuses: e-nodes first, then whole classes."""
 
     def __init__(
-        self, extractor: Extractor, dag: Dag, classes: list[int], before: float,
-        verdict: Verdict | None, mode: Mode, seconds: float, *,
-        tries: tuple[int, int] | None = None,
-    ) -> None:  # fmt: skip
-        self.single, self.candidates = tries or (SINGLE, CANDIDATES)
+        self, extractor: Extractor, dag: Dag, classes: Sequence[int], tries: tuple[int, int]
+    ) -> None:
+        """`classes` are those of the source's nodes; `tries` as `SINGLE` and `CANDIDATES`."""
         self.extractor, self.dag, self.classes = extractor, dag, classes
-        self.before, self.verdict = before, verdict
-        self.mode, self.seconds = mode, seconds
-        self.proof: Proof | None = None
-        """Of the last program, among those without what the judge blamed before."""
-        self.scratch = Store()
+        self.single, self.candidates = tries
         self.refused = 0
-        self.reason = ""
+        self._next: list[int] = []
+        self._steps = self._all()
+        self._over = next(self._steps, None) is None
 
-    def best(self) -> list[Term] | None:
+    @property
+    def banned(self) -> list[int] | None:
+        """The e-nodes that the next program must not use; None where the search is over."""
+        return None if self._over else self._next
+
+    def refuse(self, guilty: Sequence[int], *, judged: bool = True) -> None:
+        """Go on after a program was refused; `guilty` are its e-nodes to blame, worst first.
+
+        Where there was no program that is worth judging, `judged` is false.
+        """
+        self.refused += judged
+        try:
+            self._steps.send(guilty)
+        except StopIteration:
+            self._over = True
+
+    def _all(self) -> Generator[bool, Sequence[int], None]:
         """Ban single e-nodes first; where that leads nowhere, keep whole classes as they are."""
         blamed: dict[int, None] = {}
         banned: list[int] = []
         while self.refused < self.single:
-            good, guilty = self._try(banned)
-            if good is not None:
-                return good
+            self._next = banned
+            guilty = yield True
             fresh = [node for node in guilty if node not in banned]
             if not fresh:
                 break
             blamed[self.extractor.owner[fresh[0]]] = None
-            banned += fresh[: max(1, self.refused - PATIENCE)]
-        return self._keeping(list(blamed)) if blamed else None
+            banned = [*banned, *fresh[: max(1, self.refused - PATIENCE)]]
+        if blamed:
+            yield from self._keeping(list(blamed))
 
-    def _keeping(self, kept: list[int]) -> list[Term] | None:
+    def _keeping(self, kept: list[int]) -> Generator[bool, Sequence[int], None]:
         """Leave blamed classes as the source has them, after every refusal twice as many more."""
         members: dict[int, list[int]] = {}
         for node, group in enumerate(self.extractor.owner):
@@ -123,36 +138,13 @@ class Search:
         gone = set(self.classes) - {self.extractor.owner[node] for node in own}
         for more in range(self.candidates - self.refused):
             fixed = [group for group in kept if group not in gone]
-            banned = [node for group in fixed for node in members[group] if node not in own]
-            good, guilty = self._try(banned)
-            if good is not None:
-                return good
+            self._next = [node for group in fixed for node in members[group] if node not in own]
+            guilty = yield True
             groups = dict.fromkeys(self.extractor.owner[node] for node in guilty)
             fresh = [group for group in groups if group not in kept]
             if not fresh:
-                return None
+                return
             kept += fresh[: 1 << more]
-        return None
-
-    def _try(self, banned: list[int]) -> tuple[list[Term] | None, list[int]]:
-        """Extract and ask the judge; return good terms, or the e-nodes to blame, none if at end."""
-        left = max(0.0, self.seconds)
-        extraction = self.extractor.extract(banned=banned, mode=self.mode, seconds=left)
-        if extraction is None:
-            return None, []
-        if extraction.proof is not None:
-            self.proof = extraction.proof
-            self.seconds -= extraction.proof.seconds
-        best, source = self.extractor.terms(extraction, self.scratch)
-        made = Dag.of(self.scratch, [t.id for t in best])
-        if dag_cost(made, self.extractor.model) >= self.before - 1e-9:
-            return None, []
-        refusal = self.verdict(best) if self.verdict is not None else None
-        if refusal is None:
-            return best, []
-        self.refused += 1
-        self.reason = refusal.reason
-        return None, [source[n] for n in made.ids[list(refusal.blame)].tolist() if n in source]
 
     def _own(self) -> set[int]:
         """Return the e-nodes that the source is made of."""
@@ -177,3 +169,54 @@ class Search:
                 rest = groups[len(row) - 1 :]
                 groups = [self.extractor.owner[rows[row]], *rest] if rest else []
         return own
+
+
+class Search:
+    """Extracts programs until the judge is content or nothing cheaper than the source is left."""
+
+    def __init__(
+        self, extractor: Extractor, dag: Dag, classes: list[int], before: float,
+        verdict: Verdict | None, mode: Mode, seconds: float,
+    ) -> None:  # fmt: skip
+        self.bans = Bans(extractor, dag, classes, (SINGLE, CANDIDATES))
+        self.extractor, self.before, self.verdict = extractor, before, verdict
+        self.mode, self.seconds = mode, seconds
+        self.proof: Proof | None = None
+        """Of the last program, among those without what the judge blamed before."""
+        self.scratch = Store()
+        self.reason = ""
+
+    @property
+    def refused(self) -> int:
+        """So many programs were refused."""
+        return self.bans.refused
+
+    def best(self) -> list[Term] | None:
+        """Return the cheapest program that the judge accepts; None where the source stays."""
+        while (banned := self.bans.banned) is not None:
+            left = max(0.0, self.seconds)
+            extraction = self.extractor.extract(banned=banned, mode=self.mode, seconds=left)
+            if extraction is None:
+                self.bans.refuse((), judged=False)
+                continue
+            if extraction.proof is not None:
+                self.proof = extraction.proof
+                self.seconds -= extraction.proof.seconds
+            if (good := self._judged(extraction)) is not None:
+                return good
+        return None
+
+    def _judged(self, extraction: Extraction) -> list[Term] | None:
+        """Return a program if the judge accepts it; else ban what it blames."""
+        best, source = self.extractor.terms(extraction, self.scratch)
+        made = Dag.of(self.scratch, [t.id for t in best])
+        if dag_cost(made, self.extractor.model) >= self.before - 1e-9:
+            self.bans.refuse((), judged=False)
+            return None
+        refusal = self.verdict(best) if self.verdict is not None else None
+        if refusal is None:
+            return best
+        self.reason = refusal.reason
+        blame = made.ids[list(refusal.blame)].tolist()
+        self.bans.refuse([source[node] for node in blame if node in source])
+        return None

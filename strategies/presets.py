@@ -271,11 +271,13 @@ class _Together:
         both = zip(sources, points, strict=True) if dtype == "both" else ()
         self.ranges = [RangeGuard(source, some) for source, some in both]
 
-    def accepted(self, candidates: Mapping[int, Sequence[Term]]) -> set[int]:
-        good = self.guards.accepted(candidates)
-        if self.ranges:
-            good = {k for k in good if self.ranges[k].accepts(candidates[k]).ok}
-        return good
-
-    def verdict(self, k: int) -> Verdict:
-        return _asked([*self.ranges[k : k + 1], self.guards.guard(k)])
+    def refused(
+        self, candidates: Mapping[int, Sequence[Term]], *, blame: bool = True
+    ) -> dict[int, Sequence[int]]:
+        found: dict[int, Sequence[int]] = dict(self.guards.refused(candidates, blame=blame))
+        for k, terms in candidates.items() if self.ranges else ():
+            verdict = self.ranges[k].accepts(terms)
+            if not verdict.ok:
+                dag = Dag.of(terms[0].store, [term.id for term in terms])
+                found[k] = dag.ids[list(verdict.blame)].tolist()
+        return found

@@ -29,7 +29,7 @@ from rewrite.egraph.language import DECLARATIONS, FOLD, PRUNE, constructor, exac
 from rewrite.egraph.limits import Limits, Report, StopReason
 from rewrite.egraph.loop import Run
 from rewrite.egraph.plan import MOST_TEXTS, SETTLE, Aim, Plan, plan_of
-from rewrite.egraph.rows import Tables, binary, facts_of, facts_text
+from rewrite.egraph.rows import Bounds, Claim, Tables, binary, facts_of, facts_text
 from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
 from rewrite.schedule import default_schedule
@@ -72,6 +72,10 @@ _PARSER: Final = eg.EGraph()
 """Parses text for all graphs; making one for each text would take longer than parsing it."""
 
 
+_READY: Final[dict[Any, Any]] = {}
+"""The last e-graph that was closed, empty, by what it declares: that takes long."""
+
+
 @lru_cache(maxsize=MOST_TEXTS)
 def _parsed(text: str) -> tuple[Any, ...]:
     """Parse egglog text once a process; commands can be run in any e-graph."""
@@ -104,15 +108,21 @@ class EGraph:
 
     @classmethod
     def of(
-        cls, plan: Plan, limits: Limits, *, present: Iterable[int] = (), aim: Aim | None = None
-    ) -> Self:
-        """Make an e-graph that runs a plan."""
+        cls, plan: Plan, limits: Limits, *, present: Iterable[int] = (), aim: Aim | None = None,
+        again: bool = False,
+    ) -> Self:  # fmt: skip
+        """Make an e-graph that runs a plan; `again` says that it is the plan of many to come.
+
+        Of those, one is in use at a time until it is closed.
+        """
         made = cls.__new__(cls)
-        made._begin(plan, limits, present, aim)
+        made._begin(plan, limits, present, aim, again)
         return made
 
-    def _begin(self, plan: Plan, limits: Limits, present: Iterable[int], aim: Aim | None) -> None:
-        self._graph = eg.EGraph()
+    def _begin(
+        self, plan: Plan, limits: Limits, present: Iterable[int], aim: Aim | None,
+        again: bool = False,
+    ) -> None:  # fmt: skip
         self._plan = plan
         self._limits = limits
         self._aim = aim
@@ -124,9 +134,24 @@ class EGraph:
         self._commands: dict[str, tuple[Any, ...]] = {}
         self._names = {name for name, _ in plan.rules}
         codes = frozenset(present) | plan.codes | (aim.codes if aim else frozenset())
-        rulesets = _parsed("".join(f"(ruleset r{k})" for k in range(plan.rulesets)))
-        rules = [_parsed(text)[0] for _, text in plan.rules]
-        self._graph.run_program(*_library(codes, plan.fold), *rulesets, *rules)
+        key = plan.rules, plan.rulesets, plan.fold, codes
+        self._kept = key if again else None
+        self._graph: Any = _READY.pop(key, None) if again else None
+        if self._graph is None:
+            self._graph = eg.EGraph()
+            rulesets = _parsed("".join(f"(ruleset r{k})" for k in range(plan.rulesets)))
+            rules = [_parsed(text)[0] for _, text in plan.rules]
+            self._graph.run_program(*_library(codes, plan.fold), *rulesets, *rules)
+        if again:
+            self._graph.run_program(*_parsed("(push)"))
+
+    def close(self) -> None:
+        """Empty the e-graph, so that another one may have what was declared."""
+        if self._kept is not None:
+            self._graph.run_program(*_parsed("(pop)"))
+            _READY.clear()
+            _READY[self._kept] = self._graph
+        self._graph = None
 
     # -- loading -----------------------------------------------------------------------------
 
@@ -154,8 +179,8 @@ class EGraph:
         if len(rows) < ROWS_PAY:
             self._load_commands(numbered, also)
         else:
-            self._load_rows(numbered, also, claims)
-            claims = []
+            self._load_rows(numbered, also, claims, bounds)
+            claims, bounds = [], []
         if text := facts_text(claims, bounds):
             self._graph.run_program(*self._graph.parse_program(text))
         return place
@@ -199,8 +224,8 @@ class EGraph:
         self._graph.run_program(*actions)
 
     def _load_rows(
-        self, rows: list[Any], also: Mapping[int, Symbol], claims: Iterable[tuple[str, int]]
-    ) -> None:
+        self, rows: list[Any], also: Mapping[int, Symbol], claims: Iterable[Claim], bounds: Bounds
+    ) -> None:  # fmt: skip
         """Write one tab-separated file an op, read them, and union each row by one rule an op."""
         tables, constants = Tables(f"Rows{rows[0][0]}x"), []
         for at, (code, args, value, sort) in rows:
@@ -215,6 +240,8 @@ class EGraph:
             tables.leaf(at, self._nodes[at], self._leaf_number(symbol, symbol))
         for fact, at in claims:
             tables.fact(fact, at)
+        for fact, at, bound in bounds:
+            tables.bound(fact, at, bound)
         self._graph.run_program(*constants)
         with tempfile.TemporaryDirectory() as folder:
             program = tables.write(Path(folder))

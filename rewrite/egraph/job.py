@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.limits import Limits, Report, StopReason
@@ -51,7 +53,8 @@ def perform(
     """Do a job here. `watch` is called after each iteration, with what makes an outcome of it."""
     from rewrite.egraph.bridge import EGraph
 
-    graph = EGraph.of(job.plan, job.limits, present=job.dag.code.tolist(), aim=job.aim)
+    present, again = np.unique(job.dag.code).tolist(), job.after is not None
+    graph = EGraph.of(job.plan, job.limits, present=present, aim=job.aim, again=again)
     places = graph.load(
         job.dag, assume=job.assume, opaque=job.opaque, given=job.given, facts=job.facts
     )
@@ -73,6 +76,7 @@ def perform(
         watch(lambda: outcome(replace(report)), report)
 
     found = outcome(graph.run(watch=None if watch is None else so_far))
+    graph.close()
     if job.after is None or found.frozen is None:
         return found
     return Outcome(None, [], found.report, job.after(found))

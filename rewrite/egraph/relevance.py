@@ -5,10 +5,13 @@ by the rules that are kept.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from operator import add, mul, sub, truediv
 from typing import Any, Final
+
+import numpy as np
 
 from rewrite import ops
 from rewrite.constants import Named
@@ -18,7 +21,7 @@ from rewrite.rule import Rule
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["edges", "heads", "relevant"]
+__all__ = ["Scope", "edges", "heads", "relevant", "scope_of", "within"]
 
 REMEMBERED: Final = 1 << 14
 
@@ -66,8 +69,37 @@ _ARITHMETIC: Final = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What of a program decides which rules can be of use to it."""
+
+    heads: frozenset[int]
+    edges: frozenset[Edge]
+    constants: frozenset[Fraction | str]
+
+
+def scope_of(dag: Dag, rules: Iterable[Rule]) -> Scope:
+    """Return what there is of ops, and of the constants that rules look for."""
+    wanted = {value for rule in rules for _, _, value in edges(rule.lhs)}
+    places = set(_edges(dag))
+    own = {value for _, _, value in places} | _folded(dag)
+    return Scope(
+        frozenset(code for code in np.unique(dag.code).tolist() if code > ops.PVAR.code),
+        frozenset(edge for edge in places if edge[2] in wanted),
+        frozenset(own & wanted),
+    )
+
+
 def relevant(
     simplify: Iterable[Rule], expand: Iterable[Rule], dag: Dag
+) -> tuple[list[Rule], list[Rule]]:
+    """Keep the rules that can be of use to a program, as `within` says."""
+    always, growing = list(simplify), list(expand)
+    return within(always, growing, scope_of(dag, [*always, *growing]))
+
+
+def within(
+    simplify: Iterable[Rule], expand: Iterable[Rule], scope: Scope
 ) -> tuple[list[Rule], list[Rule]]:
     """Keep the rules that can be of use: what they look for is there, or made by such rules.
 
@@ -76,9 +108,7 @@ def relevant(
     `a**b` is not taken apart into `exp` and `log` where the program has neither. A constant counts
     where it stands: that `a*a` becomes `a**2` is no reason to look for `2**a`.
     """
-    known = {code for code in dag.code.tolist() if code > ops.PVAR.code}
-    places = set(_edges(dag))
-    own = {value for _, _, value in places} | _folded(dag)
+    known, places, own = set(scope.heads), set(scope.edges), set(scope.constants)
     groups = [(rule, True) for rule in simplify] + [(rule, False) for rule in expand]
     waiting = [
         (

@@ -84,8 +84,8 @@ class Tables:
         self.prefix = prefix
         """Of the names of the tables: no two loads of a graph may share one."""
         self.lines: dict[str, list[str]] = {}
-        self.rules: dict[str, tuple[int, str]] = {}
-        """By table: how many integers a row has, and the rule."""
+        self.rules: dict[str, tuple[str, str]] = {}
+        """By table: the sorts of its columns, and the rule."""
 
     def node(self, at: int, code: int, truth: bool, args: Iterable[int]) -> None:
         """Add a node of an op."""
@@ -99,13 +99,22 @@ class Tables:
         name = f"{self.prefix}Leaf{int(truth)}"
         self.lines.setdefault(name, []).append(f"{at}\t{index}")
         node, leaf = ("NodeB", "LeafB") if truth else ("Node", "Leaf")
-        self.rules[name] = 2, f"(rule (({name} i k)) ((union ({node} i) ({leaf} k))) :ruleset load)"
+        rule = f"(rule (({name} i k)) ((union ({node} i) ({leaf} k))) :ruleset load)"
+        self.rules[name] = "i64 i64", rule
 
     def fact(self, name: str, at: int) -> None:
         """Claim a fact of a node."""
         table = f"{self.prefix}_{name}"
         self.lines.setdefault(table, []).append(str(at))
-        self.rules[table] = 1, f"(rule (({table} i)) (({name} (Node i))) :ruleset load)"
+        self.rules[table] = "i64", f"(rule (({table} i)) (({name} (Node i))) :ruleset load)"
+
+    def bound(self, name: str, at: int, value: Fraction) -> None:
+        """Bound the value of a node."""
+        table = f"{self.prefix}_{name}"
+        self.lines.setdefault(table, []).append(f"{at}\t{value.numerator}\t{value.denominator}")
+        exact = "(bigrat (from-string n) (from-string d))"
+        rule = f"(rule (({table} i n d)) ((set ({name} (Node i)) {exact})) :ruleset load)"
+        self.rules[table] = "i64 String String", rule
 
     def write(self, folder: Path) -> str:
         """Write all files; return what reads them."""
@@ -113,16 +122,16 @@ class Tables:
         for name, lines in self.lines.items():
             path = folder / f"{name}.tsv"
             path.write_text("\n".join(lines) + "\n")
-            count, rule = self.rules[name]
+            sorts, rule = self.rules[name]
             text += [
-                f"(relation {name} ({' '.join(['i64'] * count)}))",
+                f"(relation {name} ({sorts}))",
                 f'(input {name} "{path}")',
                 rule,
             ]
         return "\n".join(text) + "\n(run load 1)"
 
 
-def _node_rule(name: str, code: int, truth: bool) -> tuple[int, str]:
+def _node_rule(name: str, code: int, truth: bool) -> tuple[str, str]:
     """Write how rows become nodes of one op."""
     row = ops.OPS[code]
     arity = 2 if row.arity < 0 else row.arity
@@ -132,4 +141,5 @@ def _node_rule(name: str, code: int, truth: bool) -> tuple[int, str]:
     names = " ".join(f"a{k}" for k in range(arity))
     node = "NodeB" if truth else "Node"
     made = f"({constructor(code, truth)} {' '.join(args)})"
-    return arity + 1, f"(rule (({name} i {names})) ((union ({node} i) {made})) :ruleset load)"
+    sorts = " ".join(["i64"] * (arity + 1))
+    return sorts, f"(rule (({name} i {names})) ((union ({node} i) {made})) :ruleset load)"

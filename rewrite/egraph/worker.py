@@ -4,6 +4,7 @@ Messages are pickles behind their length. It is started by `rewrite.egraph.worke
 notices: the end of its input ends it, whatever it is doing.
 """
 
+import gc
 import os
 import pickle
 import queue
@@ -21,7 +22,9 @@ from rewrite.egraph.limits import Report
 __all__ = ["OFTEN", "main", "receive", "send"]
 
 OFTEN = 0.2
-"""Seconds after which what was found so far is sent again."""
+"""Seconds after which what was found so far is sent again,"""
+RARELY = 0.1
+"""or this part of its time where something is made of the e-graph: sending it takes long."""
 _LENGTH = struct.Struct("<Q")
 
 
@@ -52,7 +55,7 @@ def _bound_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
-def _listen(source: BinaryIO, jobs: "queue.SimpleQueue[Job]") -> None:
+def _listen(source: BinaryIO, jobs: "queue.SimpleQueue[Job | Callable[[], object]]") -> None:
     try:
         while True:
             jobs.put(receive(source))
@@ -62,12 +65,14 @@ def _listen(source: BinaryIO, jobs: "queue.SimpleQueue[Job]") -> None:
 
 def _answer(job: Job, reply: Callable[[Any], None]) -> Any:
     """Do a job; what it has found is sent now and then."""
-    sent = time.perf_counter()
+    sent, often = time.perf_counter(), OFTEN
+    if job.after is not None:
+        often = max(OFTEN, RARELY * job.limits.time_limit(len(job.dag)))
 
     def watch(outcome: Callable[[], Outcome], report: Report) -> None:
         nonlocal sent
         reply(("iterations", len(report.iterations), dict(report.matches)))
-        if time.perf_counter() - sent > OFTEN and report.stop is None:
+        if time.perf_counter() - sent > often and report.stop is None:
             reply(("so far", outcome()))
             sent = time.perf_counter()
 
@@ -84,14 +89,18 @@ def _answer(job: Job, reply: Callable[[Any], None]) -> Any:
 
 
 def main() -> None:
-    """Take jobs from the standard input until it ends."""
+    """Take jobs, and what is to be called without an answer, from the standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the messages
-    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[Job | Callable[[], object]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, jobs), daemon=True).start()
+    gc.disable()  # millions of objects come and go in a job, and hardly a circle among them
     while True:
         job = jobs.get()
+        if not isinstance(job, Job):
+            job()
+            continue
         _bound_memory(job.limits.memory)
         kind, value = _answer(job, lambda message: send(sink, message))
         try:
@@ -99,3 +108,5 @@ def main() -> None:
         except MemoryError:
             send(sink, ("memory", None))
         del job, value
+        gc.collect()
+        gc.freeze()  # what is left stays: it need not be looked at again

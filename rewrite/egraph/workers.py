@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -25,7 +26,7 @@ from rewrite.egraph.job import Job, Outcome, perform
 from rewrite.egraph.limits import Report, StopReason
 from rewrite.egraph.worker import OFTEN, receive, send
 
-__all__ = ["Pending", "saturate", "submit"]
+__all__ = ["Pending", "prepare", "saturate", "submit"]
 
 SMALL_INPUT: Final = 32
 """Programs of up to so many nodes are saturated here,"""
@@ -75,7 +76,7 @@ class _Process:
         except Exception:  # the end, also in the middle of a message
             self.messages.put(("ended", None))
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Job | Callable[[], object]) -> None:
         assert self.popen.stdin is not None
         send(self.popen.stdin, job)
 
@@ -132,7 +133,7 @@ def _end() -> None:
         _idle.clear()
 
 
-@dataclass
+@dataclass(eq=False)
 class Pending:
     """A job that is under way."""
 
@@ -142,6 +143,7 @@ class Pending:
     _so_far: Outcome | None = None
     _iterations: int = 0
     _matches: dict[str, int] = field(default_factory=dict)
+    _dropped: bool = False
 
     def result(self) -> Outcome:
         """Wait for the outcome; on Ctrl-C or at a limit it is what was found before."""
@@ -176,13 +178,16 @@ class Pending:
         return StopReason.MEMORY if ended in (-signal.SIGABRT, -9) else StopReason.FAILED
 
     def cancel(self) -> None:
-        """Drop the job."""
+        """Drop the job; who waits for it gets an outcome without a result."""
+        self._dropped = True
         self._process.kill()
 
     def _stopped(self, reason: StopReason) -> Outcome:
         """Kill the process and return what it had found, or do again here what it had done."""
         self._process.kill()
         found = self._so_far
+        if self._dropped or (reason is StopReason.INTERRUPTED and self.job.after is not None):
+            return Outcome(None, [], Report(stop=StopReason.INTERRUPTED))
         if found is None and not self._iterations and len(self.job.dag) > MOST_AGAIN:
             found = Outcome(None, [], Report())
         elif found is None:
@@ -210,6 +215,16 @@ class Pending:
             f"stopped in iteration {self._iterations + 1} by {cause}; the result is from the "
             f"first {kept}{grew}"
         )
+
+
+def prepare(first: Callable[[], object]) -> None:
+    """Start the processes that are kept, if there are none; each does something at once."""
+    with _lock:
+        ready = bool(_idle)
+    for _ in range(0 if ready or not sys.executable else IDLE):
+        process = _Process()
+        process.start(first)
+        _give_back(process)
 
 
 def submit(job: Job) -> Pending:

@@ -4,18 +4,20 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from dataclasses import replace
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rewrite.egraph import workers
-from rewrite.egraph.job import Outcome, perform
+from rewrite.egraph.job import Job, Outcome, perform
 from strategies.windows.batch import Batch
 
 __all__ = ["in_order"]
 
 AHEAD: Final = 8
-"""So many batches wait in an executor, one where there is none."""
+"""So many batches wait in an executor."""
+PROCESSES: Final = 2
+"""So many processes of our own saturate at once, and as many batches wait for them."""
 LEAST_SECONDS: Final = 0.05
 DELAY: Final = 1.0
 """Seconds after which progress is shown."""
@@ -30,12 +32,12 @@ def in_order(
     What is not asked for any more is cancelled. `progress` of None shows it at a terminal.
     """
     waiting: deque[tuple[Batch, Any]] = deque()
-    ahead = 1 if executor is None else AHEAD
+    place = _Own(deadline) if executor is None else _Given(executor, deadline)
     bar = _bar(count, progress)
     try:
         while True:
-            while len(waiting) <= ahead and (batch := next(batches, None)) is not None:
-                waiting.append((batch, _submit(batch, executor, deadline)))
+            while len(waiting) < place.ahead and (batch := next(batches, None)) is not None:
+                waiting.append((batch, place.submit(batch.job)))
             if not waiting:
                 return
             batch, pending = waiting.popleft()
@@ -45,12 +47,59 @@ def in_order(
         bar.close()
         for _, pending in waiting:
             pending.cancel()
+        place.close()
 
 
-def _submit(batch: Batch, executor: Executor | None, deadline: float) -> Any:
+def _bounded(job: Job, deadline: float) -> Job:
     left = max(LEAST_SECONDS, deadline - time.perf_counter())
-    job = replace(batch.job, limits=replace(batch.job.limits, seconds=left))
-    return workers.submit(job) if executor is None else executor.submit(perform, job)
+    return replace(job, limits=replace(job.limits, seconds=left))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """An executor of the caller's."""
+
+    executor: Executor
+    deadline: float
+    ahead: int = AHEAD
+
+    def submit(self, job: Job) -> Any:
+        return self.executor.submit(perform, _bounded(job, self.deadline))
+
+    def close(self) -> None:
+        """Leave it to its owner."""
+
+
+class _Own:
+    """Processes of our own, each with a thread here that has its next job ready."""
+
+    ahead = 2 * PROCESSES
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.threads = ThreadPoolExecutor(PROCESSES)
+        self.running: list[workers.Pending] = []
+        self.closed = False
+
+    def submit(self, job: Job) -> Any:
+        """Start a job as soon as a process is free."""
+        return self.threads.submit(self._run, job)
+
+    def _run(self, job: Job) -> Outcome:
+        pending = workers.submit(_bounded(job, self.deadline))
+        self.running.append(pending)
+        if self.closed:  # in the meantime
+            pending.cancel()
+        found = pending.result()
+        self.running.remove(pending)
+        return found
+
+    def close(self) -> None:
+        """Drop what is under way."""
+        self.closed = True
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        for pending in list(self.running):
+            pending.cancel()
 
 
 def _bar(count: int, progress: bool | None) -> Any:

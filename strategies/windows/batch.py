@@ -17,7 +17,7 @@ from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 from strategies.windows.binary import made
-from strategies.windows.shape import Form, Shape, instantiate, symbols_of
+from strategies.windows.shape import Form, Shape, interned, symbols_of
 
 __all__ = ["Batch", "Found", "Parts", "Source", "batch_of", "same_values", "sources_of"]
 
@@ -44,22 +44,25 @@ class Source:
         """The roots down to the leaves of the window: what it computes."""
         return tuple([Term(self.store, self.ids[root]) for root in self.shape.roots])
 
-    def made(self, form: Form) -> list[Term]:
-        """Make a form in the same store, with what others compute in the place of leaves."""
+    def interned(self, form: Form) -> list[int]:
+        """Make a form in the same store, with what others compute in the place of leaves.
+
+        Return the node of each row.
+        """
         leaves = [self.store.symbol(symbol) for symbol in self.symbols]
         for row, leaf in self.shape.given:
             leaves[leaf] = self.ids[row]
-        return [Term(self.store, node) for node in instantiate(form, self.store, leaves)]
+        return interned(form, self.store, leaves)
+
+    def made(self, form: Form) -> list[Term]:
+        """Return the roots of a form that is made so."""
+        ids = self.interned(form)
+        return [Term(self.store, ids[root]) for root in form[1]]
 
     @cached_property
     def number(self) -> dict[str, int]:
         """The number of each symbol."""
         return {symbol.name: k for k, symbol in enumerate(self.symbols)}
-
-    @cached_property
-    def given(self) -> dict[str, int]:
-        """The node that a symbol stands for, where others compute it."""
-        return {self.symbols[leaf].name: self.ids[row] for row, leaf in self.shape.given}
 
 
 def sources_of(shapes: Sequence[Shape]) -> tuple[Source, ...]:

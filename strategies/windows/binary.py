@@ -6,6 +6,7 @@ cut anywhere.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -155,4 +156,8 @@ def _coarse(known: Fact, defined: bool) -> Known:
     low = next((step for step in (1, 0, -1) if known.lo >= step), None)
     high = next((step for step in (-1, 0, 1) if known.hi <= step), None)
     nonzero = known.nonzero or known.lo > 0 or known.hi < 0
-    return Known(low, high, nonzero, known.integer, True)
+    return _known_as(low, high, nonzero, known.integer, True)
+
+
+_known_as: Final = lru_cache(maxsize=None)(Known)
+"""Makes equal ones one object, which is sent to another process once."""

@@ -1,8 +1,10 @@
 """The driver of large programs: cut, saturate each shape once, put together, and again."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,8 +14,8 @@ from rewrite.dag import Dag
 from rewrite.egraph.job import Outcome
 from rewrite.egraph.limits import IterationStats, Limits, Report, StopReason
 from rewrite.egraph.plan import Plan, plan_of
-from rewrite.egraph.relevance import relevant
-from rewrite.egraph.workers import saturate
+from rewrite.egraph.relevance import Scope, scope_of, within
+from rewrite.egraph.workers import prepare
 from rewrite.fastmath import FastMath
 from rewrite.polynomials.factoring import factored_system
 from rewrite.store import Store
@@ -22,8 +24,9 @@ from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, batch_of, same_values
 from strategies.windows.binary import Program, made, program_of
 from strategies.windows.cut import MOST_NODES, Window, cut
-from strategies.windows.forms import Choice, Chooser, form_of
+from strategies.windows.forms import Choice, Chooser, form_of, load
 from strategies.windows.judging import values_at, without_value
+from strategies.windows.kinds import Group, Kind, grouped, kinds_of
 from strategies.windows.memory import Memory, settled_plan
 from strategies.windows.shape import (
     Form,
@@ -31,7 +34,6 @@ from strategies.windows.shape import (
     dag_of,
     instantiate,
     plain_of,
-    shape_of,
 )
 from strategies.windows.whole import Rebuilt, refused, settled
 
@@ -44,43 +46,36 @@ ROUNDS: Final = 3
 """So often the result is cut and saturated again, elsewhere: windows hide what crosses them."""
 SMALLER: Final = 10
 """By so many nodes the windows of each round are smaller than those before."""
-BATCH_ROWS: Final = 3000
-"""So many rows of distinct shapes share an e-graph."""
-SUSPECT_ROWS: Final = 100
-"""So many rows of those in which something has no value."""
 NODES_EACH: Final = 40
 """A row of a shape may grow to so many e-nodes."""
 AWAY: Final = 6
 """Of so many e-graphs the forms are chosen by the processes that saturate them."""
 ITERATIONS: Final = 2
 """The last iterations of many take most of the time and find least: another round finds more."""
-SAMPLED: Final = 4
-"""At the values of so many windows of a shape its forms are judged."""
+PREPARED: Final = 8_000
+"""For programs of more nodes processes are started before there is work for them."""
 MANY_ROWS: Final = (6_000, 25_000)
 """Programs with more rows of distinct shapes are done twice, with more yet once;"""
 MANY_NODES: Final = (30_000, 80_000)
 """so are those of more nodes, however few shapes they have."""
 
 
-@dataclass
-class _Kind:
-    """A shape and the windows that have it."""
-
-    shape: Shape
-    windows: list[int] = field(default_factory=list)
-    leaves: list[tuple[int, ...]] = field(default_factory=list)
-    suspect: bool = False
-    """Whether something in it has no value: that may contradict itself."""
-
-    @property
-    def sampled(self) -> list[tuple[int, ...]]:
-        """The leaves of those windows at whose values it is judged."""
-        return self.leaves[:: max(1, -(-len(self.leaves) // SAMPLED))]
-
-
 def optimise(plan: "Saturate", terms: Sequence[Term]) -> tuple[list[Term], Report]:
     """Optimise a large program; return its terms in a store of their own, and a report."""
-    return _Large(plan).run(list(terms))
+    with _uncollected():
+        return _Large(plan).run(list(terms))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector of circles, of which there are few, from walking over all rows often."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Large:
@@ -91,6 +86,8 @@ class _Large:
         self.report = Report()
         self.done: dict[str, Form | None] = {}
         """By the key of a shape: its cheapest form, None where that is its own."""
+        self.plans: dict[Scope, Plan] = {}
+        """Large programs have few sets of ops."""
         self.memory = Memory(plan)
         self.chooser = Chooser(plan.cost, plan.judge, plan.dtype, plan.extract)
         self.begin = time.perf_counter()
@@ -105,6 +102,8 @@ class _Large:
         dag = Dag.of(terms[0].store, [term.id for term in terms])
         self.deadline = self.begin + self.plan.limits.time_limit(len(dag))
         cost = dag_cost(dag, self.plan.cost)
+        if len(dag) > PREPARED and self.plan.executor is None:
+            prepare(load)
         try:
             found = self._factored(terms)
         except KeyboardInterrupt:
@@ -158,7 +157,7 @@ class _Large:
         defined = FastMath.NNAN | FastMath.NINF in licence and len(set(dag.roots)) == 1
         program = program_of(dag, assume=defined)
         windows = cut(program, most)
-        kinds = _kinds(program, windows, without_value(program))
+        kinds = kinds_of(program, windows, without_value(program))
         self.counts["windows"] += len(windows)
         self.counts["shapes"] += len(kinds)
         fresh = {key: kind for key, kind in kinds.items() if key not in self.done}
@@ -179,7 +178,7 @@ class _Large:
 
     # -- saturation --------------------------------------------------------------------------
 
-    def _learn(self, program: Program, kinds: dict[str, _Kind]) -> None:
+    def _learn(self, program: Program, kinds: dict[str, Kind]) -> None:
         """Find the cheapest form of each shape, or recall it."""
         values: Any = {}
         if self.plan.judge is not None and kinds:
@@ -193,36 +192,52 @@ class _Large:
         self.rows = sum(len(kind.shape.rows) for kind in kinds.values())
         limits = _limits(self.plan.limits)
         names = self._recalled(kinds, of_leaves, limits)
-        groups = list(_grouped({key: kind for key, kind in kinds.items() if key not in self.done}))
-        away = len(groups) >= AWAY and settled_plan(self.plan)
+        left = {key: kind for key, kind in kinds.items() if key not in self.done}
+        work: list[Group] = [(group, None) for group in grouped(left)]
+        away = len(work) >= AWAY and settled_plan(self.plan)
+        shapes = {key: kind.shape for key, kind in left.items()}
+        while work:
+            work = self._saturated(work, shapes, of_leaves, limits, names, away=away)
+
+    def _saturated(
+        self, work: Sequence[Group], shapes: dict[str, Shape], of_leaves: dict[str, list[Any]],
+        limits: Limits, names: dict[str, str], *, away: bool,
+    ) -> list[Group]:  # fmt: skip
+        """Find the forms of groups of shapes; return halves of those that contradict themselves.
+
+        Each half gets an e-graph of its own, with the laws of the whole.
+        """
         batches = (
             self._whole_batch(
-                [kinds[key].shape for key in group], limits,
+                [shapes[key] for key in group], plan, limits,
                 [of_leaves[key] for key in group] if away else None,
             )
-            for group in groups
+            for group, plan in work
         )  # fmt: skip
-        found = in_order(
-            batches, self.plan.executor, self.deadline, self.plan.progress, len(groups)
-        )
-        for group, (batch, outcome) in zip(groups, found, strict=True):
-            if outcome.report.stop is StopReason.INTERRUPTED:
-                self._merge(outcome.report)
-                return
-            self.counts["e-graphs"] += 1
+        plan, halves = self.plan, list[Group]()
+        found = in_order(batches, plan.executor, self.deadline, plan.progress, len(work))
+        for (group, _), (batch, outcome) in zip(work, found, strict=True):
+            stop = outcome.report.stop
             self._merge(outcome.report)
-            at_leaves = [of_leaves[key] for key in group]
-            made_forms = self._forms(batch, outcome, at_leaves, limits)
-            fresh = dict(zip(group, made_forms, strict=True))
+            if stop is StopReason.INTERRUPTED:
+                return []
+            self.counts["e-graphs"] += 1
+            if stop is StopReason.CONTRADICTION and len(group) > 1:
+                half = len(group) // 2
+                halves += [(part, batch.job.plan) for part in (group[:half], group[half:])]
+                continue
+            forms = self._forms(batch, outcome, [of_leaves[key] for key in group])
+            fresh = dict(zip(group, forms, strict=True))
             self.done.update(fresh)
-            if outcome.report.stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
+            if stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
                 self.memory.keep({names[key]: form for key, form in fresh.items() if names})
             if time.perf_counter() > self.deadline:
                 self.report.stop = StopReason.TIME
-                return
+                return []
+        return halves
 
     def _recalled(
-        self, kinds: dict[str, _Kind], values: dict[str, list[Any]], limits: Limits
+        self, kinds: dict[str, Kind], values: dict[str, list[Any]], limits: Limits
     ) -> dict[str, str]:
         """Take from the disk what is there; return the name there of each shape."""
         if self.memory.disk is None:
@@ -241,30 +256,18 @@ class _Large:
         return names
 
     def _forms(
-        self, batch: Batch, outcome: Outcome, values: list[list[Any]], limits: Limits
-    ) -> list[Form | None]:
-        """Return the cheapest form of each shape; None is its own.
-
-        Where the e-graph contradicted itself, each half of the shapes gets one of its own.
-        """
+        self, batch: Batch, outcome: Outcome, values: list[list[Any]]
+    ) -> Sequence[Form | None]:
+        """Return the cheapest form of each shape; None is its own."""
         if outcome.made is not None or outcome.frozen is not None:
             found, count = outcome.made or self.chooser.forms(
                 batch.sources, batch.spans, outcome, values
             )
             self.counts["forms refused"] += count
-            return list(found)
-        shapes = [source.shape for source in batch.sources]
-        if len(shapes) == 1:
+            return found
+        if len(batch.sources) == 1:
             return [self._alone(batch.sources[0])]
-        if outcome.report.stop is not StopReason.CONTRADICTION:
-            return [None] * len(shapes)
-        half, both = len(shapes) // 2, list[Form | None]()
-        for part in (slice(None, half), slice(half, None)):
-            again = self._batch(shapes[part], limits, lambda _: batch.job.plan)
-            new = saturate(again.job)
-            self._merge(new.report)
-            both += self._forms(again, new, values[part], limits)
-        return both
+        return [None] * len(batch.sources)
 
     def _alone(self, source: Source) -> Form | None:
         """Do a shape that contradicts itself alone, which finds out why."""
@@ -285,10 +288,11 @@ class _Large:
         return batch_of(shapes, plan_for, limits)
 
     def _whole_batch(
-        self, shapes: list[Shape], limits: Limits, values: list[list[Any]] | None
-    ) -> Batch:
+        self, shapes: list[Shape], plan: Plan | None, limits: Limits,
+        values: list[list[Any]] | None,
+    ) -> Batch:  # fmt: skip
         """Make a batch; with values its forms are chosen where it is saturated."""
-        batch = self._batch(shapes, limits, self._plan_for)
+        batch = self._batch(shapes, limits, lambda dag: plan or self._plan_for(dag))
         if values is None:
             return batch
         choice = Choice(self.chooser, tuple(shapes), batch.spans, values)
@@ -296,9 +300,15 @@ class _Large:
 
     def _plan_for(self, dag: Dag) -> Plan:
         """Write down the schedule with those laws that are of use to a program."""
-        simplify, expand = relevant(*self.plan.allowed, dag)
-        fold = FastMath.REASSOC in self.plan.licence
-        return plan_of(self.plan.schedule_of(), fold=fold, kept=[*simplify, *expand])
+        always, growing = self.plan.allowed
+        scope = scope_of(dag, [*always, *growing])
+        if scope not in self.plans:
+            simplify, expand = within(always, growing, scope)
+            fold = FastMath.REASSOC in self.plan.licence
+            self.plans[scope] = plan_of(
+                self.plan.schedule_of(), fold=fold, kept=[*simplify, *expand]
+            )
+        return self.plans[scope]
 
     def _merge(self, report: Report) -> None:
         total = self.report
@@ -327,36 +337,8 @@ def _limits(limits: Limits) -> Limits:
     return replace(limits, nodes=nodes, iterations=min(ITERATIONS, limits.iterations))
 
 
-def _kinds(program: Program, windows: Sequence[Window], suspects: set[int]) -> dict[str, _Kind]:
-    """Group windows by shape; suspects are positions that have no value."""
-    kinds: dict[str, _Kind] = {}
-    for number, window in enumerate(windows):
-        shape, leaves = shape_of(program, window)
-        kind = kinds.setdefault(shape.key, _Kind(shape))
-        kind.windows.append(number)
-        kind.leaves.append(leaves)
-        kind.suspect |= not suspects.isdisjoint((*window.nodes, *window.context))
-    return kinds
-
-
-def _grouped(kinds: dict[str, _Kind]) -> Iterator[list[str]]:
-    """Share shapes out to e-graphs; one that contradicts itself spoils it for all others."""
-    for suspect, most in ((False, BATCH_ROWS), (True, SUSPECT_ROWS)):
-        group: list[str] = []
-        size = 0
-        for key, kind in kinds.items():
-            if kind.suspect is suspect:
-                group.append(key)
-                size += len(kind.shape.rows)
-                if size >= most:
-                    yield group
-                    group, size = [], 0
-        if group:
-            yield group
-
-
 def _chosen(
-    kinds: dict[str, _Kind], done: dict[str, Form | None]
+    kinds: dict[str, Kind], done: dict[str, Form | None]
 ) -> dict[int, tuple[Form, tuple[int, ...]]]:
     """Return the form of each window that gets another one, and what its leaves are."""
     chosen: dict[int, tuple[Form, tuple[int, ...]]] = {}

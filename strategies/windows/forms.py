@@ -4,10 +4,11 @@ All shapes are extracted at once, as compiled loops need arrays of some size. Wh
 refuses, the part of the graph that belongs to the shape is searched alone.
 """
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -18,18 +19,14 @@ from rewrite.dagsearch import compiled
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.job import Outcome
 from rewrite.extract import Extractor, Mode
-from rewrite.store import Symbol
 from rewrite.term import Term
-from strategies.judged import Judge, Search, Verdict
-from strategies.windows.batch import Found, Parts, Source, sources_of
+from strategies.judged import Judge
+from strategies.windows.batch import Parts, Source, sources_of
 from strategies.windows.judging import Judged
-from strategies.windows.shape import Form, Row, Shape, dag_of, plain_of, rows_of
+from strategies.windows.searching import Hunt, accepted, written
+from strategies.windows.shape import Form, Shape, dag_of, plain_of, rows_of
 
-__all__ = ["Choice", "Chooser", "form_of"]
-
-SECONDS_EACH: Final = 1.0
-TRIES: Final = (3, 6)
-"""So many programs are judged while single e-nodes are banned, and in all: shapes are many."""
+__all__ = ["Choice", "Chooser", "form_of", "load"]
 
 
 @dataclass(frozen=True)
@@ -65,10 +62,11 @@ class Chooser:
             return None
         choice = found.choice
 
-        def written(roots: Sequence[int], source: Source) -> Form | None:
-            return _written(extractor, choice, roots, source.number)
+        def form(roots: Sequence[int], source: Source) -> Form | None:
+            made = written(extractor, choice, roots, source.number)
+            return None if made is None else made[0]
 
-        return written
+        return form
 
 
 @dataclass(frozen=True)
@@ -82,34 +80,8 @@ class Choice:
 
     def __call__(self, outcome: Outcome) -> tuple[list[Form | None], int]:
         """Make it."""
-        compiled()  # loads the loops: there are many choices to come
+        load()
         return self.chooser.forms(sources_of(self.shapes), self.spans, outcome, self.values)
-
-
-def _written(
-    extractor: Extractor, choice: Sequence[int], roots: Sequence[int], number: dict[str, int]
-) -> Form | None:
-    """Write down the chosen nodes below some classes; None where another shape's leaf is used."""
-    rows: list[Row] = []
-    places: dict[int, int] = {}
-    for group in extractor.order(choice, roots):
-        node = choice[group]
-        args = [places[a] for a in extractor.below(node)]
-        for k, flip in enumerate(extractor.negated.get(node, ())):
-            if flip:
-                rows.append((ops.NEG.code, (args[k],), None))
-                args[k] = len(rows) - 1
-        leaf = extractor.frozen.leaf[node] if node < len(extractor.frozen) else None
-        if isinstance(leaf, Symbol):
-            if leaf.name not in number:
-                return None
-            rows.append((ops.SYMBOL.code, (), number[leaf.name]))
-        elif leaf is not None:  # among them those that the engine has no number for, as -0.0
-            rows.append((ops.CONST.code, (), leaf))
-        else:
-            rows.append((extractor.code[node], tuple(args), None))
-        places[group] = len(rows) - 1
-    return tuple(rows), tuple([places[root] for root in roots])
 
 
 class _Finder:
@@ -147,31 +119,33 @@ class _Finder:
         good = set(self.offered) if judged is None else judged.accepted(self.offered)
         for k in good:
             found[k] = self.offered[k]
-        parts: Parts | None = None
-        for k in wanted:
-            if k not in good:
-                parts = parts or Parts(self.frozen)
-                classes = [self.classes[position] for position in self.spans[k]]
-                part = parts.part(classes, self.roots[k], sources[k].number)
-                verdict = None if judged is None else judged.verdict(k)
-                found[k] = self._searched(sources[k], part, self.before[k], verdict)
+        hunts = self._hunts([k for k in wanted if k not in good])
+        for k, form in accepted(hunts, judged).items():
+            found[k] = form if within(sources[k].shape, form) else None
+        self.refused = sum(hunt.bans.refused for hunt in hunts.values())
         return found
 
-    def _searched(
-        self, source: Source, part: Found, before: float, verdict: Verdict | None
-    ) -> Form | None:
-        plan = self.plan
-        extractor = Extractor(part.frozen, plan.cost, dtype=plan.dtype, together=True)
-        row_of = {node: row for row, node in enumerate(source.ids)}
-        classes = [part.classes[row_of[node]] for node in source.dag.ids.tolist()]
-        search = Search(
-            extractor, source.dag, classes, before, verdict, plan.extract, SECONDS_EACH,
-            tries=TRIES,
-        )  # fmt: skip
-        best = search.best()
-        self.refused += search.refused
-        form = form_of(source, best)
-        return form if form is not None and within(source.shape, form) else None
+    def _hunts(self, wanted: Sequence[int]) -> dict[int, Hunt]:
+        """Give each shape the part of the e-graph that belongs to it."""
+        if not wanted:
+            return {}
+        plan, sources, parts = self.plan, self.sources, Parts(self.frozen)
+        hunts = {}
+        for k in wanted:
+            classes = [self.classes[position] for position in self.spans[k]]
+            part = parts.part(classes, self.roots[k], sources[k].number)
+            hunts[k] = Hunt(
+                sources[k], part, self.before[k], cost=plan.cost, dtype=plan.dtype,
+                mode=plan.extract,
+            )  # fmt: skip
+        return hunts
+
+
+def load() -> None:
+    """Load what saturations and choices need: there are many to come."""
+    importlib.import_module("rewrite.egraph.bridge")
+    importlib.import_module("flint")
+    compiled()
 
 
 def form_of(source: Source, best: Sequence[Term] | None) -> Form | None:

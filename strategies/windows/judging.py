@@ -1,21 +1,21 @@
 """Whether a rewritten window is as accurate as it was, at the values that its leaves take."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from rewrite.dag import Dag
-from rewrite.evaluate import evaluate_dag
+from rewrite.rowwise import evaluate_rows
 from rewrite.sampling import sample_points
-from rewrite.store import Store, Symbol
-from rewrite.term import Term, join
-from strategies.judged import Judge, ManyJudged, PointJudge, Refusal, Verdict
+from rewrite.store import Symbol
+from rewrite.term import Term
+from strategies.judged import Judge, ManyJudged, PointJudge, Verdict
 from strategies.windows.batch import Source
 from strategies.windows.binary import Program
-from strategies.windows.shape import Form, instantiate
+from strategies.windows.shape import Form
 
 __all__ = ["Judged", "count_for", "sampled", "values_at", "without_value"]
 
@@ -40,14 +40,14 @@ def values_at(program: Program, wanted: Sequence[int]) -> Values:
     """Evaluate a program where its symbols are sampled; return the values of some positions."""
     part = program.dag(wanted).reached()
     count = count_for(part, POINTS, 64)
-    found = evaluate_dag(part, sampled(part, count))
+    found = evaluate_rows(part, sampled(part, count))
     return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
 
 
 def without_value(program: Program) -> set[int]:
     """Return the positions that are nowhere finite though their arguments are: x/(y - y)."""
     dag = program.dag()
-    values = evaluate_dag(dag, sampled(dag, FEW), keep=True)
+    values = evaluate_rows(dag, sampled(dag, FEW), keep=True)
     finite = [bool(np.isfinite(value).any()) for value in values]
     bad = [at for at, known in enumerate(finite) if not known]
     return {at for at in bad if all(finite[a] for a in program.args[at])}
@@ -103,6 +103,7 @@ class Judged:
         self.judge, self.sources, self.values = judge, sources, values
         self.place: dict[int, tuple[ManyJudged, int]] = {}
         """Those that are judged together, and the number of each shape there."""
+        self.alone: dict[int, Verdict] = {}
         if isinstance(judge, PointJudge):
             for group in self._by_points(wanted):
                 many = judge.together([sources[k].expanded for k in group], list(group.values()))
@@ -120,75 +121,40 @@ class Judged:
 
     def accepted(self, forms: Mapping[int, Form]) -> set[int]:
         """Return the shapes, by number, whose forms will do."""
-        good = {
-            k
+        return set(forms).difference(self.refused(forms, blame=False))
+
+    def refused(self, forms: Mapping[int, Form], *, blame: bool = True) -> dict[int, list[int]]:
+        """Return the shapes, by number, whose forms will not do, each with the rows to blame.
+
+        They are left out without `blame`.
+        """
+        ids = {k: self.sources[k].interned(form) for k, form in forms.items()}
+        terms = {
+            k: [Term(self.sources[k].store, ids[k][root]) for root in form[1]]
             for k, form in forms.items()
-            if k not in self.place and self.verdict(k)(_terms(self.sources[k], form)) is None
         }
+        guilty: dict[int, Sequence[int]] = {}
+        for k in forms:
+            refusal = None if k in self.place else self._verdict(k)(terms[k])
+            if refusal is not None:
+                dag = Dag.of(self.sources[k].store, [term.id for term in terms[k]])
+                guilty[k] = dag.ids[list(refusal.blame)].tolist()
         for many in dict.fromkeys([many for many, _ in self.place.values()]):
             own = {at: k for k, (other, at) in self.place.items() if other is many and k in forms}
-            found = many.accepted({at: self.sources[k].made(forms[k]) for at, k in own.items()})
-            good |= {own[at] for at in found}
-        return good
+            found = many.refused({at: terms[k] for at, k in own.items()}, blame=blame)
+            guilty |= {own[at]: nodes for at, nodes in found.items()}
+        return {k: _places(ids[k], nodes) for k, nodes in guilty.items()}
 
-    def verdict(self, k: int) -> Verdict:
-        """Return what says whether a form of a shape will do; it measures the shape when asked."""
-        return judged(self.sources[k], lambda: self._asked(k))
-
-    def _asked(self, k: int) -> Verdict:
-        source = self.sources[k]
-        if k in self.place:
-            many, at = self.place[k]
-            return many.verdict(at)
-        return self.judge(source.expanded)
+    def _verdict(self, k: int) -> Verdict:
+        """Return what judges one shape alone; it is measured when first asked about."""
+        if k not in self.alone:
+            self.alone[k] = self.judge(self.sources[k].expanded)
+        return self.alone[k]
 
 
-def _terms(source: Source, form: Form) -> list[Term]:
-    """Make a form over the symbols of a shape."""
-    store = Store()
-    leaves = [store.symbol(symbol) for symbol in source.symbols]
-    return [Term(store, node) for node in instantiate(form, store, leaves)]
-
-
-def judged(source: Source, asked: Callable[[], Verdict]) -> Verdict:
-    """Return what says whether a form of a window will do; it asks for a verdict when needed."""
-    made: list[Verdict] = []
-
-    def verdict(best: Sequence[Term]) -> Refusal | None:
-        if not made:
-            made.append(asked())
-        expanded, origin = _expanded(source, best)
-        refusal = made[0](expanded)
-        if refusal is None or not refusal.blame:
-            return refusal
-        store = best[0].store
-        ids = Dag.of(store, [term.id for term in expanded]).ids.tolist()
-        place = {
-            node: at for at, node in enumerate(Dag.of(store, [t.id for t in best]).ids.tolist())
-        }
-        blame = [place[origin[ids[at]]] for at in refusal.blame if ids[at] in origin]
-        return Refusal(tuple(dict.fromkeys(blame)), refusal.reason)
-
-    return verdict
-
-
-def _expanded(source: Source, best: Sequence[Term]) -> tuple[list[Term], dict[int, int]]:
-    """Put what others compute in the place of its symbol; also map nodes to those they were."""
-    store = best[0].store
-    dag = Dag.of(store, [term.id for term in best])
-    made: list[int] = []
-    origin: dict[int, int] = {}
-    ids = dag.ids.tolist()
-    for at, ((code, args), value) in enumerate(zip(dag.rows(), dag.value, strict=True)):
-        node = ids[at]
-        if isinstance(value, Symbol) and value.name in source.given:
-            node = _joined(store, source, value.name)
-        elif args:
-            node = store.make((code, *[made[a] for a in args]))
-            origin.setdefault(node, ids[at])
-        made.append(node)
-    return [Term(store, made[root]) for root in dag.roots], origin
-
-
-def _joined(store: Store, source: Source, name: str) -> int:
-    return join(store, Term(source.store, source.given[name])).id
+def _places(ids: Sequence[int], nodes: Sequence[int]) -> list[int]:
+    """Return the first row that is each of some nodes, of those that are a row."""
+    row_of: dict[int, int] = {}
+    for row, node in enumerate(ids):
+        row_of.setdefault(node, row)
+    return [row_of[node] for node in nodes if node in row_of]

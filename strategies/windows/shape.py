@@ -23,6 +23,7 @@ __all__ = [
     "Shape",
     "dag_of",
     "instantiate",
+    "interned",
     "plain_of",
     "rows_of",
     "shape_of",
@@ -146,13 +147,19 @@ def symbols_of(shape: Shape, prefix: str) -> list[Symbol]:
 
 def instantiate(form: Form, store: Store, leaves: list[int]) -> list[int]:
     """Make a form in a store whose nodes stand for the leaves; return the ids of its roots."""
+    ids = interned(form, store, leaves)
+    return [ids[root] for root in form[1]]
+
+
+def interned(form: Form, store: Store, leaves: list[int]) -> list[int]:
+    """Make a form in a store whose nodes stand for the leaves; return the id of each row."""
     ids: list[int] = []
     for code, args, value in form[0]:
         if code == _SYMBOL:
             ids.append(leaves[value])
         else:
             ids.append(made(store, code, [ids[a] for a in args], value))
-    return [ids[root] for root in form[1]]
+    return ids
 
 
 def rows_of(store: Store, roots: list[int], number: dict[str, int]) -> Form:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from rewrite.dag import Dag, rebuild
-from rewrite.evaluate import evaluate_dag
+from rewrite.rowwise import evaluate_rows
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.judged import Judge, PointJudge, WholeJudged
@@ -143,7 +143,7 @@ def _differing(source: Dag, candidate: Dag) -> list[int]:
     """Return the roots whose values in floating point are not nearly those of the source."""
     points = sampled(source, count_for(source, POINTS, 64))
     found = []
-    old, new = (evaluate_dag(dag, points) for dag in (source, candidate))
+    old, new = (evaluate_rows(dag, points) for dag in (source, candidate))
     for at, (before, after) in enumerate(zip(old, new, strict=True)):
         if before.dtype == np.bool_:
             same = np.equal(before, after)

@@ -20,7 +20,7 @@ from rewrite.oracle import exact, exact_dag
 from rewrite.rangeguard import RangeGuard
 from rewrite.sampling import sample_points
 from rewrite.store import Store, Symbol
-from rewrite.term import Term
+from rewrite.term import Term, join
 from rewrite.testing import terms
 
 x, y, z = rw.symbols("x y z")
@@ -480,8 +480,8 @@ def test_sources_measured_together_are_judged_as_alone(data: st.DataObject) -> N
         one = data.draw(terms([a, b], max_ops=6))
         other = data.draw(st.sampled_from([one, one + a - a, one * 3 / 3, (one + 1e9) - 1e9]))
         both = [s.symbol for s in (a, b) if s.symbol is not None]
-        sources.append([one])
-        candidates.append([other])
+        sources.append([join(store, one)])
+        candidates.append([join(store, other)])
         points.append(sample_points(both, data.draw(st.sampled_from([16, 24, 64]))))
     many = Guards(sources, points)
     found = many.accepted(dict(enumerate(candidates)))
@@ -493,6 +493,27 @@ def test_sources_measured_together_are_judged_as_alone(data: st.DataObject) -> N
             == many.guard(k).accepts(candidates[k]).ok
         )
     assert many.accepted({1: candidates[1]}) == found & {1}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_many_candidates_are_blamed_as_each_alone(data: st.DataObject) -> None:
+    store, sources, candidates, points = Store(), [], [], []
+    for k in range(3):
+        a, b = (Term(store, store.symbol(Symbol(f"{name}{k}", None, 1, 2))) for name in "ab")
+        one = data.draw(terms([a, b], max_ops=4))
+        other = data.draw(st.sampled_from([(one + 1e9) - 1e9, one + (a - b) * 1e12 / 1e12 - a + b]))
+        both = [s.symbol for s in (a, b) if s.symbol is not None]
+        sources.append([join(store, one)])
+        candidates.append([join(store, other)])
+        points.append(sample_points(both, data.draw(st.sampled_from([16, 24, 64]))))
+    many = Guards(sources, points)
+    found = many.refused(dict(enumerate(candidates)))
+    assert found.keys() == many.refused(dict(enumerate(candidates)), blame=False).keys()
+    for k, blame in found.items():
+        ids = Dag.of(store, [candidates[k][0].id]).ids
+        alone = many.guard(k).accepts(candidates[k]).blame
+        assert blame == tuple(ids[list(alone)].tolist())
 
 
 def test_sources_that_share_symbols_are_not_measured_together() -> None:

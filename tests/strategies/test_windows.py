@@ -34,7 +34,7 @@ from strategies import saturation
 from strategies.judged import Refusal
 from strategies.presets import GuardJudge, default_plan
 from strategies.saturation import Saturate
-from strategies.windows import drive
+from strategies.windows import drive, kinds
 from strategies.windows.batch import same_values
 from strategies.windows.binary import made, program_of
 from strategies.windows.cut import cut
@@ -284,7 +284,7 @@ def test_progress_is_shown_when_asked_for(
 def test_interrupts_leave_a_sound_program(
     monkeypatch: pytest.MonkeyPatch, interruptible: None
 ) -> None:
-    monkeypatch.setattr(drive, "BATCH_ROWS", 30)
+    monkeypatch.setattr(kinds, "BATCH_ROWS", 30)
     roots = [
         rw.sin(a * b + a * c * k) * (a + k) for k in range(40) for a, b, c in [rw.symbols("a b c")]
     ]
@@ -305,7 +305,7 @@ def test_interrupts_leave_a_sound_program(
 
 
 def test_a_time_limit_is_kept_between_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drive, "BATCH_ROWS", 30)
+    monkeypatch.setattr(kinds, "BATCH_ROWS", 30)
     roots = copies(10)
     best, report = drive.optimise(replace(FAST, limits=Limits(seconds=0.0)), roots)
     assert report.stop is StopReason.TIME
@@ -429,7 +429,7 @@ def test_forms_are_the_same_wherever_they_are_chosen(monkeypatch: pytest.MonkeyP
     roots = copies(12)
     here, _ = GUARDED.roots(roots)
     monkeypatch.setattr(drive, "AWAY", 1)
-    monkeypatch.setattr(drive, "BATCH_ROWS", 20)
+    monkeypatch.setattr(kinds, "BATCH_ROWS", 20)
     away, report = GUARDED.roots(roots)
     monkeypatch.setattr(drive, "AWAY", 10**6)
     near, _ = GUARDED.roots(roots)

@@ -1,11 +1,12 @@
 """Saturations in a process of their own: what goes wrong there never reaches the caller."""
 
+import gc
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import rewrite as rw
 from codegen.cost import cycle_cost
 from rewrite import schedule
 from rewrite.dag import Dag
-from rewrite.egraph import workers
+from rewrite.egraph import bridge, workers
 from rewrite.egraph.job import Job, Outcome, perform
 from rewrite.egraph.limits import Limits, StopReason
 from rewrite.rule import RuleSet
@@ -141,3 +142,51 @@ def test_limits_are_checked() -> None:
     for wrong in ({"nodes": -1}, {"seconds": "1"}, {"iterations": None}, {"memory": True}):
         with pytest.raises(rw.errors.ArgumentError, match=next(iter(wrong))):
             Limits(**wrong)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is made of an e-graph where it is."""
+
+    def __call__(self, outcome: Outcome) -> tuple[int, list[int]]:
+        assert outcome.frozen is not None
+        return len(outcome.frozen), outcome.classes
+
+
+def test_declarations_are_kept_for_the_next_of_many(fresh: None) -> None:
+    """An e-graph that was emptied finds what a fresh one does, whatever was in it."""
+    limits = Limits(iterations=4, nodes=3000)
+    works = [
+        replace(job(wide(9), Saturate(SIMPLIFY, EXPAND, MODEL, limits)), after=Sizes()),
+        replace(job(wide(5) * wide(3), Saturate(SIMPLIFY, EXPAND, MODEL, limits)), after=Sizes()),
+    ]
+    alone = []
+    for work in works:
+        bridge._READY.clear()
+        alone.append(perform(work).made)
+    assert alone[0] != alone[1]
+    assert [perform(work).made for work in works * 2] == alone * 2
+    plan = works[0].plan
+    same = [replace(work, plan=plan) for work in works]
+    assert [perform(work).made for work in same * 2] == [perform(work).made for work in same] * 2
+    assert len(bridge._READY) == 1
+
+
+def test_processes_are_ready_before_there_is_work(fresh: None) -> None:
+    workers.prepare(gc.collect)
+    assert len(workers._idle) == workers.IDLE
+    before = list(workers._idle)
+    workers.prepare(gc.collect)
+    assert workers._idle == before
+    work = job(wide(9), Saturate(SIMPLIFY, RuleSet("none", ()), MODEL))
+    assert alike(perform(work), workers.submit(work).result())
+    assert set(workers._idle) == set(before)
+
+
+def test_a_dropped_job_ends_at_once(fresh: None) -> None:
+    limits = Limits(iterations=50, nodes=10**9, matches=10**9, seconds=60, memory=8 << 30)
+    pending = workers.submit(job(wide(60), replace_limits(EXPLODING, limits)))
+    threading.Timer(0.5, pending.cancel).start()
+    begin = time.perf_counter()
+    assert pending.result().report.stop is StopReason.INTERRUPTED
+    assert time.perf_counter() - begin < 20

@@ -1,0 +1,66 @@
+"""The windows of a program by their shapes, and which shapes share an e-graph."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from rewrite.egraph.plan import Plan
+from strategies.windows.binary import Program
+from strategies.windows.cut import Window
+from strategies.windows.shape import Shape, shape_of
+
+__all__ = ["Group", "Kind", "grouped", "kinds_of"]
+
+BATCH_ROWS: Final = 3000
+"""So many rows of distinct shapes share an e-graph."""
+SUSPECT_ROWS: Final = 100
+"""So many rows of those in which something has no value."""
+SAMPLED: Final = 4
+"""At the values of so many windows of a shape its forms are judged."""
+
+type Group = tuple[list[str], Plan | None]
+"""Keys of shapes that share an e-graph, and what runs on it where that is given."""
+
+
+@dataclass
+class Kind:
+    """A shape and the windows that have it."""
+
+    shape: Shape
+    windows: list[int] = field(default_factory=list)
+    leaves: list[tuple[int, ...]] = field(default_factory=list)
+    suspect: bool = False
+    """Whether something in it has no value: that may contradict itself."""
+
+    @property
+    def sampled(self) -> list[tuple[int, ...]]:
+        """The leaves of those windows at whose values it is judged."""
+        return self.leaves[:: max(1, -(-len(self.leaves) // SAMPLED))]
+
+
+def kinds_of(program: Program, windows: Sequence[Window], suspects: set[int]) -> dict[str, Kind]:
+    """Group windows by shape; suspects are positions that have no value."""
+    kinds: dict[str, Kind] = {}
+    for number, window in enumerate(windows):
+        shape, leaves = shape_of(program, window)
+        kind = kinds.setdefault(shape.key, Kind(shape))
+        kind.windows.append(number)
+        kind.leaves.append(leaves)
+        kind.suspect |= not suspects.isdisjoint((*window.nodes, *window.context))
+    return kinds
+
+
+def grouped(kinds: dict[str, Kind]) -> Iterator[list[str]]:
+    """Share shapes out to e-graphs; one that contradicts itself spoils it for all others."""
+    for suspect, most in ((False, BATCH_ROWS), (True, SUSPECT_ROWS)):
+        group: list[str] = []
+        size = 0
+        for key, kind in kinds.items():
+            if kind.suspect is suspect:
+                group.append(key)
+                size += len(kind.shape.rows)
+                if size >= most:
+                    yield group
+                    group, size = [], 0
+        if group:
+            yield group
