@@ -8,7 +8,8 @@ wherever it stands.
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import prod
 from typing import Any
@@ -19,6 +20,7 @@ from codegen import vecmath
 from codegen.branches import Branch, Item, branches
 from codegen.instructions import INLINED
 from codegen.llvm.ops import LIBM, OPS, SCALARS, Emitter, Text, Value
+from codegen.llvm.parts import LARGE, Part, cut
 from codegen.llvm.shared import define_shared
 from codegen.program import Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
@@ -31,7 +33,7 @@ _BYTE = ir.IntType(8)
 # beyond this many, base pointers do not stay in the 16 general registers
 _HELD_POINTERS = 11
 _SINCOS = ("sin", "cos")
-_WINDOW = (80, 3000)
+_WINDOW = (80, LARGE)
 """Bodies of fewer instructions overlap by themselves: an out-of-order core looks at some 300 at a
 time. Of more, compile time counts."""
 _SHORT = 60
@@ -75,6 +77,8 @@ def interleaved(program: Program) -> int:
         return 1  # results of one point may be large: calls with few points are common
     called = _called(program)
     count = sum(1 if i.op in called else INLINED.get(i.op, 1) for i in program.instructions)
+    if count > LARGE:
+        return 1
     if called and count <= _CALLING:
         return 4
     return 2 if _WINDOW[0] < count <= _WINDOW[1] or called else 1
@@ -204,22 +208,93 @@ class _Loop:
             for component, value in enumerate(output.values):
                 stream = self.firsts[arguments + number] + component
                 places.setdefault(value, []).append(stream)
+        items = branches(self.program)
+        parts, slots = cut(self.program, items, self.emitter.called, () if early else tuple(places))
+        if parts:
+            self.in_parts(parts, slots, places, early=early)
+            return
         values: dict[int, Value] = {}
-        for item in branches(self.program):
+        self.write(items, values, places if early else {})
+        if not early:
+            self.store_all(values, places)
+
+    def write(
+        self, items: Sequence[Item], values: dict[int, Value], places: Mapping[int, list[int]]
+    ) -> None:
+        """Write values in their order, each stored at once where it has a place."""
+        for item in items:
             self.item(item, values)
-            if early and not isinstance(item, Branch):
+            if not isinstance(item, Branch):
                 for stream in places.get(item, ()):
                     self.store(values[item], stream)
-        for index, found in () if early else places.items():
+
+    def store_all(self, values: Mapping[int, Value], places: Mapping[int, list[int]]) -> None:
+        """Store what has a place."""
+        for index, found in places.items():
             for stream in found:
                 self.store(values[index], stream)
+
+    def in_parts(
+        self, parts: Sequence[Part], slots: int, places: dict[int, list[int]], *, early: bool
+    ) -> None:
+        """Call a function for each part, with memory for what goes from one to the other."""
+        module, builder = self.emitter.module, self.builder
+        kind = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX, _POINTER])
+        with builder.goto_entry_block():
+            room = builder.alloca(ir.ArrayType(self.emitter.vector, max(slots, 1)))
+            room.align = self.emitter.vector.count * self.align
+        for number, part in enumerate(parts):
+            function = ir.Function(module, kind, f"{module.name}.part{number}")
+            function.linkage = "internal"
+            function.attributes.alignstack = 64
+            builder.call(function, [self.table, self.position, room])
+            table, position, memory = function.args
+            emitter = replace(self.emitter, builder=ir.IRBuilder(function.append_basic_block()))
+            own = _Loop(self.program, emitter, table, self.count)
+            own.position = position
+            values = {at: own.recalled(at, slot, memory) for at, slot in part.reads.items()}
+            own.write(part.items, values, places if early else {})
+            for at, slot in part.writes.items():
+                own.remembered(values[at], slot, memory)
+            if number == len(parts) - 1 and not early:
+                own.leaves(places, values)
+                own.store_all(values, places)
+            emitter.builder.ret_void()
 
     def item(self, item: Item, values: dict[int, Value]) -> None:
         """Write a value, or a branch around several."""
         if isinstance(item, Branch):
+            self.leaves((item.condition,), values)
             self.branch(item, values)
         else:
-            values[item] = self.value(self.program.instructions[item], values)
+            instruction = self.program.instructions[item]
+            self.leaves(instruction.args, values)
+            values[item] = self.value(instruction, values)
+
+    def leaves(self, wanted: Iterable[int], values: dict[int, Value]) -> None:
+        """Read arguments and constants that are not there, as in all parts but one."""
+        for at in wanted:
+            if at not in values:
+                values[at] = self.value(self.program.instructions[at], values)
+
+    def slot(self, number: int, memory: Value) -> Value:
+        """Return where a value lies between parts."""
+        return self.builder.gep(memory, [_INDEX(number)], source_etype=self.emitter.vector)
+
+    def remembered(self, value: Value, slot: int, memory: Value) -> None:
+        """Keep a value for a later part; a truth value is a byte a lane."""
+        if value.type != self.emitter.vector:
+            value = self.builder.zext(value, ir.VectorType(_BYTE, self.emitter.lanes))
+        self.builder.store(value, self.slot(slot, memory))
+
+    def recalled(self, at: int, slot: int, memory: Value) -> Value:
+        """Return a value of an earlier part."""
+        place = self.slot(slot, memory)
+        if self.program.instructions[at].type == "f":
+            return self.builder.load(place, typ=self.emitter.vector)
+        kind = ir.VectorType(_BYTE, self.emitter.lanes)
+        zero = Text(kind, "zeroinitializer")
+        return self.builder.icmp_unsigned("!=", self.builder.load(place, typ=kind), zero)
 
     def branch(self, branch: Branch, values: dict[int, Value]) -> None:
         """Write values that are left out where no lane needs them; zeros stand for them then."""
