@@ -24,7 +24,7 @@ print(f"Robertson at t = 1e5: {found.y[:, -1]}, {found.njev} Jacobians")
 
 
 # a NumPy function, repeated 1,000 times, with the gradient through all steps
-@rw.scan(n=1000, checkpoint="sqrt")  # type: ignore[untyped-decorator]
+@rw.scan(n=1000, checkpoint="sqrt")
 def pendulum(state, g):  # type: ignore[no-untyped-def]
     """One step of a pendulum, as one would write it with NumPy."""
     angle, speed = state
