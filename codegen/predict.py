@@ -12,6 +12,7 @@ from typing import Final
 from codegen.cost import table_for
 from codegen.engine import assembly
 from codegen.llvm.body import emit_module, interleaved, streams, symbol
+from codegen.llvm.shared import emit_shared, needed
 from codegen.machine import arm, x86
 from codegen.machine.code import loop
 from codegen.machine.core import Core
@@ -81,6 +82,8 @@ def predict_text(
     if machine is None:
         known = ", ".join(sorted(cpu for core in CORES for cpu in core.cpus))
         raise TargetError(f"the core of {target.cpu!r} is not described; those of: {known}")
+    shared = [name for name in needed(text.encode()) if ".libm." not in name]  # those are rare
+    text = "\n".join((text, *(assembly(emit_shared(name, target), target) for name in shared)))
     decode = arm.decode if target.triple.startswith("aarch64") else x86.decode
     lanes = target.lanes(dtype)
     found = loop(text, symbol(program, dtype), decode, lanes)
