@@ -164,7 +164,7 @@ def test_predictions_are_ordered_on_every_core(cpu: str, isa: str, dtype: str) -
 def test_functions_that_are_called_count_as_often_as_they_are() -> None:
     def cycles(count: int) -> float:
         total = y
-        for k in range(count):
+        for _ in range(count):
             total = rw.sin(total)
         program = rw.compile([y], total, optimize_terms=False).program
         return predict(program, target_of("znver4", "avx512"), n=64).cycles
