@@ -12,8 +12,9 @@ from typing import Final
 from codegen.cost import table_for
 from codegen.engine import assembly
 from codegen.llvm.body import emit_module, interleaved, streams, symbol
+from codegen.llvm.shared import emit_shared, needed
 from codegen.machine import arm, x86
-from codegen.machine.code import loop
+from codegen.machine.code import Loop, loop
 from codegen.machine.core import Core
 from codegen.machine.cores import CORES, core_of
 from codegen.machine.schedule import pressure, scheduled
@@ -21,7 +22,7 @@ from codegen.program import Program
 from codegen.target import Float, Target, get, host
 from rewrite.errors import TargetError
 
-__all__ = ["Prediction", "core_for", "predict", "predict_text"]
+__all__ = ["Prediction", "core_for", "loop_of", "predict", "predict_text"]
 
 
 _SHARE: Final = 0.9
@@ -81,10 +82,8 @@ def predict_text(
     if machine is None:
         known = ", ".join(sorted(cpu for core in CORES for cpu in core.cpus))
         raise TargetError(f"the core of {target.cpu!r} is not described; those of: {known}")
-    decode = arm.decode if target.triple.startswith("aarch64") else x86.decode
-    lanes = target.lanes(dtype)
-    found = loop(text, symbol(program, dtype), decode, lanes)
-    elements = lanes * interleaved(program)
+    found = loop_of(text, symbol(program, dtype), target, dtype)
+    elements = target.lanes(dtype) * interleaved(program)
     units = pressure(found.body, machine)
     overlap = max(units, scheduled(found.body, machine))
     calls = sum(_call(name, target, machine) for name in found.calls)
@@ -92,6 +91,14 @@ def predict_text(
         units / elements, overlap / elements, _memory(program, dtype, n, machine),
         calls / elements, machine.name,
     )  # fmt: skip
+
+
+def loop_of(text: str, name: str, target: Target, dtype: Float) -> Loop:
+    """Return the loop of a function in an assembly text, with the code of what it calls."""
+    shared = [name for name in needed(text.encode()) if ".libm." not in name]  # those are rare
+    text = "\n".join((text, *(assembly(emit_shared(name, target), target) for name in shared)))
+    decode = arm.decode if target.triple.startswith("aarch64") else x86.decode
+    return loop(text, name, decode, target.lanes(dtype))
 
 
 def _call(name: str, target: Target, core: Core) -> float:

@@ -26,7 +26,7 @@ KINDS: Final = (
     ("icmp",     r"cm(eq|ge|gt|hi|hs|le|lt|tst)"),
     ("shift",    r"shl|[su]shll?2?|[su]shr|sli|sri|shrn2?"),
     ("shiftadd", r"[us]r?sra"),
-    ("shuffle",  r"ext|zip[12]|uzp[12]|trn[12]|tbl|xtn2?|rev\d+|ins|sqxtn|uqxtn"),
+    ("shuffle",  r"ext|zip[12]|uzp[12]|trn[12]|tbl|xtn2?|rev\d+|ins|sqxtn|uqxtn|[us]mov"),
     ("immediate", r"movi|fmov"),
     ("reduce",   r"(u|s)(max|min)v|addv|f(max|min)(nm)?v"),
     ("convert",  r"[su]cvtf|fcvt\w*"),

@@ -37,7 +37,7 @@ KINDS: Final = (
     ("maskmove", r"kmov[bwdq]"),
     ("vtest",    r"p?test(p[sd])?"),
     ("movmask",  r"movmskp[sd]|pmovmskb"),
-    ("shift",    r"p(sll|srl|sra|ror|rol|shl|shr)v?(w|d|q|dq|ld|rd)"),
+    ("shift",    r"gf2p8affineqb|p(sll|srl|sra|ror|rol|shl|shr)v?(w|d|q|dq|ld|rd)"),
     ("shuffle",  r"shufp[sd]|p?unpck\w+|pshuf\w+|mov(hl|lh)ps|p?ermilp[sd]|p?align[rdq]|pack\w+|"
                  r"pack[su]s\w+|mov[hl]p[sd]|movs[lh]dup"),
     ("permute2", r"perm[it]2(p[sd]|[bwdq])"),

@@ -17,11 +17,11 @@ from codegen.engine import assembly
 from codegen.instruction import SIGNATURES
 from codegen.instructions import INLINED
 from codegen.llvm.body import emit_module, interleaved, symbol
-from codegen.machine import arm, x86
-from codegen.machine.code import Instruction, Loop, loop
+from codegen.machine.code import Instruction, Loop
 from codegen.machine.core import Core
 from codegen.machine.cores import core_of
 from codegen.machine.schedule import path, scheduled, share
+from codegen.predict import loop_of
 from codegen.program import Program, ProgramBuilder
 from codegen.target import Float, Target, get
 from codegen.targets.measure import WIDE, wide
@@ -41,8 +41,9 @@ _GENERAL: Final = frozenset(
 def target_of(cpu: str, isa: str) -> Target:
     """Return the target of a CPU by LLVM's name, with vectors as wide as the instruction set's."""
     target = get(isa)
-    wide = ",-prefer-256-bit" if isa == "avx512" else ""
-    return replace(target, cpu=cpu, features=target.features + wide)
+    # else LLVM splits vectors where the CPU's tuning says so, or joins those of two turns
+    width = {"avx512": ",-prefer-256-bit", "avx2": ",-avx512f"}.get(isa, "")
+    return replace(target, cpu=cpu, features=target.features + width)
 
 
 def derive(op: str, target: Target, dtype: Float) -> tuple[float, float]:
@@ -73,9 +74,8 @@ def _added(op: str, target: Target, dtype: Float, core: Core) -> float:
 
 
 def _loop(program: Program, target: Target, dtype: Float) -> Loop:
-    decode = arm.decode if target.triple.startswith("aarch64") else x86.decode
     text = assembly(emit_module(program, dtype, target), target)
-    return loop(text, symbol(program, dtype), decode, target.lanes(dtype))
+    return loop_of(text, symbol(program, dtype), target, dtype)
 
 
 def _bare(op: str) -> Program:

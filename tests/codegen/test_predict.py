@@ -161,6 +161,18 @@ def test_predictions_are_ordered_on_every_core(cpu: str, isa: str, dtype: str) -
     assert cycles(rw.sin(x) * rw.exp(y)) > sine
 
 
+def test_functions_that_are_called_count_as_often_as_they_are() -> None:
+    def cycles(count: int) -> float:
+        total = y
+        for _ in range(count):
+            total = rw.sin(total)
+        program = rw.compile([y], total, optimize_terms=False).program
+        return predict(program, target_of("znver4", "avx512"), n=64).cycles
+
+    few, many = cycles(6), cycles(24)
+    assert 3 * few < many < 6 * few
+
+
 def test_memory_bounds_what_is_large() -> None:
     kernel = rw.compile([x, y], x * y, dtype=np.float64)
     for core in CORES[:3]:
