@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.llvm.ops import LIBM
+from codegen.instructions import INLINED
 from codegen.program import Program
 
 __all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments", "narrowed"]
@@ -25,8 +25,8 @@ type Array = NDArray[Any]
 
 _WORTH: Final = 300_000.0
 """Nanoseconds of work below which one thread is done before another is awake."""
-# nanoseconds an element of an elementary function, another op, and a stream of memory, roughly
-_ELEMENTARY, _PLAIN, _STREAM = 0.7, 0.05, 0.2
+# nanoseconds an element of an instruction and of a stream of memory, roughly
+_INSTRUCTION, _STREAM = 0.018, 0.12
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class Sliced:
 
     def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "_Plan | None":
         """Return how to slice, or nothing for what is small or unusual."""
-        if all(np.ndim(arg) < 2 and np.size(arg) < self.worth for arg in args):
+        single = any(getattr(arg, "dtype", None) == np.float32 for arg in args)
+        worth = self.worth * (2 if single else 1)
+        if all(np.ndim(arg) < 2 and np.size(arg) < worth for arg in args):
             return None
         simple = all(type(arg) is np.ndarray or np.isscalar(arg) for arg in args)
         cores = [len(part.shape) for part in self.program.operands]
@@ -66,7 +68,7 @@ class Sliced:
         if where is not True and (type(where) is not np.ndarray or out is None):
             return None
         outer = _outer_shape(args, cores, where)
-        if outer is None or prod(outer) < self.worth:
+        if outer is None or prod(outer) < worth:
             return None
         outputs = _given(out) if out is not None else _allocate(self.ufunc, self.program, args)
         if not _fits(outputs, outer, cores[inputs:]) or _overlap(args, outputs):
@@ -78,11 +80,10 @@ class Sliced:
 
     @cached_property
     def worth(self) -> float:
-        """The number of elements from which on threads pay."""
-        slow = [this.op in LIBM for this in self.program.instructions].count(True)
+        """The number of elements of float64 from which on threads pay."""
+        count = sum(INLINED.get(this.op, 1) for this in self.program.instructions)
         streams = sum(prod(x.shape) for x in self.program.operands)
-        fast = len(self.program.instructions) - slow
-        return _WORTH / (slow * _ELEMENTARY + fast * _PLAIN + streams * _STREAM)
+        return _WORTH / max(count * _INSTRUCTION, streams * _STREAM)
 
 
 @dataclass(frozen=True)
@@ -232,12 +233,12 @@ def narrowed(call: Call, ufunc: np.ufunc) -> Call:
     """
     direct, count = call is ufunc, ufunc.nin
 
-    def run(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+    def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            if direct and type(out) is np.ndarray and len(args) == count and not kwargs:
-                return call(*args, out)  # by position: a dictionary would cost as much again
-            if out is not None:  # of several results none is not taken for an array
-                kwargs["out"] = out
+            if direct and len(kwargs) == 1 and len(args) == count:
+                out = kwargs.get("out")
+                if type(out) is np.ndarray:  # by position: a dictionary would cost as much again
+                    return call(*args, out)
             return call(*args, **kwargs)
         except TypeError:
             if kwargs.keys() & {"dtype", "signature"}:

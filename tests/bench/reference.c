@@ -473,14 +473,15 @@ INLINE const real *padded(real *buffer, const real *p, long n) {
     memcpy(buffer, p, n * sizeof(real));
     return buffer;
 }
-#define LOOP(name, behind, args, out, count, read, pad)                                          \
+#define LOOP(name, behind, args, read, again)                                                    \
     void name args {                                                                             \
         long gap = -(long)out / (long)sizeof(real) & (LANES - 1), i = 0;                         \
         while (i < count) {                                                                      \
             if ((i == 0 && gap) || count - i < STEP) {                                           \
                 long n = i == 0 && gap && gap < count ? gap : count - i;                         \
                 real b[5][STEP] __attribute__((aligned(64)));                                    \
-                put(b[4], pad, 0);                                                               \
+                n = n < STEP ? n : STEP;                                                         \
+                name again;                                                                      \
                 memcpy(out + i, b[4], n * sizeof(real));                                         \
                 i += n;                                                                          \
             }                                                                                    \
@@ -489,26 +490,38 @@ INLINE const real *padded(real *buffer, const real *p, long n) {
         if (behind) _mm_sfence();                                                                \
     }
 #define GET(p) get(p + i)
-#define PAD(p, j) get(padded(b[j], p + i, n))
+#define PAD(p, j) padded(b[j], p + i, n)
 #define P const real *restrict
-#define BOTH(name, args, read, pad)                                                              \
-    LOOP(name, 0, args, out, count, read, pad)                                                   \
-    LOOP(name##_behind, 1, args, out, count, read, pad)
-#define KERNEL_1(name, body)                                                                     \
-    BOTH(name, (P x, real *restrict out, long count), body(GET(x)), body(PAD(x, 0)))
-#define KERNEL_2(name, body)                                                                     \
-    BOTH(name, (P x, P y, real *restrict out, long count), body(GET(x), GET(y)),                 \
-         body(PAD(x, 0), PAD(y, 1)))
-KERNEL_1(A1, a1)
-KERNEL_1(A2, a2)
-BOTH(A3, (P s, P x, P t, real rate, real sigma, real *restrict out, long count),
-     a3(GET(s), GET(x), GET(t), rate, sigma), a3(PAD(s, 0), PAD(x, 1), PAD(t, 2), rate, sigma))
-KERNEL_2(A4, a4)
-BOTH(A5, (P a, P x, P y, P d, real *restrict out, long count),
-     drawn(GET(a), GET(x), GET(y), GET(d)),
-     drawn(PAD(a, 0), PAD(x, 1), PAD(y, 2), PAD(d, 3)))
-KERNEL_2(A6, a6)
-KERNEL_1(scale1, scale_1)
-KERNEL_2(scale2, scale_2)
-BOTH(scale3, (P x, P y, P z, real *restrict out, long count),
-     scale_3(GET(x), GET(y), GET(z)), scale_3(PAD(x, 0), PAD(y, 1), PAD(z, 2)))
+#define BOTH(name, args, read, again)                                                            \
+    LOOP(name, 0, args, read, again)                                                             \
+    LOOP(name##_behind, 1, args, read, again)
+#define ARGS_1 (P x, real *restrict out, long count)
+#define ARGS_2 (P x, P y, real *restrict out, long count)
+#define ARGS_3 (P x, P y, P z, real *restrict out, long count)
+#define AGAIN_1 (PAD(x, 0), b[4], STEP)
+#define AGAIN_2 (PAD(x, 0), PAD(y, 1), b[4], STEP)
+#define AGAIN_3 (PAD(x, 0), PAD(y, 1), PAD(z, 2), b[4], STEP)
+
+/* One is compiled at a time: -DA1 and so on, or -DSCALE. What waits for memory has stores past
+ * the caches too. */
+#if defined(SCALE)
+BOTH(scale1, ARGS_1, scale_1(GET(x)), AGAIN_1)
+BOTH(scale2, ARGS_2, scale_2(GET(x), GET(y)), AGAIN_2)
+BOTH(scale3, ARGS_3, scale_3(GET(x), GET(y), GET(z)), AGAIN_3)
+#elif defined(A1)
+BOTH(kernel, ARGS_1, a1(GET(x)), AGAIN_1)
+#elif defined(A2)
+LOOP(kernel, 0, ARGS_1, a2(GET(x)), AGAIN_1)
+#elif defined(A3)
+LOOP(kernel, 0, (P s, P x, P t, real rate, real sigma, real *restrict out, long count),
+     a3(GET(s), GET(x), GET(t), rate, sigma),
+     (PAD(s, 0), PAD(x, 1), PAD(t, 2), rate, sigma, b[4], STEP))
+#elif defined(A4)
+BOTH(kernel, ARGS_2, a4(GET(x), GET(y)), AGAIN_2)
+#elif defined(A5)
+LOOP(kernel, 0, (P x, P y, P z, P w, real *restrict out, long count),
+     drawn(GET(x), GET(y), GET(z), GET(w)),
+     (PAD(x, 0), PAD(y, 1), PAD(z, 2), PAD(w, 3), b[4], STEP))
+#elif defined(A6)
+LOOP(kernel, 0, ARGS_2, a6(GET(x), GET(y)), AGAIN_2)
+#endif

@@ -277,3 +277,8 @@ def test_a_float32_kernel_takes_wider_arguments() -> None:
     assert Kernel(program, dtype=np.float32, parallel=2)(np.full(3, 2.0), 3.0).dtype == np.float32
     with pytest.raises(TypeError):
         kernel(1j, 2.0)
+    x, out = np.full(3, 2.0, np.float32), np.empty(3, np.float32)
+    assert kernel(x, x, out=out) is out and kernel(x, x, out) is out
+    assert kernel(x, x, out=(out,)) is out and kernel(x, x, out=None).dtype == np.float32
+    with pytest.raises(TypeError):
+        kernel(x, out=out)  # not taken for the second argument

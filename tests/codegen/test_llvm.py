@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from codegen.engine import assembly, object_code
 from codegen.kernel import Kernel
-from codegen.llvm.body import emit_module, interleaved
+from codegen.llvm.body import emit_module, interleaved, waits_for_memory
 from codegen.llvm.driver import emit_driver
+from codegen.llvm.loop import _LazyCode
 from codegen.llvm.ops import LIBM, OPS
+from codegen.llvm.shared import needed
 from codegen.program import SIGNATURES, Program, ProgramBuilder
 from codegen.target import NAMES, Float, Target, get, host
 from rewrite.errors import TargetError
@@ -302,3 +304,78 @@ def programs(draw: st.DrawFn) -> Program:
 def test_random_programs_pass_llvms_verifier(program: Program, name: str, dtype: Float) -> None:
     assert object_code(emit_module(program, dtype, get(name)), get(name))
     assert Program.parse(str(program)) == program
+
+
+# -- stores past the caches ----------------------------------------------------------------------
+
+
+def aligned(n: int, shift: int, dtype: Any) -> Array:
+    """Return memory that begins some elements after a cache line does."""
+    room = np.empty(n + shift + 64, dtype)
+    start = -room.ctypes.data % 64 // room.itemsize + shift
+    return room[start : start + n]
+
+
+@FLOATS
+def test_stores_past_the_caches_are_aligned_and_change_no_bits(
+    dtype: Float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b = ProgramBuilder()
+    x, y = (b.load(b.argument(name)) for name in "xy")
+    b.output("y", b.emit("div", b.emit("fma", x, y, x), b.emit("fma", y, y, b.const(1))))
+    b.output("z", b.emit("mul", x, y))
+    program = b.finish()
+    usual = Kernel(program, dtype=dtype)
+    monkeypatch.setattr("codegen.llvm.loop.cache_bytes", lambda: 1 << 12)
+    past = Kernel(program, dtype=dtype)
+    calls: list[bool] = []
+    compile_ = _LazyCode.compile
+
+    def seen(own: _LazyCode) -> None:
+        calls.append(own.behind)
+        compile_(own)
+
+    monkeypatch.setattr(_LazyCode, "compile", seen)
+    rng = np.random.default_rng(5)
+    room = rng.normal(size=(4, 5000)).astype(DTYPES[dtype])
+    for n in (100, 2000, 2001, 4999):
+        for first, second in ((0, 0), (1, 1), (1, 2)):
+            out = aligned(n, first, DTYPES[dtype]), aligned(n, second, DTYPES[dtype])
+            given = room[0, :n], room[1, 1 : n + 1]
+            for got, want in zip(past(*given, out=out), usual(*given), strict=True):
+                assert same_bits(got, want), (n, first, second)
+    place = room[3, :4096]
+    expected = usual(place, room[1, :4096])[1]
+    assert same_bits(past(place, room[1, :4096], out=(None, place))[1], expected)
+    assert calls == [True] * len(calls) and (calls or host().name == "neon")
+
+
+def test_only_short_programs_store_past_the_caches() -> None:
+    stored = {"avx512": "vmovntpd", "avx2": "vmovntpd", "sse2": "movntpd"}
+    program = program_of("sqrt")
+    assert waits_for_memory(program) and not waits_for_memory(program_of("sin"))
+    assert not waits_for_memory(program_of("lt"))  # a byte for each element
+    for name, mnemonic in stored.items():
+        text = assembly(emit_module(program, "f64", get(name), behind=True), get(name))
+        assert mnemonic in text
+        assert mnemonic not in assembly(emit_module(program, "f64", get(name)), get(name))
+
+
+def test_functions_of_large_programs_are_called_and_made_once() -> None:
+    b = ProgramBuilder()
+    x = b.load(b.argument("x"))
+    for name in ("sin", "exp", "sin", "log", "tanh", "pow", "erf", "cos", "sin", "atan", "pow"):
+        x = b.emit(name, *[b.emit("abs", x)] * (2 if name == "pow" else 1))
+    b.output("y", x)
+    program = b.finish()
+    code = object_code(emit_module(program, "f64", host()), host())
+    lanes = interleaved(program) * host().lanes("f64")
+    assert f"rewrite.pow.v{lanes}f64" in needed(code) and interleaved(program) == 4
+    alone = emit_module(program, "f64", host(), part="alone")  # what is exported needs no other
+    assert "declare" not in "".join(row for row in alone.splitlines() if '"rewrite.' in row)
+    points = np.linspace(0.1, 3, 77)
+    y: Any = points
+    for name in ("sin", "exp", "sin", "log", "tanh", "pow", "erf", "cos", "sin", "atan", "pow"):
+        y = Kernel(program_of(name))(*[np.abs(y)] * (2 if name == "pow" else 1))
+    assert same_bits(Kernel(program)(points), y)
+    assert Kernel(program)(points[5]) == y[5]
