@@ -190,7 +190,7 @@ def options() -> argparse.Namespace:
     """Read the command line."""
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--kernels", nargs="*", default=[f.name for f in KERNELS])
-    parser.add_argument("--engines", nargs="*", default=list(ENGINES))
+    parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=list(ENGINES))
     parser.add_argument("--n", nargs="*", type=int, default=[1, 1000, 10**5, 10**7])
     parser.add_argument("--dtypes", nargs="*", default=["f64", "f32"])
     parser.add_argument("--threads", nargs="*", type=int, default=[1, 2])
