@@ -31,7 +31,7 @@ KINDS: Final = (
     ("reduce",   r"(u|s)(max|min)v|addv|f(max|min)(nm)?v"),
     ("convert",  r"[su]cvtf|fcvt\w*"),
     ("broadcast", r"dup"),
-    ("move",     r"mov"),
+    ("move",     r"[us]?mov"),
 )
 # fmt: on
 """Kinds of vector instructions by their mnemonic."""

@@ -174,8 +174,8 @@ def atanh(v: Lanes, x: ir.Value) -> ir.Value:
     return through_libm(v, "atanh", [x], failed, v.flip(v.mul(usual, 0.5), v.sign(x)))
 
 
-def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
-    """Return log(x) as a sum of two, and about its value, which is there sooner.
+def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value | None]:
+    """Return log(x) as a sum of two, and in float64 about its value, which is there sooner.
 
     The first part is base + r, in float64 also - r**2/2, and the second all that this leaves:
     |r| < 1/52 in float32 and its square is below what can be seen after 8 more bits than 24.
@@ -191,8 +191,7 @@ def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     if name == "f32":
         r2 = v.mul(r, r)
         series = v.polynomial(r, (-0.5, *tables.LOG_THIRD[name]), r2)
-        low = v.fma(r2, series, low)
-        return first, low, v.add(first, low)
+        return first, v.fma(r2, series, low), None
     # the series goes up in q = -r**2/2, so that a coefficient is multiplied by powers of -2
     q = v.mul(r, v.mul(r, -0.5))
     q_low = v.fma(r, v.mul(r, -0.5), v.neg(q))
@@ -211,10 +210,14 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     name = v.format.name
     high, low, soon = _log_sum(v, x)
     ln2_high, ln2_low = tables.LN2[name]
-    shifted = v.fma(v.mul(y, 16 * tables.LOG2_E[name][0]), soon, v.format.magic)
-    n = v.sub(shifted, v.format.magic)
     z = v.mul(y, high)
     z_low = v.fma(y, low, v.fma(y, high, v.neg(z)))
+    if soon is None:
+        z, z_low = v.fast_two_sum(z, z_low)
+        shifted = v.fma(z, 16 * tables.LOG2_E[name][0], v.format.magic)
+    else:
+        shifted = v.fma(v.mul(y, 16 * tables.LOG2_E[name][0]), soon, v.format.magic)
+    n = v.sub(shifted, v.format.magic)
     r = v.add(v.fma(n, -ln2_high / 16, z), v.fma(n, -ln2_low / 16, z_low))
     usual = sixteenths(v, v.bits(shifted), part(v, r, tables.EXP_POWER[name]))
     most = v.rounded(16 * tables.LOG2_E[name][0] * exponential.LARGEST[name])
