@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from codegen.instructions import INLINED
 from codegen.program import Program
 
-__all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments", "narrowed"]
+__all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments", "by_name", "narrowed"]
 
 type Call = Callable[..., Any]
 type Array = NDArray[Any]
@@ -223,6 +223,17 @@ class BatchLast:
 def _turned(array: Array, core: int) -> Array:
     """Move the first `core` axes to the end."""
     return array.transpose(*range(core, array.ndim), *range(core)) if array.ndim > core else array
+
+
+def by_name(ufunc: np.ufunc) -> Call:
+    """Return a call of a ufunc whose only loop is of float32 that names it, to cast to it."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs.keys() & {"dtype", "signature"}:
+            kwargs["signature"] = ufunc.types[0]
+        return ufunc(*args, **kwargs)
+
+    return run
 
 
 def narrowed(call: Call, ufunc: np.ufunc) -> Call:

@@ -8,7 +8,7 @@ objects in a way that is not known here, every call takes the closer look of `Cl
 import ctypes
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
@@ -37,14 +37,18 @@ _CASTS: Final = ("dtype", "signature", "casting")
 _FEW: Final = 16
 
 
-def guarded(call: Callable[..., Any], program: Program, *, narrow: bool) -> Callable[..., Any]:
+def guarded(
+    call: Callable[..., Any], program: Program, *, narrow: bool,
+    quick: Callable[..., Any] | None = None,
+) -> Callable[..., Any]:  # fmt: skip
     """Return the callable behind a look at its arguments.
 
-    What is called `narrow` rounds to float32 whatever it is given, as its caller has asked for.
+    What is called `narrow` rounds to float32 whatever it is given, as its caller has asked for;
+    `quick` is called instead where nothing has to be rounded.
     """
     closer = Closer(call, program.name, program.arguments, narrow)
-    made = _function()
-    return closer if made is None else made(call, closer)
+    made = _function(narrow=quick is not None)
+    return closer if made is None else made(quick or call, closer)
 
 
 @dataclass(frozen=True)
@@ -187,11 +191,19 @@ class _Function:
 
 
 @cache
-def _function() -> _Function | None:
-    """Compile the guard, once per process, or find that it cannot be."""
+def _function(*, narrow: bool = False) -> _Function | None:
+    """Compile the guard, once per process, or find that it cannot be.
+
+    A `narrow` one lets through what is cast to float32 safely.
+    """
     known = _layout()
     if known is None:
         return None
+    if narrow:
+        known = replace(
+            known, numbers=_bits("biu", 1, 2) | _bits("f", 2, 4), signed=0, unsigned=0,
+            int64_type=0, quick_types=tuple(map(id, (float, bool, np.float32))),
+        )  # fmt: skip
     return _Function(load(object_code(emit_guard(host(), known), host()), GUARD, host()))
 
 
@@ -211,10 +223,6 @@ def _layout() -> CPython | None:
     if not pairs_known or integer != number or not all(map(_is_known, arrays)):
         return None
 
-    def bits(kinds: str, *sizes: int) -> int:
-        found = {a.dtype.num for a in arrays if a.dtype.kind in kinds and a.dtype.itemsize in sizes}
-        return sum(1 << number for number in found)
-
     return CPython(
         vectorcall=_address("PyObject_Vectorcall"),
         long_as_long=_address("PyLong_AsLongLongAndOverflow"),
@@ -226,10 +234,16 @@ def _layout() -> CPython | None:
         int64_type=id(np.int64),
         array_type=id(np.ndarray),
         items_at=items_at,
-        numbers=bits("biuf", 1, 2, 4) | bits("f", 8),
-        signed=bits("i", 8),
-        unsigned=bits("u", 8),
+        numbers=_bits("biuf", 1, 2, 4) | _bits("f", 8),
+        signed=_bits("i", 8),
+        unsigned=_bits("u", 8),
     )
+
+
+def _bits(kinds: str, *sizes: int) -> int:
+    """Return the set of NumPy's type numbers of some kinds and sizes, as bits."""
+    dtypes = [np.dtype(letter) for letter in "?bBhHiIlLqQefd"]
+    return sum({1 << d.num for d in dtypes if d.kind in kinds and d.itemsize in sizes})
 
 
 def _is_known(array: "NDArray[Any]") -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
-from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments, narrowed
+from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments, by_name, narrowed
 from codegen.engine import assembly
 from codegen.filled import Filled
 from codegen.guarded import guarded
@@ -270,8 +270,12 @@ class Kernel(partial[Any]):
             call = Sliced(self.ufunc, program, self.parallel)
         if self.batch_axis == -1 and not program.is_elementwise and program.arguments:
             call = BatchLast(call, self.ufunc, program)
-        if self.dtype == "f32" and program.arguments:
-            call = narrowed(call, self.ufunc)
+        narrow = self.dtype == "f32"
+        quick = self.ufunc if narrow and call is self.ufunc else None
+        if any(self.patterns) or self.results == "dict" or self.results == "tuple":
+            quick = None
+        if narrow and program.arguments:
+            call = by_name(self.ufunc) if quick else narrowed(call, self.ufunc)
         if not program.arguments:
             call = WithoutArguments(call)
         if any(self.patterns):
@@ -281,7 +285,7 @@ class Kernel(partial[Any]):
         elif self.results == "tuple" and len(program.outputs) == 1:
             call = Single(call)
         if program.arguments:
-            call = guarded(call, program, narrow=self.dtype == "f32")
+            call = guarded(call, program, narrow=narrow, quick=quick)
         return call
 
 

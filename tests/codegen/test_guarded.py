@@ -39,7 +39,7 @@ def shifted(**options: Any) -> Kernel:
 def by_python(**options: Any) -> Kernel:
     """Make a kernel as on a CPython that is laid out in another way."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guarded, "_function", lambda: None)
+        patch.setattr(guarded, "_function", lambda *, narrow: None)
         made = shifted(**options)
     assert isinstance(made.func, guarded.Closer)
     return made
