@@ -24,10 +24,11 @@ from typing import Any, Final
 
 from rewrite import ops
 from rewrite.array import TermArray, elementwise
+from rewrite.dag import Dag
 from rewrite.errors import UnsupportedOp
 from rewrite.functions import FUNCTIONS
 from rewrite.overloads import define
-from rewrite.sorts import REAL
+from rewrite.sorts import BOOL, REAL
 from rewrite.term import RULES, Term, apply, lift, pattern_vars, pi
 
 __all__ = ["ARGUMENTS", "FLAT", "PARTIALS", "VALUE", "register", "register_partials"]
@@ -101,7 +102,7 @@ def register_partials(op: ops.Op, derivative: Callable[..., Any]) -> None:
     """Enter the derivative of a user's op: a function of its arguments, one result for each.
 
     The function is called once, on pattern variables. Raise `UnsupportedOp` where it does not
-    return as many terms as the op has arguments.
+    return as many numbers as the op has arguments, made of these alone.
     """
     if op.arity < 1 or op.arity > len(ARGUMENTS):
         raise UnsupportedOp(f"{op.name}: only ops of 1 to {len(ARGUMENTS)} arguments have one")
@@ -114,7 +115,25 @@ def register_partials(op: ops.Op, derivative: Callable[..., Any]) -> None:
             "arguments: return one partial derivative for each"
         )
     own = apply(op, *args)
-    PARTIALS[op.code] = tuple(lift(part, RULES).substitute({own: VALUE}) for part in parts)
+    lifted = [lift(part, RULES).substitute({own: VALUE}) for part in parts]
+    for part in lifted:
+        _require_partial(op, part, {*args, VALUE})
+    PARTIALS[op.code] = tuple(lifted)
+
+
+def _require_partial(op: ops.Op, part: Term, known: set[Term]) -> None:
+    """Refuse what is no number, and what depends on more than the arguments."""
+    if part.sort == BOOL:
+        raise UnsupportedOp(
+            f"the derivative of {op.name} is a truth value, {part!r}; use rw.where(condition, 1, 0)"
+        )
+    dag = Dag.of(part.store, [part.id])
+    leaves = [Term(part.store, int(node)) for node in dag.ids[dag.start[1:] == dag.start[:-1]]]
+    for leaf in leaves:
+        if leaf.value is None and leaf not in known:
+            raise UnsupportedOp(
+                f"the derivative of {op.name} has {leaf!r}, which is none of its arguments"
+            )
 
 
 def register(

@@ -10,7 +10,7 @@ from rewrite.store import Ints, Store
 from strategies.calculus.activity import TOO_MANY, supports
 from strategies.calculus.machine import forward as up
 from strategies.calculus.machine import reverse as down
-from strategies.calculus.machine.writing import USED
+from strategies.calculus.machine.writing import EACH, USED
 from strategies.calculus.program import Program
 from strategies.calculus.templates import templates
 
@@ -65,11 +65,18 @@ def _scratch(program: Program) -> tuple[Any, ...]:
     """Return the tables of derivatives and the scratch memory that goes with them."""
     table = templates()
     widest = int(np.diff(program.dag.start).max(initial=1))
-    scratch = np.empty((2, widest), np.int32), np.empty(64, np.int32)
+    scratch = np.empty((2, widest), np.int32), np.empty(max(table.longest, 1), np.int32)
     return (
         table.heads, table.steps, table.nodes(program.store), *scratch,
         np.empty(max(widest, 64), np.int32),
     )  # fmt: skip
+
+
+def _state() -> npt.NDArray[np.int64]:
+    """Return the cells of the state at the begin of a pass."""
+    st = np.zeros(8, np.int64)
+    st[EACH] = max(24, templates().longest + 16)  # 24 hold those of the sums, products, powers
+    return st
 
 
 def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
@@ -84,7 +91,7 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
         )  # fmt: skip
         roots = np.stack([program.roots, groups], axis=1).astype(np.int32)
         found = np.empty((max(4 * len(roots), 64), 3), np.int32)
-        room, st = _Room(store, 8 * len(dag)), np.zeros(8, np.int64)
+        room, st = _Room(store, 8 * len(dag)), _state()
         while True:
             before = st[USED] = len(store)
             outcome = down.reverse(
@@ -96,7 +103,7 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
             if st[down.FOUND] == len(found):
                 found = np.concatenate([found, np.empty_like(found)])
             else:
-                room.more(program.width(int(work[0][0])))
+                room.more(program.width(int(work[0][0]), int(st[EACH])))
         found = found[: int(st[down.FOUND])]
     return Entries(found[:, 0], found[:, 1], found[:, 2])
 
@@ -113,7 +120,7 @@ def forward(program: Program, seeds: Ints) -> Entries:
         tangents = np.empty((max(2 * len(dag), 64), 2), np.int32)
         slots, touched = np.full(program.count, -1, np.int32), np.empty(program.count, np.int32)
         most = 256
-        room, st = _Room(store, 8 * len(dag)), np.zeros(8, np.int64)
+        room, st = _Room(store, 8 * len(dag)), _state()
         while True:
             work = slots, touched, np.empty((most, 3), np.int32), np.empty(most, np.int32)
             before = st[USED] = len(store)
@@ -128,7 +135,7 @@ def forward(program: Program, seeds: Ints) -> Entries:
             if st[up.POOL] + need >= len(tangents):
                 more = np.empty((len(tangents) + need, 2), np.int32)
                 tangents = np.concatenate([tangents, more])
-            room.more(8 * need + program.width(int(st[up.AT])))
+            room.more(8 * need + program.width(int(st[up.AT]), int(st[EACH])))
     return _at_roots(program, spans, tangents)
 
 

@@ -120,9 +120,9 @@ class Program:
             less = int(less)
         return n, store.constant(less), int(value) if value in (1, 2) else 0
 
-    def width(self, at: int) -> int:
+    def width(self, at: int, each: int) -> int:
         """Return more nodes than what the derivatives of a position in its arguments need."""
-        return 32 * int(self.dag.start[at + 1] - self.dag.start[at] + 2)
+        return (each + 8) * int(self.dag.start[at + 1] - self.dag.start[at] + 2)
 
     def columns(self) -> tuple[Any, ...]:
         """Return what the compiled passes read."""

@@ -20,6 +20,9 @@ from strategies.calculus.machine.writing import VALUE as WHOLE
 
 __all__ = ["Templates", "templates"]
 
+WIDEST: Final = 3
+"""Arguments of a step."""
+
 _PLACES: Final = {argument: place for place, argument in enumerate(ARGUMENTS)}
 
 
@@ -30,6 +33,11 @@ class Templates:
     heads: npt.NDArray[np.int32]
     steps: npt.NDArray[np.int32]
     constants: tuple[Constant, ...]
+
+    @property
+    def longest(self) -> int:
+        """How many steps a partial derivative has at most."""
+        return int((self.heads[:, 1] - self.heads[:, 0]).max(initial=0))
 
     def nodes(self, store: Store) -> npt.NDArray[np.int32]:
         """Return the nodes of the constants in a store."""
@@ -59,7 +67,7 @@ class _Writer:
         for code, parts in PARTIALS.items():
             for k, part in enumerate(parts):
                 heads[8 * code + k] = self.head(part)
-        steps = np.array(self.steps, np.int32).reshape(-1, 5)
+        steps = np.array(self.steps, np.int32).reshape(-1, 2 + WIDEST)
         return Templates(heads, steps, tuple(self.constants))
 
     def head(self, part: Term) -> tuple[int, int, int, int, int]:
@@ -86,6 +94,12 @@ class _Writer:
             return CONST + place
         if term not in known:
             args = [self.reference(arg, known, first) for arg in term.args]
-            known[term] = TEMP + len(self.steps) - first
-            self.steps.append([term.op.code, len(args), *args, *[0] * (3 - len(args))])
+            while len(args) > WIDEST:  # of sums and products; they are evaluated from the left
+                args = [self.step(term.op.code, args[:2], first), *args[2:]]
+            known[term] = self.step(term.op.code, args, first)
         return known[term]
+
+    def step(self, code: int, args: list[int], first: int) -> int:
+        """Write a step; return how others call it."""
+        self.steps.append([code, len(args), *args, *[0] * (WIDEST - len(args))])
+        return TEMP + len(self.steps) - 1 - first

@@ -357,3 +357,28 @@ def test_matrices_are_refused() -> None:
     m = rw.symbol("m", sort=rw.MATRIX)
     with pytest.raises(UnsupportedOp, match="only terms of real numbers"):
         rw.jacobian([m * x], [x])
+
+
+def test_a_registered_derivative_may_be_long_and_wide() -> None:
+    def wide(u: Any) -> Any:
+        return apply(ops.ADD, *[rw.sin(k * u) for k in range(1, 41)])
+
+    def long(u: Any) -> Any:
+        value = u
+        for k in range(100):
+            value = rw.sin(value) + k
+        return value
+
+    for name, partial in (("wide", wide), ("long", long)):
+        made = rw.register(derivative=partial, name=f"{name}_test")(lambda u: u)
+        points = np.linspace(-1, 1, 5)
+        expected = 2 * points * evaluate(partial(x), {"x": points**2})
+        for slope in (rw.diff(made(x * x), x), rw.gradient(made(x * x), [x])[0]):
+            np.testing.assert_allclose(evaluate(slope, {"x": points}), expected, rtol=1e-12)
+
+
+def test_a_registered_derivative_is_a_number_made_of_the_arguments() -> None:
+    with pytest.raises(UnsupportedOp, match=r"has x, which is none of its arguments"):
+        rw.register(derivative=lambda u: u * x, name="leaky_test")(lambda u: u)
+    with pytest.raises(UnsupportedOp, match=r"is a truth value"):
+        rw.register(derivative=lambda u: u > 0, name="truth_test")(lambda u: u)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from rewrite import ops
 from rewrite.native import inlined, native
 from strategies.calculus.machine.writing import (
+    EACH,
     ONE,
     USED,
     ZERO,
@@ -28,8 +29,6 @@ AT: Final = 4
 """and positions that are done."""
 
 DONE, ROOM = 0, 1
-_EACH: Final = 24
-"""Nodes that a partial derivative may need."""
 _MORE: Final = 8
 """And those to multiply and sum it for one input."""
 
@@ -42,7 +41,7 @@ def _fits(at: int, D: Any, spans: Any, tangents: Any, cells: Any, st: Any, S: An
     for k in range(first[at], first[at + 1]):
         many += spans[args[k], 1] - spans[args[k], 0]
     st[NEED] = many
-    need = _MORE * many + (first[at + 1] - first[at] + 2) * _EACH
+    need = _MORE * many + (first[at + 1] - first[at] + 2) * st[EACH]
     return bool(
         st[POOL] + many < len(tangents)
         and many < len(cells)

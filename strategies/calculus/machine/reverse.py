@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rewrite import ops
 from rewrite.native import inlined, native
-from strategies.calculus.machine.writing import USED, ZERO, choice, ends, times, total
+from strategies.calculus.machine.writing import EACH, USED, ZERO, choice, ends, times, total
 
 __all__ = ["AT", "DONE", "FOUND", "ROOM", "reverse"]
 
@@ -25,8 +25,6 @@ AT: Final = 4
 """and roots that were begun."""
 
 DONE, ROOM = 0, 1
-_EACH: Final = 24
-"""Nodes that the derivative in one argument may need."""
 
 
 @native
@@ -94,7 +92,7 @@ def _fits(at: int, D: Any, work: Any, found: Any, st: Any, S: Any) -> bool:
     """Tell whether there is room for what one position may need."""
     first, used = D[1], st[USED]
     wide = first[at + 1] - first[at]
-    need = (wide + 2) * _EACH
+    need = (wide + 2) * st[EACH]
     return bool(
         st[FOUND] < len(found)
         and st[CELL] + wide < len(work[2])

@@ -15,7 +15,7 @@ from rewrite.bulk import find_or_make
 from rewrite.native import inlined, native
 
 __all__ = [
-    "CONST", "CONSTANTS", "DIRECT", "MINUS", "ONE", "TEMP", "USED", "VALUE", "ZERO", "choice",
+    "CONST", "CONSTANTS", "DIRECT", "EACH", "MINUS", "ONE", "TEMP", "USED", "VALUE", "ZERO", "choice",
     "ends", "negated", "product", "selected", "times", "total",
 ]  # fmt: skip
 
@@ -30,6 +30,9 @@ _CONST: Final = ops.CONST.code
 
 USED: Final = 0
 """The cell of the state that counts the store's nodes."""
+
+EACH: Final = 7
+"""The cell with the number of nodes that the derivative in one argument may need."""
 
 _ALIKE: Final = 16
 """Up to so many summands are compared with each other."""
