@@ -309,17 +309,18 @@ class _Loop:
         builder.position_at_end(inside)
         outside, around = dict(self.pairs), emitter.live
         emitter.live = mask if around is None else builder.and_(mask, around)
+        own = dict(values)
         for item in branch.items:
-            self.item(item, values)
-        # what was computed in here may not be used after it
+            self.item(item, own)
+        # what was computed or read in here may not be used after it
         self.pairs, emitter.live = outside, around
         last = builder.block
         builder.branch(after)
         builder.position_at_end(after)
         for index in branch.results:
-            merged = builder.phi(values[index].type)
-            merged.add_incoming(values[index], last)
-            merged.add_incoming(Text(values[index].type, "zeroinitializer"), head)
+            merged = builder.phi(own[index].type)
+            merged.add_incoming(own[index], last)
+            merged.add_incoming(Text(own[index].type, "zeroinitializer"), head)
             values[index] = merged
 
     def value(self, instruction: Instruction, values: dict[int, Value]) -> Value:

@@ -114,3 +114,15 @@ def test_a_program_of_many_operations_compiles_in_linear_time() -> None:
         names = dict(zip("abcd", point.tolist(), strict=True))
         assert len(kernel.program.instructions) > 20_000
         assert kernel(point) == pytest.approx(float(rw.evaluate(values[-1], names)), rel=1e-12)
+
+
+def test_an_argument_may_be_read_first_behind_a_branch() -> None:
+    x, y, z = rw.symbols("x y z")
+    value = x
+    for _ in range(2000):
+        value = value * 0.5 + x
+    side = rw.where(value > z, rw.exp(rw.log(rw.exp(rw.cos(y * value)))), value)
+    kernel = rw.compile([x, y, z], side * y, optimize_terms=False)
+    given = np.random.default_rng(1).normal(size=(3, 37))
+    expected = rw.evaluate(side * y, dict(zip("xyz", given, strict=True)))
+    np.testing.assert_allclose(kernel(*given), expected, rtol=1e-12)
