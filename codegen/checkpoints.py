@@ -98,20 +98,25 @@ def _segments(n: int, size: int) -> Iterator[Action]:
 def _binomial(begin: int, end: int, spare: int) -> Iterator[Action]:
     """Keep state `begin`, the running one, and at most so many more."""
     yield "store", begin
-    while end - begin > 1 and spare:
-        middle = begin + _advance(end - begin, spare)
-        for k in range(begin, middle):
-            yield "forward", k
-        yield from _binomial(middle, end, spare - 1)
-        yield "load", begin
-        end = middle
-    for k in range(end - 1, begin - 1, -1):
-        for j in range(begin, k):
-            yield "forward", j
-        yield "reverse", k
-        if k > begin:
-            yield "load", begin
-    yield "drop", begin
+    open_ = [(begin, end, spare)]  # as deep as states are kept, so no recursion
+    while open_:
+        begin, end, spare = open_.pop()
+        if end - begin > 1 and spare:
+            middle = begin + _advance(end - begin, spare)
+            for k in range(begin, middle):
+                yield "forward", k
+            yield "store", middle
+            open_ += [(begin, middle, spare), (middle, end, spare - 1)]
+            continue
+        for k in range(end - 1, begin - 1, -1):
+            for j in range(begin, k):
+                yield "forward", j
+            yield "reverse", k
+            if k > begin:
+                yield "load", begin
+        yield "drop", begin
+        if open_:
+            yield "load", open_[-1][0]
 
 
 def _advance(length: int, spare: int) -> int:

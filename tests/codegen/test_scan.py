@@ -176,3 +176,13 @@ def test_mistakes_are_named(options: dict[str, Any], call: Any, message: str) ->
 def test_a_step_must_return_a_state_as_it_takes_one() -> None:
     with pytest.raises(ArgumentError, match="it must return a state as it takes one"):
         rw.scan(lambda u: (u, u), 2)(1.0)
+
+
+def test_states_may_be_kept_by_the_thousand() -> None:
+    made = plan(5000, 5000)
+    assert carried_out(made, 5000) == made.kept
+    assert plan(20_000, 3000).kept <= 3000
+    value, (slope,) = rw.scan(lambda u: u + 1, 1500, memory_budget=10**6).value_and_grad(
+        lambda u: u * u, 1.0
+    )
+    assert (value, slope) == (1501.0**2, 3002.0)
