@@ -158,6 +158,8 @@ class ElementKernel:
         if self.order:
             if getattr(out.gradient, "shape", None) != x.shape or out.gradient.dtype != np.float64:
                 raise ArgumentError(f"out= has no float64 gradient of shape {x.shape}")
+            if not out.gradient.flags.c_contiguous:
+                raise ArgumentError("the gradient of out= is not C-contiguous; give an earlier one")
             out.gradient[...] = 0
         if self.order == 2:
             self._table(x).pattern.values_of(out.hessian, "hessian")[...] = 0

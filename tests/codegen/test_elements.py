@@ -144,3 +144,11 @@ def test_a_constant_energy_has_no_slope() -> None:
 def test_mistakes_are_named(call: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+def test_a_gradient_that_cannot_be_filled_in_place_is_refused() -> None:
+    springs = rw.element_kernel(lambda x: ((x[1] - x[0]) ** 2).sum(), over=[[0, 1], [1, 2]])
+    points = np.arange(6.0).reshape(3, 2)
+    made = springs(points)._replace(gradient=np.zeros((2, 3)).T)
+    with pytest.raises(ArgumentError, match="not C-contiguous"):
+        springs(points, out=made)
