@@ -19,7 +19,8 @@ FORMATS: Final = ("csr", "csc")
 class Pattern:
     """`indices[indptr[k]:indptr[k + 1]]` are the columns of row k (of "csc": rows of column k).
 
-    They are sorted, and shared by all matrices that are made of the pattern.
+    They are sorted, and shared by all matrices that are made of the pattern; so that none of these
+    changes the others, they are read-only: SciPy's `eliminate_zeros` needs a copy of the matrix.
     """
 
     indices: Ints
@@ -54,6 +55,8 @@ class Pattern:
         """Return SciPy's sparse array of these values, without copying them."""
         if values.shape != (self.nnz,):
             raise ArgumentError(f"the pattern has {self.nnz} entries, not {values.shape}")
+        self.indices.setflags(write=False)  # here, as copies and pickles are not
+        self.indptr.setflags(write=False)
         kind = getattr(scipy_sparse(), f"{self.format}_array")
         return kind((values, self.indices, self.indptr), shape=self.shape)
 

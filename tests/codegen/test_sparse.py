@@ -117,3 +117,17 @@ def test_a_reaction_network_agrees_with_differences() -> None:
             step = h * np.eye(n)[k]
             slope = (kernel(state + step)["f"] - kernel(state - step)["f"]) / (2 * h)
             np.testing.assert_allclose(jac[:, k], slope, atol=1e-8)
+
+
+@pytest.mark.parametrize("format_", ["csr", "csc"])
+def test_a_result_cannot_change_the_pattern_of_others(format_: Any) -> None:
+    xs = rw.asarray(rw.symbols("a b c"))
+    made = rw.sparse_jacobian([xs[0] * xs[1], xs[2] ** 2], xs, format=format_)
+    kernel = rw.compile([xs], made)
+    zeros = kernel([0.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="read-only"):
+        zeros.eliminate_zeros()
+    with pytest.raises(ValueError, match="read-only"):
+        zeros.indices[0] = 2
+    zeros.copy().eliminate_zeros()
+    assert kernel([1.0, 2.0, 3.0]).toarray().tolist() == [[2, 1, 0], [0, 0, 6]]
