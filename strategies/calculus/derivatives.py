@@ -12,6 +12,7 @@ import numpy as np
 
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
+from rewrite.sorts import REAL
 from rewrite.store import Ints, Store
 from rewrite.term import Term
 from strategies.calculus.passes import Entries, forward, reverse, support_lists
@@ -54,6 +55,8 @@ def diff(t: Any, x: Term, n: int = 1) -> Any:
     ids = np.ascontiguousarray(array.ids.ravel())
     for _ in range(int(n)):
         program = Program.of(TermArray(array.store, ids), asarray([x], array.store))
+        if program.count != 1:
+            raise ArgumentError(f"{x!r} is not one symbol; use rw.gradient or rw.jacobian")
         found = forward(program, program.ones())
         ids = np.full(len(ids), array.store.constant(0), np.int32)
         ids[found.rows] = found.nodes
@@ -232,6 +235,8 @@ def _paired(
             f"{other_name} has the shape {second.shape}, {name} has {first.shape}: give one value "
             "for each"
         )
+    if not all(term.sort.fits(REAL) for term in second.terms()):
+        raise ArgumentError(f"{other_name} has a term that is no number; give real numbers")
     return first, second
 
 

@@ -112,7 +112,7 @@ class Program:
 
     def _exponent(self, value: Constant) -> tuple[int, int, int]:
         store = self.store
-        n = store.constant(value)
+        n = store.constant(0 if value == 0 else value)  # 0.0 * x**-1.0 is no number at 0
         if isinstance(value, Named):
             return n, store.make((ops.SUB.code, n, store.constant(1))), 0
         less: Any = value - 1

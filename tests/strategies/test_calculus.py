@@ -382,3 +382,17 @@ def test_a_registered_derivative_is_a_number_made_of_the_arguments() -> None:
         rw.register(derivative=lambda u: u * x, name="leaky_test")(lambda u: u)
     with pytest.raises(UnsupportedOp, match=r"is a truth value"):
         rw.register(derivative=lambda u: u > 0, name="truth_test")(lambda u: u)
+
+
+def test_one_symbol_and_numbers_are_what_is_taken() -> None:
+    with pytest.raises(ArgumentError, match="is not one symbol; use rw.gradient"):
+        rw.diff(x * y, [x, y])  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="v has a term that is no number"):
+        rw.jvp([x * y], [x, y], [x < y, 2])
+    with pytest.raises(ArgumentError, match="w has a term that is no number"):
+        rw.vjp([x * y], [x, y], [x < y])
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, -0.0])
+def test_a_power_of_zero_has_no_slope(zero: float) -> None:
+    assert rw.diff(x**zero, x) == rw.const(0)
