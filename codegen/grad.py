@@ -39,7 +39,7 @@ def grad(
     """
     if fn is None:
         return functools.partial(grad, argnums=argnums, **options)
-    return jit(**options)(_Derivative(fn, argnums, with_value=False).traced())
+    return jit(**_options(fn, options))(_Derivative(fn, argnums, with_value=False).traced())
 
 
 def value_and_grad(
@@ -53,7 +53,14 @@ def value_and_grad(
     """
     if fn is None:
         return functools.partial(value_and_grad, argnums=argnums, **options)
-    return jit(**options)(_Derivative(fn, argnums, with_value=True).traced())
+    return jit(**_options(fn, options))(_Derivative(fn, argnums, with_value=True).traced())
+
+
+def _options(fn: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a derivative; those of a jitted function go on to it."""
+    if not isinstance(fn, Jitted):
+        return given
+    return {**fn.options, "arrays": fn.arrays, "static": fn.static, **given}
 
 
 class _Derivative:

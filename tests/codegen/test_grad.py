@@ -80,3 +80,13 @@ def test_mistakes_are_named() -> None:
         rw.grad(lambda p: p * 2, arrays=["p"])(np.ones(3))
     with pytest.raises(ArgumentError, match=r"argnums=2: .* was called with 1 positional"):
         rw.grad(lambda x: x, argnums=2)(1.0)
+
+
+def test_the_options_of_a_jitted_function_go_on_to_its_derivative() -> None:
+    squares = rw.jit(arrays=["x"], dtype=np.float64)(lambda x: np.sum(x * x))
+    slope = rw.grad(squares)
+    np.testing.assert_array_equal(slope(np.arange(3.0)), [0, 2, 4])
+    np.testing.assert_array_equal(rw.value_and_grad(squares)(np.arange(3.0))[1], [0, 2, 4])
+    assert slope.kernels[0].dtype == "f64"
+    # a derivative is one too
+    np.testing.assert_array_equal(rw.grad(lambda x: slope(x)[1], arrays=["x"])(np.ones(2)), [0, 2])
