@@ -104,9 +104,11 @@ class _Arranged:
 
     def __init__(self, program: Program, chains: list[tuple[Literal, ...]]) -> None:
         self.program, self.chains = program, chains
+        self.done: set[int] = set()
         self.users: list[list[int]] = [[] for _ in program.instructions]
         for at, this in enumerate(program.instructions):
-            for arg in this.args:
+            # a branch uses its condition too, wherever the choice that made it one is
+            for arg in (*this.args, *(condition for condition, _ in chains[at])):
                 self.users[arg].append(at)
 
     def branch(self, literal: Literal, group: list[int], depth: int) -> tuple[Item, ...]:
@@ -139,6 +141,7 @@ class _Level:
             for arg in self.whole.program.instructions[at].args:
                 self.need(arg)
             self.found.append(at)
+            self.whole.done.add(at)
         while self.waiting:
             self.flush(next(iter(self.waiting)))
         return tuple(self.found)
@@ -165,6 +168,8 @@ class _Level:
                 if self.literal(arg) != literal:
                     self.need(arg)
         self.need(literal[0])
+        if literal[0] not in self.whole.done:  # it needs other values of the group around this one
+            raise _Tangled
         del self.waiting[literal]
         self.active.remove(literal)
         self.found.extend(self.whole.branch(literal, group, self.depth + 1))

@@ -1,5 +1,6 @@
 """Branches around what no lane of a vector needs: the same bits, in any order of conditions."""
 
+import random
 from typing import Any
 
 import numpy as np
@@ -184,3 +185,47 @@ def test_array_results_store_what_is_behind_branches() -> None:
     with np.errstate(invalid="ignore"):
         expected = np.where(data > 0, np.log(data), np.exp(data))
     np.testing.assert_allclose(kernel(data), expected, rtol=1e-15)
+
+
+def random_program(seed: int) -> Program:
+    """Write a long program with few argument reads and many choices inside others."""
+    rng = random.Random(seed)
+    build = ProgramBuilder()
+    numbers = [*(build.load(build.argument(name)) for name in "xy"), build.const(0.25)]
+    truths = [build.emit("lt", *numbers[:2])]
+    for _ in range(rng.choice((30, 100, 200))):
+        a, b = rng.choice(numbers[-6:]), rng.choice((*numbers[:3], *numbers[-6:]))
+        kind = rng.randrange(8)
+        if kind < 3:
+            numbers.append(build.emit(rng.choice(UNARY), a))
+        elif kind < 5:
+            numbers.append(build.emit(rng.choice(BINARY), a, b))
+        elif kind < 7:
+            numbers.append(build.emit("where", rng.choice(truths[-4:]), a, b))
+        else:
+            truths.append(build.emit(rng.choice(("lt", "eq")), a, b))
+    build.output("out", numbers[-1])
+    build.output("more", numbers[len(numbers) // 2])
+    return build.finish()
+
+
+def test_conditions_are_there_before_the_branches_on_them() -> None:
+    def check(items: tuple[Item, ...], known: set[int]) -> set[int]:
+        for item in items:
+            if isinstance(item, Branch):
+                assert item.condition in known
+                inside = check(item.items, set(known))
+                assert inside.issuperset(item.results)
+                known |= set(item.results)
+            else:
+                assert known.issuperset(program.instructions[item].args)
+                known.add(item)
+        return known
+
+    branched = 0
+    for seed in range(400):
+        program = random_program(seed)
+        items = branches(program)
+        check(items, set())
+        branched += any(isinstance(item, Branch) for item in items)
+    assert branched > 200
