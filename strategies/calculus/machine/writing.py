@@ -15,8 +15,8 @@ from rewrite.bulk import find_or_make
 from rewrite.native import inlined, native
 
 __all__ = [
-    "CONST", "CONSTANTS", "DIRECT", "EACH", "MINUS", "ONE", "TEMP", "USED", "VALUE", "ZERO", "choice",
-    "ends", "negated", "product", "selected", "times", "total",
+    "CONST", "CONSTANTS", "DIRECT", "EACH", "MINUS", "ONE", "TEMP", "USED", "VALUE", "ZERO",
+    "choice", "ends", "negated", "product", "selected", "times", "total",
 ]  # fmt: skip
 
 _ADD: Final = ops.ADD.code
