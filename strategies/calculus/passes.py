@@ -10,7 +10,7 @@ from rewrite.store import Ints, Store
 from strategies.calculus.activity import TOO_MANY, supports
 from strategies.calculus.machine import forward as up
 from strategies.calculus.machine import reverse as down
-from strategies.calculus.machine.writing import EACH, USED
+from strategies.calculus.machine.writing import EACH, MASKS, USED
 from strategies.calculus.program import Program
 from strategies.calculus.templates import templates
 
@@ -68,14 +68,16 @@ def _scratch(program: Program) -> tuple[Any, ...]:
     scratch = np.empty((2, widest), np.int32), np.empty(max(table.longest, 1), np.int32)
     return (
         table.heads, table.steps, table.nodes(program.store), *scratch,
-        np.empty(max(widest, 64), np.int32),
+        np.empty(max(widest, 64), np.int32), np.empty((MASKS, 2), np.int32),
     )  # fmt: skip
 
 
 def _state() -> npt.NDArray[np.int64]:
     """Return the cells of the state at the begin of a pass."""
     st = np.zeros(8, np.int64)
-    st[EACH] = max(24, templates().longest + 16)  # 24 hold those of the sums, products, powers
+    st[EACH] = (
+        max(24, templates().longest + 16) + 2 * MASKS
+    )  # 24 hold those of the sums, products, powers
     return st
 
 

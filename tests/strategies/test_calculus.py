@@ -120,6 +120,29 @@ def test_at_corners_the_convention_is_between_the_slopes(
         assert least <= found <= most
 
 
+# terms of which a side that is not taken has no finite derivative: (term, x, slope)
+SIDES = [
+    (rw.where(x > 0, rw.log(x), 0), 0.0, 0.0),
+    (rw.where(x > 0, rw.sqrt(x), x * x), -1.0, -2.0),
+    (rw.where(x > 0, rw.where(x > 1, rw.log(x - 1), rw.sqrt(x)), -x), -0.5, -1.0),
+    (rw.where(x > 0, -(rw.sqrt(x) * 3), x), -1.0, 1.0),
+    (rw.where(x > 0, rw.sqrt(x), 0) + rw.where(x > 2, rw.sqrt(x) * x, 1) + x, -1.0, 1.0),
+    (rw.sin(rw.where(x > 0, 1 / x, 0)) + rw.where(x > 0, 1 / x, 2 * x), 0.0, 2.0),
+]
+
+
+@pytest.mark.parametrize(("term", "at", "expected"), SIDES)
+def test_a_side_that_is_not_taken_has_no_say(term: Term, at: float, expected: float) -> None:
+    down: Any = rw.jacobian([term], [x], mode="reverse")
+    ways = [rw.diff(term, x), rw.gradient(term, [x])[0], down[0, 0], rw.vjp([term], [x], [1])[0],
+            rw.jvp(term, [x], [1])]  # fmt: skip
+    for made in ways:
+        with np.errstate(all="ignore"):
+            assert float(evaluate(made, {"x": at})) == expected
+    kernel = rw.compile([x], ways[1], dtype=np.float64)
+    assert kernel(at) == expected
+
+
 # -- the passes ------------------------------------------------------------------------------
 
 

@@ -5,7 +5,10 @@ So equal derivatives are one node wherever they arise. Three tuples are handed a
 * `S`, a store: its columns, its table, the types; `st[USED]` counts its nodes;
 * `D`, a program: code, first, args, ids of its positions, what is active, constant exponents;
 * `T`, tables and scratch: heads and steps of partial derivatives, the nodes `K` of constants, the
-  products of a long product's ends, results of steps, children of the node that is made.
+  products of a long product's ends, results of steps, children of the node that is made, masks.
+
+A *mask* is a choice of which one side is 0: adjoints of the branches of a `where` have them. What
+an adjoint is multiplied by goes inside, and may be infinite or undefined where the mask is 0.
 """
 
 from typing import Any, Final
@@ -15,8 +18,8 @@ from rewrite.bulk import find_or_make
 from rewrite.native import inlined, native
 
 __all__ = [
-    "CONST", "CONSTANTS", "DIRECT", "EACH", "MINUS", "ONE", "TEMP", "USED", "VALUE", "ZERO",
-    "choice", "ends", "negated", "product", "selected", "times", "total",
+    "CONST", "CONSTANTS", "DIRECT", "EACH", "MASKS", "MINUS", "ONE", "TEMP", "USED", "VALUE",
+    "ZERO", "choice", "ends", "negated", "product", "selected", "times", "total",
 ]  # fmt: skip
 
 _ADD: Final = ops.ADD.code
@@ -27,6 +30,7 @@ _NEG: Final = ops.NEG.code
 _POW: Final = ops.POW.code
 _WHERE: Final = ops.WHERE.code
 _CONST: Final = ops.CONST.code
+_EQ: Final = ops.EQ.code
 
 USED: Final = 0
 """The cell of the state that counts the store's nodes."""
@@ -46,6 +50,8 @@ VALUE: Final = 16
 CONST: Final = 32
 TEMP: Final = 4096
 
+MASKS: Final = 8
+"""So many masks around each other are taken off."""
 DIRECT: Final = 6
 """Up to so many factors, the product of the others is written out for each."""
 
@@ -95,6 +101,28 @@ def negated(a: int, T: Any, st: Any, S: Any) -> int:
     return int(make(_NEG, buf, 0, 1, st, S))
 
 
+@inlined
+def _masked(a: int, T: Any, S: Any) -> int:
+    """Return 1 or 2 for a choice whose other side is 0, by the side that is not; else 0."""
+    if S[0][a] != _WHERE:
+        return 0
+    base, zero = S[1][a], T[2][ZERO]
+    if S[2][base + 2] == zero:
+        return 1
+    return 2 if S[2][base + 1] == zero else 0
+
+
+@native
+def _remasked(made: int, count: int, T: Any, st: Any, S: Any) -> int:
+    """Put masks that were taken off around a number again, the last one first."""
+    masks, zero = T[6], T[2][ZERO]
+    for n in range(count - 1, -1, -1):
+        left = made if masks[n, 1] == 1 else zero
+        right = zero if masks[n, 1] == 1 else made
+        made = choice(masks[n, 0], left, right, T, st, S)
+    return made
+
+
 @native
 def product(a: int, b: int, T: Any, st: Any, S: Any) -> int:
     """Return a * b, with signs in front and divisors behind."""
@@ -117,7 +145,11 @@ def product(a: int, b: int, T: Any, st: Any, S: Any) -> int:
             a, b, code = b, pool[start[a] + 1], _DIV
         elif op[b] == _CONST:
             a, b = b, a
-        made = _binary(code, a, b, T, st, S)
+        side = _masked(b, T, S) if code == _MUL else 0
+        condition = pool[start[b]] if side else 0
+        inner = _binary(code, a, pool[start[b] + side] if side else b, T, st, S)
+        left, right = (inner, K[ZERO]) if side == 1 else (K[ZERO], inner)
+        made = choice(condition, left, right, T, st, S) if side else inner
     return int(negated(made, T, st, S)) if negative else int(made)
 
 
@@ -162,29 +194,66 @@ def _counted(terms: Any, low: int, high: int, T: Any, st: Any, S: Any) -> int:
     return kept
 
 
+@inlined
+def _unmasked(terms: Any, low: int, end: int, T: Any, S: Any) -> int:
+    """Take masks off that all summands share; return how many."""
+    start, pool, masks = S[1], S[2], T[6]
+    count = 0
+    while end - low > 1 and count < MASKS:
+        side = _masked(terms[low], T, S)
+        condition = pool[start[terms[low]]] if side else -1
+        for k in range(low + 1, end):
+            if side == 0 or _masked(terms[k], T, S) != side or pool[start[terms[k]]] != condition:
+                side = 0
+        if side == 0:
+            break
+        for k in range(low, end):
+            terms[k] = pool[start[terms[k]] + side]
+        masks[count, 0], masks[count, 1] = condition, side
+        count += 1
+    return count
+
+
 @native
-def total(terms: Any, low: int, high: int, T: Any, st: Any, S: Any) -> int:
-    """Return the sum of `terms[low:high]`, which are overwritten."""
-    op, start, pool, zero = S[0], S[1], S[2], T[2][ZERO]
-    end = low
-    for k in range(low, high):
-        if terms[k] != zero:
-            terms[end] = terms[k]
-            end += 1
-    if 1 < end - low <= _ALIKE:
-        end = _counted(terms, low, end, T, st, S)
+def _added(terms: Any, low: int, end: int, T: Any, st: Any, S: Any) -> int:
+    """Return the sum of summands that differ."""
+    op, start, pool = S[0], S[1], S[2]
     if end == low:
-        return int(zero)
+        return int(T[2][ZERO])
     if end == low + 1:
         return int(terms[low])
     code = _ADD
     if end == low + 2:
+        one, other = terms[low], terms[low + 1]
+        sides = _masked(one, T, S), _masked(other, T, S)
+        both = sides[0] > 0 and sides[1] > 0 and sides[0] != sides[1]
+        if both and pool[start[one]] == pool[start[other]]:
+            left, right = (one, other) if sides[0] == 1 else (other, one)
+            condition = pool[start[one]]
+            left, right = pool[start[left] + 1], pool[start[right] + 2]
+            return int(choice(condition, left, right, T, st, S))
         if op[terms[low + 1]] == _NEG:
             terms[low + 1], code = pool[start[terms[low + 1]]], _SUB
         elif op[terms[low]] == _NEG:
             terms[low], terms[low + 1] = terms[low + 1], pool[start[terms[low]]]
             code = _SUB
     return int(make(code, terms, low, end, st, S))
+
+
+@native
+def total(terms: Any, low: int, high: int, T: Any, st: Any, S: Any) -> int:
+    """Return the sum of `terms[low:high]`, which are overwritten."""
+    zero, end = T[2][ZERO], low
+    for k in range(low, high):
+        if terms[k] != zero:
+            terms[end] = terms[k]
+            end += 1
+    if 1 < end - low <= _ALIKE:
+        end = _counted(terms, low, end, T, st, S)
+    count = _unmasked(terms, low, end, T, S)
+    if count and end - low <= _ALIKE:
+        end = _counted(terms, low, end, T, st, S)
+    return int(_remasked(_added(terms, low, end, T, st, S), count, T, st, S))
 
 
 @inlined
@@ -202,7 +271,7 @@ def _referred(ref: int, at: int, D: Any, T: Any) -> int:
 @native
 def _by_table(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
     """Return g times a partial derivative of the table."""
-    heads, steps, K, _, temps, buf = T
+    heads, steps, K, _, temps, buf, _ = T
     row = D[0][at] * 8 + k
     for step in range(heads[row, 0], heads[row, 1]):
         count = steps[step, 1]
@@ -257,8 +326,8 @@ def ends(at: int, D: Any, T: Any, st: Any, S: Any) -> None:
 
 
 @native
-def times(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
-    """Return g times the derivative of the node at a position in its argument k."""
+def _plain_times(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
+    """Return g times the derivative of a node in an argument, g without masks."""
     op, exponent = D[0][at], D[5]
     if op == _POW and k == 0 and exponent[at, 0] >= 0:
         inner = D[3][D[2][D[1][at]]]
@@ -272,3 +341,43 @@ def times(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
     else:
         return int(_by_table(g, at, k, D, T, st, S))
     return int(product(g, inner, T, st, S))
+
+
+@inlined
+def _may_vanish(g: int, T: Any, S: Any) -> bool:
+    """Tell whether a sum is of masked summands alone, so that it is 0 where no mask is open."""
+    op, start, pool = S[0], S[1], S[2]
+    if op[g] != _ADD and op[g] != _SUB:
+        return False
+    for k in range(start[g], start[g + 1]):
+        part = pool[k]
+        if op[part] == _NEG:
+            part = pool[start[part]]
+        if _masked(part, T, S) == 0:
+            return False
+    return True
+
+
+@native
+def times(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
+    """Return g times the derivative of the node at a position in its argument k.
+
+    Where g is 0 by a mask, so is the result, whatever the derivative is there.
+    """
+    op, start, pool, masks, zero = S[0], S[1], S[2], T[6], T[2][ZERO]
+    count, negative = 0, False
+    while count < MASKS:
+        side = _masked(g, T, S)
+        if side:
+            masks[count, 0], masks[count, 1] = pool[start[g]], side
+            g, count = pool[start[g] + side], count + 1
+        elif op[g] == _NEG:
+            g, negative = pool[start[g]], not negative
+        else:
+            break
+    made = _plain_times(g, at, k, D, T, st, S)
+    if made != zero and _may_vanish(g, T, S):
+        made = choice(_binary(_EQ, g, zero, T, st, S), zero, made, T, st, S)
+    if negative:
+        made = negated(made, T, st, S)
+    return int(_remasked(made, count, T, st, S))
