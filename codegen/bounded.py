@@ -57,7 +57,11 @@ def ulps(bound: Any) -> float:
     if isinstance(bound, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(?:ulps?)?\s*", bound)
         found = float(match[1]) if match else None
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not found >= 0.5:
+    if (
+        isinstance(found, bool)
+        or not isinstance(found, (int, float, np.number))
+        or not found >= 0.5
+    ):
         raise ArgumentError(
             f'max_error={bound!r} is not a number of ulps of at least 0.5, such as 2 or "2ulp"'
         )
@@ -119,8 +123,8 @@ class _Measure:
         judged = int(np.count_nonzero(~np.isnan(errors).all(0)))
         if not judged:
             raise AccuracyError(
-                "max_error cannot be checked: the expressions are undefined at every point; give "
-                "the symbols low=, high="
+                f"max_error cannot be checked in {dtype}: the expressions are undefined at every "
+                "point, or out of its range; give the symbols low=, high=, or a dtype"
             )
         row, at = np.unravel_index(int(np.nanargmax(errors)), errors.shape)
         return Worst(

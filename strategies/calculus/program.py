@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,10 @@ from strategies.calculus.activity import mark, reached
 
 __all__ = ["Program"]
 
+_OURS: Final = tuple(
+    str(Path(__file__).parents[2] / package) for package in ("rewrite", "strategies", "codegen")
+)
+"""Warnings point at the line that called us."""
 KNOWN, STEPS, UNKNOWN, CHOICE = 0, 1, 2, 3
 STRUCTURAL: Final = frozenset((ops.ADD.code, ops.MUL.code))
 NUMBERS: Final = int(BOOL)
@@ -88,7 +93,7 @@ class Program:
         if flat:
             warnings.warn(
                 f"the derivative of {', '.join(flat)} is taken as 0: there is none at the steps",
-                DerivativeWarning, stacklevel=6,
+                DerivativeWarning, skip_file_prefixes=_OURS,
             )  # fmt: skip
 
     def below(self) -> npt.NDArray[np.int64]:

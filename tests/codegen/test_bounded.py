@@ -86,4 +86,4 @@ def test_expressions_that_are_nowhere_defined_say_so() -> None:
 
 
 def test_a_bound_reads_as_it_is_written() -> None:
-    assert ulps("2ulp") == ulps(" 2.0 ulps ") == ulps(2) == 2.0
+    assert ulps("2ulp") == ulps(" 2.0 ulps ") == ulps(2) == ulps(np.int64(2)) == 2.0

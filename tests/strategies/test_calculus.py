@@ -320,6 +320,13 @@ def test_ops_of_steps_are_flat_and_say_so(row: ops.Op) -> None:
     assert made == rw.const(1)
 
 
+def test_a_warning_points_at_the_line_that_called() -> None:
+    for call in (lambda: rw.gradient(rw.floor(x), [x]), lambda: rw.hessian(rw.sign(x) * x, [x])):
+        with pytest.warns(DerivativeWarning) as seen:
+            call()
+        assert {warning.filename for warning in seen} == {__file__}
+
+
 def test_a_truth_value_is_flat_and_says_so() -> None:
     with pytest.warns(DerivativeWarning, match="gt"):
         assert rw.diff(x > y, x) == rw.const(0)
