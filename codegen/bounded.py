@@ -57,11 +57,8 @@ def ulps(bound: Any) -> float:
     if isinstance(bound, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(?:ulps?)?\s*", bound)
         found = float(match[1]) if match else None
-    if (
-        isinstance(found, bool)
-        or not isinstance(found, (int, float, np.number))
-        or not found >= 0.5
-    ):
+    number = isinstance(found, (int, float, np.number)) and not isinstance(found, bool)
+    if not number or not found >= 0.5:
         raise ArgumentError(
             f'max_error={bound!r} is not a number of ulps of at least 0.5, such as 2 or "2ulp"'
         )
