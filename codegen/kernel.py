@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
+from codegen.calculus.filled import Filled
 from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments, by_name, narrowed
 from codegen.engine import assembly
-from codegen.filled import Filled
 from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
@@ -25,7 +25,7 @@ from rewrite.errors import ArgumentError, TargetError
 from strategies.calculus.pattern import Pattern
 
 if TYPE_CHECKING:
-    from codegen.export import Exported, Kind
+    from codegen.native.export import Exported, Kind
 
 __all__ = ["MOST_OPERANDS", "Kernel", "float_name"]
 
@@ -200,7 +200,7 @@ class Kernel(partial[Any]):
         Return the paths (`.header`, `.binary`). Raise `TargetError` for targets of different
         architectures, and for kind="shared" where there is no C compiler to link with.
         """
-        from codegen.export import export  # loaded by those who ask
+        from codegen.native.export import export  # loaded by those who ask
 
         return export(self, name, folder, targets, kind, self._floats(dtype))
 

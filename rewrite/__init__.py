@@ -71,10 +71,10 @@ _HOME: Final[dict[str, str]] = {
         "codegen.cost": "cycles",
         "codegen.explore": "egraph",
         "codegen.jit": "jit",
-        "codegen.grad": "grad value_and_grad",
-        "codegen.scan": "Scan scan",
-        "codegen.elements": "ElementKernel element_kernel",
-        "codegen.memory": "MemorySchedule memory_schedule",
+        "codegen.calculus.grad": "grad value_and_grad",
+        "codegen.calculus.scan": "Scan scan",
+        "codegen.calculus.elements": "ElementKernel element_kernel",
+        "codegen.calculus.memory": "MemorySchedule memory_schedule",
         "codegen.kernel": "Kernel",
         "codegen.target": "Target",
     }.items()
@@ -128,19 +128,19 @@ class _Front(types.ModuleType):
 sys.modules[__name__].__class__ = _Front
 
 if TYPE_CHECKING:
+    from codegen.calculus.elements import ElementKernel as ElementKernel
+    from codegen.calculus.elements import element_kernel as element_kernel
+    from codegen.calculus.grad import grad as grad
+    from codegen.calculus.grad import value_and_grad as value_and_grad
+    from codegen.calculus.memory import MemorySchedule as MemorySchedule
+    from codegen.calculus.memory import memory_schedule as memory_schedule
+    from codegen.calculus.scan import Scan as Scan
+    from codegen.calculus.scan import scan as scan
     from codegen.cost import cycles as cycles
-    from codegen.elements import ElementKernel as ElementKernel
-    from codegen.elements import element_kernel as element_kernel
     from codegen.explore import egraph as egraph
-    from codegen.grad import grad as grad
-    from codegen.grad import value_and_grad as value_and_grad
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
-    from codegen.memory import MemorySchedule as MemorySchedule
-    from codegen.memory import memory_schedule as memory_schedule
     from codegen.pipeline import Optimized as Optimized
-    from codegen.scan import Scan as Scan
-    from codegen.scan import scan as scan
     from codegen.target import Target as Target
     from rewrite.accuracy import Accuracy as Accuracy
     from rewrite.accuracy import accuracy as accuracy

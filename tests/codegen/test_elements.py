@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 import rewrite as rw
-from codegen.elements import BLOCK
+from codegen.calculus.elements import BLOCK
 from rewrite.errors import ArgumentError
 
 

@@ -16,11 +16,11 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 import rewrite as rw
-from codegen.cnames import KEYWORDS, LIBRARY, function_name, identifier, unique
-from codegen.export import Exported
 from codegen.kernel import Kernel
 from codegen.llvm.dispatch import CPUID, STATE, declare_probes, emit_choice
 from codegen.llvm.ops import LIBM, OPS
+from codegen.native.export import Exported
+from codegen.native.names import KEYWORDS, LIBRARY, function_name, identifier, unique
 from codegen.program import SIGNATURES, Program, ProgramBuilder
 from codegen.target import NAMES, get, host
 from rewrite.errors import ArgumentError, TargetError

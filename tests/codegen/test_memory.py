@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
-from codegen.memory import MemorySchedule, memory_schedule
+from codegen.calculus.memory import MemorySchedule, memory_schedule
 from rewrite import ops
 from rewrite.errors import ArgumentError
 from rewrite.evaluate import evaluate

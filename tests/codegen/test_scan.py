@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
-from codegen.checkpoints import Plan, plan
+from codegen.calculus.checkpoints import Plan, plan
 from rewrite.errors import ArgumentError
 
 

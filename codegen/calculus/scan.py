@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.checkpoints import Plan, plan
-from codegen.grad import formed, independent, restored, terms_of
+from codegen.calculus.checkpoints import Plan, plan
+from codegen.calculus.grad import formed, independent, restored, terms_of
 from codegen.jit import Jitted
 from rewrite.array import TermArray
 from rewrite.errors import ArgumentError

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from codegen.cheader import CInterface, header
 from codegen.engine import linked_object
 from codegen.llvm.body import emit_module
 from codegen.llvm.driver import emit_driver
 from codegen.llvm.entry import body_name, emit_entries
+from codegen.native.header import CInterface, header
 from codegen.target import NAMES, Float, Target, get, host
 from rewrite.errors import ArgumentError, TargetError
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from math import prod
 from typing import Final
 
-from codegen.cnames import function_name, identifier, unique
 from codegen.llvm.entry import CFunctions
+from codegen.native.names import function_name, identifier, unique
 from codegen.program import Program
 from codegen.target import Float
 

@@ -175,7 +175,7 @@ class ElementKernel:
     def _summed(
         self, kernel: Kernel, x: Floats, params: list[Any], made: Assembled
     ) -> Assembled:  # fmt: skip
-        from codegen.scatter import add_gradient, add_hessian  # loads Numba
+        from codegen.calculus.scatter import add_gradient, add_hessian  # loads Numba
 
         total, count = 0.0, len(self.over)
         k, d = self.over.shape[1], x.size // len(x)

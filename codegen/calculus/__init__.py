@@ -1,0 +1,1 @@
+"""Derivatives that run: of NumPy functions, through time, over meshes, in SciPy's sparse arrays."""
