@@ -225,13 +225,13 @@ def _turned(array: Array, core: int) -> Array:
     return array.transpose(*range(core, array.ndim), *range(core)) if array.ndim > core else array
 
 
-def by_name(ufunc: np.ufunc) -> Call:
+def by_name(call: Call, ufunc: np.ufunc) -> Call:
     """Return a call of a ufunc whose only loop is of float32 that names it, to cast to it."""
 
     def run(*args: Any, **kwargs: Any) -> Any:
         if not kwargs.keys() & {"dtype", "signature"}:
             kwargs["signature"] = ufunc.types[0]
-        return ufunc(*args, **kwargs)
+        return call(*args, **kwargs)
 
     return run
 
@@ -242,19 +242,15 @@ def narrowed(call: Call, ufunc: np.ufunc) -> Call:
     Naming the loop, so that `casting="same_kind"` is what decides, takes longer than a call for
     1,000 elements: it is done where there is no loop without.
     """
-    direct, count = call is ufunc, ufunc.nin
+    named = by_name(call, ufunc)
 
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            if direct and len(kwargs) == 1 and len(args) == count:
-                out = kwargs.get("out")
-                if type(out) is np.ndarray:  # by position: a dictionary would cost as much again
-                    return call(*args, out)
             return call(*args, **kwargs)
         except TypeError:
             if kwargs.keys() & {"dtype", "signature"}:
                 raise
-            return call(*args, **kwargs, signature=ufunc.types[0])
+            return named(*args, **kwargs)
 
     return run
 

@@ -19,7 +19,7 @@ from codegen.llvm.loop import Loop
 from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
 from codegen.target import NAMES, Float, Target, get, host
-from codegen.timing import Timing, timed
+from codegen.timing import Timing, check_count, timed
 from codegen.ufunc import make_ufunc
 from rewrite.errors import ArgumentError, TargetError
 from strategies.calculus.pattern import Pattern
@@ -140,8 +140,7 @@ class Kernel(partial[Any]):
         Calls, remainders and what packs strided arrays are left out. `cost` shows the figure too.
         Raise `TargetError` for a CPU whose core is not described.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ArgumentError(f"n={n!r} is not a number of elements, 1 or more")
+        check_count(n)
         found = predict_text(self.asm, self.program, self.target, dtype=self.dtype or "f64", n=n)
         if self.cost is not None:
             self.cost = replace(self.cost, predicted=found.cycles)
@@ -275,7 +274,7 @@ class Kernel(partial[Any]):
         if any(self.patterns) or self.results == "dict" or self.results == "tuple":
             quick = None
         if narrow and program.arguments:
-            call = by_name(self.ufunc) if quick else narrowed(call, self.ufunc)
+            call = by_name(call, self.ufunc) if quick else narrowed(call, self.ufunc)
         if not program.arguments:
             call = WithoutArguments(call)
         if any(self.patterns):

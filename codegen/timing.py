@@ -14,7 +14,7 @@ from rewrite.term import Term, join_all
 if TYPE_CHECKING:
     from codegen.kernel import Kernel
 
-__all__ = ["Timing", "arrays", "paged", "timed"]
+__all__ = ["Timing", "arrays", "check_count", "paged", "timed"]
 
 ROUNDS: Final = 5
 """So many times at least a kernel is timed; the least counts."""
@@ -48,8 +48,7 @@ def timed(kernel: "Kernel", n: int, seconds: float) -> Timing:
     """
     from codegen.targets.measure import clock
 
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ArgumentError(f"n={n!r} is not a number of elements, 1 or more")
+    check_count(n)
     data, outputs = arrays(kernel, n)
     best, rounds, end = 1e9, 0, time.perf_counter() + seconds
     count = 1
@@ -62,6 +61,12 @@ def timed(kernel: "Kernel", n: int, seconds: float) -> Timing:
         count = max(1, int(1e-3 / best))
     ns = 1e9 * best / n
     return Timing(ns, ns * clock(kernel.target), n)
+
+
+def check_count(n: int) -> None:
+    """Raise `ArgumentError` for an n that is no number of elements."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ArgumentError(f"n={n!r} is not a number of elements, 1 or more")
 
 
 def arrays(kernel: "Kernel", n: int) -> tuple[list[Any], tuple[Any, ...]]:

@@ -39,7 +39,7 @@ def grad(
     """
     if fn is None:
         return functools.partial(grad, argnums=argnums, **options)
-    return jit(**_options(fn, options))(_Derivative(fn, argnums, with_value=False).traced())
+    return _jitted(fn, argnums, options, with_value=False)
 
 
 def value_and_grad(
@@ -53,14 +53,17 @@ def value_and_grad(
     """
     if fn is None:
         return functools.partial(value_and_grad, argnums=argnums, **options)
-    return jit(**_options(fn, options))(_Derivative(fn, argnums, with_value=True).traced())
+    return _jitted(fn, argnums, options, with_value=True)
 
 
-def _options(fn: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a derivative; those of a jitted function go on to it."""
-    if not isinstance(fn, Jitted):
-        return given
-    return {**fn.options, "arrays": fn.arrays, "static": fn.static, **given}
+def _jitted(
+    fn: Callable[..., Any], argnums: int | Collection[int], options: dict[str, Any], *,
+    with_value: bool,
+) -> Any:  # fmt: skip
+    """Return a derivative as a jitted function; the options of a jitted one go on to it."""
+    if isinstance(fn, Jitted):
+        options = {**fn.options, "arrays": fn.arrays, "static": fn.static, **options}
+    return jit(**options)(_Derivative(fn, argnums, with_value=with_value).traced())
 
 
 class _Derivative:

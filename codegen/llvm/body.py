@@ -24,6 +24,7 @@ from codegen.llvm.parts import LARGE, Part, cut
 from codegen.llvm.shared import define_shared
 from codegen.program import Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
+from codegen.vecmath.rare import any_lane
 
 __all__ = ["Stream", "emit_module", "interleaved", "streams", "symbol", "waits_for_memory"]
 
@@ -303,9 +304,7 @@ class _Loop:
         after = builder.append_basic_block("after")
         mask = values[branch.condition]
         mask = mask if branch.when else builder.not_(mask)
-        packed = ir.IntType(emitter.lanes)
-        some = builder.icmp_unsigned("!=", builder.bitcast(mask, packed), packed(0))
-        builder.cbranch(some, inside, after)
+        builder.cbranch(any_lane(builder, mask), inside, after)
         builder.position_at_end(inside)
         outside, around = dict(self.pairs), emitter.live
         emitter.live = mask if around is None else builder.and_(mask, around)

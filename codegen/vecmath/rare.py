@@ -9,11 +9,11 @@ from codegen.vecmath.vector import Vector
 PREFIX = "rewrite.libm."
 
 
-def any_lane(v: Vector, mask: ir.Value) -> ir.Value:
+def any_lane(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
     """Return an i1: is some lane of the mask set."""
-    packed = ir.IntType(v.count)
-    word = v.builder.bitcast(mask, packed)
-    return v.builder.icmp_unsigned("!=", word, ir.Constant(packed, 0))
+    packed = ir.IntType(int(mask.type.count))
+    word = builder.bitcast(mask, packed)
+    return builder.icmp_unsigned("!=", word, ir.Constant(packed, 0))
 
 
 def rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
@@ -29,7 +29,7 @@ def _rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.
     before = v.builder.block
     rare = v.builder.append_basic_block("rare")
     join = v.builder.append_basic_block("join")
-    v.builder.cbranch(any_lane(v, mask), rare, join).set_weights([1, 2000])
+    v.builder.cbranch(any_lane(v.builder, mask), rare, join).set_weights([1, 2000])
     v.builder.position_at_end(rare)
     repaired = repair()
     rare_end = v.builder.block

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 __all__ = ["mark", "reached", "supports"]
 
-STEPS, UNKNOWN, CHOICE = 1, 2, 3
+KNOWN, STEPS, UNKNOWN, CHOICE = 0, 1, 2, 3
+"""Kinds of ops."""
 TOO_MANY: Final = -1
 
 

@@ -113,15 +113,10 @@ def hessian(t: Any, xs: Any) -> TermArray:
     TermArray([[2*y, 2*x],
      [2*x, 0]])
     """
-    slope = gradient(t, xs)
-    symbols = asarray(inputs_of(xs), slope.store)
-    found = entries(slope.ravel(), symbols)
-    upper = found.rows <= found.columns  # by symmetry the other half is the same
-    ids = np.full((symbols.size, symbols.size), slope.store.constant(0), np.int32)
-    rows, columns, nodes = found.rows[upper], found.columns[upper], found.nodes[upper]
-    ids[rows, columns] = nodes
-    ids[columns, rows] = nodes
-    return TermArray(slope.store, ids.reshape(symbols.shape * 2))
+    symbols, found = second_entries(t, xs)
+    ids = np.full((symbols.size, symbols.size), symbols.store.constant(0), np.int32)
+    ids[found.rows, found.columns] = found.nodes
+    return TermArray(symbols.store, ids.reshape(asarray(inputs_of(xs)).shape * 2))
 
 
 def jvp(f: Any, xs: Any, v: Any) -> Any:
@@ -193,6 +188,23 @@ def entries(array: TermArray, symbols: TermArray, *, mode: Mode = "auto") -> Ent
     one = program.store.constant(1)
     count = len(program.roots)
     return reverse(program, np.arange(count, dtype=np.int32), np.full(count, one, np.int32))
+
+
+def second_entries(t: Any, xs: Any) -> tuple[TermArray, Entries]:
+    """Return the symbols in a row, and the entries of a Hessian that are not zero, of both halves.
+
+    One half is computed: by symmetry the other is the same.
+    """
+    slope = gradient(t, xs).ravel()
+    symbols = asarray(inputs_of(xs), slope.store).ravel()
+    found = entries(slope, symbols)
+    upper = found.rows <= found.columns
+    rows, columns, nodes = found.rows[upper], found.columns[upper], found.nodes[upper]
+    apart = rows != columns
+    return symbols, Entries(
+        np.concatenate([rows, columns[apart]]), np.concatenate([columns, rows[apart]]),
+        np.concatenate([nodes, nodes[apart]]),
+    )  # fmt: skip
 
 
 def _cheaper(program: Program) -> Mode:

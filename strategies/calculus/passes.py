@@ -1,6 +1,6 @@
 """The drivers of the compiled passes: they give them room, and collect what they found."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +14,18 @@ from strategies.calculus.machine.writing import EACH, MASKS, USED
 from strategies.calculus.program import Program
 from strategies.calculus.templates import templates
 
-__all__ = ["Entries", "forward", "reverse", "support_lists"]
+__all__ = ["Entries", "at_roots", "forward", "reverse", "support_lists"]
 
 LEAST: Final = 1 << 10
 """Nodes for which there is room at least."""
 
 
-class Entries:
-    """Derivatives that are not zero: row (output), column (input) and node, sorted by row."""
+class Entries(NamedTuple):
+    """Derivatives that are not zero: row (output), column (input) and node, in no order."""
 
-    def __init__(self, rows: Ints, columns: Ints, nodes: Ints) -> None:
-        order = np.lexsort((columns, rows))
-        self.rows, self.columns, self.nodes = rows[order], columns[order], nodes[order]
-
-    def __len__(self) -> int:
-        """Count them."""
-        return len(self.nodes)
+    rows: Ints
+    columns: Ints
+    nodes: Ints
 
 
 class _Room:
@@ -61,31 +57,27 @@ class _Room:
         self.store.indexed().entered = used
 
 
-def _scratch(program: Program) -> tuple[Any, ...]:
-    """Return the tables of derivatives and the scratch memory that goes with them."""
+def _tables(program: Program) -> tuple[tuple[Any, ...], npt.NDArray[np.int64]]:
+    """Return the tables of derivatives with the scratch memory that goes with them, and a state."""
     table = templates()
+    st = np.zeros(8, np.int64)
+    # 24 hold those of sums, products and powers
+    st[EACH] = max(24, table.longest + 16) + 2 * MASKS
     widest = int(np.diff(program.dag.start).max(initial=1))
-    scratch = np.empty((2, widest), np.int32), np.empty(max(table.longest, 1), np.int32)
-    return (
-        table.heads, table.steps, table.nodes(program.store), *scratch,
+    ends = np.empty((2, widest), np.int32)
+    results = np.empty(max(table.longest, 1), np.int32)
+    tables = (
+        table.heads, table.steps, table.nodes(program.store), ends, results,
         np.empty(max(widest, 64), np.int32), np.empty((MASKS, 2), np.int32),
     )  # fmt: skip
-
-
-def _state() -> npt.NDArray[np.int64]:
-    """Return the cells of the state at the begin of a pass."""
-    st = np.zeros(8, np.int64)
-    st[EACH] = (
-        max(24, templates().longest + 16) + 2 * MASKS
-    )  # 24 hold those of the sums, products, powers
-    return st
+    return tables, st
 
 
 def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
     """Take adjoints from the roots down; roots of one group together, `seeds` are their nodes."""
     store, dag = program.store, program.dag
     with store.lock:
-        columns, scratch = program.columns(), _scratch(program)
+        columns, (tables, st) = program.columns(), _tables(program)
         edges = len(dag.args) + len(program.roots) + 8
         work = (
             np.empty(len(dag) + 1, np.int32), np.full(len(dag), -1, np.int32),
@@ -93,11 +85,11 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
         )  # fmt: skip
         roots = np.stack([program.roots, groups], axis=1).astype(np.int32)
         found = np.empty((max(4 * len(roots), 64), 3), np.int32)
-        room, st = _Room(store, 8 * len(dag)), _state()
+        room = _Room(store, 8 * len(dag))
         while True:
             before = st[USED] = len(store)
             outcome = down.reverse(
-                columns, program.inputs, roots, seeds, found, work, scratch, st, room.columns()
+                columns, program.inputs, roots, seeds, found, work, tables, st, room.columns()
             )
             room.note(before, int(st[USED]))
             if outcome == down.DONE:
@@ -117,17 +109,17 @@ def forward(program: Program, seeds: Ints) -> Entries:
     """
     store, dag = program.store, program.dag
     with store.lock:
-        columns, scratch = program.columns(), _scratch(program)
+        columns, (tables, st) = program.columns(), _tables(program)
         spans = np.zeros((len(dag), 2), np.int64)
         tangents = np.empty((max(2 * len(dag), 64), 2), np.int32)
         slots, touched = np.full(program.count, -1, np.int32), np.empty(program.count, np.int32)
         most = 256
-        room, st = _Room(store, 8 * len(dag)), _state()
+        room = _Room(store, 8 * len(dag))
         while True:
             work = slots, touched, np.empty((most, 3), np.int32), np.empty(most, np.int32)
             before = st[USED] = len(store)
             outcome = up.forward(
-                columns, program.inputs, seeds, spans, tangents, work, scratch, st, room.columns()
+                columns, program.inputs, seeds, spans, tangents, work, tables, st, room.columns()
             )
             room.note(before, int(st[USED]))
             if outcome == up.DONE:
@@ -138,15 +130,16 @@ def forward(program: Program, seeds: Ints) -> Entries:
                 more = np.empty((len(tangents) + need, 2), np.int32)
                 tangents = np.concatenate([tangents, more])
             room.more(8 * need + program.width(int(st[up.AT]), int(st[EACH])))
-    return _at_roots(program, spans, tangents)
+    rows, places = at_roots(program, spans)
+    return Entries(rows, tangents[places, 0], tangents[places, 1])
 
 
-def _at_roots(program: Program, spans: npt.NDArray[np.int64], tangents: Ints) -> Entries:
+def at_roots(program: Program, spans: npt.NDArray[np.int64]) -> tuple[Ints, npt.NDArray[np.int64]]:
+    """Return the number of the root and the place in the pool of all that the roots' spans hold."""
     own = spans[program.roots]
     counts = own[:, 1] - own[:, 0]
-    flat = np.repeat(own[:, 0] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
     rows = np.repeat(np.arange(len(own), dtype=np.int32), counts)
-    return Entries(rows, tangents[flat, 0], tangents[flat, 1])
+    return rows, np.repeat(own[:, 0] - np.cumsum(counts) + counts, counts) + np.arange(len(rows))
 
 
 def support_lists(program: Program, most: int) -> tuple[int, npt.NDArray[np.int64], Ints] | None:

@@ -19,7 +19,7 @@ from rewrite.errors import ArgumentError, DerivativeWarning, UnsupportedOp
 from rewrite.sorts import BOOL
 from rewrite.store import Ints, Store
 from rewrite.term import join
-from strategies.calculus.activity import mark, reached
+from strategies.calculus.activity import CHOICE, KNOWN, STEPS, UNKNOWN, mark, reached
 
 __all__ = ["Program"]
 
@@ -27,7 +27,6 @@ _OURS: Final = tuple(
     str(Path(__file__).parents[2] / package) for package in ("rewrite", "strategies", "codegen")
 )
 """Warnings point at the line that called us."""
-KNOWN, STEPS, UNKNOWN, CHOICE = 0, 1, 2, 3
 STRUCTURAL: Final = frozenset((ops.ADD.code, ops.MUL.code))
 NUMBERS: Final = int(BOOL)
 """Sorts up to this one are numbers and truth values."""

@@ -9,8 +9,15 @@ import numpy.typing as npt
 from rewrite.array import TermArray, asarray
 from rewrite.store import Ints
 from strategies.calculus.activity import colors, gathered
-from strategies.calculus.derivatives import Mode, entries, gradient, inputs_of, outputs_of
-from strategies.calculus.passes import Entries, forward, support_lists
+from strategies.calculus.derivatives import (
+    Mode,
+    entries,
+    gradient,
+    inputs_of,
+    outputs_of,
+    second_entries,
+)
+from strategies.calculus.passes import Entries, at_roots, forward, support_lists
 from strategies.calculus.pattern import Format, Pattern, scipy_sparse
 from strategies.calculus.program import Program
 
@@ -106,17 +113,8 @@ def sparse_hessian(t: Any, xs: Any, *, format: Format = "csr") -> SparseTerms:  
     >>> sparse_hessian(x * y + x, [x, y]).nnz
     2
     """
-    slope = gradient(t, xs).ravel()
-    symbols = asarray(inputs_of(xs), slope.store).ravel()
-    found = entries(slope, symbols)
-    upper = found.rows <= found.columns
-    rows, columns, nodes = found.rows[upper], found.columns[upper], found.nodes[upper]
-    below = rows != columns
-    mirrored = Entries(
-        np.concatenate([rows, columns[below]]), np.concatenate([columns, rows[below]]),
-        np.concatenate([nodes, nodes[below]]),
-    )  # fmt: skip
-    return _sparse(mirrored, slope, symbols, format)
+    symbols, found = second_entries(t, xs)
+    return _sparse(found, symbols, symbols, format)
 
 
 def jacobian_sparsity(f: Any, xs: Any) -> Any:
@@ -178,10 +176,8 @@ def _dependent(program: Program) -> tuple[Ints, Ints]:
     lists = support_lists(program, most=max(64 * len(dag), 1 << 20))
     if lists is not None:
         _, spans, pool = lists
-        own = spans[roots]
-        counts = own[:, 1] - own[:, 0]
-        flat = np.repeat(own[:, 0] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-        return np.repeat(np.arange(len(roots), dtype=np.int32), counts), pool[flat]
+        owners, places = at_roots(program, spans)
+        return owners, pool[places]
     rows, columns = [], []
     for base in range(0, program.count, BLOCK):  # a bit for each input, a block of them at a time
         words = gathered(dag.start, dag.args, program.active, program.inputs, base)[roots]
