@@ -1,0 +1,1 @@
+"""Programs with loops, recovered from subterms of equal shape."""

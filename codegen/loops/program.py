@@ -1,0 +1,252 @@
+"""`Rolled`: a program of loops over tables, for systems in which few shapes make many terms.
+
+What it computes at one point: numbers lie in segments (each argument, each output, and one of
+work cells, in row-major order), and steps run one after the other. A step does the same small
+straight-line `Program`, its body, once for each instance; tables say which cells an instance reads
+and writes. Instances of a step do not depend on each other, but for sums, whose order is that of
+the tables. A step may read the cells of outputs that earlier ones have written.
+
+A segment of booleans is read by a body's boolean argument; work cells hold numbers only.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.instruction import Argument, ValueType
+from codegen.program import Program
+from rewrite.errors import TargetError
+
+__all__ = [
+    "WORK",
+    "Cells",
+    "Map",
+    "Numbers",
+    "Reduce",
+    "Result",
+    "Rolled",
+    "Scatter",
+    "Step",
+    "Zero",
+]
+
+WORK: Final = -1
+"""The segment of work cells; all others are the numbers of arguments, and of outputs after them."""
+
+type Index = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """A cell of one segment for each instance."""
+
+    segment: int
+    index: Index
+    """Shape (instances,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """A constant for each instance, rounded once to each float type."""
+
+    f64: npt.NDArray[np.float64]
+    f32: npt.NDArray[np.float32]
+
+
+type Operand = Cells | Numbers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Map:
+    """For each instance k: results[k] = body(operands[k]).
+
+    One of a single instance is straight-line code, whatever its length.
+    """
+
+    body: Program
+    operands: tuple[Operand, ...]
+    """One for each argument of the body."""
+    results: tuple[Cells, ...]
+    """One for each output of the body; no cell comes twice in a step, or is read by it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduce:
+    """For each row r: results[r] = the sum of body(operands[k]) for bounds[r] <= k < bounds[r+1].
+
+    The sum is taken from the first summand to the last, without a zero before them; no row is
+    empty. Where it `adds`, it begins with what the cell holds.
+    """
+
+    body: Program
+    operands: tuple[Operand, ...]
+    bounds: Index
+    """Shape (rows + 1,)."""
+    results: Cells
+    adds: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scatter:
+    """For each instance k in turn, and for each output of the body: results[k] += output."""
+
+    body: Program
+    operands: tuple[Operand, ...]
+    results: tuple[Cells, ...]
+    """One for each output of the body."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zero:
+    """Fill cells with 0.0, to be added to."""
+
+    results: Cells
+
+
+type Step = Map | Reduce | Scatter | Zero
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A named output and its shape, () for a single number."""
+
+    name: str
+    shape: tuple[int, ...] = ()
+    type: ValueType = "f"
+
+
+@dataclass(frozen=True, eq=False)
+class Rolled:
+    """Steps over the segments of arguments, outputs and work cells."""
+
+    arguments: tuple[Argument, ...]
+    outputs: tuple[Result, ...]
+    work: int
+    """How many work cells there are."""
+    steps: tuple[Step, ...]
+    name: str = "kernel"
+    is_elementwise: bool = False
+
+    @cached_property
+    def operands(self) -> tuple[Argument | Result, ...]:
+        """The arguments, then the outputs."""
+        return (*self.arguments, *self.outputs)
+
+    def type_of(self, operand: Argument | Result) -> ValueType:
+        """Return the type of the components of an argument or output."""
+        return operand.type
+
+    def size(self, segment: int) -> int:
+        """Return how many cells a segment has."""
+        return self.work if segment == WORK else prod(self.operands[segment].shape)
+
+    def verify(self) -> "Rolled":
+        """Return the program, or raise `TargetError` that names the first ill-formed step."""
+        for number, step in enumerate(self.steps):
+            for problem in _problems(self, step):
+                raise TargetError(f"program {self.name!r}, step {number}: {problem}")
+        return self
+
+    def __str__(self) -> str:
+        """Show segments and steps; bodies are shown once, tables by their sizes."""
+        return "\n".join(_lines(self))
+
+
+def count(step: Step) -> int:
+    """Return how many instances (of a sum: summands) a step has."""
+    if isinstance(step, Reduce):
+        return int(step.bounds[-1])
+    cells = step.results if isinstance(step, Zero) else step.results[0]
+    return len(cells.index)
+
+
+def results_of(step: Step) -> tuple[Cells, ...]:
+    """Return the cells that a step writes."""
+    return step.results if isinstance(step.results, tuple) else (step.results,)
+
+
+def operands_of(step: Step) -> tuple[Operand, ...]:
+    """Return what a step reads by its tables."""
+    return () if isinstance(step, Zero) else step.operands
+
+
+def _problems(program: Rolled, step: Step) -> Iterator[str]:
+    instances = count(step)
+    rows = len(step.bounds) - 1 if isinstance(step, Reduce) else instances
+    if rows < 1 or instances < 1:
+        yield "it has no instances"
+    for cells in results_of(step):
+        yield from _cell_problems(program, cells, rows, written=True)
+    for operand in operands_of(step):
+        if isinstance(operand, Cells):
+            yield from _cell_problems(program, operand, instances, written=False)
+        elif not len(operand.f64) == len(operand.f32) == instances:
+            yield f"{len(operand.f64)} constants for {instances} instances"
+    if isinstance(step, Reduce) and (step.bounds[0] != 0 or (np.diff(step.bounds) < 1).any()):
+        yield "bounds do not rise from 0"
+    if not isinstance(step, Zero):
+        yield from _body_problems(program, step)
+
+
+def _cell_problems(program: Rolled, cells: Cells, length: int, *, written: bool) -> Iterator[str]:
+    if not WORK <= cells.segment < len(program.operands):
+        yield f"there is no segment {cells.segment}"
+        return
+    if written and 0 <= cells.segment < len(program.arguments):
+        yield f"it writes to the argument {program.operands[cells.segment].name!r}"
+    if len(cells.index) != length:
+        yield f"{len(cells.index)} cells for {length} instances"
+    elif length and not 0 <= cells.index.min() <= cells.index.max() < program.size(cells.segment):
+        yield f"cells beyond the end of segment {cells.segment}"
+
+
+def _body_problems(program: Rolled, step: Map | Reduce | Scatter) -> Iterator[str]:
+    body = step.body
+    if not body.is_elementwise:
+        yield "its body has array operands"
+    if len(body.arguments) != len(step.operands):
+        yield f"{len(step.operands)} operands for a body of {len(body.arguments)} arguments"
+    if len(body.outputs) != len(results_of(step)):
+        yield f"{len(results_of(step))} results for a body of {len(body.outputs)} outputs"
+    for argument, operand in zip(body.arguments, step.operands, strict=False):
+        found = _type(program, operand)
+        if argument.type != found:
+            yield f"{argument.name!r} of its body has type {argument.type!r}, not {found!r}"
+    for output, cells in zip(body.outputs, results_of(step), strict=False):
+        if body.type_of(output) != _type(program, cells):
+            yield f"{output.name!r} of its body does not have the type of its cells"
+
+
+def _type(program: Rolled, operand: Operand) -> ValueType:
+    if isinstance(operand, Numbers) or operand.segment == WORK:
+        return "f"
+    return program.operands[operand.segment].type
+
+
+def _lines(program: Rolled) -> Iterator[str]:
+    def shown(part: Argument | Result) -> str:
+        shape = f"[{', '.join(map(str, part.shape))}]" if part.shape else ""
+        return part.name + shape + (": b" if part.type == "b" else "")
+
+    parts = ", ".join(map(shown, program.arguments))
+    ends = ", ".join(map(shown, program.outputs))
+    yield f"rolled {program.name}({parts}) -> {ends}; {program.work} work cells"
+
+    def segment(operand: Operand) -> str:
+        if isinstance(operand, Numbers):
+            return "constants"
+        return "work" if operand.segment == WORK else program.operands[operand.segment].name
+
+    for step in program.steps:
+        reads = ", ".join(map(segment, operands_of(step)))
+        writes = ", ".join(map(segment, results_of(step)))
+        kind = type(step).__name__.lower()
+        rows = f" in {len(step.bounds) - 1} rows" if isinstance(step, Reduce) else ""
+        yield f"  {kind} {count(step)}{rows}: ({reads}) -> {writes}"
+        if not isinstance(step, Zero):
+            yield from (f"    {line.strip()}" for line in str(step.body).splitlines()[1:])
