@@ -144,7 +144,9 @@ def _c(net: Arrays, name: str) -> Evaluate:
 
     def call(u: np.ndarray, out: np.ndarray) -> Any:
         _ = held
-        function(*sizes, *pointers, ctypes.c_void_p(u.ctypes.data), ctypes.c_void_p(out.ctypes.data))
+        function(
+            *sizes, *pointers, ctypes.c_void_p(u.ctypes.data), ctypes.c_void_p(out.ctypes.data)
+        )
 
     return call
 
