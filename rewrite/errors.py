@@ -88,6 +88,8 @@ class ParseError(RewriteError, SyntaxError):
         filename: str = "<formula>", lineno: int = 1,
     ) -> None:  # fmt: skip
         super().__init__(message)
+        self.filename: str
+        self.lineno: int
         self.message, self.source, self.column, self.width = message, source, column, width
         start = max(0, column - 60)
         self._shown = source[start : start + 100].replace("\n", " ").replace("\t", " ")
@@ -98,9 +100,8 @@ class ParseError(RewriteError, SyntaxError):
 
     def __reduce__(self) -> Any:
         """Pickle what it was made of."""
-        place = {"filename": self.filename, "lineno": self.lineno}
-        what = self.message, self.source, self.column, self.width
-        return functools.partial(type(self), **place), what
+        made = functools.partial(type(self), filename=self.filename, lineno=self.lineno)
+        return made, (self.message, self.source, self.column, self.width)
 
     def __str__(self) -> str:
         """Show the message, the source near the mistake, and a caret under the place."""

@@ -10,9 +10,7 @@ from rewrite.store import Ints, Store
 __all__ = ["joined"]
 
 
-def joined(
-    store: Store, row: ops.Op, start: npt.NDArray[np.int64], pool: Ints, empty: int
-) -> Ints:
+def joined(store: Store, row: ops.Op, start: npt.NDArray[np.int64], pool: Ints, empty: int) -> Ints:
     """Apply an n-ary op to the rows `pool[start[k]:start[k + 1]]` of nodes, and return its nodes.
 
     A row of one is that node, a row of none is `empty`.

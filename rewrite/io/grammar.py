@@ -31,7 +31,6 @@ MAX_EXPONENT: Final = 10_000
 CLAMP: Final = 1 << 64
 
 
-
 class Macro(NamedTuple):
     """A function that is no op: it makes a node of those of its arguments."""
 

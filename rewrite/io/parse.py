@@ -91,7 +91,8 @@ class Parser:
             self.close(column)  # f() or f(x,)
         else:
             self.fail(
-                self.dialect.refused.get(token) or f"a value is missing before {grammar.shown(token)}",
+                self.dialect.refused.get(token)
+                or f"a value is missing before {grammar.shown(token)}",
                 column,
             )
 

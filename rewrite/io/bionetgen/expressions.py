@@ -5,8 +5,8 @@ is a power, `&&`, `||` and `!` are logic, and truth values are numbers.
 """
 
 import re
-from math import isinf
 from collections.abc import Mapping
+from math import isinf
 from typing import Final
 
 from rewrite import ops
@@ -138,4 +138,4 @@ def number(text: str) -> int | float:
 def value_of(term: Term) -> float:
     """Return the value of a term without symbols, computed in double precision."""
     value = term.value
-    return float(value) if type(value) in (int, float) else float(evaluate(term))
+    return float(value) if isinstance(value, (int, float)) else float(evaluate(term))

@@ -31,7 +31,9 @@ class Names:
     def define(self, name: str, term: Term, line: Line) -> None:
         """Give a name its term; no name has two."""
         if name in self.lines:
-            self.file.fail(line, f"expected a new name; {name} is in line {self.lines[name].number}")
+            self.file.fail(
+                line, f"expected a new name; {name} is in line {self.lines[name].number}"
+            )
         self.known[name], self.lines[name] = term, line
 
     def read(self, line: Line, text: str) -> Term:

@@ -216,8 +216,12 @@ def _sum(array: TermArray, seen: Observable) -> Term:
     """Return an observable as a term."""
     store = array.store
     parts = [
-        Term(store, node) if weight == 1 else apply(ops.MUL, _weight(weight, store), Term(store, node))
-        for node, weight in zip(array.ids[seen.species].tolist(), seen.weights.tolist(), strict=True)
+        Term(store, node)
+        if weight == 1
+        else apply(ops.MUL, _weight(weight, store), Term(store, node))
+        for node, weight in zip(
+            array.ids[seen.species].tolist(), seen.weights.tolist(), strict=True
+        )
     ]
     if not parts:
         return const(0, store)

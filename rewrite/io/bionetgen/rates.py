@@ -1,6 +1,10 @@
 """The rates of reactions as terms: mass action in bulk, laws of enzymes one by one."""
 
+from collections.abc import Callable
+from typing import Any, Final
+
 import numpy as np
+import numpy.typing as npt
 
 from rewrite import ops
 from rewrite.functions import FUNCTIONS
@@ -12,7 +16,9 @@ from rewrite.term import Term, apply
 
 __all__ = ["law_terms", "rate_nodes"]
 
-sqrt = FUNCTIONS["sqrt"]
+type Counts = npt.NDArray[np.int64]
+
+sqrt: Final = FUNCTIONS["sqrt"]
 
 
 def law_terms(names: Names, laws: list[Law]) -> list[tuple[Term, ...]]:
@@ -56,10 +62,11 @@ def rate_nodes(
     return nodes
 
 
-def _places(first: Ints, counts: Ints) -> Ints:
+def _places(first: Counts, counts: Counts) -> Counts:
     """Return first[k], first[k] + 1, ... as many as counts[k], one run after the other."""
     ends = np.cumsum(counts)
-    return np.repeat(first - (ends - counts), counts) + np.arange(ends[-1] if len(ends) else 0)
+    runs: Counts = np.repeat(first - (ends - counts), counts)
+    return runs + np.arange(len(runs))
 
 
 def _factors(term: Term) -> list[int]:
@@ -76,13 +83,13 @@ def _product(*terms: Term) -> Term:
     return apply(ops.MUL, *terms) if len(terms) > 1 else terms[0]
 
 
-def _saturation(amounts: list[Term], rate: Term, *constants: Term) -> Term:
+def _saturation(amounts: list[Term], rate: Term, *constants: Term) -> Any:
     """k x1 x2 ... / ((K1 + x1) ...), with a denominator for each constant."""
     below = [constant + x for constant, x in zip(constants, amounts, strict=False)]
     return _product(rate, *amounts) / _product(*below)
 
 
-def _michaelis_menten(amounts: list[Term], rate: Term, constant: Term) -> Term:
+def _michaelis_menten(amounts: list[Term], rate: Term, constant: Term) -> Any:
     """k E S/(K + S), S what is free of the substrate if its complex is in equilibrium."""
     substrate, enzyme = amounts
     excess = substrate - enzyme - constant
@@ -90,11 +97,15 @@ def _michaelis_menten(amounts: list[Term], rate: Term, constant: Term) -> Term:
     return rate * enzyme * free / (constant + free)
 
 
-def _hill(amounts: list[Term], rate: Term, constant: Term, exponent: Term) -> Term:
+def _hill(amounts: list[Term], rate: Term, constant: Term, exponent: Term) -> Any:
     """V x1^h/(K^h + x1^h) times all other reactants."""
     first, *others = amounts
     power = first**exponent
     return _product(rate, power, *others) / (constant**exponent + power)
 
 
-ENZYMES = {"Sat": _saturation, "MM": _michaelis_menten, "Hill": _hill}
+ENZYMES: Final[dict[str, Callable[..., Term]]] = {
+    "Sat": _saturation,
+    "MM": _michaelis_menten,
+    "Hill": _hill,
+}

@@ -86,13 +86,13 @@ def reactions(file: File, count: int) -> Reactions:
             file.expected(line, "reactions")
         if row[0] != str(number):
             file.fail(line, f"expected the number {number}, not {row[0][:20]}")
-    sides = [_side(file, lines, [row[column] for row in rows], count) for column in (1, 2)]
+    before, after = (_side(file, lines, [row[column] for row in rows], count) for column in (1, 2))
     texts = dict.fromkeys(row[3] for row in rows)
     first = {row[3]: line for line, row in zip(reversed(lines), reversed(rows), strict=True)}
     laws = [_law(file, first[text], text) for text in texts]
     places = {text: place for place, text in enumerate(texts)}
     law = np.array([places[row[3]] for row in rows], np.int32)
-    found = Reactions(*sides, law, laws)
+    found = Reactions(before, after, law, laws)
     _check_orders(file, lines, found)
     return found
 

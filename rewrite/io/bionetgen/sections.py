@@ -50,19 +50,13 @@ class File:
             file.fail(Line(1, text[:80]), f"a file of {len(text):,} characters is too large")
         lines = text.split("\n")
         begun: Line | None = None
-        for number, raw in enumerate(lines, 1):
-            if not raw.lstrip().startswith(("begin", "end")):
-                continue
-            word, title = _parted(" ".join(raw.partition("#")[0].split()))
-            line = Line(number, raw.strip())
-            if word not in ("begin", "end"):
-                continue
+        for line, word, title in _marks(lines):
             if begun is None:
                 if word == "end":
                     file.fail(line, f"expected 'begin {title}' before this line")
-                begun = Line(number, title)
+                begun = Line(line.number, title)
             elif word == "end" and title == begun.text:
-                file.add(begun, lines[begun.number : number - 1])
+                file.add(begun, lines[begun.number : line.number - 1])
                 begun = None
             elif begun.text in KNOWN:
                 file.fail(line, f"expected 'end {begun.text}' for line {begun.number}")
@@ -111,6 +105,15 @@ class File:
     def expected(self, line: Line, section: str) -> NoReturn:
         """Say how a line of a section is written."""
         self.fail(line, f"expected {_ABOUT[section]}")
+
+
+def _marks(lines: list[str]) -> Iterator[tuple[Line, str, str]]:
+    """Find the lines that begin and end sections, with the word and the section's name."""
+    for number, raw in enumerate(lines, 1):
+        if raw.lstrip().startswith(("begin", "end")):
+            word, title = _parted(" ".join(raw.partition("#")[0].split()))
+            if word in ("begin", "end"):
+                yield Line(number, raw.strip()), word, title
 
 
 def _join(texts: list[str]) -> None:
