@@ -266,6 +266,8 @@ def parse(text: str, name: str = "network") -> Network:
         names.parameters(source.parameters, {})
         for group, line in source.mentioned(made.reactions):
             names.define(group, symbol(group), line)
+        for group in groups:  # the others are there for messages alone
+            names.known.setdefault(group, symbol(group))
         names.define_functions(source.functions, made.time)
         law_terms(names, made.reactions.laws)
     return made

@@ -22,7 +22,7 @@ _ABOUT: Final = {
     "reactions": "a number, reactants, products and a rate law, as in '4 1,2 3 kon'",
     "groups": "a number, a name and species with weights, as in '1 Total 1,2*3'",
 }
-_FUNCTION: Final = re.compile(r"([A-Za-z_]\w*)\s*(?:\(([\w\s,]*)\))?\s*=?\s*(.+)", re.DOTALL)
+_FUNCTION: Final = re.compile(r"([A-Za-z_]\w*)(?:\s*\(([\w\s,]*)\)|(?=\s))\s*=?\s*(.+)", re.DOTALL)
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 _FIXED: Final = re.compile(r"(?:@\w+::?)?\$")
 _ENTRY: Final = re.compile(r"(?:([0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?)\*)?([0-9]{1,9})")
