@@ -8,6 +8,7 @@ import numpy as np
 from codegen.kernel import Kernel
 from codegen.ode.system import System
 from codegen.pipeline import compile_kernel
+from rewrite.array import asarray
 from strategies.calculus.pattern import Pattern
 from strategies.calculus.sparse import SparseTerms, jacobian_sparsity, sparse_jacobian
 
@@ -40,7 +41,13 @@ class Equations:
     @cached_property
     def jacobian_terms(self) -> SparseTerms:
         """The entries of the Jacobian that are not zero, column by column."""
-        return sparse_jacobian(self.system.rhs, self.system.states, format="csc")
+        found = sparse_jacobian(self.system.rhs, self.system.states, format="csc")
+        if found.nnz:
+            return found
+        # solvers and compilers want an entry: derivatives of time alone have a zero
+        nowhere = np.zeros(1, np.int32)
+        pattern, _ = Pattern.of(nowhere, nowhere, found.shape, "csc")
+        return SparseTerms(asarray([0], self.system.rhs.store), pattern)
 
     @cached_property
     def jacobian(self) -> Kernel:
@@ -58,4 +65,6 @@ class Equations:
     def sparsity(self) -> Any:
         """Where the Jacobian may be other than zero, told without a derivative, as SciPy has it."""
         found = jacobian_sparsity(self.system.rhs, self.system.states)
+        if not found.nnz:
+            return self.jacobian_terms.sparsity().astype(np.float64)
         return found.astype(np.float64).tocsc()

@@ -208,6 +208,37 @@ def test_a_function_of_arrays() -> None:
     assert len(problem._made) == 1, "one set of kernels for each shape"
 
 
+@pytest.mark.parametrize("jacobian", ["kernel", "differences"])
+@pytest.mark.parametrize("method", ["BDF", "LSODA", "RK45", "CVODE"])
+def test_derivatives_of_no_state(method: str, jacobian: Any) -> None:
+    if method == "CVODE":
+        pytest.importorskip("sksundae", reason="scikit-sundae is not installed")
+    t, y, z = rw.symbols("t y z")
+    problem = rw.ode({y: t, z: rw.const(2)}, time=t, jacobian=jacobian)
+    found = problem.solve_ivp((0, 3), [0.0, 1.0], method, **TIGHT)
+    np.testing.assert_allclose(found.y[:, -1], [4.5, 7.0], rtol=1e-6)
+    assert problem.equations().jacobian(0.0, [0.0, 1.0]).toarray().tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_field_as_one_state() -> None:
+    """A function that gives its state another shape."""
+    n = 6
+
+    def diffusion(t: Any, y: Any) -> Any:
+        u = y.reshape(n, n)
+        rows = np.concatenate([u[:1], u, u[-1:]])
+        columns = np.concatenate([u[:, :1], u, u[:, -1:]], axis=1)
+        spread = rows[2:] + rows[:-2] + columns[:, 2:] + columns[:, :-2] - 4 * u
+        return (spread - u * u).ravel()
+
+    start = np.linspace(0, 1, n * n)
+    problem = rw.ode(diffusion)
+    found = problem.solve_ivp((0, 1), start, **TIGHT)
+    beside = solve_ivp(diffusion, (0, 1), start, "Radau", rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(found.y[:, -1], beside.y[:, -1], rtol=1e-5)
+    assert problem.equations(start).pattern.nnz == 5 * n * n - 4 * n
+
+
 def test_start_values_and_arguments_by_name() -> None:
     network = bionetgen.parse(NETWORK)
     problem = rw.ode(network, parameters=["k1", "k3"])
@@ -232,6 +263,7 @@ def test_terms_of_another_store() -> None:
 
 
 X, Y, K = rw.symbols("x y k")
+NONE: Any = "none"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +280,7 @@ X, Y, K = rw.symbols("x y k")
         (lambda: rw.ode(X), "takes states and their derivatives, a function or a network"),
         (lambda: rw.ode(robertson, parameters=[K]), "give values by args="),
         (lambda: rw.ode(robertson, time=K), "time= is for terms"),
-        (lambda: rw.ode({X: X}, **{"jacobian": "none"}), "none of kernel, differences"),
+        (lambda: rw.ode({X: X}, jacobian=NONE), "none of kernel, differences"),
         (lambda: rw.ode({X: X}, dtype="float32"), "compute in float64"),
     ],
 )  # fmt: skip

@@ -216,7 +216,8 @@ def test_layout() -> None:
         k 3
     end parameters
     generate_network({overwrite=>1})"""
-    network = bionetgen.parse(text)
+    for whole in (text, f"begin model\n{text}\nend model"):
+        network = bionetgen.parse(whole)
     assert network.initial.tolist() == [9, 1e-3] and network.species[1] == "B(a,b!1).C(x~P!1)"
     assert values(network, [1, 1]).tolist() == [3, -3]
 

@@ -112,7 +112,7 @@ def _marks(lines: list[str]) -> Iterator[tuple[Line, str, str]]:
     for number, raw in enumerate(lines, 1):
         if raw.lstrip().startswith(("begin", "end")):
             word, title = _parted(" ".join(raw.partition("#")[0].split()))
-            if word in ("begin", "end"):
+            if word in ("begin", "end") and title != "model":  # around all sections, if at all
                 yield Line(number, raw.strip()), word, title
 
 
