@@ -76,7 +76,8 @@ def ode(
     states with `rhs`, the list of derivatives; a network of `rw.io.bionetgen`; or a NumPy function
     f(t, y, *args), which is traced when start values are known. Of terms, `time` is the symbol of
     time, and `parameters` lists symbols or arrays of them; of a network, names of its parameters,
-    whose values can then be other ones in each solution. Other options are those of `rw.compile`.
+    whose values can then be other ones in each solution (`parameters=network.parameters` for all
+    of them; their kernels take one array). Other options are those of `rw.compile`.
 
     Kernels are compiled when a solver first needs them, and kept. With jacobian="differences" there
     is no kernel of the Jacobian: solvers take differences along groups of columns, by its sparsity.

@@ -33,6 +33,8 @@ class System:
     start: Floats | None = None
     defaults: tuple[Any, ...] | None = None
     """Values of the parameters where none are given."""
+    packed: bool = False
+    """The parameters are one array; each of its symbols is given as a parameter by itself."""
 
     def __post_init__(self) -> None:
         """Refuse free symbols, and names that mean two things."""
@@ -90,28 +92,33 @@ class System:
             raise ArgumentError(f"y0= lacks the start value of {_listed(missing)}")
         return _finite(values)
 
+    @property
+    def given(self) -> list[Term | TermArray]:
+        """The parameters as values are given for them."""
+        return list(self.parameters[0].terms()) if self.packed else list(self.parameters)  # type: ignore[union-attr]
+
     def values(self, args: Any) -> tuple[Any, ...]:
-        """Return the values of the parameters, in their order."""
-        names = [_name(parameter) for parameter in self.parameters]
+        """Return the values of the kernels' parameters."""
+        names = [_name(parameter) for parameter in self.given]
         if args is None:
             args = () if self.defaults is None else self.defaults
         elif isinstance(args, Mapping):
             args = self._chosen(args, names)
-        elif not isinstance(args, (tuple, list)):
+        elif not isinstance(args, (tuple, list)) and not (self.packed and np.ndim(args)):
             args = (args,)
         if len(args) != len(names):
             raise ArgumentError(
                 f"args= has {len(args)} values; the parameters are {_listed(names) or 'none'}"
             )
         made = []
-        for parameter, name, value in zip(self.parameters, names, args, strict=True):
+        for parameter, name, value in zip(self.given, names, args, strict=True):
             array, shape = np.asarray(value, np.float64), _shape(parameter)
             if array.shape != shape:
                 raise ArgumentError(
                     f"the parameter {name} has the shape {shape}, not {array.shape}"
                 )
             made.append(array if shape else float(array))
-        return tuple(made)
+        return (np.array(made),) if self.packed else tuple(made)
 
     def _chosen(self, given: Mapping[Any, Any], names: list[str]) -> list[Any]:
         known = dict(zip(names, self.defaults or (), strict=False))
@@ -181,18 +188,22 @@ def _clock(parts: Sequence[Term | TermArray], rhs: TermArray) -> Term:
     return Term(rhs.store, rhs.store.symbol(Symbol(name)))
 
 
-def of_network(network: Network, names: Iterable[str]) -> System:
-    """Make a system of a reaction network; parameters that are named stay symbols."""
-    wanted = [names] if isinstance(names, str) else list(names)
+def of_network(network: Network, names: Iterable[Any]) -> System:
+    """Make a system of a reaction network; parameters that are named stay symbols.
+
+    Kernels take them as one array, as NumPy's functions have a bound on arguments.
+    """
+    each = [names] if isinstance(names, str) else names
+    wanted = list(dict.fromkeys(_name(n) if isinstance(n, Term) else str(n) for n in each))
     unknown = [name for name in wanted if name not in network.parameters]
     if unknown:
         raise ArgumentError(f"{network.name} has no parameter {unknown[0]!r}")
     by_name = dict(zip(network.parameters, network.parameter_symbols.terms(), strict=True))
     given = {name: by_name[name] for name in wanted}
-    states = network.symbols
+    states, packed = network.symbols, (asarray(list(given.values())),) if given else ()
     return System(
-        states, network.rhs(states, given), network.time, tuple(given.values()), network.species,
-        network.initial, tuple(network.parameters[name] for name in wanted),
+        states, network.rhs(states, given), network.time, packed, network.species, network.initial,
+        tuple(network.parameters[name] for name in wanted), packed=bool(given),
     )  # fmt: skip
 
 

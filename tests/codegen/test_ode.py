@@ -248,6 +248,14 @@ def test_start_values_and_arguments_by_name() -> None:
     other = problem.solve_ivp((0, 1), {"S2": 0.5}, args={"k1": 1.0})
     again = problem.solve_ivp((0, 1), [1.0, 0.5, 0.0], args=[1.0, 1e4])
     assert np.array_equal(other.y, again.y) and not np.array_equal(other.y, whole.y)
+    everything = rw.ode(network, parameters=network.parameters)
+    assert np.array_equal(
+        everything.solve_ivp((0, 1), args=[0.04, 3e7, 1e4]).y, everything.solve_ivp((0, 1)).y
+    )
+    one_less = everything.solve_ivp((0, 1), args={rw.symbol("k1"): 1.0}).y
+    assert np.array_equal(everything.solve_ivp((0, 1), args=np.array([1.0, 3e7, 1e4])).y, one_less)
+    with pytest.raises(ArgumentError, match="args= has 2 values; the parameters are k1, k2, k3"):
+        everything.solve_ivp((0, 1), args=[1.0, 2.0])
     y, k = rw.symbols("y k")
     decay = rw.ode({y: -k * y}, parameters=k)
     one = decay.solve_ivp((0, 1), {y: 1.0}, args={k: 2.0}).y
@@ -372,3 +380,14 @@ def test_equations_are_told_apart() -> None:
     assert isinstance(by_mapping().equations(), Equations)
     assert repr(by_mapping()) == "<Ode of <System of 3 equations, 0 parameters>>"
     assert repr(rw.ode(robertson)) == "<Ode of robertson>"
+
+
+def test_more_parameters_than_a_ufunc_takes() -> None:
+    count = 100
+    names = [f"k{j}" for j in range(count)]
+    lines = ["begin parameters", *(f"{name} 0.01" for name in names), "end parameters"]
+    lines += ["begin species", "1 A() 1", "end species", "begin reactions"]
+    lines += [*(f"{j + 1} 1 0 {name}" for j, name in enumerate(names)), "end reactions"]
+    problem = rw.ode(bionetgen.parse("\n".join(lines)), parameters=names, optimize_terms=False)
+    found = problem.solve_ivp((0, 1), args={"k7": 1.01}, **TIGHT)
+    assert found.y[0, -1] == pytest.approx(np.exp(-2), rel=1e-6)
