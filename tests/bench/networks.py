@@ -232,24 +232,20 @@ def evaluations(path: Path, *, slow: bool, start: float) -> dict[str, Any]:
 
 def arrays_of(net: Any) -> Arrays:
     """Return a mass-action network as arrays for the other engines."""
-    from rewrite.io.bionetgen.rates import law_terms
     from scipy.sparse import coo_array
-
-    from rewrite.evaluate import evaluate
 
     species, reaction, amount = net.reactions.changes()
     moves = ~net.fixed[species]
     shape = (len(net.species), len(net.reactions))
     changes = coo_array((amount[moves].astype(float), (species[moves], reaction[moves])), shape)
     with rw.scope():
-        laws = law_terms(net._names(net.symbols, None, None), net.reactions.laws)
-        values = np.array([float(evaluate(terms[0])) for terms in laws])
+        constants = rw.evaluate(net.rate_constants())
     side = net.reactions.reactants
     orders = np.diff(side.start)
     assert 1 <= orders.min() <= orders.max() <= 2, "not all reactions are of order 1 or 2"
     first = side.pool[side.start[:-1]]
     second = np.where(orders == 2, side.pool[side.start[1:] - 1], shape[0])
-    return Arrays(shape[0], values[net.reactions.law], first, second, changes.tocsr())
+    return Arrays(shape[0], constants, first, second, changes.tocsr())
 
 
 def main() -> None:

@@ -99,6 +99,7 @@ def test_a_file_in_full() -> None:
 # -- what laws mean ----------------------------------------------------------------------------
 
 A, B = 2.0, 3.0
+K = rw.symbol("k")
 PARAMETERS = "begin parameters\n1 k 5\n2 K 7\n3 h 2\n4 zero 0\nend parameters"
 FREE = ((A - B - 7) + math.sqrt((A - B - 7) ** 2 + 4 * A * 7)) / 2
 
@@ -158,6 +159,12 @@ def test_functions_observables_and_time() -> None:
     assert values(network, [A, B], 3.0)[0] == pytest.approx(-rate * A + late * B + 9)
     assert list(network.function_terms()) == ["rate", "late"]
     assert repr(network.observable_terms()) == "{'Total': S1 + 2*S2, 'None': 0, 'Half': 0.5*S1}"
+
+
+def test_rate_constants() -> None:
+    network = net("1 1 2 2*k\n2 1,2 2 0.5*Sat k K\n3 2 1 2*k", "1 A() 2\n2 B() 3", PARAMETERS)
+    assert rw.evaluate(network.rate_constants()).tolist() == [10, 2.5, 10]
+    assert repr(network.rate_constants(p={"k": K})) == "TermArray([2*k, 0.5*k, 2*k])"
 
 
 def test_parameters_follow_those_that_are_given() -> None:

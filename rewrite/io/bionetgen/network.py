@@ -140,6 +140,17 @@ class Network:
             )
             return TermArray(store, self._sums(store, rates))
 
+    def rate_constants(self, u: Any = None, p: Any = None, t: Term | None = None) -> TermArray:
+        """Return what each reaction's reactants are multiplied by, as terms; see `rhs`.
+
+        Of a law of enzymes it is the first constant.
+        """
+        array = self._species(u)
+        with scope(array.store) as store:
+            laws = law_terms(self._names(array, p, t), self.reactions.laws)
+            nodes = np.array([constants[0].id for constants in laws], np.int32)
+            return TermArray(store, nodes[self.reactions.law])
+
     def observable_terms(self, u: Any = None) -> dict[str, Term]:
         """Return the observables as terms, by their names."""
         array = self._species(u)
