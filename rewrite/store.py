@@ -63,6 +63,10 @@ class Symbol:
     many: bool = False
     """Of a pattern variable: it stands for any number of arguments."""
 
+    def __hash__(self) -> int:
+        """Hash the name: systems have hundreds of thousands of symbols, and few share one."""
+        return hash(self.name)
+
     @property
     def sort(self) -> Sort:
         """The sort of that name, or the one that its dtype implies."""
@@ -145,6 +149,20 @@ class Store:
                     found = self._append((code, len(self.symbols) - 1), symbol.sort)
                     self._symbol_ids[code, symbol] = found
         return found
+
+    def named(self, names: Iterable[str]) -> list[int]:
+        """Intern many symbols at once: real numbers without bounds."""
+        with self.lock:
+            known, pool, code = self._symbol_ids, self.symbols, ops.SYMBOL.code
+            nodes = []
+            for symbol in map(Symbol, names):
+                key = (code, symbol)
+                found = known.get(key)
+                if found is None:
+                    pool.append(symbol)
+                    found = known[key] = self._append((code, len(pool) - 1), _REAL)
+                nodes.append(found)
+            return nodes
 
     def make(self, key: tuple[int, ...]) -> int:  # noqa: C901 - one frame: calls would double it
         """Intern an inner node given as (op code, child, child, ...); check arity and sorts."""

@@ -119,7 +119,9 @@ class Surroundings:
         return types.MethodType(function, owner)
 
     def _partial(self, value: "functools.partial[Any]") -> Any:
-        return functools.partial(self.of(value.func), *self.of(value.args), **self.of(value.keywords))
+        return functools.partial(
+            self.of(value.func), *self.of(value.args), **self.of(value.keywords)
+        )
 
     def _module(self, module: types.ModuleType) -> Any:
         if not self._is_users(module.__name__):
@@ -142,7 +144,7 @@ class Surroundings:
 
     def _instance(self, value: Any) -> Any:
         """Copy an object of the user's; its methods find the stand-ins too."""
-        functions = {}
+        functions: dict[str, Any] = {}
         for owner in reversed(type(value).__mro__):
             if self._is_users(owner.__module__):
                 functions |= {k: v for k, v in vars(owner).items() if _is_method(v)}
@@ -210,7 +212,7 @@ _STANDINS: Final[dict[type, Callable[[Surroundings, Any], Any]]] = {
 def stand_in[F: Callable[..., Any]](fn: F) -> F:
     """Return what a function is in the trace that is going on: itself outside of one."""
     active = _ACTIVE.get()
-    return fn if active is None else active.of(fn)  # type: ignore[no-any-return]
+    return fn if active is None else active.of(fn)
 
 
 def _is_method(value: Any) -> bool:

@@ -146,9 +146,7 @@ def _of_outputs(fn: Callable[..., Any], result: Any, out: Sequence[TermArray]) -
     return out[0] if len(out) == 1 else tuple(out)
 
 
-def inputs(
-    specs: Mapping[str, Any], store: Store, out: Collection[str] = ()
-) -> list[TermArray]:
+def inputs(specs: Mapping[str, Any], store: Store, out: Collection[str] = ()) -> list[TermArray]:
     """Make the arrays of symbols that stand for arguments; see `trace` for what a spec is.
 
     They cannot be written to: the caller would see it. Those of `out` have no elements yet.
@@ -181,7 +179,9 @@ def _sealed(array: TermArray) -> TermArray:
 def _shape_of(name: str, spec: Any) -> tuple[int, ...]:
     shape = spec.shape if isinstance(spec, TermArray) else spec
     if not isinstance(shape, tuple):
-        raise TraceError(f"argument {name!r} is filled in: give the shape of an array, not {spec!r}")
+        raise TraceError(
+            f"argument {name!r} is filled in: give the shape of an array, not {spec!r}"
+        )
     return shape
 
 
@@ -200,14 +200,19 @@ def _dtype(name: str, spec: Any) -> str:
 
 def _symbols(name: str, shape: tuple[int, ...], store: Store, taken: set[str]) -> TermArray:
     """Make an array of symbols such as u_0_1, with more underscores where a name is taken."""
-    places = ["_".join(map(str, place)) for place in np.ndindex(shape)]
-    head = name + "_" if shape else name
-    while shape and not taken.isdisjoint(head + place for place in places):
-        head += "_"
-    names = [head + place for place in places]
-    taken.update(names)
-    ids = [store.symbol(Symbol(each)) for each in names]
-    return TermArray(store, np.array(ids, np.int32).reshape(shape))
+    names = [name]
+    if shape:
+        places = [""]
+        for length in shape:
+            steps = [f"_{k}" for k in range(length)]
+            places = [before + step for before in places for step in steps]
+        gap = ""
+        names = [name + place for place in places]
+        while not taken.isdisjoint(names):
+            gap += "_"
+            names = [name + gap + place for place in places]
+        taken.update(names)
+    return TermArray(store, np.array(store.named(names), np.int32).reshape(shape))
 
 
 def _parameters(fn: Callable[..., Any], count: int | None) -> list[str]:

@@ -11,7 +11,8 @@ from rewrite.array import (  # noqa: F401 - each enters its functions in the tab
     shapes,
     ufuncs,
 )
-from rewrite.array.core import Element, TermArray, asarray, elementwise
+from rewrite.array.core import TermArray, asarray, elementwise
+from rewrite.array.element import Element
 from rewrite.array.protocol import numpy_functions, trace_function, trace_ufunc
 
 __all__ = [

@@ -8,7 +8,7 @@ from rewrite import ops
 from rewrite.array import interning
 from rewrite.array.core import TermArray, asarray, store_of
 from rewrite.array.reductions import reduced
-from rewrite.array.registry import function
+from rewrite.array.registry import function, numpys
 from rewrite.array.shapes import moving
 from rewrite.errors import PlaceError, ShapeError, UnsupportedOp
 
@@ -31,21 +31,23 @@ def _axis(array: TermArray, axis: int) -> int:
 @function("diff")
 def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     store = store_of([a, prepend, append])
-    array = asarray(a, store)
+    array: Any = asarray(a, store)
     place = _axis(array, axis)
     ends = []
     for end in (prepend, append):
         if end is not None:
             shape = tuple(1 if k == place else s for k, s in enumerate(array.shape))
             end = asarray(end, store)
-            end = end if end.ndim else np.broadcast_to(end, shape)  # type: ignore[call-overload]
+            end = end if end.ndim else numpys.broadcast_to(end, shape)
         ends.append(end)
     parts = [part for part in (ends[0], array, ends[1]) if part is not None]
     array = np.concatenate(parts, axis=place)
     for _ in range(n):
         later, sooner = (_at(array.ndim, place, part) for part in (slice(1, None), slice(None, -1)))
-        array = np.not_equal(array[later], array[sooner]) if array.dtype == np.bool_ else (
-            array[later] - array[sooner]
+        array = (
+            np.not_equal(array[later], array[sooner])
+            if array.dtype == np.bool_
+            else (array[later] - array[sooner])
         )
     return array
 
@@ -54,7 +56,10 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     flat = asarray(ary).reshape(-1)
     found = _diff(flat)
-    ends = [(None if end is None else asarray(end, flat.store).reshape(-1)) for end in (to_begin, to_end)]
+    ends = [
+        (None if end is None else asarray(end, flat.store).reshape(-1))
+        for end in (to_begin, to_end)
+    ]
     return np.concatenate([part for part in (ends[0], found, ends[1]) if part is not None])
 
 
@@ -73,10 +78,12 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
     return found[0] if len(found) == 1 and (axis is None or np.ndim(axis) == 0) else tuple(found)
 
 
-def _slope(array: TermArray, step: Any, axis: int, order: int) -> TermArray:
+def _slope(array: TermArray, step: Any, axis: int, order: int) -> Any:
     count = array.shape[axis]
     if count < order + 1:
-        raise ShapeError(f"np.gradient: shape {array.shape} needs {order + 1} elements along {axis}")
+        raise ShapeError(
+            f"np.gradient: shape {array.shape} needs {order + 1} elements along {axis}"
+        )
     widths = step
     if np.ndim(step):
         if np.shape(step) != (count,):

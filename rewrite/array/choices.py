@@ -17,7 +17,7 @@ from rewrite.array.core import (
     made,
     store_of,
 )
-from rewrite.array.registry import function
+from rewrite.array.registry import function, numpys
 from rewrite.errors import ShapeError, UnsupportedOp
 from rewrite.term import Term
 
@@ -50,7 +50,8 @@ def _chosen(condition: Any, x: Any, y: Any) -> TermArray:
 
 @function("clip", elementwise=True)
 def _clip(
-    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None  # noqa: A002
+    a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *,
+    min: Any = None, max: Any = None,  # noqa: A002
 ) -> Any:  # fmt: skip
     low, high = a_min if min is None else min, a_max if max is None else max
     result = asarray(a) if low is None else coerced(ops.MAXIMUM, a, low)
@@ -84,7 +85,7 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 @function("piecewise", elementwise=True)
 def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """Choose by the last condition that holds, as NumPy does where several do."""
-    if isinstance(condlist, (Term, TermArray, np.ndarray)) and np.ndim(condlist) <= np.ndim(x):
+    if isinstance(condlist, (Term, TermArray, np.ndarray)) and numpys.ndim(condlist) <= np.ndim(x):
         condlist = [condlist]
     count = len(condlist)
     if len(funclist) not in (count, count + 1):
@@ -93,7 +94,7 @@ def _piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> A
     def value(choice: Any) -> Any:
         return choice(x, *args, **kw) if isinstance(choice, Callable) else choice  # type: ignore[arg-type]
 
-    result = value(funclist[count]) if len(funclist) > count else 0.0
+    result: Any = value(funclist[count]) if len(funclist) > count else 0.0
     for condition, choice in zip(condlist, funclist, strict=False):
         result = coerced(ops.WHERE, condition, value(choice), result)
     return as_given(result, x, *condlist)
@@ -104,14 +105,18 @@ def _nan_to_num(
     x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:  # fmt: skip
     most = float(np.finfo(np.float64).max)
-    above = elementwise(ops.WHERE, elementwise(ops.EQ, x, np.inf), most if posinf is None else posinf, x)
+    above = elementwise(
+        ops.WHERE, elementwise(ops.EQ, x, np.inf), most if posinf is None else posinf, x
+    )
     below = -most if neginf is None else neginf
     finite = elementwise(ops.WHERE, elementwise(ops.EQ, x, -np.inf), below, above)
     return as_given(elementwise(ops.WHERE, elementwise(ops.NE, x, x), nan, finite), x)
 
 
 @function("interp", elementwise=True)
-def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+def _interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Any:
     """Interpolate between points at known, increasing places; values there may be terms."""
     if period is not None:
         raise UnsupportedOp("np.interp with period= is not supported on terms; take np.fmod first")

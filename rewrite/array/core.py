@@ -14,13 +14,14 @@ import numpy as np
 from rewrite import ops
 from rewrite.array import interning
 from rewrite.array.assignment import data_dependent, masked, picked, written
+from rewrite.array.registry import numpys
 from rewrite.constants import as_constant
 from rewrite.errors import NumbersError, ShapeError, SortError, TraceError, UnsupportedOp
 from rewrite.store import Ints, Store
 from rewrite.term import Term, current_store, join
 
 __all__ = [
-    "PROTOCOL", "Element", "TermArray", "as_given", "as_numbers", "asarray", "coerced",
+    "PROTOCOL", "TermArray", "as_given", "as_numbers", "asarray", "coerced",
     "elementwise", "made", "store_of",
 ]  # fmt: skip
 
@@ -52,6 +53,8 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
     """
 
     __array_priority__ = 1001
+    single = False
+    """Whether it stands for any one element of an array (see `rewrite.array.element`)."""
 
     def __init__(self, store: Store, ids: Ints) -> None:
         self.store = store
@@ -113,6 +116,20 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         except ValueError as error:
             raise ShapeError(f"reshape: {error}") from None
 
+    def transpose(self, *axes: Any) -> "TermArray":
+        """Return a view with the axes in another order, given one by one or as a tuple."""
+        order = axes[0] if len(axes) == 1 else axes
+        moved: TermArray = numpys.transpose(self, order or None)
+        return moved
+
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        """Return the elements where a condition that is known now holds."""
+        return numpys.compress(condition, self, axis)
+
+    def ravel(self, order: Any = "C") -> "TermArray":
+        """Flatten: a view where NumPy returns one."""
+        return TermArray(self.store, self.ids.ravel(order))
+
     def flatten(self, order: Any = "C") -> "TermArray":
         """Return a flat copy."""
         return TermArray(self.store, self.ids.flatten(order))
@@ -122,7 +139,7 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         return type(self)(self.store, self.ids.copy(order))
 
     def astype(self, dtype: Any, **options: Any) -> "TermArray":
-        """Copy; truth values become 1 and 0. Raise `UnsupportedOp` for other dtypes than float64."""
+        """Copy as float64 or bool; truth values become 1 and 0, numbers what differs from 0."""
         wanted = np.dtype(dtype)
         if wanted == self.dtype:
             return self.copy()
@@ -217,13 +234,21 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     __rmod__ = __divmod__ = __rdivmod__ = __mod__  # type: ignore[assignment]
 
+    def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse to look at several elements, where this stands for one of them."""
+        names = ", ".join(t.symbol.name for t in self.item().free_symbols[:3] if t.symbol)
+        raise TraceError(
+            f"the traced function looks at the shape or at several elements of {names}, but is "
+            "traced for one element at a time; name such arguments in rw.jit(arrays=[...])"
+        )
+
     def nonzero(self) -> Any:
         """Refuse: the shape of the result depends on values."""
-        return np.nonzero(self)  # type: ignore[call-overload]
+        return numpys.nonzero(self)
 
     def __round__(self, digits: int | None = None) -> Any:
         """Round halves to the even integer."""
-        return np.round(self, digits or 0)  # type: ignore[call-overload]
+        return numpys.round(self, digits or 0)
 
     # -- operations --------------------------------------------------------------------------
 
@@ -254,56 +279,14 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
     min, max, any, all = map(_method, ("min", "max", "any", "all"))
     cumsum, cumprod, dot, trace = map(_method, ("cumsum", "cumprod", "dot", "trace"))
     clip, round, conj, conjugate = map(_method, ("clip", "round", "conj", "conj"))
-    ravel, squeeze, transpose = map(_method, ("ravel", "squeeze", "transpose"))
+    squeeze, take, put = map(_method, ("squeeze", "take", "put"))
     swapaxes, diagonal, repeat = map(_method, ("swapaxes", "diagonal", "repeat"))
-    take, put, compress = _method("take"), _method("put"), _method("compress")
     sort, argsort, argmin = map(_method, ("sort", "argsort", "argmin"))
     argmax, searchsorted = map(_method, ("argmax", "searchsorted"))
 
 
 PROTOCOL: Final[dict[str, Callable[..., Any]]] = {}
 """What NumPy's two protocols call: entered by the module that knows the tables."""
-
-
-class Element(TermArray):
-    """What a traced function sees of an array argument: any one element of it.
-
-    Elementwise operations are recorded; whatever looks at the whole array is refused, since the
-    kernel sees one element at a time.
-    """
-
-    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
-        names = ", ".join(t.symbol.name for t in self.item().free_symbols[:3] if t.symbol)
-        raise TraceError(
-            f"the traced function looks at the shape or at several elements of {names}, but is "
-            "traced for one element at a time; name such arguments in rw.jit(arrays=[...])"
-        )
-
-    shape = property(_refuse)
-    ndim = property(_refuse)
-    size = property(_refuse)
-    T = mT = property(_refuse)
-    flat = property(_refuse)
-    reshape = flatten = ravel = squeeze = transpose = swapaxes = diagonal = repeat = _refuse
-    sum = prod = mean = var = std = min = max = any = all = _refuse
-    cumsum = cumprod = dot = trace = take = put = compress = _refuse
-    sort = argsort = argmin = argmax = searchsorted = nonzero = _refuse
-    __len__ = __iter__ = __getitem__ = __matmul__ = __rmatmul__ = _refuse
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        """Assign where a condition holds, or everywhere."""
-        whole = key is Ellipsis or (isinstance(key, slice) and key == slice(None))
-        if not whole and not isinstance(key, Element):
-            self._refuse()
-        super().__setitem__(Ellipsis if whole else key, value)
-
-    def __bool__(self) -> bool:
-        """Refuse: no truth value until evaluated."""
-        return bool(self.item())
-
-    def __repr__(self) -> str:
-        """Show the term of the element."""
-        return f"Element({self.item()!r})"
 
 
 def _has_terms(key: Any) -> bool:
@@ -330,10 +313,10 @@ def store_of(operands: Any) -> Store:
 def made(operands: Any, store: Store, ids: Ints) -> TermArray:
     """Return a result, which stands for one element where an operand does."""
     for operand in operands:
-        if isinstance(operand, Element):
+        if isinstance(operand, TermArray) and operand.single:
             if ids.ndim:
-                operand._refuse()
-            return Element(store, ids)
+                operand.refuse()
+            return type(operand)(store, ids)
     return TermArray(store, ids)
 
 
@@ -373,8 +356,8 @@ def _ids(value: Any, store: Store) -> Ints:
         return np.array(flat, np.int32).reshape(value.shape)
     if isinstance(value, (list, tuple)):
         for part in value:
-            if isinstance(part, Element):
-                part._refuse()
+            if isinstance(part, TermArray) and part.single:
+                part.refuse()
         parts = [_ids(part, store) for part in value]
         shapes = {part.shape for part in parts}
         if len(shapes) > 1:
@@ -388,6 +371,10 @@ def elementwise(row: ops.Op, *operands: Any) -> TermArray:
     store = store_of(operands)
     arrays = [asarray(operand, store).ids for operand in operands]
     return made(operands, store, interning.applied(store, row, arrays))
+
+
+_OF_TRUTHS: Final = {ops.ADD: ops.OR, ops.MUL: ops.AND, ops.SUB: ops.SUB, ops.NEG: ops.NEG}
+"""What NumPy makes of ops of truth values alone; it refuses the last two."""
 
 
 def coerced(row: ops.Op, *operands: Any) -> TermArray:
@@ -406,9 +393,8 @@ def coerced(row: ops.Op, *operands: Any) -> TermArray:
     flags = [interning.truths(store, array.ids) for array in arrays]
     if not any(flag.any() for flag in flags):
         return elementwise(row, *operands)  # for another reason, which this says
-    logical = {ops.ADD: ops.OR, ops.MUL: ops.AND}.get(row)
-    if logical is not None and all(flag.all() for flag in flags):
-        return elementwise(logical, *operands)
+    if all(flag.all() for flag in flags) and row in _OF_TRUTHS:
+        return elementwise(_OF_TRUTHS[row], *operands)
     first = 1 if row is ops.WHERE else 0
     numbers = [*operands[:first], *map(as_numbers, operands[first:])]
     return elementwise(row, *numbers)

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from rewrite.array import interning
-from rewrite.array.core import Element, TermArray, asarray
+from rewrite.array.core import TermArray, asarray
+from rewrite.array.element import Element
 from rewrite.array.registry import function
 from rewrite.errors import UnsupportedOp
 from rewrite.store import Store
@@ -118,19 +119,25 @@ def _has_terms(value: Any) -> bool:
 
 def _copying(name: str) -> Callable[..., Any]:
     """Make `np.array` or one of its kin, which copies, or not."""
-    numpys: Any = getattr(np, name)
+    original: Any = getattr(np, name)
 
     def made(a: Any, dtype: Any = None, *rest: Any, **options: Any) -> Any:
         if not _has_terms(a):
-            array = numpys(a, dtype, *rest, **options)
+            array = original(a, dtype, *rest, **options)
             # what np.array copied is the function's own, and may be written to
             return _own(array) if name == "array" else array
         if dtype is not None and np.dtype(dtype) not in (np.float64, np.bool_, np.dtype(object)):
-            raise UnsupportedOp(f"np.{name} of terms with dtype {np.dtype(dtype)}: they are float64")
+            raise UnsupportedOp(
+                f"np.{name} of terms with dtype {np.dtype(dtype)}: they are float64"
+            )
         array = asarray(a)
         made = array.copy() if name == "array" and options.get("copy", True) else array
         ndmin = options.get("ndmin", 0)
-        return made if made.ids.ndim >= ndmin else np.reshape(made, (1,) * (ndmin - made.ndim) + made.shape)
+        return (
+            made
+            if made.ids.ndim >= ndmin
+            else np.reshape(made, (1,) * (ndmin - made.ndim) + made.shape)
+        )
 
     return made
 

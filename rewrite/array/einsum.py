@@ -8,7 +8,7 @@ from rewrite import ops
 from rewrite.array.core import TermArray, asarray, elementwise, store_of
 from rewrite.array.products import matmul
 from rewrite.array.reductions import reduced, scalar
-from rewrite.array.registry import function
+from rewrite.array.registry import function, numpys
 from rewrite.errors import ShapeError, UnsupportedOp
 
 __all__: list[str] = []
@@ -43,7 +43,9 @@ def _parsed(subscripts: str, arrays: list[TermArray]) -> tuple[list[str], str]:
     names = inputs.split(",")
     if len(names) != len(arrays):
         raise ShapeError(f"einsum: {subscripts!r} has {len(names)} operands, not {len(arrays)}")
-    ranks = [array.ndim - len(name.replace("...", "")) for name, array in zip(names, arrays, strict=True)]
+    ranks = [
+        array.ndim - len(name.replace("...", "")) for name, array in zip(names, arrays, strict=True)
+    ]
     most = max((rank for rank, name in zip(ranks, names, strict=True) if "..." in name), default=0)
     dots = _LETTERS[:most]
     spelled = []
@@ -65,7 +67,7 @@ def _diagonals(name: str, array: TermArray) -> tuple[str, TermArray]:
             second = name.index(letter, first + 1)
             if array.shape[first] != array.shape[second]:
                 raise ShapeError(f"einsum: axes {letter!r} of shape {array.shape} differ")
-            array = np.diagonal(array, 0, first, second)  # type: ignore[call-overload]
+            array = numpys.diagonal(array, 0, first, second)
             name = name[:first] + name[first + 1 : second] + name[second + 1 :] + letter
     return name, array
 
@@ -101,16 +103,16 @@ def _as_product(taken: list[tuple[str, TermArray]], result: str) -> Any:
     left = [letter for letter in name_x if letter not in both]
     right = [letter for letter in name_y if letter not in both]
     shape = [x.shape[name_x.index(a)] for a in left] + [y.shape[name_y.index(a)] for a in right]
-    flat_x = np.transpose(x, [name_x.index(a) for a in left + both])  # type: ignore[call-overload]
-    flat_y = np.transpose(y, [name_y.index(a) for a in both + right])  # type: ignore[call-overload]
+    flat_x = numpys.transpose(x, [name_x.index(a) for a in left + both])
+    flat_y = numpys.transpose(y, [name_y.index(a) for a in both + right])
     count = int(np.prod([x.shape[name_x.index(a)] for a in both]))
     found = asarray(matmul(flat_x.reshape(-1, count), flat_y.reshape(count, -1))).reshape(shape)
     order = left + right
-    return scalar(np.transpose(found, [order.index(a) for a in result]))  # type: ignore[call-overload]
+    return scalar(numpys.transpose(found, [order.index(a) for a in result]))
 
 
 def _spread(name: str, array: TermArray, order: str, sizes: dict[str, int]) -> TermArray:
     """Give an operand all axes, in an order; those that it lacks have one element."""
-    moved = np.transpose(array, [name.index(a) for a in order if a in name])  # type: ignore[call-overload]
+    moved = numpys.transpose(array, [name.index(a) for a in order if a in name])
     shape = [sizes[a] if a in name else 1 for a in order]
     return moved.reshape(shape)  # type: ignore[no-any-return]

@@ -88,8 +88,7 @@ def chained(store: Store, row: ops.Op, ids: Ints) -> Ints:
         return np.array(flat, np.int32).reshape(shape)
     # leaves first, as rows that are there already; then the steps, each on rows of this batch
     leaves = np.arange(ids.size, dtype=np.int32).reshape(-1, length)
-    steps = np.arange(ids.size, ids.size + leaves[:, 1:].size, dtype=np.int32)
-    steps = steps.reshape(len(leaves), length - 1)
+    steps = np.arange(leaves[:, 1:].size, dtype=np.int32).reshape(-1, length - 1) + ids.size
     args = np.empty((*steps.shape, 2), np.int32)
     args[:, 0, 0], args[:, 1:, 0], args[..., 1] = leaves[:, 0], steps[:, :-1], leaves[:, 1:]
     counts = np.repeat([0, 2], [ids.size, steps.size])

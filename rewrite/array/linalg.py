@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rewrite.array import interning
 from rewrite.array.core import TermArray, asarray, store_of
 from rewrite.array.reductions import reduced, scalar
-from rewrite.array.registry import function
+from rewrite.array.registry import function, numpys
 from rewrite.errors import ShapeError, UnsupportedOp
 
 __all__: list[str] = []
@@ -29,7 +29,9 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         return asarray(found).reshape((1,) * array.ndim) if keepdims else found
     matrix = array.ndim == 2 if axis is None else not isinstance(axis, int) and len(axis) == 2
     if matrix and ord not in (None, "fro"):
-        raise UnsupportedOp(f"np.linalg.norm of matrices with ord={ord!r} is not supported on terms")
+        raise UnsupportedOp(
+            f"np.linalg.norm of matrices with ord={ord!r} is not supported on terms"
+        )
     return _vector_norm(array, None if matrix else ord, axis, keepdims)
 
 
@@ -43,7 +45,7 @@ def _vector_norm(array: TermArray, order: Any, axis: Any, keepdims: bool) -> Any
     if order == -np.inf:
         return reduced(np.minimum, size, **options)
     if order == 0:
-        return np.count_nonzero(array, **options)  # type: ignore[call-overload]
+        return numpys.count_nonzero(array, **options)
     if order == 1:
         return reduced(np.add, size, **options)
     return reduced(np.add, size**order, **options) ** (1.0 / order)
@@ -124,7 +126,7 @@ def _substituted(numbers: npt.NDArray[Any], right: TermArray) -> Any:
     """Solve with the factors of a matrix of numbers, zeros of which drop out."""
     factors, order = _factored(numbers)
     rows: list[Any] = []
-    permuted = right[order]
+    permuted: Any = right[order]
     for i in range(len(factors)):
         total = permuted[i]
         for j in np.flatnonzero(factors[i, :i]).tolist():

@@ -16,7 +16,7 @@ from rewrite.array import interning
 from rewrite.array.core import TermArray, as_given, as_numbers, asarray, elementwise, store_of
 from rewrite.array.literal import drops_zeros
 from rewrite.array.reductions import reduced, scalar
-from rewrite.array.registry import UFUNCS, function
+from rewrite.array.registry import UFUNCS, function, numpys
 from rewrite.errors import ShapeError
 from rewrite.store import Ints, Store
 
@@ -136,10 +136,10 @@ def _from_left(entries: Entries, right: TermArray, shape: tuple[int, ...]) -> Te
     store, ids = right.store, right.ids
     columns = np.moveaxis(ids, -2, 0) if ids.ndim > 1 else ids
     found = entries.times(store, columns.reshape(len(columns), -1), first=True)
-    found = found.reshape(*shape[:-1], *columns.shape[1:])
+    found = found.reshape((*shape[:-1], *columns.shape[1:]))
     if len(shape) > 1 and ids.ndim > 2:
         found = np.moveaxis(found, 0, -2)
-    return TermArray(store, np.ascontiguousarray(found))
+    return TermArray(store, np.array(found, order="C"))
 
 
 def _check(a: tuple[int, ...], b: tuple[int, ...]) -> None:
@@ -156,7 +156,6 @@ def _written_out(a: TermArray, b: TermArray) -> Any:
     return reduced(np.add, products, -2 if b.ndim > 1 else -1)
 
 
-
 UFUNCS["matmul"] = matmul
 
 
@@ -168,7 +167,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 @function("dot")
-def _dot(a: Any, b: Any) -> Any:
+def _dot(a: Any, b: Any, out: Any = None) -> Any:
     if _is_scalar(a) or _is_scalar(b):
         return as_given(elementwise(ops.MUL, a, b), a, b)
     if not hasattr(b, "tocsr") and np.ndim(b) > 2:  # the last axis of a, the last but one of b
@@ -232,14 +231,14 @@ def _summed(axes: Any, rank_x: int, rank_y: int) -> tuple[list[int], list[int]]:
 
 @function("trace")
 def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    return reduced(np.add, np.diagonal(asarray(a), offset, axis1, axis2), -1)  # type: ignore[call-overload]
+    return reduced(np.add, numpys.diagonal(asarray(a), offset, axis1, axis2), -1)
 
 
 @function("cross")
 def _cross(a: Any, b: Any, axis: int = -1) -> Any:
     store = store_of([a, b])
-    x, y = (np.moveaxis(asarray(each, store), axis, 0) for each in (a, b))  # type: ignore[call-overload]
+    x, y = (numpys.moveaxis(asarray(each, store), axis, 0) for each in (a, b))
     if len(x) != 3 or len(y) != 3:
         raise ShapeError(f"np.cross of vectors of {len(x)} and {len(y)} elements; give 3")
     parts = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
-    return np.moveaxis(np.stack([asarray(part) for part in parts]), 0, axis)  # type: ignore[call-overload]
+    return numpys.moveaxis(numpys.stack([asarray(part) for part in parts]), 0, axis)

@@ -12,13 +12,11 @@ from rewrite import ops
 from rewrite.array.assignment import data_dependent, require_writable, written
 from rewrite.array.core import (
     PROTOCOL,
-    Element,
     TermArray,
     as_given,
     asarray,
     coerced,
     elementwise,
-    store_of,
 )
 from rewrite.array.interning import numbers_of
 from rewrite.array.registry import ELEMENTWISE, FUNCTIONS, METHODS, REFUSED, UFUNCS
@@ -119,26 +117,35 @@ def trace_function(func: Any, args: Any, kwargs: Any) -> Any:
                 raise data_dependent(f"np.{name}: {REFUSED[name]}")
             raise UnsupportedOp(f"np.{name} is not supported on terms; {_listing()}")
         return func(*constant[0], **constant[1])
-    kwargs = dict(kwargs)
     if name not in ELEMENTWISE:
         _refuse_elements([args, kwargs])
-    if "out" in inspect.signature(known).parameters:
-        return known(*args, **kwargs)
-    out = kwargs.pop("out", None)
+    arguments, out = _bound(name, known, args, kwargs)
     if out is not None and not isinstance(out, TermArray):
         raise NumbersError(_TO_OUT)
-    try:
-        bound = inspect.signature(known).bind(*args, **_plain_dtype(name, kwargs, "subok", "casting"))
-    except TypeError as error:
-        raise UnsupportedOp(f"np.{name}: {error}, as terms have it") from None
-    result = known(*bound.args, **bound.kwargs)
+    result = known(*arguments.args, **arguments.kwargs)
     return result if out is None else _into(out, result, True, f"np.{name}")
+
+
+def _bound(name: str, known: Any, args: Any, kwargs: Any) -> tuple[inspect.BoundArguments, Any]:
+    """Return the arguments that a function of ours takes, and where its result is to go.
+
+    One that names `out` says at which place it is given, and one that names `dtype` is asked for
+    no other than that of terms, but where it makes an array like another.
+    """
+    kept = {k: v for k, v in kwargs.items() if k not in ("subok", "casting", "out")}
+    try:
+        bound = inspect.signature(known).bind(*args, **kept)
+    except TypeError as error:
+        raise UnsupportedOp(f"np.{name} on terms: {error}") from None
+    if not name.endswith("_like"):
+        _plain_dtype(name, bound.arguments)
+    return bound, kwargs.get("out", bound.arguments.pop("out", None))
 
 
 def _refuse_elements(value: Any) -> None:
     """Refuse what stands for one element of an array, wherever it is among the arguments."""
-    if isinstance(value, Element):
-        value._refuse()
+    if isinstance(value, TermArray) and value.single:
+        value.refuse()
     if isinstance(value, (list, tuple)):
         for part in value:
             _refuse_elements(part)

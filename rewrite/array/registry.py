@@ -3,9 +3,23 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["ELEMENTWISE", "FUNCTIONS", "METHODS", "REFUSED", "UFUNCS", "function", "ufunc"]
+import numpy as np
+
+__all__ = [
+    "ELEMENTWISE",
+    "FUNCTIONS",
+    "METHODS",
+    "REFUSED",
+    "UFUNCS",
+    "function",
+    "numpys",
+    "ufunc",
+]
 
 type Maker = Callable[..., Any]
+
+numpys: Final[Any] = np
+"""NumPy on terms: its own stubs know no arrays with its protocols."""
 
 UFUNCS: Final[dict[str, Maker]] = {}
 """Ufuncs that are no row of the op table, by name: from operands to an array of terms."""

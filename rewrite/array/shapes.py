@@ -9,7 +9,7 @@ import numpy as np
 from rewrite.array.assignment import data_dependent, require_writable
 from rewrite.array.core import TermArray, asarray, store_of
 from rewrite.array.reductions import scalar
-from rewrite.array.registry import FUNCTIONS, function
+from rewrite.array.registry import FUNCTIONS, function, numpys
 from rewrite.errors import NumbersError, PlaceError, ShapeError, TraceError, UnsupportedOp
 
 __all__ = ["moving"]
@@ -34,36 +34,36 @@ def moving(moved: Callable[..., Any]) -> Callable[..., Any]:
 
 def _of_one(name: str) -> Callable[..., Any]:
     """Make a function of one array, which returns one array or several of the same elements."""
-    numpys: Any = getattr(np, name)
+    on_ids: Any = getattr(np, name)
 
     @moving
     def moved(array: Any, *args: Any, **kwargs: Any) -> Any:
         source = asarray(array)
-        return _wrapped(source.store, numpys(source.ids, *args, **kwargs))
+        return _wrapped(source.store, on_ids(source.ids, *args, **kwargs))
 
     return moved
 
 
 def _of_several(name: str) -> Callable[..., Any]:
     """Make a function of a sequence of arrays."""
-    numpys: Any = getattr(np, name)
+    on_ids: Any = getattr(np, name)
 
     @moving
     def moved(arrays: Any, *args: Any, **kwargs: Any) -> Any:
         store = store_of(arrays)
-        return _wrapped(store, numpys([asarray(a, store).ids for a in arrays], *args, **kwargs))
+        return _wrapped(store, on_ids([asarray(a, store).ids for a in arrays], *args, **kwargs))
 
     return moved
 
 
 def _of_each(name: str) -> Callable[..., Any]:
     """Make a function of arrays given one by one."""
-    numpys: Any = getattr(np, name)
+    on_ids: Any = getattr(np, name)
 
     @moving
     def moved(*arrays: Any, **kwargs: Any) -> Any:
         store = store_of(arrays)
-        return _wrapped(store, numpys(*[asarray(a, store).ids for a in arrays], **kwargs))
+        return _wrapped(store, on_ids(*[asarray(a, store).ids for a in arrays], **kwargs))
 
     return moved
 
@@ -90,7 +90,12 @@ FUNCTIONS.update({name: _of_several(name) for name in _SEVERAL})
 FUNCTIONS.update({name: _of_each(name) for name in _EACH})
 
 
-@function("compress", "extract")
+@function("extract")
+def _extract(condition: Any, arr: Any) -> Any:
+    return _compress(condition, arr)
+
+
+@function("compress")
 @moving
 def _compress(condition: Any, a: Any, axis: Any = None) -> Any:
     if isinstance(condition, TermArray):
@@ -101,7 +106,7 @@ def _compress(condition: Any, a: Any, axis: Any = None) -> Any:
 
 @function("take")
 @moving
-def _take(a: Any, indices: Any, axis: Any = None, mode: Any = "raise") -> Any:
+def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: Any = "raise") -> Any:
     source = asarray(a)
     found = np.take(source.ids, indices, axis, mode=mode)
     return scalar(TermArray(source.store, np.asarray(found)))
@@ -213,7 +218,7 @@ def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -
         dst[...] = np.where(where, src, dst)
     else:
         mask = np.broadcast_to(where, dst.shape)
-        dst[mask] = np.broadcast_to(asarray(src, dst.store), dst.shape)[mask]  # type: ignore[call-overload]
+        dst[mask] = numpys.broadcast_to(asarray(src, dst.store), dst.shape)[mask]
 
 
 @function("put")
@@ -244,11 +249,11 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 
 @moving
-def _assigned(array: Any, numpys: Callable[..., Any], places: Any, values: Any, *rest: Any) -> None:
+def _assigned(array: Any, on_ids: Callable[..., Any], places: Any, values: Any, *rest: Any) -> None:
     if not isinstance(array, TermArray):
         raise _into_numbers()
     require_writable(array.ids)
-    numpys(array.ids, places, asarray(values, array.store).ids, *rest)
+    on_ids(array.ids, places, asarray(values, array.store).ids, *rest)
 
 
 def _into_numbers() -> NumbersError:

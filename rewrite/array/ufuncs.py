@@ -7,10 +7,10 @@ import numpy as np
 
 from rewrite import ops
 from rewrite.array.assignment import require_writable
-from rewrite.array.core import Element, TermArray, asarray, coerced, elementwise
+from rewrite.array.core import TermArray, asarray, coerced, elementwise
 from rewrite.array.protocol import applied_ufunc
 from rewrite.array.reductions import accumulated, reduced
-from rewrite.array.registry import METHODS, UFUNCS
+from rewrite.array.registry import METHODS, UFUNCS, numpys
 from rewrite.errors import PlaceError, UnsupportedOp
 
 __all__: list[str] = []
@@ -49,7 +49,9 @@ def _logaddexp(x: Any, y: Any) -> TermArray:
     small = elementwise(ops.LOG1P, elementwise(ops.EXP, elementwise(ops.NEG, gap)))
     total = elementwise(ops.ADD, high, small)
     # infinities of one sign differ by a NaN
-    return elementwise(ops.WHERE, elementwise(ops.EQ, x, y), elementwise(ops.ADD, x, np.log(2)), total)
+    return elementwise(
+        ops.WHERE, elementwise(ops.EQ, x, y), elementwise(ops.ADD, x, np.log(2)), total
+    )
 
 
 def _expit(x: Any) -> TermArray:
@@ -97,8 +99,8 @@ UFUNCS.update({
 
 
 def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> Any:
-    if isinstance(array, Element):
-        array._refuse()
+    if isinstance(array, TermArray) and array.single:
+        array.refuse()
     return reduced(ufunc, array, axis, **options)
 
 
@@ -113,25 +115,29 @@ def _outer(ufunc: np.ufunc, left: Any, right: Any) -> Any:
 
 def _reduceat(ufunc: np.ufunc, array: Any, indices: Any, axis: int = 0) -> Any:
     """Reduce each run that starts at an index; one that does not end after it is one element."""
-    source = np.moveaxis(asarray(array), axis, 0)  # type: ignore[call-overload]
+    source = numpys.moveaxis(asarray(array), axis, 0)
     starts = np.asarray(indices).tolist()
     parts = []
     for start, end in zip(starts, [*starts[1:], len(source)], strict=True):
         if not 0 <= start < len(source):
-            raise PlaceError(f"index {start} of {ufunc.__name__}.reduceat is not in [0, {len(source)})")
+            raise PlaceError(
+                f"index {start} of {ufunc.__name__}.reduceat is not in [0, {len(source)})"
+            )
         run = source[start:end] if end > start else source[start : start + 1]
         parts.append(reduced(ufunc, run, 0))
-    return np.moveaxis(np.stack([asarray(part) for part in parts]), 0, axis)  # type: ignore[call-overload]
+    return numpys.moveaxis(numpys.stack([asarray(part) for part in parts]), 0, axis)
 
 
 def _at(ufunc: np.ufunc, array: Any, indices: Any, *operands: Any) -> None:
     """Apply in place, once for each time that an index names an element, in their order."""
     if not isinstance(array, TermArray):
-        raise UnsupportedOp(f"np.{ufunc.__name__}.at on numbers with terms; copy them to terms first")
+        raise UnsupportedOp(
+            f"np.{ufunc.__name__}.at on numbers with terms; copy them to terms first"
+        )
     require_writable(array.ids)
     places = np.arange(array.ids.size).reshape(array.shape)[indices]
     flat = np.ravel(places)
-    values = [np.broadcast_to(asarray(v, array.store), places.shape).ravel() for v in operands]  # type: ignore[call-overload]
+    values = [numpys.broadcast_to(asarray(v, array.store), places.shape).ravel() for v in operands]
     ids = array.ids.ravel()
     order = np.argsort(flat, kind="stable")
     turn = np.empty(len(flat), np.int64)  # how often an element has been named before
