@@ -26,7 +26,7 @@ from rewrite.term import Term, current_store, join, scope
 
 __all__ = ["Traced", "call", "inputs", "leaves", "plain", "rebuilt", "trace"]
 
-_OURS: Final = ("rewrite", "strategies", "codegen", "numpy")
+_OURS: Final = ("rewrite", "strategies", "codegen", "numpy", "scipy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ def call(
     around it, such as caches, it runs again with stand-ins for those.
     """
     around = Surroundings(fn, store)
+    args = [value if _among(value, out) else _sealed(value) for value in args]
+    kwargs = {k: v if _among(v, out) else _sealed(v) for k, v in kwargs.items()}
     try:
         try:
             result = _run(fn, args, kwargs, around, math)
@@ -138,7 +140,7 @@ def _run(
 def _of_outputs(fn: Callable[..., Any], result: Any, out: Sequence[TermArray]) -> Any:
     """Return the arrays that a function filled in."""
     returned = [value for _, value in leaves(result)]
-    if result is not None and not all(any(value is array for array in out) for value in returned):
+    if result is not None and not all(_among(value, out) for value in returned):
         raise TraceError(
             f"{_called(fn)} fills its arguments in place, and returned {result!r} beside them; "
             "return nothing, or leave out= away"
@@ -149,7 +151,7 @@ def _of_outputs(fn: Callable[..., Any], result: Any, out: Sequence[TermArray]) -
 def inputs(specs: Mapping[str, Any], store: Store, out: Collection[str] = ()) -> list[TermArray]:
     """Make the arrays of symbols that stand for arguments; see `trace` for what a spec is.
 
-    They cannot be written to: the caller would see it. Those of `out` have no elements yet.
+    Those of `out` have no elements yet.
     """
     taken = set(specs)
     made: list[TermArray] = []
@@ -160,20 +162,29 @@ def inputs(specs: Mapping[str, Any], store: Store, out: Collection[str] = ()) ->
         if name in out:
             made.append(unset(store, _shape_of(name, spec)))
         elif isinstance(spec, (Term, TermArray)):
-            made.append(_sealed(asarray(spec, store)))
+            made.append(asarray(spec, store))
         elif isinstance(spec, tuple) and all(isinstance(n, numbers.Integral) for n in spec):
-            made.append(_sealed(_symbols(name, tuple(map(int, spec)), store, taken)))
+            made.append(_symbols(name, tuple(map(int, spec)), store, taken))
         else:
             symbol = Symbol(name, None if spec is None else _dtype(name, spec))
-            made.append(_sealed(scalar(store, np.array(store.symbol(symbol), np.int32))))
+            made.append(scalar(store, np.array(store.symbol(symbol), np.int32)))
     return made
 
 
-def _sealed(array: TermArray) -> TermArray:
-    """Return an array that cannot be written to, nor can its views."""
-    ids = array.ids.view()
+def _sealed(value: Any) -> Any:
+    """Return an array of terms as one that cannot be written to, nor can its views.
+
+    The caller would see it: NumPy would write to the caller's numbers.
+    """
+    if not isinstance(value, TermArray):
+        return value
+    ids = value.ids.view()
     ids.flags.writeable = False
-    return type(array)(array.store, ids)
+    return type(value)(value.store, ids)
+
+
+def _among(value: Any, arrays: Sequence[TermArray]) -> bool:
+    return any(value is array for array in arrays)
 
 
 def _shape_of(name: str, spec: Any) -> tuple[int, ...]:
@@ -275,6 +286,8 @@ def _leaf(value: Any, path: str, fn: Callable[..., Any], store: Store) -> Term |
             f"{_called(fn)} leaves {len(missing)} of {array.ids.size} elements of its {path} "
             f"without a value, the first at {place}; write to all, or start from np.zeros"
         )
+    if not array.ids.flags.writeable:
+        array = array.copy()
     return plain(array)
 
 

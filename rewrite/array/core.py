@@ -32,6 +32,11 @@ _TO_NUMBERS: Final = (
 )
 
 
+_TO_SPARSE: Final = {"_matmul_dispatch": np.array(None, object), "dot": np.zeros(())}
+"""What methods of SciPy's sparse matrices are given when they ask for an array: so they leave the
+product to the other operand, which knows it."""
+
+
 def _method(name: str) -> Callable[..., Any]:
     """Make a method of the NumPy function that does the same."""
 
@@ -95,13 +100,10 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def flat(self) -> "TermArray":
         """All elements in row-major order, to read and to write to."""
-        view = self.ids.view()
-        try:
-            view.shape = (self.size,)
-        except AttributeError:
-            view = self.ids.ravel()
-            view.flags.writeable = False
-        return TermArray(self.store, view)
+        flat = self.ids.reshape(-1)
+        if not np.may_share_memory(flat, self.ids):  # a write would not reach this array
+            flat.flags.writeable = False
+        return TermArray(self.store, flat)
 
     def __len__(self) -> int:
         """Return the length of the first axis."""
@@ -210,9 +212,11 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the numbers of an array of constants; refuse terms."""
-        if sys._getframe(1).f_code.co_name == "_matmul_dispatch":
-            # SciPy's sparse matrices leave the product to an operand of which NumPy makes this
-            return np.array(None, object)
+        caller = sys._getframe(1)
+        if str(caller.f_globals.get("__name__")).startswith("scipy.sparse"):
+            known = _TO_SPARSE.get(caller.f_code.co_name)
+            if known is not None:
+                return known
         numbers = interning.numbers_of(self.store, self.ids)
         if numbers is None:
             raise NumbersError(_TO_NUMBERS)
@@ -275,7 +279,15 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         shown = np.array2string(flat.reshape(self.shape), separator=", ")
         return f"TermArray({shown})"
 
-    sum, prod, mean, var, std = map(_method, ("sum", "prod", "mean", "var", "std"))
+    def sum(self, *args: Any, **kwargs: Any) -> Any:
+        """Add along axes as one n-ary sum an element, from left to right.
+
+        So does `np.sum` of terms. NumPy adds eight or more numbers pairwise, with other roundings:
+        the last bits of its sums of long arrays are not these.
+        """
+        return numpys.sum(self, *args, **kwargs)
+
+    prod, mean, var, std = map(_method, ("prod", "mean", "var", "std"))
     min, max, any, all = map(_method, ("min", "max", "any", "all"))
     cumsum, cumprod, dot, trace = map(_method, ("cumsum", "cumprod", "dot", "trace"))
     clip, round, conj, conjugate = map(_method, ("clip", "round", "conj", "conj"))

@@ -68,6 +68,7 @@ def gathered(store: Store, row: ops.Op, args: Ints) -> Ints:
 def ragged(store: Store, row: ops.Op, args: Ints, start: npt.NDArray[np.int64]) -> Ints:
     """Make a node of each run `args[start[i]:start[i + 1]]`."""
     count = len(start) - 1
+    args = args if args.flags.writeable else args.copy()  # loops are compiled for such alone
     out = np.full(count, UNSET, np.int32)
     codes = np.full(count, row.code, np.uint8)
     store.indexed().intern(store, codes, start, args, out, local=False)

@@ -85,7 +85,7 @@ _SEVERAL: Final = (
 )  # fmt: skip
 _EACH: Final = ("atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "meshgrid")
 
-FUNCTIONS.update({name: _of_one(name) for name in _ONE})
+FUNCTIONS.update({name: _of_one(name) for name in _ONE if hasattr(np, name)})
 FUNCTIONS.update({name: _of_several(name) for name in _SEVERAL})
 FUNCTIONS.update({name: _of_each(name) for name in _EACH})
 

@@ -228,7 +228,7 @@ def test_terms_have_numpys_values(name: str, place: int, seed: int) -> None:
 
 def test_each_listed_function_is_exercised() -> None:
     listed = set(rw.numpy_functions())
-    assert set(CASES) <= listed
+    assert {name for name in CASES if name != "unstack" or hasattr(np, name)} <= listed
     assert {*FUNCTIONS, *UFUNCS, *(f"ufunc.{name}" for name in METHODS)} <= listed
     for name in listed - set(CASES):
         assert isinstance(getattr(np, name), np.ufunc)
