@@ -10,9 +10,12 @@ __all__ = [
     "DomainError",
     "ExplanationError",
     "MatchingWarning",
+    "NumbersError",
     "ParseError",
     "PatternError",
+    "PlaceError",
     "RewriteError",
+    "ShapeError",
     "SortError",
     "StrategyError",
     "TargetError",
@@ -59,6 +62,18 @@ class TargetError(RewriteError, ValueError):
 
 class TraceError(RewriteError, TypeError):
     """A traced Python function did what a trace cannot record."""
+
+
+class ShapeError(TraceError, ValueError):
+    """Arrays of terms have shapes that do not fit."""
+
+
+class PlaceError(TraceError, IndexError):
+    """An index is outside of an array of terms."""
+
+
+class NumbersError(TraceError):
+    """Terms were to become numbers, or to be stored among them."""
 
 
 class AccuracyError(RewriteError, ValueError):
