@@ -1,5 +1,6 @@
 """BioNetGen's networks: what files mean, and which line of a bad one is wrong."""
 
+import gzip
 import math
 import os
 import pickle
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 import rewrite as rw
 from rewrite.errors import ArgumentError, ParseError
 from rewrite.io import bionetgen
-from rewrite.io.bionetgen import Network
+from rewrite.io.bionetgen import Network, network
 from rewrite.io.bionetgen.expressions import FUNCTIONS, kummer_ratio, read_expression, value_of
 from rewrite.io.bionetgen.reactions import KINDS
 
@@ -509,3 +510,17 @@ def test_what_is_written_is_read(model: Model, seed: int) -> None:
     np.testing.assert_allclose(values(network, u), expected, rtol=1e-12, atol=size)
     symbolic = values(network, u, **network.parameters)
     np.testing.assert_allclose(symbolic, expected, rtol=1e-12, atol=size)
+
+
+def test_packed_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"begin species\n 1 A() 2\nend species\nbegin reactions\n 1 1 0 0.5\nend reactions\n"
+    path = tmp_path / "decay.net.gz"
+    path.write_bytes(gzip.compress(data))
+    assert bionetgen.read(path).initial.tolist() == [2.0]
+    path.write_bytes(gzip.compress(data)[:-9])
+    with pytest.raises(ParseError, match="decay.net.gz.*gzip"):
+        bionetgen.read(path)
+    path.write_bytes(gzip.compress(data))
+    monkeypatch.setattr(network, "LARGEST", 20)
+    with pytest.raises(ParseError, match="decay.net.gz.*at most"):
+        bionetgen.read(path)

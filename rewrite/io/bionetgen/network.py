@@ -1,17 +1,19 @@
 """`Network`: a reaction network, and the terms of its equations."""
 
+import gzip
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rewrite import ops
 from rewrite.array import TermArray, asarray
-from rewrite.errors import ArgumentError
+from rewrite.errors import ArgumentError, ParseError
 from rewrite.io.bionetgen import sections
 from rewrite.io.bionetgen.names import Names
 from rewrite.io.bionetgen.rates import law_terms, rate_nodes
@@ -22,6 +24,10 @@ from rewrite.store import Ints, Store, Symbol
 from rewrite.term import Term, apply, const, current_store, lift, scope, symbol
 
 __all__ = ["Network", "Observable", "parse", "read"]
+
+
+LARGEST: Final = 1 << 28
+"""Bytes that a packed file may have when it is unpacked."""
 
 
 class Observable(NamedTuple):
@@ -247,13 +253,25 @@ def _weight(weight: float, store: Store) -> Term:
 
 
 def read(path: str | Path) -> Network:
-    """Read a reaction network from one of BioNetGen's `.net` files.
+    """Read a reaction network from one of BioNetGen's `.net` files, or from `.net.gz`.
 
     Raise `ParseError` with the file, the line and what was expected for anything that is not such
     a file. No part of it is run as code.
     """
     path = Path(path)
-    return parse(path.read_text("utf-8", errors="replace"), path.name)
+    if path.suffix != ".gz":
+        return parse(path.read_text("utf-8", errors="replace"), path.name)
+    try:
+        with gzip.open(path) as file:
+            data = file.read(LARGEST + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ParseError(
+            f"expected a file packed by gzip: {error}", "", 0, filename=path.name
+        ) from None
+    if len(data) > LARGEST:
+        problem = f"expected at most {LARGEST >> 20} MiB when unpacked"
+        raise ParseError(problem, "", 0, filename=path.name)
+    return parse(data.decode("utf-8", errors="replace"), path.stem)
 
 
 def parse(text: str, name: str = "network") -> Network:
