@@ -145,6 +145,26 @@ def _isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8) -> Any:
     return as_given(elementwise(ops.OR, both, elementwise(ops.EQ, a, b)), a, b)
 
 
+@function("real", elementwise=True)
+def _real(val: Any) -> Any:
+    return val
+
+
+@function("imag", elementwise=True)
+def _imag(val: Any) -> Any:
+    return numpys.zeros_like(val)
+
+
+@function("iscomplexobj", elementwise=True)
+def _iscomplexobj(x: Any) -> bool:
+    return False
+
+
+@function("isrealobj", elementwise=True)
+def _isrealobj(x: Any) -> bool:
+    return True
+
+
 @function("sinc", elementwise=True)
 def _sinc(x: Any) -> Any:
     scaled = elementwise(ops.MUL, x, np.pi)

@@ -3,6 +3,7 @@
 `out=` and `where=` are handled here, once for all ufuncs and functions.
 """
 
+import functools
 import inspect
 from typing import Any, Final
 
@@ -126,6 +127,9 @@ def trace_function(func: Any, args: Any, kwargs: Any) -> Any:
     return result if out is None else _into(out, result, True, f"np.{name}")
 
 
+_signature = functools.cache(inspect.signature)
+
+
 def _bound(name: str, known: Any, args: Any, kwargs: Any) -> tuple[inspect.BoundArguments, Any]:
     """Return the arguments that a function of ours takes, and where its result is to go.
 
@@ -134,7 +138,7 @@ def _bound(name: str, known: Any, args: Any, kwargs: Any) -> tuple[inspect.Bound
     """
     kept = {k: v for k, v in kwargs.items() if k not in ("subok", "casting", "out")}
     try:
-        bound = inspect.signature(known).bind(*args, **kept)
+        bound = _signature(known).bind(*args, **kept)
     except TypeError as error:
         raise UnsupportedOp(f"np.{name} on terms: {error}") from None
     if not name.endswith("_like"):

@@ -218,8 +218,9 @@ def einsums(t: Any, y: Any) -> Any:
 # fmt: off
 SOLVERS: list[tuple[Fn, int]] = [
     (lorenz, 3), (lorenz96, 6), (lorenz96_rolled, 6), (n_body, 24), (n_body_loops, 24),
-    (kuramoto, 5), (gray_scott, 40), (heat_padded, 20), (wave_in_place, 12), (burgers_with_ghosts, 7),
-    (minmod_advection, 8), (euler_equations, 18), (hodgkin_huxley, 4), (sir_between_cities, 9),
+    (kuramoto, 5), (gray_scott, 40), (heat_padded, 20), (wave_in_place, 12),
+    (burgers_with_ghosts, 7), (minmod_advection, 8), (euler_equations, 18),
+    (hodgkin_huxley, 4), (sir_between_cities, 9),
     (mass_action, 4), (robertson, 3), (double_pendulum, 4), (neural_field, 6), (matrix_riccati, 4),
     (gradient_flow, 20), (age_structured, 7), (by_masks, 8), (einsums, 3),
 ]

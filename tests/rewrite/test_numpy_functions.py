@@ -128,6 +128,7 @@ CASES: dict[str, list[Case]] = {
     "cumprod": on(M)(np.cumprod, lambda a: a.cumprod(axis=1)),
     # products
     "matmul": on(M, (4, 2))(np.matmul, lambda a, b: a @ b) + on(T, (4,))(np.matmul) + on((3,), T)(np.matmul) + on(M)(lambda a: a @ MATRIX, lambda a: MATRIX @ a, lambda a: a @ MATRIX[:, 0]) + on(T)(lambda a: a @ MATRIX, lambda a: MATRIX @ a, lambda a: MATRIX[0] @ a) + on(V)(lambda a: np.eye(5)[1:3] @ a, lambda a: np.arange(5) @ a, lambda a: a @ a) + on(T, (2, 4, 2))(np.matmul),
+    "vecdot": on(M, M)(np.vecdot), "matvec": on(T, (4,))(np.matvec) if hasattr(np, "matvec") else [], "vecmat": on((3,), T)(np.vecmat) if hasattr(np, "vecmat") else [],
     "dot": on(M, (4, 2))(np.dot, lambda a, b: a.dot(b)) + on(V, V)(np.dot) + on(())(lambda a: np.dot(a, 2.0)) + on(M, (2, 4, 3))(np.dot) + on(M)(lambda a: np.dot(MATRIX, a), lambda a: np.dot(a, MATRIX, out=np.zeros((3, 3)))),
     "vdot": on(M, M)(np.vdot), "inner": on(M, T)(np.inner) + on(V, ())(np.inner), "outer": on(V, M)(np.outer) + on(V)(lambda a: np.outer([1.0, 2.0], a)),
     "kron": on(M, (2, 2))(np.kron) + on(V)(lambda a: np.kron(np.eye(2), a)),
@@ -159,6 +160,7 @@ CASES: dict[str, list[Case]] = {
     "select": on(M)(lambda a: np.select([a > 0.5, a > 0], [a, 2 * a], 7.0), lambda a: np.select([a < -0.5, WIDE], [a, -a])),
     "piecewise": on(M)(lambda a: np.piecewise(a, [a < 0, a >= 0.5], [lambda x: -x, 2.0, lambda x: x**2]), lambda a: np.piecewise(a, [a > 0], [1.0])),
     "nan_to_num": on(V)(np.nan_to_num, lambda a: np.nan_to_num(a / np.array([0.0, 1, 0, 1, 0])), lambda a: np.nan_to_num(np.sqrt(a), nan=-1.0)),
+    "real": on(M)(np.real, lambda a: a.real), "imag": on(M)(np.imag), "iscomplexobj": on(M)(lambda a: a * 2 if np.iscomplexobj(a) else a), "isrealobj": on(M)(lambda a: a * 2 if np.isrealobj(a) else a),
     "isclose": on(M, M)(np.isclose, lambda a, b: np.isclose(a, a + 1e-9)), "sinc": on(V)(np.sinc, lambda a: np.sinc(a * 0)),
     # methods of ufuncs
     "ufunc.reduce": on(M)(np.add.reduce, lambda a: np.maximum.reduce(a, axis=1), lambda a: np.multiply.reduce(a, axis=None), lambda a: np.subtract.reduce(a, axis=1), lambda a: np.logical_and.reduce(a > 0), lambda a: np.add.reduce(a, axis=(0, 1), keepdims=True), lambda a: np.divide.reduce(a, 1), lambda a: np.minimum.reduce(a, initial=0.0)),

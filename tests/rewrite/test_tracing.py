@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 import scipy.sparse
@@ -354,6 +355,19 @@ def test_what_is_reached_from_a_function_is_traced_with_it() -> None:
     inner = rw.jit(arrays=["u"])(shifted)
     found = rw.trace(lambda u: inner(u) * 2, [(3,)])
     assert str(found.result[1]) == "u_0*2" and not inner.kernels
+
+
+@numba.njit
+def compiled(u: Any) -> Any:
+    out = np.zeros(3)
+    for i in range(1, 3):
+        out[i] = u[i] - u[i - 1]
+    return out
+
+
+def test_functions_of_numba_are_traced_as_python() -> None:
+    agrees(lambda u: compiled(u) * 2, (3,))
+    assert str(rw.trace(compiled, [(3,)]).result[1]) == "u_1 - u_0"
 
 
 def test_what_is_not_an_array_of_floats_stays_as_it_is() -> None:
