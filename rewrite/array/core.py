@@ -14,6 +14,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.array import interning
 from rewrite.array.assignment import data_dependent, masked, picked, written
+from rewrite.array.literal import in_trace
 from rewrite.array.registry import numpys
 from rewrite.constants import as_constant
 from rewrite.errors import NumbersError, ShapeError, SortError, TraceError, UnsupportedOp
@@ -165,7 +166,14 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
             return TermArray(self.store, found)
         if found < 0:
             interning.require_set(np.asarray(found))
-        return Term(self.store, int(found))
+        return self._known(int(found)) if in_trace() else Term(self.store, int(found))
+
+    def _known(self, node: int) -> Any:
+        """Return an element in a trace: a number that the function has put there is one."""
+        value = self.store.value(node)
+        if isinstance(value, (bool, float)) and not self.single:
+            return np.bool_(value) if isinstance(value, bool) else np.float64(value)
+        return Term(self.store, node)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Assign terms or numbers in place; a condition of terms chooses as `np.where` does."""

@@ -19,8 +19,8 @@ from rewrite.array.core import (
     coerced,
     elementwise,
 )
-from rewrite.array.interning import numbers_of
-from rewrite.array.registry import ELEMENTWISE, FUNCTIONS, METHODS, REFUSED, UFUNCS
+from rewrite.array.known import on_numbers
+from rewrite.array.registry import ELEMENTWISE, FUNCTIONS, METHODS, REFUSED, UFUNCS, VALUES
 from rewrite.errors import NumbersError, ShapeError, UnsupportedOp
 from rewrite.term import Term
 
@@ -43,21 +43,31 @@ def trace_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any
         (out,) = out
     if out is not None and not isinstance(out, TermArray):
         raise NumbersError(_TO_OUT)
+    result = _of_ufunc(ufunc, method, inputs, kwargs)
+    if where is not True and out is None:
+        raise UnsupportedOp(f"{_named(ufunc)} with keyword 'where' needs out=, or use np.where")
+    return result if out is None else _into(out, result, where, _named(ufunc))
+
+
+def _named(ufunc: np.ufunc) -> str:
+    return f"np.{ufunc.__name__}"
+
+
+def _of_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]) -> Any:
     name = ufunc.__name__
+    if method != "at":
+        found = on_numbers(getattr(ufunc, method), inputs, kwargs)
+        if found is not NotImplemented:
+            return found
     if method != "__call__":
         if method not in METHODS:
             raise UnsupportedOp(f"np.{name} with method {method!r} is not supported on terms")
-        result = METHODS[method](ufunc, *inputs, **_plain_dtype(name, kwargs))
-    else:
-        extra = sorted(_plain_dtype(name, kwargs, "casting", "order", "subok"))
-        if extra:
-            raise UnsupportedOp(f"np.{name} with keyword {extra[0]!r} is not supported on terms")
-        result = applied_ufunc(ufunc, *inputs)
-        if isinstance(result, TermArray):
-            result = as_given(result, *inputs)
-    if where is not True and out is None:
-        raise UnsupportedOp(f"np.{name} with keyword 'where' needs out=, or use np.where")
-    return result if out is None else _into(out, result, where, f"np.{name}")
+        return METHODS[method](ufunc, *inputs, **_plain_dtype(name, kwargs))
+    extra = sorted(_plain_dtype(name, kwargs, "casting", "order", "subok"))
+    if extra:
+        raise UnsupportedOp(f"np.{name} with keyword {extra[0]!r} is not supported on terms")
+    result = applied_ufunc(ufunc, *inputs)
+    return as_given(result, *inputs) if isinstance(result, TermArray) else result
 
 
 def applied_ufunc(ufunc: np.ufunc, *operands: Any) -> Any:
@@ -106,18 +116,22 @@ def _into(out: TermArray, result: Any, where: Any, what: str) -> TermArray:
 def trace_function(func: Any, args: Any, kwargs: Any) -> Any:
     """Build the terms of an array function; raise `UnsupportedOp` that lists what exists.
 
-    A function that terms lack is applied to numbers where all arrays are constants.
+    In a trace, functions of numbers alone are NumPy's, those that terms lack among them.
     """
     module = getattr(func, "__module__", "numpy")
     name = f"{module}.{getattr(func, '__name__', func)}".removeprefix("numpy.")
     known = FUNCTIONS.get(name)
     if known is None:
-        constant = _numbers([args, kwargs])
-        if constant is None:
-            if name in REFUSED:
-                raise data_dependent(f"np.{name}: {REFUSED[name]}")
-            raise UnsupportedOp(f"np.{name} is not supported on terms; {_listing()}")
-        return func(*constant[0], **constant[1])
+        found = on_numbers(func, args, kwargs)
+        if found is not NotImplemented:
+            return found
+        if name in REFUSED:
+            raise data_dependent(f"np.{name}: {REFUSED[name]}")
+        raise UnsupportedOp(f"np.{name} is not supported on terms; {_listing()}")
+    if name in VALUES and kwargs.get("out") is None:
+        found = on_numbers(func, args, kwargs)
+        if found is not NotImplemented:
+            return found
     if name not in ELEMENTWISE:
         _refuse_elements([args, kwargs])
     arguments, out = _bound(name, known, args, kwargs)
@@ -155,23 +169,6 @@ def _refuse_elements(value: Any) -> None:
             _refuse_elements(part)
     if isinstance(value, dict):
         _refuse_elements(list(value.values()))
-
-
-def _numbers(value: Any) -> Any:
-    """Return arguments in which arrays of constants are numbers, None if one has other terms."""
-    if isinstance(value, Term):
-        return None
-    if isinstance(value, TermArray):
-        return numbers_of(value.store, value.ids)
-    if isinstance(value, dict):
-        parts = _numbers(list(value.values()))
-        return None if parts is None else dict(zip(value, parts, strict=True))
-    if isinstance(value, (list, tuple)):
-        parts = [_numbers(part) if part is not None else part for part in value]
-        if any(new is None and old is not None for new, old in zip(parts, value, strict=True)):
-            return None
-        return parts if isinstance(value, list) else tuple(parts)
-    return value
 
 
 def numpy_functions() -> list[str]:

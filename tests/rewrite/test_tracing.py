@@ -1,10 +1,12 @@
 """NumPy solvers are traced as they were written: what they write to, what is around them."""
 
+import abc
+import dataclasses
 import functools
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -330,6 +332,65 @@ def test_caches_in_containers_defaults_and_views() -> None:
     agrees(lambda u: f(u), (2,))
 
 
+class Held(NamedTuple):
+    """A tuple with names."""
+
+    cache: Any
+    scale: float
+
+
+class Base(abc.ABC):
+    """Something that has to be filled in."""
+
+    def __init__(self) -> None:
+        self.held = Held(np.zeros(2), 2.0)
+        self.space = types.SimpleNamespace(cache=np.zeros(2))
+        self.me = self
+
+    @abc.abstractmethod
+    def act(self, u: Any) -> Any: ...
+
+    def __call__(self, u: Any) -> Any:
+        return self.act(u) * self.held.scale
+
+
+class Derived(Base):
+    """It fills it in."""
+
+    def act(self, u: Any) -> Any:
+        assert super().__call__ is not None
+        self.held.cache[:] = u
+        self.space.cache[...] = self.held.cache + 1
+        return self.me.space.cache * 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """A model with its caches, as a dataclass."""
+
+    cache: Any = dataclasses.field(default_factory=lambda: np.zeros(2))
+
+    def act(self, u: Any) -> Any:
+        np.add(u, 1, out=self.cache)
+        return self.cache * 2
+
+
+def test_objects_of_many_kinds_hold_caches() -> None:
+    loop: list[Any] = [np.zeros(2)]
+    loop.append(loop)
+
+    def through(u: Any) -> Any:
+        loop[0][...] = u
+        return loop[0] * 3
+
+    derived = Derived()
+    for f in (derived, Frozen().act, through):
+        agrees(f, (2,))
+    kept = derived.held.cache.copy()
+    rw.trace(derived, [(2,)])
+    assert np.array_equal(derived.held.cache, kept)
+
+
 def test_what_is_reached_from_a_function_is_traced_with_it() -> None:
     module = types.ModuleType("a_module_of_helpers")
     exec(inspect.getsource(shifted), module.__dict__ | {"np": np, "Any": Any}, module.__dict__)
@@ -381,6 +442,26 @@ def test_what_is_not_an_array_of_floats_stays_as_it_is() -> None:
 
     agrees(f, (3,))
     assert all(seen) and len(seen) == 4
+
+
+def test_arrays_of_numbers_are_known() -> None:
+    def f(u: Any) -> Any:
+        x = np.array([0.0, 1.0, 2.5])
+        x += 0.5
+        lines = np.zeros((2, 3))
+        lines[1] = 1.0
+        if x[0] > 0.25 and lines.sum() == 3.0 and (x > 0).all():
+            u = u * int(x[1])
+        u = u + np.interp(u, x, x**2)
+        w = np.sqrt(x)
+        w[0] = u[1]  # and may still be written to
+        row = lines.reshape(-1)
+        row[0] = u[0]  # as a view
+        return u[x > 1], np.compress(x > 1, u), w, lines, np.fft.fft(x).real, np.gradient(u, x)
+
+    agrees(f, (3,))
+    with pytest.raises(TraceError, match=r"0\.0 < u_0.* is not known"):
+        rw.trace(lambda u: u if np.zeros(1)[0] < u[0] else -u, [(1,)])
 
 
 def test_functions_of_constants_are_numpys() -> None:
