@@ -19,6 +19,7 @@ from rewrite.array.core import (
     coerced,
     elementwise,
 )
+from rewrite.array.creation import MAKERS
 from rewrite.array.known import on_numbers
 from rewrite.array.registry import ELEMENTWISE, FUNCTIONS, METHODS, REFUSED, UFUNCS, VALUES
 from rewrite.errors import NumbersError, ShapeError, UnsupportedOp
@@ -174,14 +175,16 @@ def _refuse_elements(value: Any) -> None:
 def numpy_functions() -> list[str]:
     """List the NumPy functions that work on terms, with `expit`, `erf` and `erfc` of SciPy.
 
-    Names such as `ufunc.reduce` are methods that each elementwise function of two arguments has.
+    Names such as `ufunc.reduce` are methods of elementwise functions. What makes arrays, such as
+    `zeros` and `array`, makes arrays of terms in a traced function alone.
 
     >>> import rewrite as rw
     >>> "sin" in rw.numpy_functions()
     True
     """
     named = {row for row in ops.BY_NUMPY if row.isidentifier()}
-    return sorted({*named, *UFUNCS, *FUNCTIONS, *(f"ufunc.{name}" for name in METHODS)})
+    methods = {f"ufunc.{name}" for name in METHODS}
+    return sorted({*named, *UFUNCS, *FUNCTIONS, *MAKERS, *methods})
 
 
 def _listing() -> str:

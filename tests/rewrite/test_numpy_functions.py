@@ -46,6 +46,11 @@ def written(action: Callable[..., Any], *shapes: tuple[int, ...]) -> list[Case]:
     return [(call, list(shapes))]
 
 
+def filled(array: Any, a: Any) -> Any:
+    array[..., 1:3] += a[:2]
+    return array
+
+
 # fmt: off
 CASES: dict[str, list[Case]] = {
     # moving
@@ -111,6 +116,11 @@ CASES: dict[str, list[Case]] = {
     "zeros_like": on(M)(np.zeros_like, lambda a: a + np.zeros_like(a, dtype=int), lambda a: np.zeros_like(a, shape=(2, 2))),
     "ones_like": on(M)(np.ones_like), "empty_like": written(lambda b: np.empty_like(b), M) + on(V)(lambda a: np.add(a, 1, out=np.empty_like(a))),
     "full_like": on(M)(lambda a: np.full_like(a, 3), lambda a: np.full_like(a, a[0, 0])),
+    "zeros": on(V)(lambda a: filled(np.zeros(5), a), lambda a: filled(np.zeros((2, 5)), a)), "ones": on(V)(lambda a: filled(np.ones(5), a)),
+    "empty": on(V)(lambda a: np.multiply(a, 2, out=np.empty(5))), "full": on(V)(lambda a: np.full((2, 5), a), lambda a: filled(np.full(5, 2.5), a)),
+    "array": on(V)(np.array, lambda a: np.array([a, [a[0], 1.0, a[2], 0.0, 2]]), lambda a: filled(np.array([1.0] * 5), a), lambda a: np.array(a[0], ndmin=2)),
+    "asarray": on(V)(np.asarray, lambda a: np.asarray([a, a * 2], dtype=float)), "asanyarray": on(V)(np.asanyarray), "ascontiguousarray": on(M)(lambda a: np.ascontiguousarray(a.T)),
+    "r_": on(V)(lambda a: np.r_[a[-1], a, 1.0], lambda a: np.r_[0:3, a]), "c_": on(V, V)(lambda a, b: np.c_[a, b]),
     # reducing
     "sum": on(M)(np.sum, lambda a: np.sum(a, 0), lambda a: a.sum(axis=-1, keepdims=True), lambda a: np.sum(a, initial=2.0), lambda a: np.sum(a, 1, where=WIDE), lambda a: np.sum(a > 0)) + on(T)(lambda a: np.sum(a, (0, 2)), lambda a: np.sum(a, axis=1, out=np.zeros((2, 4)))),
     "prod": on(M)(np.prod, lambda a: a.prod(0), lambda a: np.prod(a, axis=1, keepdims=True)),
