@@ -12,6 +12,9 @@ import numba
 import numpy as np
 import pytest
 import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy import zeros
 
 import rewrite as rw
@@ -31,9 +34,9 @@ type Fn = Callable[..., Any]
 def values(traced: Any, *numbers: Any) -> list[Any]:
     """Evaluate what a trace returned at the values of its arguments."""
     env: dict[str, Any] = {}
-    for symbols, given in zip(traced.args, numbers, strict=True):
+    for symbols, array in zip(traced.args, numbers, strict=True):
         terms = rw.asarray(symbols).terms()
-        env |= {t.symbol.name: v for t, v in zip(terms, np.ravel(given), strict=True) if t.symbol}
+        env |= {t.symbol.name: v for t, v in zip(terms, np.ravel(array), strict=True) if t.symbol}
     return [rw.evaluate(value, env) for _, value in leaves(traced.result)]
 
 
@@ -126,6 +129,61 @@ def full_and_ones(u: Any) -> Any:
 )
 def test_arrays_are_written_to_as_in_numpy(f: Fn) -> None:
     agrees(f, (2, 3))
+
+
+def _set(a: Any, key: Any, b: Any, mask: Any, u: Any) -> None:
+    a[key] = u[0, 1] if b.size == 0 else b.ravel()[-1] * 2
+
+
+def _add(a: Any, key: Any, b: Any, mask: Any, u: Any) -> None:
+    a[key] += 1.5
+
+
+def _mask(a: Any, key: Any, b: Any, mask: Any, u: Any) -> None:
+    a[mask] -= u[1, 2]
+
+
+def _out(a: Any, key: Any, b: Any, mask: Any, u: Any) -> None:
+    np.multiply(a, 0.5, out=a)
+
+
+STEPS: dict[str, Fn] = {
+    "view": lambda a, key, b, mask, u: a[key],
+    "turn": lambda a, key, b, mask, u: a.T,
+    "set": _set, "add": _add, "mask": _mask, "out": _out,
+}  # fmt: skip
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> list[tuple[str, int, Any, int, Any]]:
+    """Draw steps on arrays: the first two, and the views that earlier steps have made."""
+    steps, shapes = [], [(3, 4), (3, 4)]
+    for _ in range(draw(st.integers(1, 8))):
+        place, source = (draw(st.integers(0, len(shapes) - 1)) for _ in range(2))
+        shape = shapes[place]
+        name = draw(st.sampled_from(list(STEPS)))
+        key: Any = draw(hnp.basic_indices(shape, allow_ellipsis=True, allow_newaxis=True))
+        mask = draw(hnp.arrays(bool, shape))
+        made = STEPS[name](np.zeros(shape), key, np.zeros(()), mask, np.zeros((3, 4)))
+        if made is None or np.ndim(made):
+            steps.append((name, place, key, source, mask))
+            shapes += [] if made is None else [np.shape(made)]
+    return steps
+
+
+@given(programs())
+@settings(max_examples=60, deadline=None)
+def test_random_programs_of_views_and_writes(steps: list[tuple[str, int, Any, int, Any]]) -> None:
+    """Arrays, views of views, and writes through any of them, in any order."""
+
+    def program(u: Any) -> Any:
+        arrays = [u.copy(), np.zeros((3, 4))]
+        for name, place, key, source, mask in steps:
+            made = STEPS[name](arrays[place], key, arrays[source], mask, u)
+            arrays += [] if made is None else [made]
+        return [1.0 * each for each in arrays if each.size]
+
+    agrees(program, (3, 4))
 
 
 def test_small_ones_too() -> None:
