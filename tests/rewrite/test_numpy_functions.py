@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special as special
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
@@ -221,15 +221,18 @@ PARAMETERS = [(name, k) for name in rw.numpy_functions() for k in range(len(case
 
 @pytest.mark.parametrize(("name", "place"), PARAMETERS)
 @settings(max_examples=5, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_terms_have_numpys_values(name: str, place: int, seed: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@example(0, True)
+def test_terms_have_numpys_values(name: str, place: int, seed: int, bulk: bool) -> None:
     call, shapes = cases(name)[place]
     random = np.random.default_rng(seed)
     numbers = [random.uniform(-1.5, 1.5, shape) for shape in shapes]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         expected = [np.asarray(value) for _, value in leaves(call(*numbers))]
-        with rw.scope():
+        with rw.scope() as store:
+            if bulk:  # by the loops that large arrays take
+                store.indexed()
             traced = rw.trace(call, list(shapes))
             found = values_of(call, traced, numbers)
     assert len(found) == len(expected)
