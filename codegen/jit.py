@@ -210,8 +210,16 @@ def _is_static(value: Any) -> bool:
 
 def _key(value: Any, name: str) -> Any:
     """Return what is equal for values that compile alike: 0.0 is not -0.0, and a NaN is itself."""
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return type(value), tuple([_key(part, name) for part in value])
+    if isinstance(value, dict):
+        return dict, tuple([(key, _key(part, name)) for key, part in value.items()])
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return value.shape, value.dtype.str, value.tobytes()
+    if hasattr(value, "tocsr"):
+        rows = value.tocsr()
+        parts = (rows.data, rows.indices, rows.indptr)
+        return type(value), value.shape, *(_key(part, name) for part in parts)
     if isinstance(value, (float, np.float32, np.float16)):
         return type(value), constant_key(float(value))
     return type(value), _hashable(value, name)
@@ -236,11 +244,19 @@ def _filled(name: str, value: Any) -> tuple[int, ...]:
     return tuple(value.shape)
 
 
+def _numbers(value: Any) -> Any:
+    """Return an array, of objects where parts have different shapes."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(None)
+
+
 def _spec(name: str, value: Any, whole: bool) -> Any:
     """Return what to trace an argument as: a float, a truth value, or an array of a shape."""
     if type(value) is float or type(value) is int:
         return None
-    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    array = value if isinstance(value, np.ndarray) else _numbers(value)
     if array.dtype.kind not in "fiub":
         hint = "; complex numbers are not supported, split them" if array.dtype.kind == "c" else ""
         raise ArgumentError(
@@ -280,11 +296,12 @@ def jit(
     """Compile a NumPy function by tracing it on its first call; use it as a decorator.
 
     Arguments are numbers or arrays, over which the function is applied elementwise. A parameter
-    named in `arrays` is passed whole (one kernel for each shape), so that it can be
-    indexed; one named in `static`, and any string, None or function, keeps its Python value; one
-    named in `out` is an array that the function fills in place, as in `f(du, u, p, t)`: a call
-    writes to it and returns None. The function must write to all of it, and read none of what the
-    caller left there. The other options are those of `rw.compile`.
+    named in `arrays` is passed whole (one kernel for each shape), so that it can be indexed. One
+    named in `static`, and any string, None or function, keeps its value: there is a kernel for each
+    (arrays, also in tuples, lists and dictionaries, are told by what is in them). One named in
+    `out` is an array that the function fills in place, as in `f(du, u, p, t)`: a call writes to it
+    and returns None. The function must write to all of it, and read none of what the caller left
+    there. The other options are those of `rw.compile`.
 
     NumPy code is traced as it is: arrays made by `np.zeros` and the like, copies, and arrays of
     floats around the function may be written to; see `rw.numpy_functions`. Arguments may not,

@@ -7,11 +7,11 @@ it reaches, and, where it writes terms to arrays of numbers that it did not make
 
 import contextlib
 import contextvars
-import copy
 import functools
+import operator
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -63,6 +63,8 @@ class Surroundings:
         maker = _STANDINS.get(type(value))
         if maker is not None:
             return maker(self, value)
+        if isinstance(value, tuple) and hasattr(value, "_make"):
+            return self._sequence(value)
         if type(value).__module__.partition(".")[0] == "numba" and hasattr(value, "py_func"):
             return self.of(value.py_func)
         if self._is_users(type(value).__module__) and hasattr(value, "__dict__"):
@@ -131,16 +133,31 @@ class Surroundings:
     # -- data --------------------------------------------------------------------------------
 
     def _sequence(self, value: Any) -> Any:
-        parts = [self.of(part) for part in value]
-        if all(new is old for new, old in zip(parts, value, strict=True)):
+        parts = self._parts(value, value)
+        if parts is None:
             return value
+        if hasattr(value, "_make"):
+            return self._keep(value, value._make(parts))
         return self._keep(value, parts if isinstance(value, list) else tuple(parts))
 
     def _dict(self, value: dict[Any, Any]) -> Any:
-        parts = {key: self.of(part) for key, part in value.items()}
-        if all(parts[key] is old for key, old in value.items()):
+        parts = self._parts(value, value.values())
+        return value if parts is None else self._keep(value, dict(zip(value, parts, strict=True)))
+
+    def _namespace(self, value: types.SimpleNamespace) -> Any:
+        parts = self._parts(value, vars(value).values())
+        if parts is None:
             return value
-        return self._keep(value, parts)
+        named = dict(zip(vars(value), parts, strict=True))
+        return self._keep(value, types.SimpleNamespace(**named))
+
+    def _parts(self, value: Any, parts: Iterable[Any]) -> list[Any] | None:
+        """Return what stands in for the parts of a container, None where they are the same."""
+        old = list(parts)
+        self._known[id(value)] = value  # it may hold itself
+        new = [self.of(part) for part in old]
+        del self._known[id(value)]
+        return None if all(map(operator.is_, new, old)) else new
 
     def _instance(self, value: Any) -> Any:
         """Copy an object of the user's; its methods find the stand-ins too."""
@@ -150,11 +167,11 @@ class Surroundings:
                 functions |= {k: v for k, v in vars(owner).items() if _is_method(v)}
         try:
             kind = type(type(value).__name__, (type(value),), {"__slots__": ()})
-            made = copy.copy(value)
-            made.__class__ = kind
-        except TypeError:  # of a class that is final, or that cannot be copied
+            made: Any = object.__new__(kind)
+        except TypeError:  # of a class that is final, or of one that is not Python's alone
             return value
         self._keep(value, made)
+        vars(made).update(vars(value))
         for name, method in functions.items():
             setattr(kind, name, self._method(method))
         for name, part in list(vars(made).items()):
@@ -205,6 +222,7 @@ _STANDINS: Final[dict[type, Callable[[Surroundings, Any], Any]]] = {
     tuple: Surroundings._sequence,
     list: Surroundings._sequence,
     dict: Surroundings._dict,
+    types.SimpleNamespace: Surroundings._namespace,
     np.ndarray: Surroundings._array,
 }
 

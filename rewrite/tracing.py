@@ -134,7 +134,8 @@ def _run(
     math: str | FastMath,
 ) -> Any:  # fmt: skip
     with around.entered(), built_under(licence(math)), scope(around.store):
-        return around.of(fn)(*args, **kwargs)
+        given = [around.of(value) for value in args]
+        return around.of(fn)(*given, **{name: around.of(value) for name, value in kwargs.items()})
 
 
 def _of_outputs(fn: Callable[..., Any], result: Any, out: Sequence[TermArray]) -> Any:

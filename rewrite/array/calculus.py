@@ -7,6 +7,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.array import interning
 from rewrite.array.core import TermArray, asarray, store_of
+from rewrite.array.known import known_value
 from rewrite.array.reductions import reduced
 from rewrite.array.registry import function, numpys
 from rewrite.array.shapes import moving
@@ -84,7 +85,7 @@ def _slope(array: TermArray, step: Any, axis: int, order: int) -> Any:
         raise ShapeError(
             f"np.gradient: shape {array.shape} needs {order + 1} elements along {axis}"
         )
-    widths = step
+    widths = step = known_value(step)
     if np.ndim(step):
         if np.shape(step) != (count,):
             raise ShapeError(f"np.gradient: {np.shape(step)} places for {count} elements")
@@ -132,7 +133,7 @@ def _edges(part: Any, widths: Any, first: Any, last: Any, order: int) -> tuple[A
 def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     array = asarray(y, store_of([y, x]))
     place = _axis(array, axis)
-    step = dx
+    step, x = dx, known_value(x)
     if x is not None:
         step = np.diff(x, axis=-1 if np.ndim(x) == 1 else place)
         if np.ndim(x) == 1:

@@ -17,6 +17,7 @@ from rewrite.array.core import (
     made,
     store_of,
 )
+from rewrite.array.known import known_value
 from rewrite.array.registry import function, numpys
 from rewrite.errors import ShapeError, UnsupportedOp
 from rewrite.term import Term
@@ -28,6 +29,7 @@ __all__: list[str] = []
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None or y is None:
         raise data_dependent("where a condition of terms holds")
+    condition = known_value(condition)
     if not isinstance(condition, (Term, TermArray)):  # known now: no choice is left
         return as_given(_chosen(np.asarray(condition, np.bool_), x, y), condition, x, y)
     test = asarray(condition)
@@ -120,6 +122,7 @@ def _interp(
     """Interpolate between points at known, increasing places; values there may be terms."""
     if period is not None:
         raise UnsupportedOp("np.interp with period= is not supported on terms; take np.fmod first")
+    xp = known_value(xp)
     if isinstance(xp, (Term, TermArray)):
         raise data_dependent("the interval that a value lies in, of places that are terms,")
     places, values = np.asarray(xp, float), asarray(fp)
@@ -143,6 +146,26 @@ def _isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8) -> Any:
     finite = elementwise(ops.LT, np.abs(asarray(b)), np.inf)
     both = elementwise(ops.AND, near, finite)
     return as_given(elementwise(ops.OR, both, elementwise(ops.EQ, a, b)), a, b)
+
+
+@function("real", elementwise=True, values=False)
+def _real(val: Any) -> Any:
+    return val
+
+
+@function("imag", elementwise=True)
+def _imag(val: Any) -> Any:
+    return numpys.zeros_like(val)
+
+
+@function("iscomplexobj", elementwise=True)
+def _iscomplexobj(x: Any) -> bool:
+    return False
+
+
+@function("isrealobj", elementwise=True)
+def _isrealobj(x: Any) -> bool:
+    return True
 
 
 @function("sinc", elementwise=True)

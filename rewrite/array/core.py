@@ -14,6 +14,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.array import interning
 from rewrite.array.assignment import data_dependent, masked, picked, written
+from rewrite.array.literal import in_trace
 from rewrite.array.registry import numpys
 from rewrite.constants import as_constant
 from rewrite.errors import NumbersError, ShapeError, SortError, TraceError, UnsupportedOp
@@ -157,25 +158,33 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> "TermArray | Term":
         """Index as NumPy does; one element is a `Term`, and what NumPy calls a view is one."""
-        if _has_terms(key):
-            raise data_dependent("the shape of what a condition or an index of terms picks")
-        found = picked(self.ids, key)
-        if np.ndim(found) == 0 and not (isinstance(key, tuple) and Ellipsis in key):
-            if key is Ellipsis:
-                return TermArray(self.store, np.asarray(found))
+        try:
+            found = picked(self.ids, key)
+        except NumbersError:
+            raise data_dependent("what a condition or an index of terms picks") from None
+        if isinstance(found, np.ndarray):
+            return TermArray(self.store, found)
+        if found < 0:
             interning.require_set(np.asarray(found))
-            return Term(self.store, int(found))
-        return TermArray(self.store, np.asarray(found))
+        return self._known(int(found)) if in_trace() else Term(self.store, int(found))
+
+    def _known(self, node: int) -> Any:
+        """Return an element in a trace: a number that the function has put there is one."""
+        value = self.store.value(node)
+        if isinstance(value, (bool, float)) and not self.single:
+            return np.bool_(value) if isinstance(value, bool) else np.float64(value)
+        return Term(self.store, node)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Assign terms or numbers in place; a condition of terms chooses as `np.where` does."""
-        new = _ids(value, self.store)
+        new: Any = np.int32(value.id) if _is_own(value, self.store) else _ids(value, self.store)
         if isinstance(key, TermArray):
             masked(self.store, self.ids, _ids(key, self.store), new)
-        elif _has_terms(key):
-            raise data_dependent("the place that an index of terms names")
-        else:
+            return
+        try:
             written(self.ids, key, new)
+        except NumbersError:
+            raise data_dependent("the place that an index of terms names") from None
 
     def __iter__(self) -> Iterator["TermArray | Term"]:
         """Iterate over the first axis."""
@@ -301,10 +310,8 @@ PROTOCOL: Final[dict[str, Callable[..., Any]]] = {}
 """What NumPy's two protocols call: entered by the module that knows the tables."""
 
 
-def _has_terms(key: Any) -> bool:
-    if isinstance(key, tuple):
-        return any(isinstance(part, (TermArray, Term)) for part in key)
-    return isinstance(key, (TermArray, Term))
+def _is_own(value: Any, store: Store) -> bool:
+    return type(value) is Term and value.store is store
 
 
 # -- making them -----------------------------------------------------------------------------

@@ -66,12 +66,12 @@ def _shaped_as(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
     return made if isinstance(a, TermArray) else made.item()
 
 
-function("zeros_like", elementwise=True)(_like(0.0))
-function("ones_like", elementwise=True)(_like(1.0))
-function("empty_like", elementwise=True)(_like(None))
+function("zeros_like", elementwise=True, values=False)(_like(0.0))
+function("ones_like", elementwise=True, values=False)(_like(1.0))
+function("empty_like", elementwise=True, values=False)(_like(None))
 
 
-@function("full_like", elementwise=True)
+@function("full_like", elementwise=True, values=False)
 def _full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: Any = True,
     shape: Any = None,

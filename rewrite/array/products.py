@@ -156,7 +156,16 @@ def _written_out(a: TermArray, b: TermArray) -> Any:
     return reduced(np.add, products, -2 if b.ndim > 1 else -1)
 
 
-UFUNCS["matmul"] = matmul
+def _vecdot(x: Any, y: Any) -> Any:
+    return reduced(np.add, elementwise(ops.MUL, x, y), -1)
+
+
+UFUNCS.update(
+    matmul=matmul,
+    vecdot=_vecdot,
+    matvec=lambda x, y: matmul(x, asarray(y, store_of([x, y]))[..., None])[..., 0],
+    vecmat=lambda x, y: matmul(asarray(x, store_of([x, y]))[..., None, :], y)[..., 0, :],
+)
 
 
 # -- other products --------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 `out=` and `where=` are handled here, once for all ufuncs and functions.
 """
 
+import functools
 import inspect
 from typing import Any, Final
 
@@ -18,8 +19,9 @@ from rewrite.array.core import (
     coerced,
     elementwise,
 )
-from rewrite.array.interning import numbers_of
-from rewrite.array.registry import ELEMENTWISE, FUNCTIONS, METHODS, REFUSED, UFUNCS
+from rewrite.array.creation import MAKERS
+from rewrite.array.known import on_numbers
+from rewrite.array.registry import ELEMENTWISE, FUNCTIONS, METHODS, REFUSED, UFUNCS, VALUES
 from rewrite.errors import NumbersError, ShapeError, UnsupportedOp
 from rewrite.term import Term
 
@@ -42,21 +44,31 @@ def trace_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any
         (out,) = out
     if out is not None and not isinstance(out, TermArray):
         raise NumbersError(_TO_OUT)
+    result = _of_ufunc(ufunc, method, inputs, kwargs)
+    if where is not True and out is None:
+        raise UnsupportedOp(f"{_named(ufunc)} with keyword 'where' needs out=, or use np.where")
+    return result if out is None else _into(out, result, where, _named(ufunc))
+
+
+def _named(ufunc: np.ufunc) -> str:
+    return f"np.{ufunc.__name__}"
+
+
+def _of_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]) -> Any:
     name = ufunc.__name__
+    if method != "at":
+        found = on_numbers(getattr(ufunc, method), inputs, kwargs)
+        if found is not NotImplemented:
+            return found
     if method != "__call__":
         if method not in METHODS:
             raise UnsupportedOp(f"np.{name} with method {method!r} is not supported on terms")
-        result = METHODS[method](ufunc, *inputs, **_plain_dtype(name, kwargs))
-    else:
-        extra = sorted(_plain_dtype(name, kwargs, "casting", "order", "subok"))
-        if extra:
-            raise UnsupportedOp(f"np.{name} with keyword {extra[0]!r} is not supported on terms")
-        result = applied_ufunc(ufunc, *inputs)
-        if isinstance(result, TermArray):
-            result = as_given(result, *inputs)
-    if where is not True and out is None:
-        raise UnsupportedOp(f"np.{name} with keyword 'where' needs out=, or use np.where")
-    return result if out is None else _into(out, result, where, f"np.{name}")
+        return METHODS[method](ufunc, *inputs, **_plain_dtype(name, kwargs))
+    extra = sorted(_plain_dtype(name, kwargs, "casting", "order", "subok"))
+    if extra:
+        raise UnsupportedOp(f"np.{name} with keyword {extra[0]!r} is not supported on terms")
+    result = applied_ufunc(ufunc, *inputs)
+    return as_given(result, *inputs) if isinstance(result, TermArray) else result
 
 
 def applied_ufunc(ufunc: np.ufunc, *operands: Any) -> Any:
@@ -105,18 +117,22 @@ def _into(out: TermArray, result: Any, where: Any, what: str) -> TermArray:
 def trace_function(func: Any, args: Any, kwargs: Any) -> Any:
     """Build the terms of an array function; raise `UnsupportedOp` that lists what exists.
 
-    A function that terms lack is applied to numbers where all arrays are constants.
+    In a trace, functions of numbers alone are NumPy's, those that terms lack among them.
     """
     module = getattr(func, "__module__", "numpy")
     name = f"{module}.{getattr(func, '__name__', func)}".removeprefix("numpy.")
     known = FUNCTIONS.get(name)
     if known is None:
-        constant = _numbers([args, kwargs])
-        if constant is None:
-            if name in REFUSED:
-                raise data_dependent(f"np.{name}: {REFUSED[name]}")
-            raise UnsupportedOp(f"np.{name} is not supported on terms; {_listing()}")
-        return func(*constant[0], **constant[1])
+        found = on_numbers(func, args, kwargs)
+        if found is not NotImplemented:
+            return found
+        if name in REFUSED:
+            raise data_dependent(f"np.{name}: {REFUSED[name]}")
+        raise UnsupportedOp(f"np.{name} is not supported on terms; {_listing()}")
+    if name in VALUES and kwargs.get("out") is None:
+        found = on_numbers(func, args, kwargs)
+        if found is not NotImplemented:
+            return found
     if name not in ELEMENTWISE:
         _refuse_elements([args, kwargs])
     arguments, out = _bound(name, known, args, kwargs)
@@ -124,6 +140,9 @@ def trace_function(func: Any, args: Any, kwargs: Any) -> Any:
         raise NumbersError(_TO_OUT)
     result = known(*arguments.args, **arguments.kwargs)
     return result if out is None else _into(out, result, True, f"np.{name}")
+
+
+_signature = functools.cache(inspect.signature)
 
 
 def _bound(name: str, known: Any, args: Any, kwargs: Any) -> tuple[inspect.BoundArguments, Any]:
@@ -134,7 +153,7 @@ def _bound(name: str, known: Any, args: Any, kwargs: Any) -> tuple[inspect.Bound
     """
     kept = {k: v for k, v in kwargs.items() if k not in ("subok", "casting", "out")}
     try:
-        bound = inspect.signature(known).bind(*args, **kept)
+        bound = _signature(known).bind(*args, **kept)
     except TypeError as error:
         raise UnsupportedOp(f"np.{name} on terms: {error}") from None
     if not name.endswith("_like"):
@@ -153,34 +172,19 @@ def _refuse_elements(value: Any) -> None:
         _refuse_elements(list(value.values()))
 
 
-def _numbers(value: Any) -> Any:
-    """Return arguments in which arrays of constants are numbers, None if one has other terms."""
-    if isinstance(value, Term):
-        return None
-    if isinstance(value, TermArray):
-        return numbers_of(value.store, value.ids)
-    if isinstance(value, dict):
-        parts = _numbers(list(value.values()))
-        return None if parts is None else dict(zip(value, parts, strict=True))
-    if isinstance(value, (list, tuple)):
-        parts = [_numbers(part) if part is not None else part for part in value]
-        if any(new is None and old is not None for new, old in zip(parts, value, strict=True)):
-            return None
-        return parts if isinstance(value, list) else tuple(parts)
-    return value
-
-
 def numpy_functions() -> list[str]:
     """List the NumPy functions that work on terms, with `expit`, `erf` and `erfc` of SciPy.
 
-    Names such as `ufunc.reduce` are methods that each elementwise function of two arguments has.
+    Names such as `ufunc.reduce` are methods of elementwise functions. What makes arrays, such as
+    `zeros` and `array`, makes arrays of terms in a traced function alone.
 
     >>> import rewrite as rw
     >>> "sin" in rw.numpy_functions()
     True
     """
     named = {row for row in ops.BY_NUMPY if row.isidentifier()}
-    return sorted({*named, *UFUNCS, *FUNCTIONS, *(f"ufunc.{name}" for name in METHODS)})
+    methods = {f"ufunc.{name}" for name in METHODS}
+    return sorted({*named, *UFUNCS, *FUNCTIONS, *MAKERS, *methods})
 
 
 def _listing() -> str:

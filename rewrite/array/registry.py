@@ -6,15 +6,9 @@ from typing import Any, Final
 import numpy as np
 
 __all__ = [
-    "ELEMENTWISE",
-    "FUNCTIONS",
-    "METHODS",
-    "REFUSED",
-    "UFUNCS",
-    "function",
-    "numpys",
-    "ufunc",
-]
+    "ELEMENTWISE", "FUNCTIONS", "METHODS", "REFUSED", "UFUNCS", "VALUES", "function",
+    "numpys", "ufunc",
+]  # fmt: skip
 
 type Maker = Callable[..., Any]
 
@@ -38,16 +32,22 @@ REFUSED: Final = {
     **dict.fromkeys(("array_equal", "allclose"), "whether terms are equal"),
 }  # fmt: skip
 """Functions of values that are not known when terms are built, and what depends on those."""
+VALUES: Final[set[str]] = set()
+"""Functions that return new values, no views, and write to nothing."""
 ELEMENTWISE: Final[set[str]] = set()
 """Functions that see one element at a time, so that they take what stands for any one."""
 
 
-def function(*names: str, elementwise: bool = False) -> Callable[[Maker], Maker]:
+def function(
+    *names: str, elementwise: bool = False, values: bool = True
+) -> Callable[[Maker], Maker]:
     """Enter a function of arrays of terms under the names that NumPy has for it."""
 
     def entered(maker: Maker) -> Maker:
         for name in names:
             FUNCTIONS[name] = maker
+        if values:
+            VALUES.update(names)
         if elementwise:
             ELEMENTWISE.update(names)
         return maker

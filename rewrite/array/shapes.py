@@ -8,6 +8,7 @@ import numpy as np
 
 from rewrite.array.assignment import data_dependent, require_writable
 from rewrite.array.core import TermArray, asarray, store_of
+from rewrite.array.known import known_value
 from rewrite.array.reductions import scalar
 from rewrite.array.registry import FUNCTIONS, function, numpys
 from rewrite.errors import NumbersError, PlaceError, ShapeError, TraceError, UnsupportedOp
@@ -98,6 +99,7 @@ def _extract(condition: Any, arr: Any) -> Any:
 @function("compress")
 @moving
 def _compress(condition: Any, a: Any, axis: Any = None) -> Any:
+    condition = known_value(condition)
     if isinstance(condition, TermArray):
         raise data_dependent("what a condition of terms leaves")
     source = asarray(a)
@@ -200,7 +202,7 @@ FUNCTIONS.update(
 )  # fmt: skip
 
 
-@function("copy", elementwise=True)
+@function("copy", elementwise=True, values=False)
 def _copy(a: Any, order: Any = "K", subok: Any = False) -> TermArray:
     return asarray(a).copy()
 
@@ -208,7 +210,7 @@ def _copy(a: Any, order: Any = "K", subok: Any = False) -> TermArray:
 # -- in place --------------------------------------------------------------------------------
 
 
-@function("copyto", elementwise=True)
+@function("copyto", elementwise=True, values=False)
 def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     if not isinstance(dst, TermArray):
         raise _into_numbers()
@@ -221,26 +223,26 @@ def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -
         dst[mask] = numpys.broadcast_to(asarray(src, dst.store), dst.shape)[mask]
 
 
-@function("put")
+@function("put", values=False)
 def _put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     _assigned(a, np.put, ind, v, mode)
 
 
-@function("putmask")
+@function("putmask", values=False)
 def _putmask(a: Any, mask: Any, values: Any) -> None:
     if isinstance(mask, TermArray):
         raise data_dependent("what a mask of terms picks")
     _assigned(a, np.putmask, mask, values)
 
 
-@function("place")
+@function("place", values=False)
 def _place(arr: Any, mask: Any, vals: Any) -> None:
     if isinstance(mask, TermArray):
         raise data_dependent("what a mask of terms picks")
     _assigned(arr, np.place, mask, vals)
 
 
-@function("fill_diagonal")
+@function("fill_diagonal", values=False)
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     if not isinstance(a, TermArray):
         raise _into_numbers()

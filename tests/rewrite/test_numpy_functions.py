@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special as special
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
@@ -44,6 +44,11 @@ def written(action: Callable[..., Any], *shapes: tuple[int, ...]) -> list[Case]:
         return b
 
     return [(call, list(shapes))]
+
+
+def filled(array: Any, a: Any) -> Any:
+    array[..., 1:3] += a[:2]
+    return array
 
 
 # fmt: off
@@ -111,6 +116,11 @@ CASES: dict[str, list[Case]] = {
     "zeros_like": on(M)(np.zeros_like, lambda a: a + np.zeros_like(a, dtype=int), lambda a: np.zeros_like(a, shape=(2, 2))),
     "ones_like": on(M)(np.ones_like), "empty_like": written(lambda b: np.empty_like(b), M) + on(V)(lambda a: np.add(a, 1, out=np.empty_like(a))),
     "full_like": on(M)(lambda a: np.full_like(a, 3), lambda a: np.full_like(a, a[0, 0])),
+    "zeros": on(V)(lambda a: filled(np.zeros(5), a), lambda a: filled(np.zeros((2, 5)), a)), "ones": on(V)(lambda a: filled(np.ones(5), a)),
+    "empty": on(V)(lambda a: np.multiply(a, 2, out=np.empty(5))), "full": on(V)(lambda a: np.full((2, 5), a), lambda a: filled(np.full(5, 2.5), a)),
+    "array": on(V)(np.array, lambda a: np.array([a, [a[0], 1.0, a[2], 0.0, 2]]), lambda a: filled(np.array([1.0] * 5), a), lambda a: np.array(a[0], ndmin=2)),
+    "asarray": on(V)(np.asarray, lambda a: np.asarray([a, a * 2], dtype=float)), "asanyarray": on(V)(np.asanyarray), "ascontiguousarray": on(M)(lambda a: np.ascontiguousarray(a.T)),
+    "r_": on(V)(lambda a: np.r_[a[-1], a, 1.0], lambda a: np.r_[0:3, a]), "c_": on(V, V)(lambda a, b: np.c_[a, b]),
     # reducing
     "sum": on(M)(np.sum, lambda a: np.sum(a, 0), lambda a: a.sum(axis=-1, keepdims=True), lambda a: np.sum(a, initial=2.0), lambda a: np.sum(a, 1, where=WIDE), lambda a: np.sum(a > 0)) + on(T)(lambda a: np.sum(a, (0, 2)), lambda a: np.sum(a, axis=1, out=np.zeros((2, 4)))),
     "prod": on(M)(np.prod, lambda a: a.prod(0), lambda a: np.prod(a, axis=1, keepdims=True)),
@@ -128,6 +138,7 @@ CASES: dict[str, list[Case]] = {
     "cumprod": on(M)(np.cumprod, lambda a: a.cumprod(axis=1)),
     # products
     "matmul": on(M, (4, 2))(np.matmul, lambda a, b: a @ b) + on(T, (4,))(np.matmul) + on((3,), T)(np.matmul) + on(M)(lambda a: a @ MATRIX, lambda a: MATRIX @ a, lambda a: a @ MATRIX[:, 0]) + on(T)(lambda a: a @ MATRIX, lambda a: MATRIX @ a, lambda a: MATRIX[0] @ a) + on(V)(lambda a: np.eye(5)[1:3] @ a, lambda a: np.arange(5) @ a, lambda a: a @ a) + on(T, (2, 4, 2))(np.matmul),
+    "vecdot": on(M, M)(np.vecdot), "matvec": on(T, (4,))(np.matvec) if hasattr(np, "matvec") else [], "vecmat": on((3,), T)(np.vecmat) if hasattr(np, "vecmat") else [],
     "dot": on(M, (4, 2))(np.dot, lambda a, b: a.dot(b)) + on(V, V)(np.dot) + on(())(lambda a: np.dot(a, 2.0)) + on(M, (2, 4, 3))(np.dot) + on(M)(lambda a: np.dot(MATRIX, a), lambda a: np.dot(a, MATRIX, out=np.zeros((3, 3)))),
     "vdot": on(M, M)(np.vdot), "inner": on(M, T)(np.inner) + on(V, ())(np.inner), "outer": on(V, M)(np.outer) + on(V)(lambda a: np.outer([1.0, 2.0], a)),
     "kron": on(M, (2, 2))(np.kron) + on(V)(lambda a: np.kron(np.eye(2), a)),
@@ -159,6 +170,7 @@ CASES: dict[str, list[Case]] = {
     "select": on(M)(lambda a: np.select([a > 0.5, a > 0], [a, 2 * a], 7.0), lambda a: np.select([a < -0.5, WIDE], [a, -a])),
     "piecewise": on(M)(lambda a: np.piecewise(a, [a < 0, a >= 0.5], [lambda x: -x, 2.0, lambda x: x**2]), lambda a: np.piecewise(a, [a > 0], [1.0])),
     "nan_to_num": on(V)(np.nan_to_num, lambda a: np.nan_to_num(a / np.array([0.0, 1, 0, 1, 0])), lambda a: np.nan_to_num(np.sqrt(a), nan=-1.0)),
+    "real": on(M)(np.real, lambda a: a.real), "imag": on(M)(np.imag), "iscomplexobj": on(M)(lambda a: a * 2 if np.iscomplexobj(a) else a), "isrealobj": on(M)(lambda a: a * 2 if np.isrealobj(a) else a),
     "isclose": on(M, M)(np.isclose, lambda a, b: np.isclose(a, a + 1e-9)), "sinc": on(V)(np.sinc, lambda a: np.sinc(a * 0)),
     # methods of ufuncs
     "ufunc.reduce": on(M)(np.add.reduce, lambda a: np.maximum.reduce(a, axis=1), lambda a: np.multiply.reduce(a, axis=None), lambda a: np.subtract.reduce(a, axis=1), lambda a: np.logical_and.reduce(a > 0), lambda a: np.add.reduce(a, axis=(0, 1), keepdims=True), lambda a: np.divide.reduce(a, 1), lambda a: np.minimum.reduce(a, initial=0.0)),
@@ -209,15 +221,18 @@ PARAMETERS = [(name, k) for name in rw.numpy_functions() for k in range(len(case
 
 @pytest.mark.parametrize(("name", "place"), PARAMETERS)
 @settings(max_examples=5, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_terms_have_numpys_values(name: str, place: int, seed: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@example(0, True)
+def test_terms_have_numpys_values(name: str, place: int, seed: int, bulk: bool) -> None:
     call, shapes = cases(name)[place]
     random = np.random.default_rng(seed)
     numbers = [random.uniform(-1.5, 1.5, shape) for shape in shapes]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         expected = [np.asarray(value) for _, value in leaves(call(*numbers))]
-        with rw.scope():
+        with rw.scope() as store:
+            if bulk:  # by the loops that large arrays take
+                store.indexed()
             traced = rw.trace(call, list(shapes))
             found = values_of(call, traced, numbers)
     assert len(found) == len(expected)

@@ -1,14 +1,20 @@
 """NumPy solvers are traced as they were written: what they write to, what is around them."""
 
+import abc
+import dataclasses
 import functools
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import pytest
 import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy import zeros
 
 import rewrite as rw
@@ -28,9 +34,9 @@ type Fn = Callable[..., Any]
 def values(traced: Any, *numbers: Any) -> list[Any]:
     """Evaluate what a trace returned at the values of its arguments."""
     env: dict[str, Any] = {}
-    for symbols, given in zip(traced.args, numbers, strict=True):
+    for symbols, array in zip(traced.args, numbers, strict=True):
         terms = rw.asarray(symbols).terms()
-        env |= {t.symbol.name: v for t, v in zip(terms, np.ravel(given), strict=True) if t.symbol}
+        env |= {t.symbol.name: v for t, v in zip(terms, np.ravel(array), strict=True) if t.symbol}
     return [rw.evaluate(value, env) for _, value in leaves(traced.result)]
 
 
@@ -123,6 +129,61 @@ def full_and_ones(u: Any) -> Any:
 )
 def test_arrays_are_written_to_as_in_numpy(f: Fn) -> None:
     agrees(f, (2, 3))
+
+
+def _set(a: Any, key: Any, b: Any, mask: Any, u: Any) -> None:
+    a[key] = u[0, 1] if b.size == 0 else b.ravel()[-1] * 2
+
+
+def _add(a: Any, key: Any, b: Any, mask: Any, u: Any) -> None:
+    a[key] += 1.5
+
+
+def _mask(a: Any, key: Any, b: Any, mask: Any, u: Any) -> None:
+    a[mask] -= u[1, 2]
+
+
+def _out(a: Any, key: Any, b: Any, mask: Any, u: Any) -> None:
+    np.multiply(a, 0.5, out=a)
+
+
+STEPS: dict[str, Fn] = {
+    "view": lambda a, key, b, mask, u: a[key],
+    "turn": lambda a, key, b, mask, u: a.T,
+    "set": _set, "add": _add, "mask": _mask, "out": _out,
+}  # fmt: skip
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> list[tuple[str, int, Any, int, Any]]:
+    """Draw steps on arrays: the first two, and the views that earlier steps have made."""
+    steps, shapes = [], [(3, 4), (3, 4)]
+    for _ in range(draw(st.integers(1, 8))):
+        place, source = (draw(st.integers(0, len(shapes) - 1)) for _ in range(2))
+        shape = shapes[place]
+        name = draw(st.sampled_from(list(STEPS)))
+        key: Any = draw(hnp.basic_indices(shape, allow_ellipsis=True, allow_newaxis=True))
+        mask = draw(hnp.arrays(bool, shape))
+        made = STEPS[name](np.zeros(shape), key, np.zeros(()), mask, np.zeros((3, 4)))
+        if made is None or np.ndim(made):
+            steps.append((name, place, key, source, mask))
+            shapes += [] if made is None else [np.shape(made)]
+    return steps
+
+
+@given(programs())
+@settings(max_examples=60, deadline=None)
+def test_random_programs_of_views_and_writes(steps: list[tuple[str, int, Any, int, Any]]) -> None:
+    """Arrays, views of views, and writes through any of them, in any order."""
+
+    def program(u: Any) -> Any:
+        arrays = [u.copy(), np.zeros((3, 4))]
+        for name, place, key, source, mask in steps:
+            made = STEPS[name](arrays[place], key, arrays[source], mask, u)
+            arrays += [] if made is None else [made]
+        return [1.0 * each for each in arrays if each.size]
+
+    agrees(program, (3, 4))
 
 
 def test_small_ones_too() -> None:
@@ -329,6 +390,65 @@ def test_caches_in_containers_defaults_and_views() -> None:
     agrees(lambda u: f(u), (2,))
 
 
+class Held(NamedTuple):
+    """A tuple with names."""
+
+    cache: Any
+    scale: float
+
+
+class Base(abc.ABC):
+    """Something that has to be filled in."""
+
+    def __init__(self) -> None:
+        self.held = Held(np.zeros(2), 2.0)
+        self.space = types.SimpleNamespace(cache=np.zeros(2))
+        self.me = self
+
+    @abc.abstractmethod
+    def act(self, u: Any) -> Any: ...
+
+    def __call__(self, u: Any) -> Any:
+        return self.act(u) * self.held.scale
+
+
+class Derived(Base):
+    """It fills it in."""
+
+    def act(self, u: Any) -> Any:
+        assert super().__call__ is not None
+        self.held.cache[:] = u
+        self.space.cache[...] = self.held.cache + 1
+        return self.me.space.cache * 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """A model with its caches, as a dataclass."""
+
+    cache: Any = dataclasses.field(default_factory=lambda: np.zeros(2))
+
+    def act(self, u: Any) -> Any:
+        np.add(u, 1, out=self.cache)
+        return self.cache * 2
+
+
+def test_objects_of_many_kinds_hold_caches() -> None:
+    loop: list[Any] = [np.zeros(2)]
+    loop.append(loop)
+
+    def through(u: Any) -> Any:
+        loop[0][...] = u
+        return loop[0] * 3
+
+    derived = Derived()
+    for f in (derived, Frozen().act, through):
+        agrees(f, (2,))
+    kept = derived.held.cache.copy()
+    rw.trace(derived, [(2,)])
+    assert np.array_equal(derived.held.cache, kept)
+
+
 def test_what_is_reached_from_a_function_is_traced_with_it() -> None:
     module = types.ModuleType("a_module_of_helpers")
     exec(inspect.getsource(shifted), module.__dict__ | {"np": np, "Any": Any}, module.__dict__)
@@ -356,6 +476,19 @@ def test_what_is_reached_from_a_function_is_traced_with_it() -> None:
     assert str(found.result[1]) == "u_0*2" and not inner.kernels
 
 
+@numba.njit
+def compiled(u: Any) -> Any:
+    out = np.zeros(3)
+    for i in range(1, 3):
+        out[i] = u[i] - u[i - 1]
+    return out
+
+
+def test_functions_of_numba_are_traced_as_python() -> None:
+    agrees(lambda u: compiled(u) * 2, (3,))
+    assert str(rw.trace(compiled, [(3,)]).result[1]) == "u_1 - u_0"
+
+
 def test_what_is_not_an_array_of_floats_stays_as_it_is() -> None:
     seen: list[Any] = []
     order = np.array([2, 0, 1])
@@ -367,6 +500,26 @@ def test_what_is_not_an_array_of_floats_stays_as_it_is() -> None:
 
     agrees(f, (3,))
     assert all(seen) and len(seen) == 4
+
+
+def test_arrays_of_numbers_are_known() -> None:
+    def f(u: Any) -> Any:
+        x = np.array([0.0, 1.0, 2.5])
+        x += 0.5
+        lines = np.zeros((2, 3))
+        lines[1] = 1.0
+        if x[0] > 0.25 and lines.sum() == 3.0 and (x > 0).all():
+            u = u * int(x[1])
+        u = u + np.interp(u, x, x**2)
+        w = np.sqrt(x)
+        w[0] = u[1]  # and may still be written to
+        row = lines.reshape(-1)
+        row[0] = u[0]  # as a view
+        return u[x > 1], np.compress(x > 1, u), w, lines, np.fft.fft(x).real, np.gradient(u, x)
+
+    agrees(f, (3,))
+    with pytest.raises(TraceError, match=r"0\.0 < u_0.* is not known"):
+        rw.trace(lambda u: u if np.zeros(1)[0] < u[0] else -u, [(1,)])
 
 
 def test_functions_of_constants_are_numpys() -> None:
