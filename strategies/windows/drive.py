@@ -139,7 +139,10 @@ class _Large:
         if plan.judge is None or found == terms:
             return found
         source, candidate = (Dag.of(ts[0].store, [term.id for term in ts]) for ts in (terms, found))
-        return terms if refused(plan.judge, source, candidate) else found
+        for at in refused(plan.judge, source, candidate):
+            found[at] = terms[at]
+        mixed = Dag.of(found[0].store, [term.id for term in found])  # what was shared may be lost
+        return found if dag_cost(mixed, plan.cost) < dag_cost(source, plan.cost) else terms
 
     def _over(self) -> bool:
         return self.report.stop in (StopReason.TIME, StopReason.INTERRUPTED)
