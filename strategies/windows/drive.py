@@ -87,7 +87,7 @@ class _Large:
         self.done: dict[str, Form | None] = {}
         """By the key of a shape: its cheapest form, None where that is its own."""
         self.plans: dict[Scope, Plan] = {}
-        """Large programs have few sets of ops."""
+        """Rounds on one set of ops have one plan."""
         self.memory = Memory(plan)
         self.chooser = Chooser(plan.cost, plan.judge, plan.dtype, plan.extract)
         self.begin = time.perf_counter()
@@ -161,6 +161,7 @@ class _Large:
         program = program_of(dag, assume=defined)
         windows = cut(program, most)
         kinds = kinds_of(program, windows, without_value(program))
+        self.current = self._plan_for(program.dag())
         self.counts["windows"] += len(windows)
         self.counts["shapes"] += len(kinds)
         fresh = {key: kind for key, kind in kinds.items() if key not in self.done}
@@ -295,7 +296,7 @@ class _Large:
         values: list[list[Any]] | None,
     ) -> Batch:  # fmt: skip
         """Make a batch; with values its forms are chosen where it is saturated."""
-        batch = self._batch(shapes, limits, lambda dag: plan or self._plan_for(dag))
+        batch = self._batch(shapes, limits, lambda dag: plan or self.current)
         if values is None:
             return batch
         choice = Choice(self.chooser, tuple(shapes), batch.spans, values)
