@@ -144,7 +144,7 @@ def exact_dag(
             with working_precision(precision):
                 open_ = _settle(program.run(inputs, open_, wanted), found, open_, precision)
         open_ |= lost
-        lost = np.False_  # the least bits were too few for it
+        lost = np.zeros_like(lost)  # the least bits were too few for it
     with working_precision(PRECISIONS[1]):
         made = {
             k: _split(found[k], boolean=dag.sort[at] == BOOL)

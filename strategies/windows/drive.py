@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +21,9 @@ from rewrite.polynomials.factoring import factored_system
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.windows.ahead import in_order
-from strategies.windows.batch import Batch, Source, batch_of, same_values
+from strategies.windows.batch import Batch, Source, same_values
 from strategies.windows.binary import Program, made, program_of
+from strategies.windows.costing import FormCosts
 from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import Choice, Chooser, form_of, load
 from strategies.windows.judging import values_at, without_value
@@ -31,7 +32,6 @@ from strategies.windows.memory import Memory, settled_plan
 from strategies.windows.shape import (
     Form,
     Shape,
-    dag_of,
     instantiate,
     plain_of,
 )
@@ -200,8 +200,11 @@ class _Large:
         work: list[Group] = [(group, None) for group in grouped(left)]
         away = len(work) >= AWAY and settled_plan(self.plan)
         shapes = {key: kind.shape for key, kind in left.items()}
-        while work:
-            work = self._saturated(work, shapes, of_leaves, limits, names, away=away)
+        try:
+            while work:
+                work = self._saturated(work, shapes, of_leaves, limits, names, away=away)
+        finally:
+            self.memory.keep()
 
     def _saturated(
         self, work: Sequence[Group], shapes: dict[str, Shape], of_leaves: dict[str, list[Any]],
@@ -212,7 +215,7 @@ class _Large:
         Each half gets an e-graph of its own, with the laws of the whole.
         """
         batches = (
-            self._whole_batch(
+            self._batch(
                 [shapes[key] for key in group], plan, limits,
                 [of_leaves[key] for key in group] if away else None,
             )
@@ -228,13 +231,13 @@ class _Large:
             self.counts["e-graphs"] += 1
             if stop is StopReason.CONTRADICTION and len(group) > 1:
                 half = len(group) // 2
-                halves += [(part, batch.job.plan) for part in (group[:half], group[half:])]
+                halves += [(part, batch.plan) for part in (group[:half], group[half:])]
                 continue
             forms = self._forms(batch, outcome, [of_leaves[key] for key in group])
             fresh = dict(zip(group, forms, strict=True))
             self.done.update(fresh)
-            if stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
-                self.memory.keep({names[key]: form for key, form in fresh.items() if names})
+            if names and stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
+                self.memory.note({names[key]: form for key, form in fresh.items()})
             if time.perf_counter() > self.deadline:
                 self.report.stop = StopReason.TIME
                 return []
@@ -279,28 +282,23 @@ class _Large:
         self._merge(replace(report, notes=report.notes[-1:]))
         if report.stop is StopReason.CONTRADICTION and not self._over():
             self.report.stop = report.stop
-        model = self.plan.cost
+        cost = FormCosts(self.plan.cost)
         form = form_of(source, best)
-        before = dag_cost(dag_of(plain_of(source.shape)), model)
-        return form if form is not None and dag_cost(dag_of(form), model) < before - 1e-9 else None
+        before = cost(plain_of(source.shape))
+        return form if form is not None and cost(form) < before - 1e-9 else None
 
-    def _batch(self, shapes: list[Shape], limits: Limits, plan_for: Callable[[Dag], Plan]) -> Batch:
-        inputs = sum(len(shape.rows) for shape in shapes)
-        if self.plan.limits.nodes is None:
-            assert limits.nodes is not None
-            limits = replace(limits, nodes=max(1500, limits.nodes * inputs))
-        return batch_of(shapes, plan_for, limits)
-
-    def _whole_batch(
+    def _batch(
         self, shapes: list[Shape], plan: Plan | None, limits: Limits,
         values: list[list[Any]] | None,
     ) -> Batch:  # fmt: skip
         """Make a batch; with values its forms are chosen where it is saturated."""
-        batch = self._batch(shapes, limits, lambda dag: plan or self.current)
-        if values is None:
+        after = None if values is None else Choice(self.chooser, values)
+        batch = Batch(tuple(shapes), plan or self.current, limits, after)
+        if self.plan.limits.nodes is not None:
             return batch
-        choice = Choice(self.chooser, tuple(shapes), batch.spans, values)
-        return replace(batch, job=replace(batch.job, after=choice))
+        assert limits.nodes is not None
+        nodes = max(1500, limits.nodes * batch.size)
+        return replace(batch, limits=replace(limits, nodes=nodes))
 
     def _plan_for(self, dag: Dag) -> Plan:
         """Write down the schedule with those laws that are of use to a program."""
