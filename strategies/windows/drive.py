@@ -46,8 +46,8 @@ ROUNDS: Final = 3
 """So often the result is cut and saturated again, elsewhere: windows hide what crosses them."""
 SMALLER: Final = 10
 """By so many nodes the windows of each round are smaller than those before."""
-NODES_EACH: Final = 40
-"""A row of a shape may grow to so many e-nodes."""
+NODES_EACH: Final = (40, 12)
+"""A row of a shape may grow to so many e-nodes, in rounds of many rows to the second number."""
 AWAY: Final = 6
 """Of so many e-graphs the forms are chosen by the processes that saturate them."""
 ITERATIONS: Final = 2
@@ -194,7 +194,7 @@ class _Large:
             for own in [[[values[at] for at in some] for some in kind.sampled if values]]
         }
         self.rows = sum(len(kind.shape.rows) for kind in kinds.values())
-        limits = _limits(self.plan.limits)
+        limits = _limits(self.plan.limits, self.rows)
         names = self._recalled(kinds, of_leaves, limits)
         left = {key: kind for key, kind in kinds.items() if key not in self.done}
         work: list[Group] = [(group, None) for group in grouped(left)]
@@ -333,9 +333,9 @@ _RANK: Final = (
 """Of the reasons why several e-graphs stopped the last one here is reported."""
 
 
-def _limits(limits: Limits) -> Limits:
+def _limits(limits: Limits, rows: int) -> Limits:
     """Return the limits of an e-graph; `nodes` are those of each row, unless they were given."""
-    nodes = NODES_EACH if limits.nodes is None else limits.nodes
+    nodes = NODES_EACH[rows > MANY_ROWS[0]] if limits.nodes is None else limits.nodes
     return replace(limits, nodes=nodes, iterations=min(ITERATIONS, limits.iterations))
 
 
