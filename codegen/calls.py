@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.instructions import INLINED
+from codegen.loops.program import Rolled
 from codegen.program import Program
 
 __all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments", "by_name", "narrowed"]
@@ -34,7 +35,7 @@ class Sliced:
     """Call a ufunc on slices of its arguments by several threads; the bits are the same."""
 
     ufunc: np.ufunc
-    program: Program
+    program: Program | Rolled
     threads: int
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -162,7 +163,8 @@ def _outermost(output: Array, rank: int, threads: int) -> int | None:
     return max(long, key=lambda axis: abs(output.strides[axis]), default=None)
 
 
-def _allocate(ufunc: np.ufunc, program: Program, args: tuple[Any, ...]) -> tuple[Array, ...]:
+def _allocate(
+    ufunc: np.ufunc, program: Program | Rolled, args: tuple[Any, ...]) -> tuple[Array, ...]:
     """Make the arrays that NumPy would make for the results."""
     weak = (int, float)
     known = [type(arg) if type(arg) in weak else np.asarray(arg).dtype for arg in args]
@@ -193,7 +195,7 @@ class BatchLast:
 
     call: Call
     ufunc: np.ufunc
-    program: Program
+    program: Program | Rolled
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Turn the operands to NumPy's order without copying them."""

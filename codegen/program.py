@@ -53,6 +53,11 @@ class Program:
         """Whether all operands are one number per point."""
         return not any(operand.shape for operand in self.operands)
 
+    @property
+    def ops(self) -> frozenset[str]:
+        """The ops that it has."""
+        return frozenset(instruction.op for instruction in self.instructions)
+
     def type_of(self, operand: Argument | Output) -> ValueType:
         """Return the type of the components of an argument or output."""
         if isinstance(operand, Argument):

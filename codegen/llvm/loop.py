@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from codegen.engine import Code, load, object_code
+from codegen.engine import Code, driver, load, object_code
 from codegen.llvm.body import (
     Stream,
     emit_module,
@@ -50,6 +50,11 @@ class Loop:
     def is_compiled(self) -> bool:
         """Tell whether the machine code exists."""
         return self._code.code is not None
+
+    @property
+    def driver(self) -> Code:
+        """The function that NumPy calls."""
+        return driver()
 
     def types(self, program: Program) -> bytes:
         """Return NumPy's type numbers of the operands."""

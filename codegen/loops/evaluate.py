@@ -20,14 +20,12 @@ def evaluate(program: Rolled, *args: Any, dtype: Any = np.float64) -> list[npt.N
             run.segments[step.results.segment][step.results.index] = 0
         elif isinstance(step, Reduce):
             run.reduce(step)
+        elif isinstance(step, Scatter):
+            run.scatter(step)
         else:
             values = run.body(step.body, step.operands)
             for cells, value in zip(step.results, values, strict=True):
-                place = run.segments[cells.segment]
-                if isinstance(step, Scatter):
-                    np.add.at(place, cells.index, value)  # one after the other
-                else:
-                    place[cells.index] = value
+                run.segments[cells.segment][cells.index] = value
     return run.outputs()
 
 
@@ -61,6 +59,14 @@ class _Run:
             for term in terms if step.adds else terms[1:]:
                 total = total + term
             place[cell] = total
+
+    def scatter(self, step: Scatter) -> None:
+        values = self.body(step.body, step.operands)
+        for segment in {cells.segment for cells in step.results}:
+            own = [k for k, cells in enumerate(step.results) if cells.segment == segment]
+            index = np.stack([step.results[k].index for k in own], axis=1)
+            added = np.stack([np.broadcast_to(values[k], len(index)) for k in own], axis=1)
+            np.add.at(self.segments[segment], index.ravel(), added.ravel())  # in this order
 
     def outputs(self) -> list[npt.NDArray[Any]]:
         first = len(self.program.arguments)

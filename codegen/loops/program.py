@@ -141,6 +141,12 @@ class Rolled:
         """Return the type of the components of an argument or output."""
         return operand.type
 
+    @property
+    def ops(self) -> frozenset[str]:
+        """The ops that its bodies have."""
+        bodies = (step.body for step in self.steps if not isinstance(step, Zero))
+        return frozenset(op for body in bodies for op in body.ops)
+
     def size(self, segment: int) -> int:
         """Return how many cells a segment has."""
         return self.work if segment == WORK else prod(self.operands[segment].shape)
