@@ -1,6 +1,6 @@
 """How loops read and write the cells of a column: addresses, table entries, whole vectors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from llvmlite import ir
@@ -24,17 +24,22 @@ class Place:
     instance: Value
     row: Value | None = None
     within: Value | None = None
+    fixed: dict[int, Value] = field(default_factory=dict)
+    """What was read before, by column: what is the same for a whole row."""
+    seen: dict[int, Value] = field(default_factory=dict)
+    """Indices that were read here, by the column that has their table first."""
 
 
 class Access:
     """A column in one function: what is the same for all instances is read at its start."""
 
     def __init__(
-        self, column: Column, code: Scribe, emitter: Emitter, words: tuple[Value, Value],
-        *, cells: int, vector: Emitter | None = None,
+        self, number: int, column: Column, code: Scribe, emitter: Emitter,
+        words: tuple[Value, Value], *, cells: int, vector: Emitter | None = None,
     ) -> None:  # fmt: skip
         """Read the base; cells hold so many numbers (points), 1 in code for one point."""
-        self.column, self.code, self.emitter, self.cells = column, code, emitter, cells
+        self.place, self.column, self.code, self.emitter = number, column, code, emitter
+        self.cells = cells
         self.vectors = vector
         self.single = SCALARS[emitter.dtype]
         element = I8 if column.type == "b" else self.single
@@ -66,6 +71,8 @@ class Access:
         """Read the entry of an instance."""
         if self.fixed is not None:
             return self.fixed
+        if self.place in place.fixed:
+            return place.fixed[self.place]
         if self.column.is_number:
             at = place.row if self.column.form == "row" else place.instance
             return self.number(self.code.gep(self.base, [at], source_etype=self.single))
@@ -85,8 +92,10 @@ class Access:
             return self.strided(self.base, place.instance)
         if column.form == "run":
             return self.strided(self.start(place), place.within)
-        index = self.index(place.row if column.form == "row" else place.instance)
-        return code.gep(self.base, [index], source_etype=self.kind)
+        key = self.place if column.twin is None else column.twin
+        if key not in place.seen:
+            place.seen[key] = self.index(place.row if column.form == "row" else place.instance)
+        return code.gep(self.base, [place.seen[key]], source_etype=self.kind)
 
     def start(self, place: Place) -> Value:
         """Return the address of the first cell of a run."""

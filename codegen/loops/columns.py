@@ -1,5 +1,6 @@
 """How the cells of a column lie, and so how code reads them: without a table where it can."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -28,6 +29,8 @@ class Column:
     stride: int = 0
     bits: int = 0
     """Bits of an index in the table."""
+    twin: int | None = None
+    """The first column of the piece that has the same table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +70,7 @@ class Tables:
 
     def __init__(self, program: Rolled) -> None:
         self.program = program
-        self._known: dict[Any, tuple[Any, Any]] = {}
+        self._known: dict[tuple[str, bytes], npt.NDArray[Any]] = {}
 
     def bind(
         self, operand: Operand, order: npt.NDArray[Any] | None = None,
@@ -92,20 +95,13 @@ class Tables:
         if rows is not None and constant_within(index, rows):
             index, form = index[rows], "row"
         bits = 16 if self.program.size(operand.segment) <= _SHORT else 32
-        key = (id(operand.index), bits, form) if order is None and rows is None else None
-        return Bound(Column(form, kind, bits=bits), place, self.narrow(index, bits, key, operand))
+        table = np.ascontiguousarray(index, np.uint16 if bits == 16 else np.int32)
+        return Bound(Column(form, kind, bits=bits), place, self.once(table))
 
-    def narrow(
-        self, index: npt.NDArray[Any], bits: int, key: Any = None, owner: Any = None
-    ) -> npt.NDArray[Any]:
-        """Return a table with entries of so many bits."""
-        kind = np.uint16 if bits == 16 else np.int32
-        if key is None:
-            return np.ascontiguousarray(index, kind)
-        if key not in self._known:
-            self._known[key] = (owner, np.ascontiguousarray(index, kind))
-        found: npt.NDArray[Any] = self._known[key][1]
-        return found
+    def once(self, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the first table that is equal."""
+        key = (table.dtype.char, hashlib.blake2b(table.data, digest_size=16).digest())
+        return self._known.setdefault(key, table)
 
     def _numbers(
         self, operand: Numbers, order: npt.NDArray[Any] | None, rows: npt.NDArray[Any] | None

@@ -82,7 +82,7 @@ class _Loop:
             words = slot, code.read(self.words, I64(word + 1))
             accesses.append(
                 Access(
-                    column, code, self.emitter, words, cells=lanes if batch else 1,
+                    number, column, code, self.emitter, words, cells=lanes if batch else 1,
                     vector=self.wide if self.across else None,
                 )  # fmt: skip
             )
@@ -90,6 +90,7 @@ class _Loop:
         self.operands, self.results = accesses[:split], accesses[split:]
         for access in self.operands:
             access.fix()
+        self.tables = [code.read(self.words, I64(k), POINTER) for k in range(self.extras)]
 
     def emit(self) -> None:
         """Write the loops."""
@@ -103,9 +104,17 @@ class _Loop:
 
     def extra(self, number: int, at: Value) -> Value:
         """Read a table of runs or groups."""
-        table = self.code.read(self.words, I64(number), POINTER)
-        entry = self.code.load(self.code.gep(table, [at], source_etype=I32), typ=I32)
-        return self.code.zext(entry, I64)
+        place = self.code.gep(self.tables[number], [at], source_etype=I32)
+        return self.code.zext(self.code.load(place, typ=I32), I64)
+
+    def shared(self, row: Value) -> dict[int, Value]:
+        """Read what all instances of a row have in common."""
+        place = Place(row, row)
+        return {
+            access.place: access.load(place)
+            for access in self.operands
+            if access.column.form == "row"
+        }
 
     # maps
 
@@ -175,9 +184,10 @@ class _Loop:
             first = code.mul(row, I64(terms)) if terms > 1 else row
             to = result.address(Place(row))
             total = result.read(to) if self.shape.adds else None
+            fixed = self.shared(row)
             for term in range(terms):
                 at = code.add(first, I64(term)) if term else first
-                (value,) = self.body(Place(at, row))
+                (value,) = self.body(Place(at, row, fixed=fixed))
                 total = value if total is None else code.fadd(total, value)
             result.write(to, total)
 
@@ -190,6 +200,7 @@ class _Loop:
             first = code.mul(group, I64(width))
             rows = [code.add(first, I64(k)) for k in range(width)]
             cells = [result.address(Place(row)) for row in rows]
+            self.fixed = self.shared(group)
             totals, done = self.begun(cells, start, group)
             totals, k = self.in_turns(totals, start, done, shared, group)
             for number, cell in enumerate(cells):
@@ -201,7 +212,9 @@ class _Loop:
         """Return what sums begin with, and how many of their terms that is."""
         if self.shape.adds:
             return [self.results[0].read(cell) for cell in cells], I64(0)
-        places = [Place(self.code.add(start, I64(k)), group) for k in range(len(cells))]
+        places = [
+            Place(self.code.add(start, I64(k)), group, fixed=self.fixed) for k in range(len(cells))
+        ]
         return [self.body(place)[0] for place in places], I64(1)
 
     def in_turns(
@@ -212,7 +225,10 @@ class _Loop:
         end = code.add(start, code.mul(shared, I64(width)))
         begin = code.add(start, code.mul(done, I64(width)))
         with self.summing(totals, begin, end, width) as (k, sums):
-            places = [Place(code.add(k, I64(n)) if n else k, group) for n in range(width)]
+            places = [
+                Place(code.add(k, I64(n)) if n else k, group, fixed=self.fixed)
+                for n in range(width)
+            ]
             sums[:] = [
                 code.fadd(total, self.body(place)[0])
                 for total, place in zip(sums, places, strict=True)
@@ -223,7 +239,7 @@ class _Loop:
         """Add so many terms to one sum."""
         end = self.code.add(k, count)
         with self.summing([total], k, end, 1) as (at, sums):
-            sums[0] = self.code.fadd(sums[0], self.body(Place(at, group))[0])
+            sums[0] = self.code.fadd(sums[0], self.body(Place(at, group, fixed=self.fixed))[0])
         return sums[0], end
 
     @contextmanager
@@ -285,15 +301,16 @@ class _Loop:
         code.position_at_end(work)
         cell = first.address(Place(start, run))
         middle = code.add(start, self.extra(0, run))
+        fixed = self.shared(run)
         with self.summing([first.read(cell)], start, middle, 1) as (k, sums):
-            place = Place(k, run)
+            place = Place(k, run, fixed=fixed)
             values = self.body(place)
             sums[0] = code.fadd(sums[0], values[0])
             self.add_to(others, values[1:], place)
         first.write(cell, sums[0])
         end = code.add(middle, self.extra(1, run))
         with code.counted(middle, end) as k:
-            self.spill(Place(k, run))
+            self.spill(Place(k, run, fixed=fixed))
         run.add_incoming(code.add(run, I64(1)), code.block)
         start.add_incoming(end, code.block)
         code.branch(head)

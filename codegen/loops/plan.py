@@ -5,7 +5,7 @@ depend on each other, so that threads can share them, but for pieces that are `s
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -200,7 +200,7 @@ class _Planner:
         extras: tuple[Index, ...] = (), *, count: int = 0, adds: bool = False,
         serial: bool = False, cycles: float, batch_cycles: float,
     ) -> Piece:  # fmt: skip
-        kinds = tuple(bound.column for bound in columns)
+        kinds = _with_twins(columns)
         shape = Shape(form, body, kinds[:split], kinds[split:], count, adds)
         return Piece(shape, units, extras, tuple(columns), serial, cycles, batch_cycles)
 
@@ -286,6 +286,19 @@ class _Planner:
             "scatter_runs", step.body, columns, split, len(begins), (sums, plain), serial=True,
             cycles=cycles, batch_cycles=batch,
         )  # fmt: skip
+
+
+def _with_twins(columns: Sequence[Bound]) -> tuple[Column, ...]:
+    """Say of each table which column has it first, so that an index is read once."""
+    first: dict[tuple[int, str], int] = {}
+    found = []
+    for number, bound in enumerate(columns):
+        column = bound.column
+        if isinstance(bound.value, np.ndarray) and column.form in ("table", "row"):
+            twin = first.setdefault((id(bound.value), column.form), number)
+            column = replace(column, twin=twin)
+        found.append(column)
+    return tuple(found)
 
 
 def _zero() -> Program:
