@@ -10,7 +10,7 @@ from codegen.llvm.scribe import I1, I8, I32, I64, POINTER, Scribe
 from codegen.loops.columns import Column
 from codegen.target import ITEMSIZE
 
-__all__ = ["SHUFFLED", "Access", "Place"]
+__all__ = ["SHUFFLED", "Access", "Place", "spread"]
 
 SHUFFLED: Final = 4
 """Strides up to which neighbouring vectors are read and shuffled."""
@@ -26,6 +26,8 @@ class Place:
     within: Value | None = None
     fixed: dict[int, Value] = field(default_factory=dict)
     """What was read before, by column: what is the same for a whole row."""
+    starts: dict[Any, Value] = field(default_factory=dict)
+    """Where the run begins, by the column that has it first."""
     seen: dict[int, Value] = field(default_factory=dict)
     """Indices that were read here, by the column that has their table first."""
 
@@ -36,6 +38,7 @@ class Access:
     def __init__(
         self, number: int, column: Column, code: Scribe, emitter: Emitter,
         words: tuple[Value, Value], *, cells: int, vector: Emitter | None = None,
+        twin: "Access | None" = None,
     ) -> None:  # fmt: skip
         """Read the base; cells hold so many numbers (points), 1 in code for one point."""
         self.place, self.column, self.code, self.emitter = number, column, code, emitter
@@ -47,11 +50,14 @@ class Access:
         self.align = ITEMSIZE[emitter.dtype] * cells if column.type == "f" else cells
         self.fixed: Value | None = None
         self.wide: Value | None = None
+        self.twin = twin
         slot, value = words
         if column.is_number:
             self.base = code.inttoptr(value, POINTER)
             if column.form == "uniform":
                 self.fixed = self.number(self.base)
+        elif twin is not None:
+            self.base = twin.base
         elif column.form in ("uniform", "affine"):
             self.base = code.gep(slot, [value], source_etype=self.kind)
         else:
@@ -91,7 +97,7 @@ class Access:
         if column.form == "affine":
             return self.strided(self.base, place.instance)
         if column.form == "run":
-            return self.strided(self.start(place), place.within)
+            return self.strided(place.starts[column.twin], place.within)
         key = self.place if column.twin is None else column.twin
         if key not in place.seen:
             place.seen[key] = self.index(place.row if column.form == "row" else place.instance)
@@ -105,7 +111,10 @@ class Access:
         """Return the address some strides further."""
         if self.column.stride != 1:
             count = self.code.mul(count, I64(self.column.stride))
-        return self.code.gep(base, [count], source_etype=self.kind)
+        found = self.code.gep(base, [count], source_etype=self.kind)
+        if self.column.offset:
+            found = self.code.gep(found, [I64(self.column.offset)], source_etype=self.kind)
+        return found
 
     def index(self, at: Value) -> Value:
         """Read the table."""
@@ -136,6 +145,8 @@ class Access:
         """Read the entries of the instances from one on."""
         if self.wide is not None:
             return self.wide
+        if self.place in place.fixed:
+            return place.fixed[self.place]
         column, lanes = self.column, self.lanes
         if column.is_number:
             at = self.code.gep(self.base, [place.instance], source_etype=self.single)
@@ -219,6 +230,11 @@ class Access:
                 mask.append(here if owner < number else lanes + at - begin if owner == number else 0)
             found = code.shuffle_vector(found, parts[number], _mask(mask))
         return found
+
+
+def spread(access: Access, value: Value) -> Value:
+    """Return a vector with one number, or boolean, in each lane."""
+    return _spread(access.code, value, access.lanes)
 
 
 def _zero(cells: int) -> str:

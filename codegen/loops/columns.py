@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.instruction import ValueType
-from codegen.loops.program import WORK, Cells, Numbers, Operand, Rolled
+from codegen.loops.program import WORK, Cells, Numbers, Operand, Rolled, constant_within
 
-__all__ = ["Bound", "Column", "Tables", "constant_within", "slot", "stride_of"]
+__all__ = ["Bound", "Column", "Tables", "slot", "stride_of"]
 
 type Form = Literal["uniform", "affine", "run", "row", "table"]
 
@@ -30,7 +30,8 @@ class Column:
     bits: int = 0
     """Bits of an index in the table."""
     twin: int | None = None
-    """The first column of the piece that has the same table."""
+    """The first column of the piece that has the same table, or starts `offset` cells before."""
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +58,6 @@ def stride_of(index: npt.NDArray[Any]) -> int | None:
     if last != int(index[-1]) or (np.diff(index) != stride).any():
         return None
     return stride
-
-
-def constant_within(values: npt.NDArray[Any], starts: npt.NDArray[Any]) -> bool:
-    """Tell whether a column does not change between one start and the next."""
-    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
-    return bool(np.isin(changes, starts, assume_unique=True).all())
 
 
 class Tables:
@@ -106,18 +101,13 @@ class Tables:
     def _numbers(
         self, operand: Numbers, order: npt.NDArray[Any] | None, rows: npt.NDArray[Any] | None
     ) -> Bound:
-        f64, f32 = operand.f64, operand.f32
-        if order is not None:
-            f64, f32 = f64[order], f32[order]
-        words = f64.view(np.int64)
-        if (words == words[0]).all() and (f32.view(np.int32) == f32.view(np.int32)[0]).all():
-            return Bound(Column("uniform", is_number=True), 0, Numbers(f64[:1], f32[:1]))
-        form: Form = "table"
-        if rows is not None and constant_within(words, rows):
-            if constant_within(f32.view(np.int32), rows):
-                f64, f32, form = f64[rows], f32[rows], "row"
-        made = Numbers(np.ascontiguousarray(f64), np.ascontiguousarray(f32))
-        return Bound(Column(form, is_number=True), 0, made)
+        found = operand if order is None else operand.at(order)
+        words = (found.f64.view(np.int64), found.f32.view(np.int32))
+        if all((word == word[0]).all() for word in words):
+            return Bound(Column("uniform", is_number=True), 0, found.at(slice(0, 1)))
+        if rows is not None and found.is_constant_within(rows):
+            return Bound(Column("row", is_number=True), 0, found.at(rows))
+        return Bound(Column("table", is_number=True), 0, found.at(slice(None)))
 
     def _type(self, operand: Cells) -> ValueType:
         if operand.segment == WORK:

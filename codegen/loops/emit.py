@@ -14,7 +14,7 @@ from llvmlite import ir
 from codegen.llvm.body import called_functions
 from codegen.llvm.ops import OPS, Emitter, Value
 from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
-from codegen.loops.access import Access, Place
+from codegen.loops.access import Access, Place, spread
 from codegen.loops.plan import Shape
 from codegen.loops.scalars import Scalars
 from codegen.program import Program
@@ -22,8 +22,12 @@ from codegen.target import Float, Target
 
 __all__ = ["SIGNATURE", "emit_body", "emit_loop"]
 
+_ALIGNED: Final = 8
+"""Vectors from which on it pays to align them, at the cost of one that overlaps another."""
 SIGNATURE: Final = ir.FunctionType(VOID, [POINTER, POINTER, I64, I64])
 _SINCOS: Final = ("sin", "cos")
+_TWICE: Final = 60
+"""Instructions of a body that is written once for whole vectors, and once for the last one."""
 
 
 def emit_loop(
@@ -75,7 +79,7 @@ class _Loop:
         self.across = shape.form in ("lanes", "runs")
         self.extras = {"groups": 3, "runs": 1, "scatter_runs": 2}.get(shape.form, 0)
         columns = [*shape.operands, *shape.results]
-        accesses = []
+        accesses: list[Access] = []
         for number, column in enumerate(columns):
             word = self.extras + 2 * number
             slot = code.read(segments, code.read(self.words, I64(word)), POINTER)
@@ -84,12 +88,16 @@ class _Loop:
                 Access(
                     number, column, code, self.emitter, words, cells=lanes if batch else 1,
                     vector=self.wide if self.across else None,
+                    twin=accesses[column.twin] if column.twin not in (None, number) else None,
                 )  # fmt: skip
             )
         split = len(shape.operands)
         self.operands, self.results = accesses[:split], accesses[split:]
         for access in self.operands:
             access.fix()
+        self.singles: dict[int, Value] = {}
+        self.wides: dict[int, Value] = {}
+        self.starts: dict[Any, Value] = {}
         self.tables = [code.read(self.words, I64(k), POINTER) for k in range(self.extras)]
 
     def emit(self) -> None:
@@ -138,6 +146,18 @@ class _Loop:
         with code.counted(self.begin, self.end) as run:
             start = self.extra(0, run)
             stop = self.extra(0, code.add(run, I64(1)))
+            self.singles = self.shared(run)
+            self.wides = {
+                access.place: spread(access, self.singles[access.place])
+                for access in self.operands
+                if access.place in self.singles
+            }
+            place = Place(start, run)
+            self.starts = {
+                access.place: access.start(place)
+                for access in (*self.operands, *self.results)
+                if access.column.form == "run" and access.twin is None
+            }
             self.vectors(start, stop, lambda k: Place(k, run, code.sub(k, start)))
 
     def vectors(self, begin: Value, end: Value, place_of: Any) -> None:
@@ -149,15 +169,56 @@ class _Loop:
         short = code.less(code.sub(end, begin), lanes)
         with code.if_else(short, likely=False) as (few, many):
             with few, code.counted(begin, end) as k:
-                self.one(place_of(k))
+                place = place_of(k)
+                place.fixed, place.starts = self.singles, self.starts
+                self.one(place)
             with many:
                 last = code.sub(end, lanes)
-                with self.stepping(begin, end, lanes) as position:
-                    place = place_of(code.smaller(position, last))
-                    arguments = [access.load_vector(place) for access in self.operands]
-                    values = emit_body(self.wide, self.shape.body, arguments)
-                    for access, value in zip(self.results, values, strict=True):
-                        access.store_vector(place, value)
+                if len(self.shape.body.instructions) > _TWICE:
+                    with self.stepping(begin, end, lanes) as position:
+                        self.vector(place_of(code.smaller(position, last)))
+                    return
+                phase = self.phase(begin, end, place_of)
+                position = self.whole(begin, last, phase, place_of)
+                with code.if_then(code.less(position, end)):
+                    self.vector(place_of(last))
+
+    def whole(self, begin: Value, last: Value, phase: Value, place_of: Any) -> Value:
+        """Do whole vectors, from the second on those that are aligned; return where they end."""
+        code, lanes = self.code, self.wide.lanes
+        before, loop, after = code.block, *(code.append_basic_block(n) for n in ("loop", "after"))
+        code.branch(loop)
+        code.position_at_end(loop)
+        position = code.phi(I64)
+        position.add_incoming(begin, before)
+        self.vector(place_of(position))
+        aligned = code.and_(code.sub(position, phase), I64(-lanes))
+        following = code.add(code.add(aligned, phase), I64(lanes))
+        position.add_incoming(following, code.block)
+        code.cbranch(code.less(last, following), after, loop)
+        code.position_at_end(after)
+        return following
+
+    def phase(self, begin: Value, end: Value, place_of: Any) -> Value:
+        """Return a position whose first result is aligned, where the way is long enough for it."""
+        code, lanes = self.code, self.wide.lanes
+        found = [a for a in self.results if a.column.type == "f" and a.column.stride == 1]
+        if not found:
+            return begin
+        place = place_of(begin)
+        place.starts = self.starts
+        address = code.ptrtoint(found[0].address(place), I64)
+        off = code.and_(code.ashr(address, I64(found[0].align.bit_length() - 1)), I64(lanes - 1))
+        long = code.less(I64(_ALIGNED * lanes), code.sub(end, begin))
+        return code.select(long, code.sub(begin, off), begin)
+
+    def vector(self, place: Place) -> None:
+        """Write a vector of instances and its stores."""
+        place.fixed, place.starts = self.wides, self.starts
+        arguments = [access.load_vector(place) for access in self.operands]
+        values = emit_body(self.wide, self.shape.body, arguments)
+        for access, value in zip(self.results, values, strict=True):
+            access.store_vector(place, value)
 
     @contextmanager
     def stepping(self, begin: Value, end: Value, step: Value) -> Iterator[Value]:

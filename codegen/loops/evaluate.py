@@ -1,6 +1,7 @@
 """What a `Rolled` program means, step by step in NumPy: for tests, and to be compared with."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from codegen.kernel import Kernel
 from codegen.loops.program import WORK, Cells, Operand, Reduce, Result, Rolled, Scatter, Zero
+from codegen.program import Program
 
 __all__ = ["evaluate"]
 
@@ -29,6 +31,11 @@ def evaluate(program: Rolled, *args: Any, dtype: Any = np.float64) -> list[npt.N
     return run.outputs()
 
 
+@lru_cache(64)
+def _kernel(body: Program, dtype: "np.dtype[Any]") -> Kernel:
+    return Kernel(body, dtype=dtype, results="tuple")
+
+
 class _Run:
     def __init__(self, program: Rolled, args: Sequence[Any], dtype: "np.dtype[Any]") -> None:
         self.program, self.dtype = program, dtype
@@ -46,7 +53,7 @@ class _Run:
         return operand.f64 if self.dtype == np.float64 else operand.f32
 
     def body(self, body: Any, operands: Sequence[Operand]) -> list[npt.NDArray[Any]]:
-        kernel = Kernel(body, dtype=self.dtype, results="tuple")
+        kernel = _kernel(body, self.dtype)
         values: list[npt.NDArray[Any]] = list(kernel(*map(self.operand, operands)))
         return values
 

@@ -289,14 +289,24 @@ class _Planner:
 
 
 def _with_twins(columns: Sequence[Bound]) -> tuple[Column, ...]:
-    """Say of each table which column has it first, so that an index is read once."""
-    first: dict[tuple[int, str], int] = {}
+    """Say of each table which column has it first, so that an index is read once.
+
+    Columns that are always as far apart, as those of a stencil, have one address in common.
+    """
+    first: dict[Any, int] = {}
     found = []
     for number, bound in enumerate(columns):
         column = bound.column
-        if isinstance(bound.value, np.ndarray) and column.form in ("table", "row"):
+        if column.form in ("table", "row") and not column.is_number:
             twin = first.setdefault((id(bound.value), column.form), number)
             column = replace(column, twin=twin)
+        elif column.form in ("run", "affine") and not column.is_number:
+            start = np.atleast_1d(bound.value)
+            steps = (start - start[0]).tobytes()
+            key = (column.form, bound.slot, column.stride, column.type, steps)
+            twin = first.setdefault(key, number)
+            apart = int(start[0]) - int(np.atleast_1d(columns[twin].value)[0])
+            column = replace(column, twin=twin, offset=apart)
         found.append(column)
     return tuple(found)
 
@@ -354,12 +364,16 @@ class _Runs:
         if not strides or (len(breaks) + 1) * 2 * lanes > number:
             return None
         starts = np.concatenate([[0], breaks, [number]]).astype(np.int32)
+        firsts = starts[:-1]
 
         def turned(bound: Bound) -> Bound:
-            if id(bound) not in strides:
-                return bound
-            column = Column("run", bound.column.type, stride=strides[id(bound)], bits=32)
-            return Bound(column, bound.slot, bound.value[starts[:-1]].astype(np.int32))
+            column, value = bound.column, bound.value
+            if id(bound) in strides:
+                column = replace(column, form="run", stride=strides[id(bound)], bits=32)
+                return Bound(column, bound.slot, value[firsts].astype(np.int32))
+            if column.is_number and column.form == "table" and value.is_constant_within(firsts):
+                return Bound(replace(column, form="row"), 0, value.at(firsts))
+            return bound
 
         return _Runs(starts, tuple(map(turned, columns)))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,22 @@ class Numbers:
 
     f64: npt.NDArray[np.float64]
     f32: npt.NDArray[np.float32]
+
+    def at(self, chosen: Any) -> "Numbers":
+        """Return the constants of some instances, side by side in memory."""
+        parts = (np.ascontiguousarray(part[chosen]) for part in (self.f64, self.f32))
+        return Numbers(*parts)
+
+    def is_constant_within(self, starts: npt.NDArray[Any]) -> bool:
+        """Tell whether bits do not change between one start and the next."""
+        words = (self.f64.view(np.int64), self.f32.view(np.int32))
+        return all(constant_within(word, starts) for word in words)
+
+
+def constant_within(values: npt.NDArray[Any], starts: npt.NDArray[Any]) -> bool:
+    """Tell whether a column does not change between one start and the next."""
+    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return bool(np.isin(changes, starts, assume_unique=True).all())
 
 
 type Operand = Cells | Numbers
