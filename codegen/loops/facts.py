@@ -1,8 +1,10 @@
 """What is known of a program before loops are looked for: its leaves, constants and results."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -92,8 +94,8 @@ def facts_of(
     uses = np.zeros(n, np.int32)
     survey(dag.start, dag.args, fixed, is_root, kind, uses)
     found = [_place(dag, at, places) for at in leaves.tolist()]
-    if found:
-        segment[leaves], cell[leaves] = np.array(found, np.int32).T
+    segment[leaves] = [number for number, _ in found]
+    cell[leaves] = [component for _, component in found]
     outputs, copies = _outputs(dag, kind, results, len(arguments), segment, cell)
     is_root &= kind == INNER
     constants = _constants(dag, store, kind, strict)
@@ -108,21 +110,30 @@ def _arguments(
 ) -> tuple[tuple[Argument, ...], dict[str, tuple[int, int]]]:
     arguments, places = [], {}
     for number, parameter in enumerate(parameters):
-        sorts = {store.sort(node) == BOOL for store, node in _nodes(parameter)}
-        if len(sorts) > 1:
+        names, truths = _read(parameter)
+        if len(truths) > 1:
             raise ArgumentError(f"argument {parameter.name!r} mixes numbers and truth values")
-        kind: ValueType = "b" if sorts == {True} else "f"
+        kind: ValueType = "b" if truths == {True} else "f"
         arguments.append(Argument(parameter.name, parameter.shape, kind))
-        for component, (store, node) in enumerate(_nodes(parameter)):
-            name = store.symbols[store.payload(node)].name
-            if name in places:
-                raise ArgumentError(f"two arguments are the symbol {name!r}")
-            places[name] = number, component
+        before = len(places)
+        places.update(zip(names, [(number, k) for k in range(len(names))], strict=True))
+        if len(places) < before + len(names):
+            counts = Counter([name for each in parameters for name in _read(each)[0]])
+            name = next(name for name in names if counts[name] > 1)
+            raise ArgumentError(f"two arguments are the symbol {name!r}")
     return tuple(arguments), places
 
 
-def _nodes(parameter: Parameter) -> list[tuple[Store, int]]:
-    return [(symbol.store, symbol.id) for symbol in parameter.symbols]
+def _read(parameter: Parameter) -> tuple[list[str], set[bool]]:
+    """Return the names of the symbols of an argument, and which of them are truth values."""
+    names: list[str] = []
+    truths: set[bool] = set()
+    for store, same in groupby(parameter.symbols, lambda symbol: symbol.store):
+        columns, symbols = store.columns(), store.symbols
+        ids = np.array([symbol.id for symbol in same], np.int64)
+        names += [symbols[k].name for k in columns.payload[ids].tolist()]
+        truths |= set(np.unique(columns.sort[ids] == BOOL).tolist())
+    return names, truths
 
 
 def _place(dag: Dag, at: int, places: dict[str, tuple[int, int]]) -> tuple[int, int]:

@@ -30,6 +30,8 @@ MIXED: Final = 8
 """A sum of so many summands is one of its own even where some of them are rare."""
 SMALL: Final = 4
 """Subterms that weigh less are not cut out of rare ones."""
+REGULAR: Final = 4
+"""Long sums that share summands stay in bodies where their shape has so many for each summand."""
 CLUSTER: Final = 64
 """A cluster of cones weighs no more,"""
 TOGETHER: Final = 8
@@ -116,24 +118,31 @@ class _Columns:
         return np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int8)
 
 
-def partitioned(facts: Facts, strict: bool) -> Partition:
-    """Decide for each node where it is computed, and whether it is stored."""
+def partitioned(facts: Facts, strict: bool, *, plain: bool = False) -> Partition:
+    """Decide for each node where it is computed, and whether it is stored.
+
+    A `plain` one is for straight-line code: only very long sums are sums of their own.
+    """
     columns = _Columns(facts)
     program = columns.program
     widths(program, facts.uses, columns.width, strict)
     _force_wide(columns, strict)
     _owners(columns, strict)
-    _hash(columns)
-    shown = np.zeros(columns.n, np.bool_)
-    limits = np.array([LEAST, WORTH, MIXED, SMALL, ALIKE], np.int64)
-    cuts(strict, program, columns.found(), shown, limits, columns.buffers())
-    columns.reset()
-    _owners(columns, strict)
+    if not plain:
+        _hash(columns)
+        shown = np.zeros(columns.n, np.bool_)
+        limits = np.array([LEAST, WORTH, MIXED, SMALL, ALIKE], np.int64)
+        cuts(strict, program, columns.found(), shown, limits, columns.buffers())
+        if not strict:
+            _spread(columns)
+        columns.reset()
+        _owners(columns, strict)
     sums = _sums(columns, strict)
     known = columns.known
     outside = facts.is_root | (columns.rows > 0) | (known > FEW) | (columns.state == ROW)
+    first = np.arange(columns.n) if plain else _clusters(columns)
     return Partition(
-        columns.state, columns.own, _clusters(columns), columns.load, sums, outside, known,
+        columns.state, columns.own, first, columns.load, sums, outside, known,
         columns.users,
     )  # fmt: skip
 
@@ -171,9 +180,41 @@ def _hash(columns: _Columns) -> None:
     tally(columns.program, columns.hash, keys, counts, columns.often)
 
 
+def _spread(columns: _Columns) -> None:
+    """Make sums of frequent shapes sums of their own too, where most that share summands are rare.
+
+    So that what they share goes to all of them at once, and need not be stored for some.
+    """
+    facts, forced = columns.facts, columns.forced
+    sums = _summands(columns, np.flatnonzero(_tops(columns)), strict=False)
+    rows, own = sums.rows, forced[sums.nodes] == SPLIT
+    shared = np.flatnonzero((facts.kind[sums.summands] == INNER) & (facts.uses[sums.summands] > 1))
+    count = np.bincount(rows[shared], minlength=len(sums.nodes))
+    width = np.diff(sums.bounds)
+    rare = own | ((columns.often[sums.nodes] < REGULAR * width) & (2 * count > width))
+    order = shared[np.argsort(sums.summands[shared], kind="stable")]
+    same = sums.summands[order[1:]] == sums.summands[order[:-1]]
+    parent = np.arange(len(sums.nodes))
+    join(rows[order[1:][same]], rows[order[:-1][same]], parent)
+    weight = np.bincount(parent[rows[shared]], minlength=len(parent))
+    odd = np.bincount(parent[rows[shared]], rare[rows[shared]], minlength=len(parent))
+    taken = ((2 * odd >= weight) & (weight > 0))[parent] & ~own
+    forced[sums.nodes[taken]] = SPLIT
+    below = sums.summands[taken[rows]]
+    few = (facts.kind[below] == INNER) & (facts.uses[below] == 1) & (columns.often[below] < ALIKE)
+    forced[below[few & (forced[below] != SPLIT)]] = STORED
+
+
 def _sums(columns: _Columns, strict: bool) -> Sums:
     """List the summands of sums of their own; decide which are scattered."""
-    nodes = np.flatnonzero(columns.state == ROW)
+    found = _summands(columns, np.flatnonzero(columns.state == ROW), strict)
+    if not strict:
+        _scatter(columns, found)
+    return found
+
+
+def _summands(columns: _Columns, nodes: npt.NDArray[np.int64], strict: bool) -> Sums:
+    """List the summands of some sums."""
     room = int(columns.width[nodes].sum()) + 1
     bounds = np.zeros(len(nodes) + 1, np.int64)
     summands, signs = np.empty(room, np.int64), np.zeros(room, np.uint8)
@@ -181,10 +222,7 @@ def _sums(columns: _Columns, strict: bool) -> Sums:
         strict, columns.program, columns.found(), nodes, bounds, summands, signs, columns.buffers()
     )
     total = int(bounds[-1])
-    found = Sums(nodes, bounds, summands[:total], signs[:total], np.zeros(len(nodes), np.bool_))
-    if not strict:
-        _scatter(columns, found)
-    return found
+    return Sums(nodes, bounds, summands[:total], signs[:total], np.zeros(len(nodes), np.bool_))
 
 
 def _scatter(columns: _Columns, sums: Sums) -> None:

@@ -76,11 +76,19 @@ class Steps:
             if kind != STRAIGHT:
                 yield kind, np.sort(members)
                 continue
+            members = self._in_order(members)
             weights = np.cumsum(self.weight[members])
             piece = (weights - 1) // LONGEST
             cuts = np.flatnonzero(np.r_[True, piece[1:] != piece[:-1], True])
             for low, high in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
                 yield STRAIGHT, members[low:high]
+
+    def _in_order(self, members: Longs) -> Longs:
+        """Put straight-line code into the order of the program, where values are used soon."""
+        bounds, roots = self.units.traces.bounds, self.units.traces.roots
+        if (bounds[members + 1] - bounds[members] > 1).any():
+            return members  # clusters may not be in that order
+        return members[np.argsort(roots[bounds[members]])]
 
     # -- loops ---------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ Units are clusters, sums, summands that are scattered, and sums that wait for th
 trace for each of its summands.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -218,8 +219,11 @@ def edges_of(facts: Facts, units: Units, partition: Partition) -> tuple[Longs, L
     return np.r_[sources, units.first_scattered + which], np.r_[users, done]
 
 
-def classes_of(units: Units, weight: Longs) -> tuple[Longs, Longs]:
-    """Return the class of each unit, and the least size of a step of each class."""
+def classes_of(units: Units, weight: Longs, straight: Set[int]) -> tuple[Longs, Longs]:
+    """Return the class of each unit, and the least size of a step of each class.
+
+    Shapes of few instances are straight-line code, and those that are told so.
+    """
     traces, shape = units.traces, units.shape
     clusters = traces.clusters
     own = shape[:clusters]
@@ -227,6 +231,7 @@ def classes_of(units: Units, weight: Longs) -> tuple[Longs, Longs]:
     count = np.bincount(own, minlength=shapes)
     total = np.bincount(own, weight, minlength=shapes)
     frequent = (count >= LEAST) & (total >= WORTH)
+    frequent[sorted(straight)] = False
     cls = np.full(units.count, WAITS, np.int64)
     cls[:clusters] = np.where(frequent[own], SHAPES + own, STRAIGHT)
     cls[units.first_sum : units.first_scattered] = SUMS
@@ -240,11 +245,14 @@ def classes_of(units: Units, weight: Longs) -> tuple[Longs, Longs]:
 
 
 def ordered(
-    facts: Facts, units: Units, partition: Partition, weight: Longs, edges: tuple[Longs, Longs]
-) -> Order:
-    """Order units so that what is read was made, those of one class together where possible."""
+    units: Units, weight: Longs, edges: tuple[Longs, Longs], straight: Set[int]
+) -> Order:  # fmt: skip
+    """Order units so that what is read was made, those of one class together where possible.
+
+    Clusters of shapes that are `straight` are straight-line code.
+    """
     count = units.count
-    cls, least = classes_of(units, weight)
+    cls, least = classes_of(units, weight, straight)
     sources, users = edges
     waits = np.bincount(users, minlength=count)
     by = np.argsort(sources, kind="stable")
