@@ -6,13 +6,13 @@ rounded once. `strict` is what holds wherever reassociation is not granted.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from codegen.cost import PLAIN_APPROXIMATE, PLAIN_POWERS, exact_inverse, product_exponent
-from codegen.instruction import SIGNATURES, Constant, Output
+from codegen.instruction import SIGNATURES, Constant, Output, ValueType
 from codegen.program import Program, ProgramBuilder
 from rewrite import constants, ops
 from rewrite.cost import constant_positions
@@ -23,7 +23,7 @@ from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["Parameter", "Result", "lower"]
+__all__ = ["Parameter", "Result", "constant_value", "finished", "lower", "lower_part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,28 @@ def lower(
     return _pruned(lowering.builder.finish())
 
 
+def lower_part(
+    dag: Dag, store: Store, inputs: Sequence[tuple[str, ValueType]], *, strict: bool,
+    approximate: bool, pairs: Set[tuple[int, ...]],
+) -> tuple[ProgramBuilder, list[int]]:  # fmt: skip
+    """Write a part of a program, whose inputs are single numbers; return the value of each row.
+
+    `pairs` are the arguments of both sine and cosine in the whole program.
+    """
+    lowering = _Lowering(dag, store, ProgramBuilder("body"), strict, approximate)
+    lowering.pairs = pairs
+    builder = lowering.builder
+    for name, kind in inputs:
+        lowering.loads[name] = builder.load(builder.argument(name, (), kind))
+    lowering.run()
+    return builder, lowering.value
+
+
+def finished(builder: ProgramBuilder) -> Program:
+    """Return the program without values that no output uses."""
+    return _pruned(builder.finish())
+
+
 class _Lowering:
     def __init__(
         self, dag: Dag, store: Store, builder: ProgramBuilder, strict: bool, approximate: bool
@@ -77,7 +99,7 @@ class _Lowering:
         self.approximate = approximate
         self.rows = dag.rows()
         angles = [{args for c, args in self.rows if c == row.code} for row in (ops.SIN, ops.COS)]
-        self.pairs = set.intersection(*angles)
+        self.pairs: Set[tuple[int, ...]] = set.intersection(*angles)
         """Arguments of both sine and cosine, which share all but the last step of the one grade."""
         self.constant = constant_positions(dag)
         self.value: list[int] = []

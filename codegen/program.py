@@ -103,7 +103,7 @@ class ProgramBuilder:
 
     def emit(self, op: str, *args: int) -> int:
         """Append an op of earlier values and return its value."""
-        types = "".join(self._instructions[arg].type for arg in args)
+        types = "".join([self._instructions[arg].type for arg in args])
         for operands, result in SIGNATURES.get(op, ()):
             if operands == types and op not in ("const", "load"):
                 self._instructions.append(Instruction(op, args, result))
@@ -153,7 +153,7 @@ def _instruction_problems(program: Program, index: int, this: Instruction) -> It
     if late:
         yield f"{this.op!r} uses %{late[0]}, which is not an earlier value"
         return
-    types = "".join(program.instructions[arg].type for arg in this.args)
+    types = "".join([program.instructions[arg].type for arg in this.args])
     if (types, this.type) not in SIGNATURES.get(this.op, ()):
         yield f"{_signature_problem(this.op, types)} (result type {this.type!r})"
     elif this.op == "load":

@@ -14,10 +14,11 @@ from codegen.loops.driver import PieceRow
 from codegen.loops.emit import emit_loop
 from codegen.loops.plan import Piece, Shape, Straight, pieces
 from codegen.loops.program import Numbers, Rolled
+from codegen.loops.reshape import reshaped
 from codegen.loops.straight import emit_straight
 from codegen.target import Float, Target
 
-__all__ = ["Compiled", "compile_pieces", "modules", "planned"]
+__all__ = ["Compiled", "compile_pieces", "modules", "planned", "prepared"]
 
 _MODULE: Final = 4000
 """Instructions of a module, roughly."""
@@ -38,7 +39,16 @@ class Compiled:
 
 def planned(program: Rolled, dtype: Float, target: Target, *, batch: bool) -> list[Piece]:
     """Choose the pieces of a program on a target."""
-    return pieces(program, Costs(target, dtype), batch=batch)
+    return prepared(program, dtype, target, batch=batch)[1]
+
+
+def prepared(
+    program: Rolled, dtype: Float, target: Target, *, batch: bool
+) -> tuple[int, list[Piece]]:
+    """Return how many work cells there are, and the pieces of a program on a target."""
+    costs = Costs(target, dtype)
+    whole = reshaped(program, costs, batch=batch)
+    return whole.work, pieces(whole, costs, batch=batch)
 
 
 def modules(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from codegen.engine import Code, load, object_code
 from codegen.instruction import Argument
-from codegen.loops.code import Compiled, compile_pieces, planned
+from codegen.loops.code import Compiled, compile_pieces, prepared
 from codegen.loops.driver import (
     DRIVER,
     TEAM,
@@ -80,7 +80,9 @@ class _Maker:
     def plan(self) -> list[Piece]:
         """Return the pieces of one point."""
         if self.single is None:
-            self.single = planned(self.program, self.dtype, self.target, batch=False)
+            work, self.single = prepared(self.program, self.dtype, self.target, batch=False)
+            size = work * ITEMSIZE[self.dtype]
+            self.data.bytes = self.data.work + _line(size) + _LINE
         return self.single
 
     def _describe(self) -> None:
@@ -104,9 +106,8 @@ class _Maker:
         self.kept.append(table)
         data.operands = ctypes.addressof(table)
         data.total, data.inputs = len(operands), len(program.arguments)
-        work = program.work * ITEMSIZE[self.dtype]
-        data.work, data.bytes = offset, offset + _line(work) + _LINE
-        data.batch_work, data.batch_bytes = batch, batch + _line(work * self.lanes) + _LINE
+        data.work = data.bytes = offset
+        data.batch_work = data.batch_bytes = batch
         data.lanes, data.least = self.lanes, _NEVER
         data.in_place = int(axes == len(operands))
 
@@ -116,9 +117,12 @@ class _Maker:
             if which in self.made:
                 return
             batch = which == 1
-            found = (
-                planned(self.program, self.dtype, self.target, batch=True) if batch else self.plan()
-            )
+            if batch:
+                work, found = prepared(self.program, self.dtype, self.target, batch=True)
+                size = work * ITEMSIZE[self.dtype] * self.lanes
+                self.data.batch_bytes = self.data.batch_work + _line(size) + _LINE
+            else:
+                found = self.plan()
             made = compile_pieces(found, self.dtype, self.target, batch=batch)
             self.made[which] = made
             self._publish(which, made.rows, len(found))
