@@ -51,7 +51,7 @@ class Costs:
             if row is None:
                 continue
             if row.port in _CHEAP and row.throughput <= 1:
-                total += 0.5
+                total += self.memory.operation
             elif row.port == "div":
                 total += max(row.throughput * 2 / self.lanes, 4.0)
             else:
@@ -61,7 +61,8 @@ class Costs:
     def each(self, body: Program, operands: int, batch: bool) -> float:
         """Return the cycles of one instance in straight-line code."""
         ops = self.vector_ops(body) if batch else self.scalar_ops(body)
-        return ops + 0.5 * (operands + len(body.outputs))
+        moved = self.memory.load * operands + self.memory.store * len(body.outputs)
+        return ops + moved * (4 if batch else 1)
 
     def loop(self, body: Program, columns: Sequence[Bound], split: int, batch: bool) -> float:
         """Return the cycles of one instance in a loop over them."""
@@ -73,8 +74,8 @@ class Costs:
         )
         writes = (len(columns) - split) * memory.store
         if batch:
-            return self.vector_ops(body) + 2 * reads + 2 * writes
-        return self.scalar_ops(body) + reads + writes
+            return self.vector_ops(body) + 4 * reads + 4 * writes
+        return self.scalar_ops(body) + reads + writes + memory.loop
 
     def vectors(self, body: Program, columns: Sequence[Bound], split: int) -> float:
         """Return the cycles of a vector of instances."""
