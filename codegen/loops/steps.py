@@ -277,9 +277,9 @@ class Steps:
             stack, stamp, members, turn, self._gathered,
         )  # fmt: skip
         nodes = np.sort(self._gathered[:count])
-        roots = np.concatenate(
-            [traces.roots[traces.bounds[t] : traces.bounds[t + 1]] for t in members.tolist()]
-        )
+        counts = traces.bounds[members + 1] - traces.bounds[members]
+        begins = traces.bounds[members] - np.cumsum(counts) + counts
+        roots = traces.roots[np.repeat(begins, counts) + np.arange(counts.sum())]
         kept = facts.is_root[roots] | self.out[traces.home[roots]] & partition.shown[roots]
         outputs = np.sort(roots[kept])
         body, read = self.bodies.of_nodes(nodes, outputs)
@@ -289,14 +289,11 @@ class Steps:
         self._single(body, read, outputs)
 
     def _single(self, body: Any, read: Longs, outputs: Longs) -> None:
-        segments, cells = self.facts.segment, self.cell.astype(np.int32)
+        segments = self.facts.segment
 
         def each(nodes: Longs) -> tuple[Cells, ...]:
-            index = cells[nodes]
-            return tuple(
-                Cells(segment, index[k : k + 1])
-                for k, segment in enumerate(segments[nodes].tolist())
-            )
+            index = list(self.cell[nodes].astype(np.int32).reshape(-1, 1))
+            return tuple(map(Cells, segments[nodes].tolist(), index))
 
         self.steps.append(Map(body, each(read), each(outputs)))
 
