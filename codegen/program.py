@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Final
 
 from codegen.instruction import SIGNATURES, Argument, Constant, Instruction, Output, ValueType
 from rewrite.errors import TargetError
@@ -104,11 +105,11 @@ class ProgramBuilder:
     def emit(self, op: str, *args: int) -> int:
         """Append an op of earlier values and return its value."""
         types = "".join([self._instructions[arg].type for arg in args])
-        for operands, result in SIGNATURES.get(op, ()):
-            if operands == types and op not in ("const", "load"):
-                self._instructions.append(Instruction(op, args, result))
-                return len(self._instructions) - 1
-        raise TargetError(_signature_problem(op, types))
+        result = _RESULTS.get((op, types))
+        if result is None:
+            raise TargetError(_signature_problem(op, types))
+        self._instructions.append(Instruction(op, args, result))
+        return len(self._instructions) - 1
 
     def output(self, name: str, *values: int, shape: tuple[int, ...] = ()) -> None:
         """Declare the next result with its components in row-major order."""
@@ -126,6 +127,14 @@ class ProgramBuilder:
         return self._leaves[instruction]
 
 
+_RESULTS: Final[dict[tuple[str, str], ValueType]] = {
+    (op, operands): result
+    for op, rows in SIGNATURES.items()
+    for operands, result in rows
+    if op not in ("const", "load")
+}
+
+
 def _signature_problem(op: str, types: str) -> str:
     if op not in SIGNATURES:
         return f"there is no op {op!r}"
@@ -141,7 +150,13 @@ def _problems(program: Program) -> Iterator[str]:
             yield f"{operand.name!r} has shape {operand.shape}; at most two axes, none empty"
     if not program.outputs:
         yield "it has no outputs"
-    for index, instruction in enumerate(program.instructions):
+    instructions = program.instructions
+    for index, instruction in enumerate(instructions):
+        args = instruction.args
+        if args and instruction.payload is None and 0 <= min(args) and max(args) < index:
+            types = "".join([instructions[arg].type for arg in args])
+            if _RESULTS.get((instruction.op, types)) == instruction.type:
+                continue  # most of them, in no time
         for problem in _instruction_problems(program, index, instruction):
             yield f"value %{index}: {problem}"
     for output in program.outputs:

@@ -9,12 +9,19 @@ import numpy.typing as npt
 
 from codegen.loops.bodies import Bodies
 from codegen.loops.facts import Facts, facts_of
+from codegen.loops.machine.order import STRAIGHT
 from codegen.loops.partition import Partition, partitioned
 from codegen.loops.program import Rolled
 from codegen.loops.steps import Steps
-from codegen.loops.machine.order import STRAIGHT
 from codegen.loops.units import (
-    SHAPES, SUMS, Order, Units, edges_of, ordered, traces_of, units_of,
+    SHAPES,
+    SUMS,
+    Order,
+    Units,
+    edges_of,
+    ordered,
+    traces_of,
+    units_of,
 )  # fmt: skip
 from codegen.lower import Parameter, Result, lower
 

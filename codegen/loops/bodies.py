@@ -10,12 +10,10 @@ import numpy.typing as npt
 from codegen.instruction import ValueType
 from codegen.loops.facts import Facts
 from codegen.loops.machine.kinds import CONST, INNER
-from codegen.loops.program import WORK
 from codegen.lower import finished, lower_part
 from codegen.program import Program, ProgramBuilder
 from rewrite import ops
 from rewrite.dag import Dag
-from rewrite.store import Symbol
 
 __all__ = ["Bodies", "Recipe"]
 
@@ -36,7 +34,10 @@ class Bodies:
 
     def __init__(self, facts: Facts, *, strict: bool, approximate: bool) -> None:
         self.facts, self.strict, self.approximate = facts, strict, approximate
-        self._names: list[str] = []
+        self._place = np.full(len(facts.dag), -1, np.int64)
+        known = (*facts.arguments, *facts.outputs)
+        self._types = np.array([*(operand.type for operand in known), "f"])
+        """By segment; that of work cells is the last one, at -1."""
 
     def of_shape(
         self, roots: Sequence[int], leaves: npt.NDArray[np.int64], inside: Any, *,
@@ -52,7 +53,8 @@ class Bodies:
         slots = self._slots(leaves, part)
         walk = _Walk(part, slots, inside)
         values = [walk.visit(root, top=True) for root in roots]
-        builder, found = self._lower(part)
+        inputs = [(row, self.type_of(at)) for row, at in part.read]
+        builder, found = self._lower(part.dag(), inputs, part.pairs)
         kept = [found[value] for value, show in zip(values, shown, strict=True) if show]
         if factors:
             signed = {sign: kept[0] if sign > 0 else builder.emit("neg", kept[0])
@@ -67,28 +69,36 @@ class Bodies:
         self, nodes: npt.NDArray[np.int64], outputs: npt.NDArray[np.int64]
     ) -> tuple[Program, npt.NDArray[np.int64]]:
         """Write straight-line code of some nodes; return it, and the nodes that it reads."""
-        dag, kind = self.facts.dag, self.facts.kind
+        facts, dag, kind = self.facts, self.facts.dag, self.facts.kind
         counts = dag.start[nodes + 1] - dag.start[nodes]
-        begins = np.cumsum(counts) - counts
-        edges = dag.args[np.repeat(dag.start[nodes] - begins, counts) + np.arange(counts.sum())]
-        leaves = np.setdiff1d(edges, nodes)
-        part = _Part(self.facts)
-        read = [at for at in leaves.tolist() if kind[at] != CONST]
-        for at in leaves.tolist():
-            part.leaf(at, number=-1 if kind[at] == CONST else part.inputs)
-        everything = np.concatenate([leaves, nodes])
-        order = np.argsort(everything)
-        place = order[np.searchsorted(everything, edges, sorter=order)].tolist()
-        codes = dag.code[nodes].tolist()
-        begin = 0
-        for at, code, count in zip(nodes.tolist(), codes, counts.tolist(), strict=True):
-            part.node(at, code, tuple(place[begin : begin + count]))
-            begin += count
-        builder, found = self._lower(part)
-        where = order[np.searchsorted(everything, outputs, sorter=order)].tolist()
-        for number, value in enumerate(where):
+        start = np.r_[0, np.cumsum(counts)]
+        edges = dag.args[np.repeat(dag.start[nodes] - start[:-1], counts) + np.arange(start[-1])]
+        place = self._place
+        place[nodes] = np.arange(len(nodes))
+        outside = np.flatnonzero(place[edges] < 0)
+        leaves = np.unique(edges[outside])
+        place[leaves] = np.arange(len(leaves)) - len(leaves)
+        args = place[edges] + len(leaves)
+        where = place[outputs] + len(leaves)
+        place[nodes], place[leaves] = -1, -1
+        empty = np.zeros(len(leaves), np.int64)
+        is_read = kind[leaves] != CONST
+        values: list[Any] = [None] * (len(leaves) + len(nodes))
+        for row in np.flatnonzero(~is_read).tolist():
+            values[row] = dag.value[leaves[row]]
+        part = Dag(
+            np.r_[dag.code[leaves], dag.code[nodes]], np.r_[empty, start], args.astype(np.int32),
+            dag.sort[:0], values, [], np.r_[dag.ids[leaves], dag.ids[nodes]],
+        )  # fmt: skip
+        read = leaves[is_read]
+        types = self._types[facts.segment[read]].tolist()
+        pairs = {part.rows()[k + len(leaves)][1] for k in np.flatnonzero(facts.paired[nodes])}
+        builder, found = self._lower(
+            part, list(zip(np.flatnonzero(is_read).tolist(), types, strict=True)), pairs
+        )
+        for number, value in enumerate(where.tolist()):
             builder.output(f"r{number}", found[value])
-        return finished(builder), np.array(read, np.int64)
+        return finished(builder), read
 
     def copy(self, kind: ValueType) -> Program:
         """Write a body that returns its argument."""
@@ -105,11 +115,7 @@ class Bodies:
     def type_of(self, at: int) -> ValueType:
         """Return the type of a leaf."""
         facts = self.facts
-        segment = int(facts.segment[at])
-        if facts.kind[at] == CONST or segment == WORK:
-            return "f"
-        known = (*facts.arguments, *facts.outputs)
-        return known[segment].type
+        return "f" if facts.kind[at] == CONST else self._types[facts.segment[at]].item()
 
     def _slots(self, leaves: Any, part: "_Part") -> list[int]:
         """Give each leaf a row: that of a constant, of an argument, or of an equal leaf."""
@@ -128,16 +134,17 @@ class Bodies:
             if self.facts.kind[at] == CONST:
                 numbers = constants.number[leaves[:, k]]
                 varies = bool((numbers != numbers[0]).any())
-                rows.append(part.leaf(at, number=part.inputs if varies else -1, column=k))
+                rows.append(part.leaf(at, constant=not varies, column=k))
             else:
-                rows.append(part.leaf(at, number=part.inputs, column=k))
+                rows.append(part.leaf(at, constant=False, column=k))
         return rows
 
-    def _lower(self, part: "_Part") -> tuple[ProgramBuilder, list[int]]:
-        dag, types = part.dag(), [self.type_of(at) for at in part.read]
+    def _lower(
+        self, part: Dag, inputs: Sequence[tuple[int, ValueType]], pairs: set[tuple[int, ...]]
+    ) -> tuple[ProgramBuilder, list[int]]:
         return lower_part(
-            dag, self.facts.store, [(f"a{k}", kind) for k, kind in enumerate(types)],
-            strict=self.strict, approximate=self.approximate, pairs=part.pairs,
+            part, self.facts.store, inputs, strict=self.strict, approximate=self.approximate,
+            pairs=pairs,
         )  # fmt: skip
 
 
@@ -149,28 +156,19 @@ class _Part:
         self.rows: list[tuple[int, tuple[int, ...]]] = []
         self.value: list[Any] = []
         self.origin: list[int] = []
-        self.read: list[int] = []
-        """A leaf for each argument."""
+        self.read: list[tuple[int, int]] = []
+        """For each argument its row, and a leaf."""
         self.column: list[int] = []
         """By row: the column of the leaf that is read, -1 for others."""
         self.pairs: set[tuple[int, ...]] = set()
 
-    @property
-    def inputs(self) -> int:
-        """The number of arguments so far."""
-        return len(self.read)
-
-    def leaf(self, at: int, *, number: int, column: int = -1) -> int:
-        """Append the argument of that number, or with -1 the constant itself."""
-        if number < 0:
-            self.rows.append((_CONST, ()))
-            self.value.append(self.facts.dag.value[at])
-            self.column.append(-1)
-        else:
-            self.rows.append((_SYMBOL, ()))
-            self.value.append(Symbol(f"a{number}"))
-            self.read.append(at)
-            self.column.append(column)
+    def leaf(self, at: int, *, constant: bool, column: int = -1) -> int:
+        """Append an argument, or the constant itself."""
+        self.rows.append((_CONST if constant else _SYMBOL, ()))
+        self.value.append(self.facts.dag.value[at] if constant else None)
+        self.column.append(-1 if constant else column)
+        if not constant:
+            self.read.append((len(self.rows) - 1, at))
         self.origin.append(at)
         return len(self.rows) - 1
 
@@ -239,7 +237,7 @@ class _Walk:
     def _leaf(self, at: int, parent: int, place: int) -> int:
         facts = self.part.facts
         if facts.kind[at] == CONST and parent >= 0 and _baked(facts, at, parent, place):
-            return self.part.leaf(at, number=-1)
+            return self.part.leaf(at, constant=True)
         self.met += 1
         return self.slots[self.met - 1]
 

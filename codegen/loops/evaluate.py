@@ -10,7 +10,18 @@ import numpy.typing as npt
 
 from codegen.instruction import Argument, Output, ValueType
 from codegen.kernel import Kernel
-from codegen.loops.program import WORK, Cells, Operand, Reduce, Result, Rolled, Scatter, Zero
+from codegen.loops.program import (
+    WORK,
+    Cells,
+    Map,
+    Operand,
+    Reduce,
+    Result,
+    Rolled,
+    Scatter,
+    Zero,
+    count,
+)
 from codegen.program import Program
 
 __all__ = ["evaluate"]
@@ -25,7 +36,7 @@ def evaluate(program: Rolled, *args: Any, dtype: Any = np.float64) -> list[npt.N
         elif isinstance(step, Reduce):
             run.reduce(step)
         else:
-            values = run.body(step.body, step.operands)
+            values = run.body(step)
             for cells, value in zip(step.results, values, strict=True):
                 place = run.segments[cells.segment]
                 if isinstance(step, Scatter):
@@ -96,9 +107,10 @@ class _Run:
             return self.segments[operand.segment][operand.index]
         return operand.f64 if self.dtype == np.float64 else operand.f32
 
-    def body(self, body: Program, operands: Sequence[Operand]) -> list[npt.NDArray[Any]]:
+    def body(self, step: Map | Reduce | Scatter) -> list[npt.NDArray[Any]]:
         """Compute a body for all instances, which are the points of a kernel."""
-        read = [self.operand(operand) for operand in operands]
+        body = step.body
+        read = [self.operand(operand) for operand in step.operands]
         packed = []
         for kind in _TYPES:
             wanted = [r for r, arg in zip(read, body.arguments, strict=True) if arg.type == kind]
@@ -106,10 +118,14 @@ class _Run:
                 packed.append(np.stack(wanted, axis=-1))
         made = iter(_kernel(body, self.dtype)(*packed))
         columns = {kind: next(made) for kind in _kinds(body, body.outputs)}
-        return [columns[kind][..., place] for kind, place in _places(body, body.outputs)]
+        shape = (count(step),)
+        return [
+            np.broadcast_to(columns[kind][..., place], shape)
+            for kind, place in _places(body, body.outputs)
+        ]
 
     def reduce(self, step: Reduce) -> None:
-        (values,) = self.body(step.body, step.operands)
+        (values,) = self.body(step)
         place = self.segments[step.results.segment]
         for row, cell in enumerate(step.results.index):
             terms = values[step.bounds[row] : step.bounds[row + 1]]

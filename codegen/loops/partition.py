@@ -11,7 +11,14 @@ from codegen.loops.facts import WEIGHTS, Facts
 from codegen.loops.machine.clusters import join, joined
 from codegen.loops.machine.cones import cuts, flatten, owners, shapes, tally, widths
 from codegen.loops.machine.kinds import (
-    FEW, INNER, NONE, ROW, SHARED, SPLIT, STORED,
+    FEW,
+    INNER,
+    NONE,
+    PIECE,
+    ROW,
+    SHARED,
+    SPLIT,
+    STORED,
 )  # fmt: skip
 
 __all__ = ["Partition", "Sums", "partitioned"]
@@ -36,6 +43,8 @@ CLUSTER: Final = 64
 """A cluster of cones weighs no more,"""
 TOGETHER: Final = 8
 """and has no more of them."""
+RUNS: Final = 4
+"""Strict sums of their own take their summands from so many places in turn at most."""
 TARGETS: Final = 8
 """A summand is added to no more sums at once."""
 
@@ -137,6 +146,10 @@ def partitioned(facts: Facts, strict: bool, *, plain: bool = False) -> Partition
             _spread(columns)
         columns.reset()
         _owners(columns, strict)
+    if strict:
+        _keep_order(columns)
+        columns.reset()
+        _owners(columns, strict)
     sums = _sums(columns, strict)
     known = columns.known
     outside = facts.is_root | (columns.rows > 0) | (known > FEW) | (columns.state == ROW)
@@ -203,6 +216,36 @@ def _spread(columns: _Columns) -> None:
     below = sums.summands[taken[rows]]
     few = (facts.kind[below] == INNER) & (facts.uses[below] == 1) & (columns.often[below] < ALIKE)
     forced[below[few & (forced[below] != SPLIT)]] = STORED
+
+
+def _keep_order(columns: _Columns) -> None:
+    """Store summands of several shapes, so that they can be added in their order in one step.
+
+    A sum whose summands lie in several places in turn is no sum of its own.
+    """
+    facts, state, forced = columns.facts, columns.state, columns.forced
+    sums = _summands(columns, np.flatnonzero(state == ROW), strict=True)
+    if not len(sums.nodes):
+        return
+    _hash(columns)
+    below, rows = sums.summands, sums.rows
+    inner = facts.kind[below] == INNER
+    place = (facts.segment[below].astype(np.int64) + 2) * 4 + facts.kind[below]
+    piece = inner & (state[below] == PIECE)
+    shape = np.unique(columns.hash[below[piece]], return_inverse=True)[1]
+    computed = place.copy()
+    computed[piece] = -1 - shape
+    runs = _runs(computed, rows, len(sums.nodes))
+    mixed = runs > 2
+    forced[below[piece & mixed[rows]]] = STORED
+    split = mixed & (_runs(place, rows, len(sums.nodes)) > RUNS)
+    forced[sums.nodes[split]] = 0
+
+
+def _runs(keys: Any, rows: Any, count: int) -> Any:
+    """Count runs of equal keys in each row."""
+    new = np.r_[True, (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])]
+    return np.bincount(rows[new], minlength=count)
 
 
 def _sums(columns: _Columns, strict: bool) -> Sums:

@@ -221,9 +221,14 @@ def _cell_problems(program: Rolled, cells: Cells, length: int, *, written: bool)
         return
     if written and 0 <= cells.segment < len(program.arguments):
         yield f"it writes to the argument {program.operands[cells.segment].name!r}"
-    if len(cells.index) != length:
-        yield f"{len(cells.index)} cells for {length} instances"
-    elif length and not 0 <= cells.index.min() <= cells.index.max() < program.size(cells.segment):
+    index = cells.index
+    if len(index) != length:
+        yield f"{len(index)} cells for {length} instances"
+        return
+    if not length:
+        return
+    low, high = (index[0], index[0]) if length == 1 else (index.min(), index.max())
+    if not 0 <= low <= high < program.size(cells.segment):
         yield f"cells beyond the end of segment {cells.segment}"
 
 

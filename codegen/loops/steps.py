@@ -194,15 +194,37 @@ class Steps:
         )  # fmt: skip
         of = np.repeat(np.arange(len(members)), counts)
         shape = units.shape[pieces]
-        begun = np.zeros(len(members), np.bool_)
-        for kind in np.unique(shape).tolist():
-            here = shape == kind
-            for adds in (False, True):
-                part = here & (begun[of] == adds)
-                for segment in np.unique(self.facts.segment[nodes[of[part]]]).tolist():
-                    chosen = part & (self.facts.segment[nodes[of]] == segment)
-                    self._reduce(kind, pieces[chosen], nodes, of[chosen], adds)
-            begun[of[here]] = True
+        turns = self._turns(shape, of)
+        for turn in range(int(turns.max()) + 1):
+            for kind in np.unique(shape[turns == turn]).tolist():
+                chosen = (turns == turn) & (shape == kind)
+                self._reduce_each(kind, pieces[chosen], nodes, of[chosen], adds=turn > 0)
+
+    def _turns(self, shape: Longs, of: Longs) -> Longs:
+        """Say when each summand is added: in their order, or as many of one shape as there are."""
+        if self.bodies.strict:
+            new = np.r_[False, shape[1:] != shape[:-1]]
+            begins = np.r_[True, of[1:] != of[:-1]]
+        else:
+            order = np.lexsort((shape, of))
+            new = np.r_[False, shape[order][1:] != shape[order][:-1]]
+            begins = np.r_[True, of[1:] != of[:-1]]
+        turn = np.cumsum(new & ~begins)
+        turn -= turn[np.flatnonzero(begins)][np.cumsum(begins) - 1]
+        if self.bodies.strict:
+            return turn
+        found = np.empty_like(turn)
+        found[order] = turn
+        return found
+
+    def _reduce_each(
+        self, shape: int, pieces: Longs, nodes: Longs, of: Longs, *, adds: bool
+    ) -> None:  # fmt: skip
+        """Write a step for each segment that the sums lie in."""
+        segments = self.facts.segment[nodes[of]]
+        for segment in np.unique(segments).tolist():
+            there = segments == segment
+            self._reduce(shape, pieces[there], nodes, of[there], adds)
 
     def _reduce(self, shape: int, pieces: Longs, nodes: Longs, of: Longs, adds: bool) -> None:
         recipe, leaves = self._recipe(shape), self._leaves(pieces)
@@ -255,9 +277,9 @@ class Steps:
             stack, stamp, members, turn, self._gathered,
         )  # fmt: skip
         nodes = np.sort(self._gathered[:count])
-        roots = np.concatenate(
-            [traces.roots[traces.bounds[t] : traces.bounds[t + 1]] for t in members.tolist()]
-        )
+        counts = traces.bounds[members + 1] - traces.bounds[members]
+        begins = traces.bounds[members] - np.cumsum(counts) + counts
+        roots = traces.roots[np.repeat(begins, counts) + np.arange(counts.sum())]
         kept = facts.is_root[roots] | self.out[traces.home[roots]] & partition.shown[roots]
         outputs = np.sort(roots[kept])
         body, read = self.bodies.of_nodes(nodes, outputs)
@@ -267,14 +289,11 @@ class Steps:
         self._single(body, read, outputs)
 
     def _single(self, body: Any, read: Longs, outputs: Longs) -> None:
-        segments, cells = self.facts.segment, self.cell.astype(np.int32)
+        segments = self.facts.segment
 
         def each(nodes: Longs) -> tuple[Cells, ...]:
-            index = cells[nodes]
-            return tuple(
-                Cells(segment, index[k : k + 1])
-                for k, segment in enumerate(segments[nodes].tolist())
-            )
+            index = list(self.cell[nodes].astype(np.int32).reshape(-1, 1))
+            return tuple(map(Cells, segments[nodes].tolist(), index))
 
         self.steps.append(Map(body, each(read), each(outputs)))
 

@@ -15,7 +15,20 @@ from typing import Any, Final
 import numpy as np
 
 from codegen.loops.machine.kinds import (
-    ABSORBED, ARG, CONST, FEW, FREE, IN, INLINE, INNER, MANY, NONE, PIECE, ROW, SPLIT, STORED,
+    ABSORBED,
+    ARG,
+    CONST,
+    FEW,
+    FREE,
+    IN,
+    INLINE,
+    INNER,
+    MANY,
+    NONE,
+    PIECE,
+    ROW,
+    SPLIT,
+    STORED,
 )  # fmt: skip
 from rewrite import ops
 from rewrite.native import inlined, native
@@ -52,13 +65,13 @@ def survey(start: Any, args: Any, fixed: Any, roots: Any, kind: Any, uses: Any) 
 def joins(at: int, place: int, child: int, strict: bool, D: Any, uses: Any) -> bool:
     """Tell whether a summand is a sum whose summands can be taken instead.
 
-    In order, where sums are strict: so its first one only.
+    Where sums are strict, only the first summand of a sum, which then has no differences in it.
     """
     code, kind, roots = D[0], D[3], D[4]
     if kind[child] != INNER or roots[child] or uses[child] != 1:
         return False
-    if strict and (place > 0 or code[at] == _NEG or code[child] == _NEG):
-        return False
+    if strict:
+        return bool(place == 0 and code[at] == _ADD and code[child] == _ADD)
     return bool(code[child] == _ADD or code[child] == _SUB or code[child] == _NEG)
 
 
@@ -69,11 +82,20 @@ def widths(D: Any, uses: Any, width: Any, strict: bool) -> None:
     for at in range(len(code)):
         if kind[at] != INNER or not (code[at] == _ADD or code[at] == _SUB or code[at] == _NEG):
             continue
+        if strict and code[at] != _ADD:
+            continue
         total = 0
         for k in range(start[at], start[at + 1]):
             child = args[k]
             total += width[child] if joins(at, k - start[at], child, strict, D, uses) else 1
         width[at] = total
+
+
+@inlined
+def _negates(at: int, strict: bool, D: Any, W: Any) -> bool:
+    """Tell whether a summand is to be taken without its sign."""
+    passes = not strict and D[3][at] == INNER and D[0][at] == _NEG
+    return bool(passes and not D[4][at] and W[2][at] != SPLIT)
 
 
 @inlined
@@ -120,7 +142,7 @@ def _pass_row(at: int, strict: bool, D: Any, W: Any) -> None:
         if joins(at, k - start[at], child, strict, D, uses):
             state[child] = ABSORBED
             continue
-        if not strict and kind[child] == INNER and code[child] == _NEG and not D[4][child]:
+        if _negates(child, strict, D, W):
             child = args[start[child]]
         if kind[child] == INNER:
             rows[child] += 1
@@ -250,9 +272,9 @@ def _rare(at: int, W: Any, least: int, worth: int) -> bool:
 
 
 @inlined
-def walk_sum(root: int, strict: bool, D: Any, uses: Any, stack: Any, out: Any, signs: Any) -> int:
+def walk_sum(root: int, strict: bool, D: Any, W: Any, stack: Any, out: Any, signs: Any) -> int:
     """Write the summands of a sum with their signs in order; return how many."""
-    code, start, args, kind = D[0], D[1], D[2], D[3]
+    code, start, args, uses = D[0], D[1], D[2], W[0]
     count, top = 0, 1
     stack[0] = root * 4 + 2
     while top > 0:
@@ -260,7 +282,7 @@ def walk_sum(root: int, strict: bool, D: Any, uses: Any, stack: Any, out: Any, s
         entry = stack[top]
         at, sign, opened = entry >> 2, entry & 1, entry & 2
         if opened == 0:
-            if not strict and kind[at] == INNER and code[at] == _NEG and not D[4][at]:
+            if _negates(at, strict, D, W):
                 at, sign = args[start[at]], 1 - sign
             out[count], signs[count] = at, sign
             count += 1
@@ -305,11 +327,11 @@ def cuts(strict: bool, D: Any, W: Any, shown: Any, limits: Any, buffers: Any) ->
 
     `shown` marks what is a cone, or on the way from its root to a cut.
     """
-    code, start, args, kind = D[0], D[1], D[2], D[3]
-    uses, width, forced, state, size = W[0], W[1], W[2], W[3], W[11]
+    start, args, kind = D[1], D[2], D[3]
+    width, forced, state, size = W[1], W[2], W[3], W[11]
     stack, out, signs = buffers
     least, worth, small = limits[0], limits[1], limits[3]
-    for at in range(len(code) - 1, -1, -1):
+    for at in range(len(kind) - 1, -1, -1):
         if kind[at] != INNER or state[at] == ABSORBED:
             continue
         if state[at] == STORED or state[at] == PIECE or state[at] == ROW:
@@ -320,8 +342,8 @@ def cuts(strict: bool, D: Any, W: Any, shown: Any, limits: Any, buffers: Any) ->
             if state[at] == IN and not D[5][at] and size[at] >= small:
                 forced[at] = STORED
             continue
-        if width[at] >= 2 or state[at] == ROW:
-            count = walk_sum(at, strict, D, uses, stack, out, signs)
+        if width[at] >= FEW or state[at] == ROW:
+            count = walk_sum(at, strict, D, W, stack, out, signs)
             if _cut_sum(at, count, out, D, W, limits):
                 forced[at] = SPLIT
                 for k in range(count):
@@ -341,7 +363,7 @@ def flatten(
     stack, nodes, minus = buffers
     bounds[0] = 0
     for r in range(len(sums)):
-        count = walk_sum(sums[r], strict, D, W[0], stack, nodes, minus)
+        count = walk_sum(sums[r], strict, D, W, stack, nodes, minus)
         base = bounds[r]
         for k in range(count):
             out[base + k], signs[base + k] = nodes[k], minus[k]

@@ -13,8 +13,24 @@ import numpy as np
 
 from codegen.loops.machine.cones import is_baked, mixed
 from codegen.loops.machine.kinds import (
-    ARG, ARITY, CONST, IN, INLINE, INNER, PAIRED, PIECE, SHARED, STORED, T_ARG, T_BACK, T_BAKED,
-    T_CONST, T_HIDDEN, T_MARK, T_RESULT, T_STORED,
+    ARG,
+    ARITY,
+    CONST,
+    IN,
+    INLINE,
+    INNER,
+    PAIRED,
+    PIECE,
+    SHARED,
+    STORED,
+    T_ARG,
+    T_BACK,
+    T_BAKED,
+    T_CONST,
+    T_HIDDEN,
+    T_MARK,
+    T_RESULT,
+    T_STORED,
 )  # fmt: skip
 from rewrite.native import inlined, native
 
