@@ -56,7 +56,7 @@ class Access:
             self.base = code.inttoptr(value, POINTER)
             if column.form == "uniform":
                 self.fixed = self.number(self.base)
-        elif twin is not None:
+        elif twin is not None and column.form in ("affine", "run"):
             self.base = twin.base
         elif column.form in ("uniform", "affine"):
             self.base = code.gep(slot, [value], source_etype=self.kind)

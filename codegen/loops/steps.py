@@ -19,6 +19,8 @@ __all__ = ["Steps"]
 
 STRAIGHT: Final = 0
 LONGEST: Final = 600
+_MOSTLY: Final = 0.9
+"""Share of instances."""
 """A piece of straight-line code weighs no more."""
 
 type Longs = npt.NDArray[np.int64]
@@ -255,11 +257,35 @@ class Steps:
         recipe = self._recipe(int(units.shape[chosen[0]]))
         width = len(recipe.body.outputs)
         cells = self.cell[sums.nodes[targets[:, :width]]]
+        leaves = self._leaves(chosen)
+        swapped = self._swapped(recipe, leaves, cells)
+        if swapped is not None:
+            cells = np.take_along_axis(cells, swapped, axis=1)
+            targets = np.take_along_axis(targets[:, :width], swapped, axis=1)
         order = np.lexsort(cells.T[::-1])
-        leaves, targets = self._leaves(chosen[order]), targets[order]
+        leaves, targets = leaves[order], targets[order]
         operands = tuple(self._operand(leaves[:, k]) for k in recipe.columns)
         results = tuple(self._cells(sums.nodes[targets[:, k]]) for k in range(width))
         self.steps.append(Scatter(recipe.body, operands, results))
+
+    def _swapped(self, recipe: Recipe, leaves: Longs, cells: Longs) -> Longs | None:
+        """Of targets that get equal numbers, put first what an operand has the number of.
+
+        Then both are the same for many instances in a row, as the first species of reactions is.
+        """
+        values = [output.values for output in recipe.body.outputs]
+        alike = np.array([k for k, value in enumerate(values) if value == values[0]])
+        for k in recipe.columns:
+            if self.facts.kind[leaves[0, k]] == CONST:
+                continue
+            match = cells[:, alike] == self.cell[leaves[:, k]][:, None]
+            if match.any(axis=1).mean() > _MOSTLY:
+                swapped = np.tile(np.arange(len(values)), (len(cells), 1))
+                first = alike[match.argmax(axis=1)]
+                swapped[:, 0] = first
+                swapped[np.arange(len(cells)), first] = 0
+                return swapped
+        return None
 
     # -- straight-line code and copies ---------------------------------------------------------
 
