@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from codegen.instruction import Argument, Constant, Instruction, Output, ValueType
+from codegen.loops.again import in_order
 from codegen.loops.costs import Costs
 from codegen.loops.program import WORK, Cells, Map, Operand, Reduce, Rolled, Scatter, Step, count
 from codegen.program import Program, ProgramBuilder
@@ -26,6 +27,7 @@ _SLOW: Final = 8.0
 
 def reshaped(program: Rolled, costs: Costs, *, batch: bool) -> Rolled:
     """Cut what is long and, for one point, take apart what is slow."""
+    program = in_order(program)
     maker = _Reshaper(program, costs, batch)
     steps = tuple(made for step in program.steps for made in maker.step(step))
     return replace(program, steps=steps, work=maker.work)
