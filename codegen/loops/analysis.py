@@ -1,6 +1,8 @@
 """`roll`: from terms to a program of loops, in time linear in their nodes."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,12 +50,25 @@ def roll(
     """
     if not any(result.terms for result in results):
         lower(parameters, results, strict=strict, approximate=approximate, name=name)
-    facts = facts_of(parameters, results, strict, approximate)
-    plan = _planned(facts, strict)
-    bodies = Bodies(facts, strict=strict, approximate=approximate)
-    steps = Steps(facts, plan.partition, plan.units, bodies, plan.weight)
-    work = steps.write(plan.order, plan.edges)
+    with _uncollected():
+        facts = facts_of(parameters, results, strict, approximate)
+        plan = _planned(facts, strict)
+        bodies = Bodies(facts, strict=strict, approximate=approximate)
+        steps = Steps(facts, plan.partition, plan.units, bodies, plan.weight)
+        work = steps.write(plan.order, plan.edges)
     return Rolled(facts.arguments, facts.outputs, work, tuple(steps.steps), name).verify()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector of circles from walking over all instructions often."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True, eq=False)
