@@ -108,7 +108,8 @@ def facts_of(
 def _arguments(
     parameters: Sequence[Parameter],
 ) -> tuple[tuple[Argument, ...], dict[str, tuple[int, int]]]:
-    arguments, places = [], {}
+    arguments: list[Argument] = []
+    places: dict[str, tuple[int, int]] = {}
     for number, parameter in enumerate(parameters):
         names, truths = _read(parameter)
         if len(truths) > 1:

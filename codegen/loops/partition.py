@@ -1,4 +1,4 @@
-"""What is stored in cells and what is computed in which body: cones, sums of their own, clusters."""
+"""What is stored in cells, and what is computed in which body: cones, sums, clusters."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,15 @@ from codegen.loops.facts import WEIGHTS, Facts
 from codegen.loops.machine.clusters import join, joined
 from codegen.loops.machine.cones import cuts, flatten, owners, shapes, tally, widths
 from codegen.loops.machine.kinds import (
-    FEW, INLINE, INNER, NONE, PIECE, ROW, SHARED, SPLIT, STORED,
+    FEW,
+    INLINE,
+    INNER,
+    NONE,
+    PIECE,
+    ROW,
+    SHARED,
+    SPLIT,
+    STORED,
 )  # fmt: skip
 from rewrite import ops
 
@@ -67,10 +75,9 @@ class Sums:
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """States and owners by position, and sums of their own; `first` is the cluster of a node."""
+    """States by position, and sums of their own; `first` is the cluster of a node."""
 
     state: npt.NDArray[np.int8]
-    owner: npt.NDArray[np.int32]
     first: npt.NDArray[np.int64]
     load: npt.NDArray[np.int32]
     """What the cone of a root weighs."""
@@ -155,7 +162,7 @@ def partitioned(facts: Facts, strict: bool, *, plain: bool = False) -> Partition
     if not plain:
         _repeat_cheap(columns, first)
     return Partition(
-        columns.state, columns.own, first, columns.load, sums, outside, known,
+        columns.state, first, columns.load, sums, outside, known,
         columns.users,
     )  # fmt: skip
 
@@ -175,7 +182,8 @@ def _tops(columns: _Columns) -> npt.NDArray[np.bool_]:
     below = facts.dag.args[flat + np.arange(counts.sum())]
     inner = below[(facts.uses[below] == 1) & ~facts.is_root[below]]
     top[inner] = False
-    return top & (facts.kind == INNER)
+    found: npt.NDArray[np.bool_] = top & (facts.kind == INNER)
+    return found
 
 
 def _owners(columns: _Columns, strict: bool) -> None:
