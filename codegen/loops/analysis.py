@@ -48,10 +48,12 @@ def roll(
     Under `strict` every number has the bits that `lower` gives it; else sums may be taken in
     another order. Raise what `lower` raises.
     """
-    if not any(result.terms for result in results):
+    if not (results and all(result.terms for result in results)):  # it says what is wrong
         lower(parameters, results, strict=strict, approximate=approximate, name=name)
     with _uncollected():
-        facts = facts_of(parameters, results, strict, approximate)
+        facts = facts_of(
+            parameters, results, strict=strict, approximate=approximate, name=name
+        )  # fmt: skip
         plan = _planned(facts, strict)
         bodies = Bodies(facts, strict=strict, approximate=approximate)
         steps = Steps(facts, plan.partition, plan.units, bodies, plan.weight)

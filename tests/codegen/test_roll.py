@@ -303,12 +303,12 @@ def test_irregular_programs_are_straight_line_code_in_pieces() -> None:
 
 
 def test_constants_are_rounded_once_to_each_float_type() -> None:
-    x = symbols("x", 30)
+    x = symbols("x", 60)
     terms = [t * rw.const(Fraction(k + 1, 3)) + rw.sqrt(k + 2) for k, t in enumerate(x)]
     parameters, results = system({"x": x}, terms)
     rolled = roll(parameters, results)
     assert any(isinstance(o, Numbers) for step in rolled.steps for o in step.operands)  # type: ignore[union-attr]
-    point = np.linspace(0.5, 2, 30, dtype=np.float32)
+    point = np.linspace(0.5, 2, 60, dtype=np.float32)
     plain = Kernel(lower(parameters, results), dtype=np.float32)
     assert same_bits(evaluate(rolled, point, dtype=np.float32)[0], np.asarray(plain(point)))
 
@@ -333,7 +333,7 @@ def test_sine_and_cosine_of_one_argument_are_those_of_straight_line_code() -> No
 def test_truth_values_are_read_computed_again_and_written() -> None:
     x = symbols("x", 24)
     flags = [rw.symbol(f"f{k}", dtype=bool) for k in range(24)]
-    over = [rw.and_(a > 1, f) for a, f in zip(x, flags, strict=True)]
+    over = [(a > 1) & f for a, f in zip(x, flags, strict=True)]
     values = [rw.where(c, a * a, -a) for c, a in zip(over, x, strict=True)]
     more = [rw.where(c, v + 1, v * a) for c, v, a in zip(over, values, x, strict=True)]
     parameters = [Parameter("x", (24,), tuple(x)), Parameter("f", (24,), tuple(flags))]
