@@ -1,6 +1,8 @@
 """`roll`: from terms to a program of loops, in time linear in their nodes."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -46,14 +48,29 @@ def roll(
     Under `strict` every number has the bits that `lower` gives it; else sums may be taken in
     another order. Raise what `lower` raises.
     """
-    if not any(result.terms for result in results):
+    if not (results and all(result.terms for result in results)):  # it says what is wrong
         lower(parameters, results, strict=strict, approximate=approximate, name=name)
-    facts = facts_of(parameters, results, strict, approximate)
-    plan = _planned(facts, strict)
-    bodies = Bodies(facts, strict=strict, approximate=approximate)
-    steps = Steps(facts, plan.partition, plan.units, bodies, plan.weight)
-    work = steps.write(plan.order, plan.edges)
+    with _uncollected():
+        facts = facts_of(
+            parameters, results, strict=strict, approximate=approximate, name=name
+        )  # fmt: skip
+        plan = _planned(facts, strict)
+        bodies = Bodies(facts, strict=strict, approximate=approximate)
+        steps = Steps(facts, plan.partition, plan.units, bodies, plan.weight)
+        work = steps.write(plan.order, plan.edges)
     return Rolled(facts.arguments, facts.outputs, work, tuple(steps.steps), name).verify()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector of circles from walking over all instructions often."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,18 +87,26 @@ def _planned(facts: Facts, strict: bool) -> _Plan:
     """Find an order in which loops are long enough; what would make short ones is straight code."""
     plan = _ordered(facts, partitioned(facts, strict), set())
     straight: set[int] = set()
+    is_plain = False
     for number, least in enumerate(SHORT):
         if number and not _is_broken(plan):
             break
         short = _short(plan, least)
-        if not short:
-            continue
-        if SUMS in short:
-            plan = _ordered(facts, partitioned(facts, strict, plain=True), straight := set())
-            continue
-        straight |= short
-        plan = _ordered(facts, plan.partition, {kind - SHAPES for kind in straight})
+        if short & _sums(plan) and not is_plain:
+            is_plain, straight = True, set()
+            plan = _ordered(facts, partitioned(facts, strict, plain=True), straight)
+        elif short - straight:
+            straight |= short
+            shapes = {kind - SHAPES for kind in straight - _sums(plan)}
+            plan = _ordered(facts, plan.partition, shapes)
     return plan
+
+
+def _sums(plan: _Plan) -> set[int]:
+    """Return the classes of sums of their own."""
+    traces = plan.units.traces
+    scattered = plan.units.shape[traces.clusters + traces.summands :]
+    return {SUMS, *(SHAPES + np.unique(scattered)).tolist()}
 
 
 def _ordered(facts: Facts, partition: Partition, straight: set[int]) -> _Plan:
@@ -104,7 +129,8 @@ def _is_broken(plan: _Plan) -> bool:
 def _short(plan: _Plan, least: int) -> set[int]:
     """Return the classes whose steps are short on the average."""
     steps, total = _sizes(plan)
-    return set(np.flatnonzero((steps > SOME) & (total < least * steps)).tolist()) - {STRAIGHT}
+    short = np.flatnonzero((steps > SOME) & (total < least * steps)).tolist()
+    return set(short) - {STRAIGHT}
 
 
 def _sizes(plan: _Plan) -> tuple[Longs, npt.NDArray[np.float64]]:
@@ -117,7 +143,8 @@ def _sizes(plan: _Plan) -> tuple[Longs, npt.NDArray[np.float64]]:
     per_unit[units.first_sum : units.first_scattered] = np.bincount(
         made - units.first_sum, minlength=units.first_scattered - units.first_sum
     )
-    sizes = np.add.reduceat(per_unit[order.units], order.begins[:-1]) if len(order.kinds) else []
+    upto = np.r_[0.0, np.cumsum(per_unit[order.units])]
+    sizes = np.diff(upto[order.begins])
     steps = np.bincount(order.kinds, minlength=1)
     return steps, np.bincount(order.kinds, sizes, minlength=1)
 
@@ -140,5 +167,3 @@ def _apart(partition: Partition, units: Units, order: Order) -> Partition:
         roots = traces.roots[traces.bounds[trace] : traces.bounds[trace + 1]]
         first[roots] = roots
     return replace(partition, first=first)
-
-

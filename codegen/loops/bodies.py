@@ -35,8 +35,9 @@ class Bodies:
     def __init__(self, facts: Facts, *, strict: bool, approximate: bool) -> None:
         self.facts, self.strict, self.approximate = facts, strict, approximate
         self._place = np.full(len(facts.dag), -1, np.int64)
-        known = (*facts.arguments, *facts.outputs)
-        self._types = np.array([*(operand.type for operand in known), "f"])
+        known = [*(argument.type for argument in facts.arguments)]
+        known += [output.type for output in facts.outputs]
+        self._types = np.array([*known, "f"])
         """By segment; that of work cells is the last one, at -1."""
 
     def of_shape(
@@ -57,8 +58,10 @@ class Bodies:
         builder, found = self._lower(part.dag(), inputs, part.pairs)
         kept = [found[value] for value, show in zip(values, shown, strict=True) if show]
         if factors:
-            signed = {sign: kept[0] if sign > 0 else builder.emit("neg", kept[0])
-                      for sign in sorted(set(factors))}
+            signed = {
+                sign: kept[0] if sign > 0 else builder.emit("neg", kept[0])
+                for sign in sorted(set(factors))
+            }
             kept = [signed[sign] for sign in factors]
         for number, value in enumerate(kept):
             builder.output(f"r{number}", value)
@@ -124,9 +127,7 @@ class Bodies:
         rows: list[int] = []
         seen: dict[int, list[int]] = {}
         for k, at in enumerate(first):
-            same = next(
-                (j for j in seen.get(at, ()) if (leaves[:, j] == leaves[:, k]).all()), None
-            )
+            same = next((j for j in seen.get(at, ()) if (leaves[:, j] == leaves[:, k]).all()), None)
             if same is not None:
                 rows.append(rows[same])
                 continue
@@ -247,5 +248,3 @@ def _baked(facts: Facts, at: int, parent: int, place: int) -> bool:
     bakes, code = int(facts.constants.bakes[at]), int(facts.dag.code[parent])
     power, divisor = code == ops.POW.code and bakes & 2, code == ops.DIV.code and bakes & 4
     return bool(bakes & 1 or (place == 1 and (power or divisor)))
-
-

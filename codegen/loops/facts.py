@@ -74,7 +74,8 @@ class Facts:
 
 
 def facts_of(
-    parameters: Sequence[Parameter], results: Sequence[Result], strict: bool, approximate: bool,
+    parameters: Sequence[Parameter], results: Sequence[Result], *, strict: bool = False,
+    approximate: bool = False, name: str = "kernel",
 ) -> Facts:  # fmt: skip
     """Collect a program; raise `ArgumentError` as `codegen.lower.lower` does."""
     terms = [term for result in results for term in result.terms]
@@ -96,7 +97,7 @@ def facts_of(
     found = [_place(dag, at, places) for at in leaves.tolist()]
     segment[leaves] = [number for number, _ in found]
     cell[leaves] = [component for _, component in found]
-    outputs, copies = _outputs(dag, kind, results, len(arguments), segment, cell)
+    outputs, copies = _outputs(dag, kind, results, name, len(arguments), segment, cell)
     is_root &= kind == INNER
     constants = _constants(dag, store, kind, strict)
     return Facts(
@@ -108,7 +109,8 @@ def facts_of(
 def _arguments(
     parameters: Sequence[Parameter],
 ) -> tuple[tuple[Argument, ...], dict[str, tuple[int, int]]]:
-    arguments, places = [], {}
+    arguments: list[Argument] = []
+    places: dict[str, tuple[int, int]] = {}
     for number, parameter in enumerate(parameters):
         names, truths = _read(parameter)
         if len(truths) > 1:
@@ -151,7 +153,7 @@ def _place(dag: Dag, at: int, places: dict[str, tuple[int, int]]) -> tuple[int, 
 
 
 def _outputs(
-    dag: Dag, kind: Any, results: Sequence[Result], first: int, segment: Ints, cell: Ints
+    dag: Dag, kind: Any, results: Sequence[Result], name: str, first: int, segment: Ints, cell: Ints
 ) -> tuple[tuple[Segment, ...], Any]:
     """Give the roots their cells; what has one, or is a leaf, is copied."""
     roots = np.array(dag.roots, np.int64)
@@ -162,7 +164,7 @@ def _outputs(
     for result, count in zip(results, counts, strict=True):
         kinds = set((dag.sort[roots[at : at + count]] == BOOL).tolist())
         if len(kinds) > 1:
-            raise TargetError(f"output {result.name!r} mixes booleans and numbers")
+            raise TargetError(f"program {name!r}: output {result.name!r} mixes booleans and numbers")
         outputs.append(Segment(result.name, result.shape, "b" if kinds == {True} else "f"))
         at += count
     _, firsts = np.unique(roots, return_index=True)

@@ -1,4 +1,4 @@
-"""What is stored in cells and what is computed in which body: cones, sums of their own, clusters."""
+"""What is stored in cells, and what is computed in which body: cones, sums, clusters."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,7 @@ from codegen.loops.machine.clusters import join, joined
 from codegen.loops.machine.cones import cuts, flatten, owners, shapes, tally, widths
 from codegen.loops.machine.kinds import (
     FEW,
+    INLINE,
     INNER,
     NONE,
     PIECE,
@@ -20,6 +21,7 @@ from codegen.loops.machine.kinds import (
     SPLIT,
     STORED,
 )  # fmt: skip
+from rewrite import ops
 
 __all__ = ["Partition", "Sums", "partitioned"]
 
@@ -39,6 +41,10 @@ SMALL: Final = 4
 """Subterms that weigh less are not cut out of rare ones."""
 REGULAR: Final = 4
 """Long sums that share summands stay in bodies where their shape has so many for each summand."""
+CHEAP: Final = np.isin(
+    np.arange(len(ops.BUILTIN)), [row.code for row in (ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.ABS)]
+)  # fmt: skip
+"""Ops that are cheaper than to keep what they make."""
 CLUSTER: Final = 64
 """A cluster of cones weighs no more,"""
 TOGETHER: Final = 8
@@ -69,10 +75,9 @@ class Sums:
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """States and owners by position, and sums of their own; `first` is the cluster of a node."""
+    """States by position, and sums of their own; `first` is the cluster of a node."""
 
     state: npt.NDArray[np.int8]
-    owner: npt.NDArray[np.int32]
     first: npt.NDArray[np.int64]
     load: npt.NDArray[np.int32]
     """What the cone of a root weighs."""
@@ -154,8 +159,10 @@ def partitioned(facts: Facts, strict: bool, *, plain: bool = False) -> Partition
     known = columns.known
     outside = facts.is_root | (columns.rows > 0) | (known > FEW) | (columns.state == ROW)
     first = np.arange(columns.n) if plain else _clusters(columns)
+    if not plain:
+        _repeat_cheap(columns, first)
     return Partition(
-        columns.state, columns.own, first, columns.load, sums, outside, known,
+        columns.state, first, columns.load, sums, outside, known,
         columns.users,
     )  # fmt: skip
 
@@ -175,7 +182,8 @@ def _tops(columns: _Columns) -> npt.NDArray[np.bool_]:
     below = facts.dag.args[flat + np.arange(counts.sum())]
     inner = below[(facts.uses[below] == 1) & ~facts.is_root[below]]
     top[inner] = False
-    return top & (facts.kind == INNER)
+    found: npt.NDArray[np.bool_] = top & (facts.kind == INNER)
+    return found
 
 
 def _owners(columns: _Columns, strict: bool) -> None:
@@ -201,7 +209,9 @@ def _spread(columns: _Columns) -> None:
     facts, forced = columns.facts, columns.forced
     sums = _summands(columns, np.flatnonzero(_tops(columns)), strict=False)
     rows, own = sums.rows, forced[sums.nodes] == SPLIT
-    shared = np.flatnonzero((facts.kind[sums.summands] == INNER) & (facts.uses[sums.summands] > 1))
+    below = sums.summands
+    kept = (facts.uses[below] > 1) | facts.is_root[below]
+    shared = np.flatnonzero((facts.kind[below] == INNER) & kept)
     count = np.bincount(rows[shared], minlength=len(sums.nodes))
     width = np.diff(sums.bounds)
     rare = own | ((columns.often[sums.nodes] < REGULAR * width) & (2 * count > width))
@@ -213,7 +223,7 @@ def _spread(columns: _Columns) -> None:
     odd = np.bincount(parent[rows[shared]], rare[rows[shared]], minlength=len(parent))
     taken = ((2 * odd >= weight) & (weight > 0))[parent] & ~own
     forced[sums.nodes[taken]] = SPLIT
-    below = sums.summands[taken[rows]]
+    below = below[taken[rows]]
     few = (facts.kind[below] == INNER) & (facts.uses[below] == 1) & (columns.often[below] < ALIKE)
     forced[below[few & (forced[below] != SPLIT)]] = STORED
 
@@ -290,12 +300,32 @@ def _scatter(columns: _Columns, sums: Sums) -> None:
     state[sums.summands[taken]] = SHARED
 
 
+def _repeat_cheap(columns: _Columns, first: npt.NDArray[np.int64]) -> None:
+    """Compute one operation on arguments again in each cone, where a cell would cost as much."""
+    facts, state, known, users = columns.facts, columns.state, columns.known, columns.users
+    dag = facts.dag
+    few = (state == STORED) & ~facts.is_root & (columns.rows == 0) & (known <= FEW)
+    few &= (facts.uses <= FEW) & CHEAP[dag.code]
+    nodes = np.flatnonzero(few)
+    counts = np.diff(dag.start)[nodes]
+    nodes, counts = nodes[counts <= 2], counts[counts <= 2]
+    for place in range(2):
+        leaf = facts.kind[dag.args[dag.start[nodes] + np.minimum(place, counts - 1)]] != INNER
+        nodes, counts = nodes[leaf], counts[leaf]
+    apart = np.zeros(len(nodes), np.bool_)
+    for k in range(FEW):
+        there = known[nodes] > k
+        apart[there] |= first[users[nodes[there], k]] != first[nodes[there]]
+    state[nodes[apart]] = INLINE
+
+
 def _clusters(columns: _Columns) -> npt.NDArray[np.int64]:
     """Return the first node of the cluster of each."""
     state, known, users = columns.state, columns.known, columns.users
     parent = np.arange(columns.n)
     frequent = (columns.often >= LEAST) & (columns.rows == 0)
-    shared = np.flatnonzero((state == STORED) & (known >= 2) & (known <= FEW) & frequent)
+    enough = known >= 2 - columns.facts.is_root
+    shared = np.flatnonzero((state == STORED) & enough & (known <= FEW) & frequent)
     if shared.size:
         key = columns.hash[shared]
         _, firsts, group = np.unique(key, return_index=True, return_inverse=True)

@@ -120,7 +120,8 @@ class Steps:
         """Return the leaves of traces of one shape, a row each."""
         where = self.units.where
         width = int(where[traces[0] + 1] - where[traces[0]])
-        return self.units.leaves[where[traces][:, None] + np.arange(width)]
+        found: Longs = self.units.leaves[where[traces][:, None] + np.arange(width)]
+        return found
 
     def _sorted(self, members: Longs, recipe: Recipe) -> Longs:
         """Sort instances by their results' cells, or by those of a leaf that tells them apart."""
@@ -351,5 +352,3 @@ def _groups(keys: Longs) -> Sequence[Longs]:
     _, group = np.unique(keys, axis=0, return_inverse=True)
     group = group.reshape(-1)
     return [np.flatnonzero(group == k) for k in range(int(group.max()) + 1)]
-
-

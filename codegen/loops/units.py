@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from codegen.loops.facts import Facts
 from codegen.loops.machine.kinds import INNER, ROW, STORED
-from codegen.loops.machine.order import ORDERED, STRAIGHT, WAITS, schedule
+from codegen.loops.machine.order import ORDERED, STEPS, STRAIGHT, WAITS, schedule
 from codegen.loops.machine.trace import compared, hashed
 from codegen.loops.partition import LEAST, TARGETS, WORTH, Partition, Sums
 
@@ -269,8 +269,10 @@ def ordered(
     order, begins = np.empty(count, np.int64), np.empty(count + 2, np.int64)
     kinds = np.empty(count + 1, np.int64)
     schedule((first, users[by], waits, cls), queues, state, order, begins, kinds)
-    steps, done = int(state[5]), int(state[ORDERED])
+    steps, done = int(state[STEPS]), int(state[ORDERED])
     seen = np.zeros(count, np.bool_)
     seen[order[:done]] = True
     late = np.flatnonzero(~seen & (cls != WAITS))
-    return Order(order[:done], np.r_[begins[:steps], done], kinds[:steps], late)
+    kinds, begins = kinds[:steps], begins[:steps]
+    new = np.r_[True, (kinds[1:] != STRAIGHT) | (kinds[:-1] != STRAIGHT)][:steps]
+    return Order(order[:done], np.r_[begins[new], done], kinds[new], late)

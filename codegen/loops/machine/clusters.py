@@ -28,7 +28,7 @@ def _wanted(p: int, U: Any) -> bool:
     for k in range(known[p]):
         if state[users[p, k]] != STORED:
             return False
-    return bool(2 <= known[p] <= FEW)
+    return bool(known[p] <= FEW)
 
 
 @inlined

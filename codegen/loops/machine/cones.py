@@ -135,7 +135,7 @@ def _use(child: int, owner: int, W: Any) -> None:
 @inlined
 def _pass_row(at: int, strict: bool, D: Any, W: Any) -> None:
     """Note the summands of a sum of its own."""
-    code, start, args, kind = D[0], D[1], D[2], D[3]
+    start, args, kind = D[1], D[2], D[3]
     uses, state, rows, own = W[0], W[3], W[5], W[4]
     for k in range(start[at], start[at + 1]):
         child = args[k]
@@ -321,6 +321,13 @@ def _cut_sum(at: int, count: int, out: Any, D: Any, W: Any, limits: Any) -> bool
     return True
 
 
+@inlined
+def _show(nodes: Any, low: int, high: int, kind: Any, shown: Any) -> None:
+    for k in range(low, high):
+        if kind[nodes[k]] == INNER:
+            shown[nodes[k]] = True
+
+
 @native
 def cuts(strict: bool, D: Any, W: Any, shown: Any, limits: Any, buffers: Any) -> None:
     """Cut cones of rare shapes where subterms are of frequent ones, and sums into summands.
@@ -342,17 +349,15 @@ def cuts(strict: bool, D: Any, W: Any, shown: Any, limits: Any, buffers: Any) ->
             if state[at] == IN and not D[5][at] and size[at] >= small:
                 forced[at] = STORED
             continue
+        count = 0
         if width[at] >= FEW or state[at] == ROW:
             count = walk_sum(at, strict, D, W, stack, out, signs)
-            if _cut_sum(at, count, out, D, W, limits):
-                forced[at] = SPLIT
-                for k in range(count):
-                    if kind[out[k]] == INNER:
-                        shown[out[k]] = True
-                continue
-        for k in range(start[at], start[at + 1]):
-            if kind[args[k]] == INNER:
-                shown[args[k]] = True
+            count = count if _cut_sum(at, count, out, D, W, limits) else 0
+        if count > 0:
+            forced[at] = SPLIT
+            _show(out, 0, count, kind, shown)
+        else:
+            _show(args, start[at], start[at + 1], kind, shown)
 
 
 @native

@@ -65,12 +65,12 @@ def _leaf(entry: int, C: Any) -> int:
     """Return the token of a leaf."""
     at = entry & (_BAKED - 1)
     if entry >= _BAKED:
-        return T_BAKED + C[6][at]
+        return int(T_BAKED + C[6][at])
     if C[0][at] == ARG:
-        return T_ARG + C[2][at]
+        return int(T_ARG + C[2][at])
     if C[0][at] == CONST:
         return T_CONST
-    return T_STORED + C[2][at]
+    return int(T_STORED + C[2][at])
 
 
 @native
@@ -154,7 +154,9 @@ def compared(
 
 
 @native
-def collect(D: Any, T: Any, C: Any, stack: Any, stamp: Any, wanted: Any, turn: int, out: Any) -> int:
+def collect(
+    D: Any, T: Any, C: Any, stack: Any, stamp: Any, wanted: Any, turn: int, out: Any
+) -> int:
     """Write the nodes that some traces compute, each once; return how many."""
     bounds, roots = T[0], T[1]
     start, args = D[1], D[2]
