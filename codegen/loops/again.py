@@ -42,19 +42,58 @@ _DENSE: Final = 0.75
 
 def in_order(program: Rolled) -> Rolled:
     """Compute copies again, sort results, and fill the gaps between them; bits stay the same."""
-    program = replace(program, steps=tuple(map(_folded, program.steps)))
+    steps = [_folded(part) for step in program.steps for part in _split(program, step)]
+    program = replace(program, steps=tuple(steps))
     steps = _again(program)
     steps = _early(program, [_sorted(step) for step in steps])
     return replace(program, steps=tuple(_filled(program, steps)))
 
 
-def _is_cheap(program: Rolled, step: Step) -> bool:
+def _is_cheap(program: Rolled, step: Step, results: int = 1) -> bool:
     """Tell whether a step can be done again at any time, at little cost."""
-    if not isinstance(step, Map) or len(step.results) != 1 or not step.operands:
+    if not isinstance(step, Map) or len(step.results) > results or not step.operands:
         return False
     arguments = len(program.arguments)
     fixed = all(isinstance(x, Numbers) or 0 <= x.segment < arguments for x in step.operands)
     return fixed and len(step.body.instructions) <= _CHEAP and count(step) >= _MANY
+
+
+def _split(program: Rolled, step: Step) -> list[Step]:
+    """Compute each result of a cheap step by itself where their cells rise not all together."""
+    if not isinstance(step, Map) or not _is_cheap(program, step, len(step.results)):
+        return [step]
+    order = np.argsort(step.results[0].index)
+    if all((np.diff(cells.index[order]) > 0).all() for cells in step.results):
+        return [step]
+    return [_only(step, number) for number in range(len(step.results))]
+
+
+def _only(step: Map, number: int) -> Map:
+    """Return a step for one result alone."""
+    body, output = step.body, step.body.outputs[number]
+    needed = set()
+    waiting = [output.values[0]]
+    while waiting:
+        at = waiting.pop()
+        needed.add(at)
+        waiting += body.instructions[at].args
+    chosen = sorted(needed)
+    new = {at: place for place, at in enumerate(chosen)}
+    reads = [body.instructions[at].payload for at in chosen]
+    used = sorted({payload[0] for payload in reads if isinstance(payload, tuple)})
+    instructions = []
+    for at in chosen:
+        this = body.instructions[at]
+        payload = this.payload
+        if isinstance(payload, tuple):
+            payload = (used.index(payload[0]), 0)
+        args = tuple(new[arg] for arg in this.args)
+        instructions.append(replace(this, args=args, payload=payload))
+    made = Program(
+        tuple(body.arguments[k] for k in used), tuple(instructions),
+        (replace(output, values=(new[output.values[0]],)),), body.name,
+    )  # fmt: skip
+    return Map(made, tuple(step.operands[k] for k in used), (step.results[number],))
 
 
 def _is_copy(step: Step) -> bool:
@@ -134,9 +173,8 @@ def _merged(program: Rolled) -> list[Step]:
             found.append(step)
             continue
         whole: Any = step
-        kinds = [None if isinstance(x, Numbers) else x.segment for x in whole.operands]
-        body, cells = whole.body, whole.results[0]
-        key = (body.instructions, body.outputs[0].values, tuple(kinds), cells.segment)
+        cells = whole.results[0]
+        key = (*_body_key(whole), cells.segment)
         at = first.setdefault(key, len(found))
         if at < len(found) and _is_free(program, found[at + 1 :], cells):
             earlier: Any = found[at]
@@ -169,12 +207,22 @@ def _summed_again(
     if ops != ["load"] or not isinstance(source, Cells) or source.segment not in maker:
         return step
     owners = maker[source.segment][source.index]
-    if owners[0] < 0 or (owners != owners[0]).any():
+    makers: list[Any] = [steps[owner] for owner in np.unique(owners[owners >= 0])]
+    if (owners < 0).any() or len({_body_key(made) for made in makers}) != 1:
         return step
-    whole: Any = steps[owners[0]]
-    chosen = member[source.segment][source.index]
-    operands = tuple(_at(operand, chosen) for operand in whole.operands)
-    return replace(step, body=whole.body, operands=operands)
+    chosen = member[source.segment][source.index].copy()
+    operands, first = makers[0].operands, count(makers[0])
+    for owner, made in zip(np.unique(owners)[1:], makers[1:], strict=True):
+        chosen[owners == owner] += first
+        first += count(made)
+        operands = tuple(map(_joined, operands, made.operands))
+    return replace(step, body=makers[0].body, operands=tuple(_at(x, chosen) for x in operands))
+
+
+def _body_key(step: Map) -> Any:
+    """Return what is equal for steps of one body on the same segments."""
+    kinds = tuple(None if isinstance(x, Numbers) else x.segment for x in step.operands)
+    return step.body.instructions, step.body.outputs[0].values, kinds
 
 
 def _made_again(
