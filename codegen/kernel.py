@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 import numpy as np
 
 from codegen.calculus.filled import Filled
-from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments, by_name, narrowed
+from codegen.calls import (
+    BatchLast,
+    Named,
+    Single,
+    Sliced,
+    WithoutArguments,
+    by_name,
+    narrowed,
+    thread_pool,
+)
 from codegen.engine import assembly
 from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop, with_argument
 from codegen.loops.program import Result, Rolled
+from codegen.loops.team import Teamed
 from codegen.loops.text import rolled_assembly, rolled_llvm
 from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
@@ -277,6 +287,7 @@ class Kernel(partial[Any]):
         if isinstance(program, Rolled):
             rolled = program if program.arguments else with_argument(program, _UNUSED)
             loops = [RolledLoop(rolled, dtype, self.target, lazy=late) for dtype, late in made]
+            self._loops = {"d" if loop.dtype == "f64" else "f": loop for loop in loops}
             return make_ufunc(rolled, loops, str(self.__doc__))
         if not program.arguments:
             program = replace(program, arguments=(_UNUSED,))
@@ -291,6 +302,8 @@ class Kernel(partial[Any]):
             call = Sliced(self.ufunc, program, self.parallel)
         if self.batch_axis == -1 and not program.is_elementwise and program.arguments:
             call = BatchLast(call, self.ufunc, program)
+        if self.parallel > 1 and isinstance(program, Rolled) and program.arguments:
+            call = Teamed(call, program, self._loops, self.parallel, thread_pool)
         narrow = self.dtype == "f32"
         quick = self.ufunc if narrow and call is self.ufunc else None
         if any(self.patterns) or self.results == "dict" or self.results == "tuple":

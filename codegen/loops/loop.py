@@ -54,6 +54,11 @@ class RolledLoop:
         """Tell whether the machine code for a point exists."""
         return 0 in self.maker.made
 
+    def compiled(self) -> Compiled:
+        """Return the code for one point, which is made if it is not there."""
+        self.maker.compile(0)
+        return self.maker.made[0]
+
     @property
     def driver(self) -> Code:
         """The function that NumPy calls."""
@@ -75,14 +80,15 @@ class _Maker:
         self.lock = threading.Lock()
         self.lanes = target.lanes(dtype)
         self.single: list[Piece] | None = None
+        self.work_bytes = 0
         self._describe()
 
     def plan(self) -> list[Piece]:
         """Return the pieces of one point."""
         if self.single is None:
             work, self.single = prepared(self.program, self.dtype, self.target, batch=False)
-            size = work * ITEMSIZE[self.dtype]
-            self.data.bytes = self.data.work + _line(size) + _LINE
+            self.work_bytes = _line(work * ITEMSIZE[self.dtype]) + _LINE
+            self.data.bytes = self.data.work + self.work_bytes
         return self.single
 
     def _describe(self) -> None:
@@ -113,6 +119,8 @@ class _Maker:
 
     def compile(self, which: int) -> None:
         """Make the code for a point (0) or a batch (1); a second thread waits for the first."""
+        if which in self.made:
+            return
         with self.lock:
             if which in self.made:
                 return

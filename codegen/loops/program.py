@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.instruction import Argument, ValueType
+from codegen.instructions import INLINED
 from codegen.program import Program
 from rewrite.errors import TargetError
 
@@ -162,6 +163,14 @@ class Rolled:
         """The ops that its bodies have."""
         bodies = (step.body for step in self.steps if not isinstance(step, Zero))
         return frozenset(op for body in bodies for op in body.ops)
+
+    @cached_property
+    def operations(self) -> int:
+        """How many operations a point takes."""
+        bodies = [(step.body, count(step)) for step in self.steps if not isinstance(step, Zero)]
+        return sum(
+            times * sum(INLINED.get(i.op, 1) for i in body.instructions) for body, times in bodies
+        )
 
     def size(self, segment: int) -> int:
         """Return how many cells a segment has."""
