@@ -19,7 +19,16 @@ from codegen.instructions import INLINED
 from codegen.loops.program import Rolled
 from codegen.program import Program
 
-__all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments", "by_name", "narrowed", "thread_pool"]
+__all__ = [
+    "BatchLast",
+    "Named",
+    "Single",
+    "Sliced",
+    "WithoutArguments",
+    "by_name",
+    "narrowed",
+    "thread_pool",
+]
 
 type Call = Callable[..., Any]
 type Array = NDArray[Any]
@@ -168,7 +177,8 @@ def _outermost(output: Array, rank: int, threads: int) -> int | None:
 
 
 def _allocate(
-    ufunc: np.ufunc, program: Program | Rolled, args: tuple[Any, ...]) -> tuple[Array, ...]:
+    ufunc: np.ufunc, program: Program | Rolled, args: tuple[Any, ...]
+) -> tuple[Array, ...]:
     """Make the arrays that NumPy would make for the results."""
     weak = (int, float)
     known = [type(arg) if type(arg) in weak else np.asarray(arg).dtype for arg in args]

@@ -226,6 +226,11 @@ class Kernel(partial[Any]):
         Return the paths (`.header`, `.binary`). Raise `TargetError` for targets of different
         architectures, and for kind="shared" where there is no C compiler to link with.
         """
+        if isinstance(self.program, Rolled):
+            raise TargetError(
+                f"kernel {self.__name__!r} is a program of loops over tables, which are not "
+                "exported yet: compile fewer equations at a time"
+            )
         from codegen.native.export import export  # loaded by those who ask
 
         return export(self, name, folder, targets, kind, self._floats(dtype))
@@ -294,16 +299,24 @@ class Kernel(partial[Any]):
         plain = [Loop(program, dtype, self.target, lazy=late) for dtype, late in made]
         return make_ufunc(program, plain, str(self.__doc__))
 
-    def _wrapped(self) -> Callable[..., Any]:
-        """Wrap the ufunc in what this kernel needs beyond it, mostly a look at arguments."""
+    def _spread(self) -> Callable[..., Any]:
+        """Wrap the ufunc in what hands large calls to threads, and puts the batch last."""
         call: Callable[..., Any] = self.ufunc
         program = self.program
-        if self.parallel > 1 and program.arguments:
+        if not program.arguments:
+            return call
+        if self.parallel > 1:
             call = Sliced(self.ufunc, program, self.parallel)
-        if self.batch_axis == -1 and not program.is_elementwise and program.arguments:
+        if self.batch_axis == -1 and not program.is_elementwise:
             call = BatchLast(call, self.ufunc, program)
-        if self.parallel > 1 and isinstance(program, Rolled) and program.arguments:
+        if self.parallel > 1 and isinstance(program, Rolled):
             call = Teamed(call, program, self._loops, self.parallel, thread_pool)
+        return call
+
+    def _wrapped(self) -> Callable[..., Any]:
+        """Wrap the ufunc in what this kernel needs beyond it, mostly a look at arguments."""
+        program = self.program
+        call = self._spread()
         narrow = self.dtype == "f32"
         quick = self.ufunc if narrow and call is self.ufunc else None
         if any(self.patterns) or self.results == "dict" or self.results == "tuple":

@@ -62,7 +62,7 @@ class _Owner:
 
 
 def make_ufunc(
-    program: Program | Rolled, loops: Sequence[Loop | RolledLoop], doc: str
+    program: Program | Rolled, loops: Sequence[Loop] | Sequence[RolledLoop], doc: str
 ) -> np.ufunc:
     """Return a ufunc, or a gufunc where an operand has a core shape, that runs the loops.
 
@@ -72,7 +72,7 @@ def make_ufunc(
     run = loops[0].driver
     functions = (ctypes.c_void_p * count)(*[run.address] * count)
     data = (ctypes.c_void_p * count)(*(ctypes.addressof(loop.data) for loop in loops))
-    types = ctypes.create_string_buffer(b"".join(loop.types(program) for loop in loops))
+    types = ctypes.create_string_buffer(b"".join(loop.types() for loop in loops))
     name, text = program.name.encode(), doc.encode()
     sizes = (len(program.arguments), len(program.outputs))
     common = (functions, data, types, count, *sizes, _NO_IDENTITY, name, text, 0)

@@ -26,7 +26,15 @@ from codegen.program import Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
 from codegen.vecmath.rare import any_lane
 
-__all__ = ["Stream", "called_functions", "emit_module", "interleaved", "streams", "symbol", "waits_for_memory"]
+__all__ = [
+    "Stream",
+    "called_functions",
+    "emit_module",
+    "interleaved",
+    "streams",
+    "symbol",
+    "waits_for_memory",
+]
 
 _POINTER = ir.PointerType()
 _INDEX = ir.IntType(64)

@@ -56,8 +56,9 @@ class Loop:
         """The function that NumPy calls."""
         return driver()
 
-    def types(self, program: Program) -> bytes:
+    def types(self) -> bytes:
         """Return NumPy's type numbers of the operands."""
+        program = self._code.program
         kinds = map(program.type_of, program.operands)
         return bytes(_TYPE_NUMBERS["b" if kind == "b" else self.dtype] for kind in kinds)
 

@@ -227,7 +227,9 @@ class Access:
                 at = k * stride
                 owner = min(at // lanes, stride - 1)
                 here = at if number == 1 else k  # the first vector's are not in their places yet
-                mask.append(here if owner < number else lanes + at - begin if owner == number else 0)
+                mask.append(
+                    here if owner < number else lanes + at - begin if owner == number else 0
+                )
             found = code.shuffle_vector(found, parts[number], _mask(mask))
         return found
 

@@ -125,7 +125,7 @@ def _signed(body: Program, operands: Sequence[Operand]) -> int | None:
 
 
 def _folded(step: Step) -> Step:
-    """Put the sign of a map's result into a constant, where it has one to take it: that is exact."""
+    """Put the sign of a map's result into a constant, where there is one: that is exact."""
     if not isinstance(step, Map) or len(step.body.outputs) != 1:
         return step
     body = step.body
@@ -281,8 +281,8 @@ def _at(operand: Operand, chosen: Index) -> Operand:
 
 def _joined(first: Any, second: Any) -> Any:
     if isinstance(first, Numbers):
-        parts = ((first.f64, second.f64), (first.f32, second.f32))
-        return Numbers(*map(np.concatenate, parts))
+        f64 = np.concatenate([first.f64, second.f64])
+        return Numbers(f64, np.concatenate([first.f32, second.f32]))
     return Cells(first.segment, np.concatenate([first.index, second.index]))
 
 
@@ -341,9 +341,7 @@ def _without_gaps(
     # what is computed for a gap is what is computed for the result before it
     nearest = np.searchsorted(cells.index, np.arange(first, last + 1), side="right") - 1
     whole = Cells(cells.segment, np.arange(first, last + 1, dtype=np.int32))
-    return replace(
-        step, operands=tuple(_at(x, nearest) for x in step.operands), results=(whole,)
-    )
+    return replace(step, operands=tuple(_at(x, nearest) for x in step.operands), results=(whole,))
 
 
 def _are_written(program: Rolled, steps: Sequence[Step], cells: Cells) -> bool:

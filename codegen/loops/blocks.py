@@ -147,7 +147,5 @@ class _Block:
         )
         for _ in range(side.bit_length() - 1):
             pairs = list(zip(rows[: side // 2], rows[side // 2 :], strict=True))
-            rows = [
-                self.code.shuffle_vector(a, b, mask) for a, b in pairs for mask in (low, high)
-            ]
+            rows = [self.code.shuffle_vector(a, b, mask) for a, b in pairs for mask in (low, high)]
         return rows

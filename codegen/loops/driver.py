@@ -1,7 +1,7 @@
 """The driver of rolled programs: one NumPy inner loop for all of them, and what threads run.
 
-Written once in LLVM and compiled once per process. A point whose operands are contiguous is computed
-where it lies, any other in buffers. Enough points go through the batch's code, in blocks that are
+Written once in LLVM and compiled once per process. A point whose operands are contiguous is
+computed where it lies, any other in buffers. Enough points go through the batch's code, in blocks
 packed as a vector of points for each cell; the lanes of a last block that have no point repeat one.
 As in the other driver, the code runs in the default floating-point environment.
 """
@@ -97,15 +97,17 @@ class TeamData(ctypes.Structure):
 
 _ROW = ir.LiteralStructType([SIGNATURE.as_pointer(), POINTER, I64])
 _ENTRY = ir.LiteralStructType([I64] * len(OperandEntry._fields_))
-_KINDS = {ctypes.c_void_p: POINTER, ctypes.c_int64: I64}
+_KINDS: Final[dict[Any, ir.Type]] = {ctypes.c_void_p: POINTER, ctypes.c_int64: I64}
 _DATA = ir.LiteralStructType(
     [
         ir.FunctionType(VOID, [I64]).as_pointer() if name == "prepare" else _KINDS[kind]
-        for name, kind in RolledData._fields_
+        for name, kind in ((field[0], field[1]) for field in RolledData._fields_)
     ]
 )
-_ENTRY_PLACES = {name: place for place, (name, _) in enumerate(OperandEntry._fields_)}
-_DATA_PLACES = {name: place for place, (name, _) in enumerate(RolledData._fields_)}
+_ENTRY_PLACES = {
+    name: place for place, name in enumerate(field[0] for field in OperandEntry._fields_)
+}
+_DATA_PLACES = {name: place for place, name in enumerate(field[0] for field in RolledData._fields_)}
 
 
 def emit_rolled_driver(target: Target) -> str:
@@ -312,7 +314,9 @@ class _Entry:
         code = self.code
         buffer = code.read(memory, operand, POINTER)
         plain = self.straight(operand)
-        size = code.select(plain, self.entry(operand, "size"), code.neg(self.entry(operand, "size")))
+        size = code.select(
+            plain, self.entry(operand, "size"), code.neg(self.entry(operand, "size"))
+        )
         given = [buffer, self.place(operand, done), self.step(operand), *self.axes(operand)]
         code.call(function, [*given, size, live, self.known("lanes")])
 
@@ -402,5 +406,3 @@ def _await(tools: _Tools, code: Scribe, place: ir.Value, total: ir.Value) -> Non
     spins.add_incoming(code.add(spins, I64(1)), code.block)
     code.branch(head)
     code.position_at_end(after)
-
-

@@ -84,13 +84,12 @@ class _Loop:
             word = self.extras + 2 * number
             slot = code.read(segments, code.read(self.words, I64(word)), POINTER)
             words = slot, code.read(self.words, I64(word + 1))
-            accesses.append(
-                Access(
-                    number, column, code, self.emitter, words, cells=lanes if batch else 1,
-                    vector=self.wide if self.across else None,
-                    twin=accesses[column.twin] if column.twin not in (None, number) else None,
-                )  # fmt: skip
-            )
+            twin = None if column.twin in (None, number) else accesses[column.twin]
+            access = Access(
+                number, column, code, self.emitter, words, cells=lanes if batch else 1,
+                vector=self.wide if self.across else None, twin=twin,
+            )  # fmt: skip
+            accesses.append(access)
         split = len(shape.operands)
         self.operands, self.results = accesses[:split], accesses[split:]
         for access in self.operands:

@@ -35,14 +35,11 @@ def evaluate(program: Rolled, *args: Any, dtype: Any = np.float64) -> list[npt.N
             run.segments[step.results.segment][step.results.index] = 0
         elif isinstance(step, Reduce):
             run.reduce(step)
+        elif isinstance(step, Scatter):
+            run.scatter(step)
         else:
-            values = run.body(step)
-            for cells, value in zip(step.results, values, strict=True):
-                place = run.segments[cells.segment]
-                if isinstance(step, Scatter):
-                    np.add.at(place, cells.index, value)  # one after the other
-                else:
-                    place[cells.index] = value
+            for cells, value in zip(step.results, run.body(step), strict=True):
+                run.segments[cells.segment][cells.index] = value
     return run.outputs()
 
 

@@ -164,7 +164,9 @@ def _outputs(
     for result, count in zip(results, counts, strict=True):
         kinds = set((dag.sort[roots[at : at + count]] == BOOL).tolist())
         if len(kinds) > 1:
-            raise TargetError(f"program {name!r}: output {result.name!r} mixes booleans and numbers")
+            raise TargetError(
+                f"program {name!r}: output {result.name!r} mixes booleans and numbers"
+            )
         outputs.append(Segment(result.name, result.shape, "b" if kinds == {True} else "f"))
         at += count
     _, firsts = np.unique(roots, return_index=True)

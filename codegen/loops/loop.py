@@ -64,8 +64,9 @@ class RolledLoop:
         """The function that NumPy calls."""
         return rolled_driver()
 
-    def types(self, program: Rolled) -> bytes:
+    def types(self) -> bytes:
         """Return NumPy's type numbers of the operands."""
+        program = self.maker.program
         kinds = map(program.type_of, program.operands)
         return bytes(_TYPE_NUMBERS["b" if kind == "b" else self.dtype] for kind in kinds)
 
@@ -237,5 +238,3 @@ def with_argument(program: Rolled, argument: Argument) -> Rolled:
         return replace(this, results=results, operands=tuple(map(moved, this.operands)))
 
     return replace(program, arguments=(argument,), steps=tuple(map(step, program.steps)))
-
-

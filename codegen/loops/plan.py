@@ -174,7 +174,7 @@ class _Planner:
         columns = (*operands, *map(self.tables.bind, step.results))
         split, number = len(operands), count(step)
         loops, batch = self.weighed(step.body, columns, split, number)
-        costs = {"cycles": loops, "batch_cycles": batch}
+        costs: dict[str, Any] = {"cycles": loops, "batch_cycles": batch}
         if self.batch:
             return self.piece("each", step.body, columns, split, number, **costs)
         runs = _Runs.of(columns, number, self.costs.lanes)
@@ -376,5 +376,3 @@ class _Runs:
             return bound
 
         return _Runs(starts, tuple(map(turned, columns)))
-
-

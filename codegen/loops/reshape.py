@@ -49,7 +49,9 @@ class _Reshaper:
 
     def is_slow(self, step: Reduce | Scatter) -> bool:
         """Tell whether terms are worth the way through memory."""
-        gain = self.costs.scalar_ops(step.body) - self.costs.vector_ops(step.body) / self.costs.lanes
+        gain = (
+            self.costs.scalar_ops(step.body) - self.costs.vector_ops(step.body) / self.costs.lanes
+        )
         return count(step) >= self.costs.lanes and gain > _SLOW
 
     def cells(self, first: int, number: int) -> Cells:

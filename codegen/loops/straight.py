@@ -168,11 +168,9 @@ def emit_straight(
         emitter = Scalars(*common, 1, *more, None, lanes)
     memory = _Memory(lines, emitter, lanes if batch else 1)
     for instance in code.instances:
-        numbers = [memory.operand(part) for part in instance.operands]
-        kinds = [argument.type for argument in instance.body.arguments]
         arguments = [
-            memory.load(*part, kind) if number is None else number
-            for part, number, kind in zip(instance.operands, numbers, kinds, strict=True)
+            memory.read(part, argument.type)
+            for part, argument in zip(instance.operands, instance.body.arguments, strict=True)
         ]
         values = emit_body(emitter, instance.body, arguments)
         for place, value, kind in zip(instance.results, values, instance.types, strict=True):
@@ -202,11 +200,11 @@ class _Memory:
         self.bases: dict[int, str] = {}
         self.known: dict[tuple[int, int], Any] = {}
 
-    def operand(self, part: tuple[Any, Any]) -> Any:
-        """Return a constant, or None for a cell."""
+    def read(self, part: tuple[Any, Any], kind: str) -> Any:
+        """Return a constant, or what a cell holds."""
         if isinstance(part[0], float):
             return self.emitter.splat(part[0] if self.emitter.dtype == "f64" else part[1])
-        return None
+        return self.load(part[0], part[1], kind)
 
     def address(self, slot: int, cell: int, kind: str) -> str:
         """Write the address of a cell."""

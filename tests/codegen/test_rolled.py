@@ -30,7 +30,7 @@ QUICK = ("add", "sub", "mul", "div", "fma", "minimum", "sqrt", "abs", "neg")
 SLOW = ("exp", "sin", "cos", "tanh", "fmod")
 
 
-def random_body(rng: Any, inputs: str, outputs: int, slow: bool) -> Program:
+def random_body(rng: Any, inputs: Any, outputs: int, slow: bool) -> Program:
     """A straight-line program of arguments of the given types."""
     builder = ProgramBuilder("body")
     given = [builder.load(builder.argument(f"x{k}", (), t)) for k, t in enumerate(inputs)]
