@@ -190,12 +190,17 @@ def _note(
     program: Rolled, steps: list[Step], at: int, maker: dict[int, Index], member: dict[int, Index]
 ) -> None:
     """Note which step made a cell, and as which of its instances."""
+    cheap = _is_cheap(program, steps[at])
     for cells in results_of(steps[at]):
-        size = program.size(cells.segment)
-        made = maker.setdefault(cells.segment, np.full(size, -1))
-        number = member.setdefault(cells.segment, np.zeros(size, np.int64))
-        made[cells.index] = at if _is_cheap(program, steps[at]) else -1
-        number[cells.index] = np.arange(len(cells.index))
+        if cells.segment not in maker:
+            if not cheap:
+                continue
+            size = program.size(cells.segment)
+            maker[cells.segment] = np.full(size, -1)
+            member[cells.segment] = np.zeros(size, np.int64)
+        maker[cells.segment][cells.index] = at if cheap else -1
+        if cheap:
+            member[cells.segment][cells.index] = np.arange(len(cells.index))
 
 
 def _summed_again(
@@ -318,8 +323,9 @@ def _filled(program: Rolled, steps: Sequence[Step]) -> list[Step]:
         found.append(_without_gaps(program, step, steps[number + 1 :], used))
         for cells in (*operands_of(step), *results_of(step)):
             if isinstance(cells, Cells):
-                size = program.size(cells.segment)
-                used.setdefault(cells.segment, np.zeros(size, bool))[cells.index] = True
+                if cells.segment not in used:
+                    used[cells.segment] = np.zeros(program.size(cells.segment), bool)
+                used[cells.segment][cells.index] = True
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from llvmlite import ir
 
+from codegen.instructions import INLINED
 from codegen.llvm.body import called_functions
 from codegen.llvm.ops import OPS, Emitter, Value
 from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
@@ -73,10 +74,12 @@ class _Loop:
         self.code = code = Scribe(self.function.append_basic_block("entry"))
         lanes = target.lanes(dtype)
         common = (code, module, dtype)
-        more = (target.vector_bits == 512, called_functions(shape.body))
-        self.wide = Emitter(*common, lanes, *more)
-        self.emitter = self.wide if batch else Scalars(*common, 1, *more, None, lanes)
         self.across = shape.form in ("lanes", "runs")
+        lookups, called = target.vector_bits == 512, called_functions(shape.body)
+        self.wide = Emitter(*common, lanes, lookups, called)
+        if self.across:  # one by one is what few instances are computed
+            called = shape.body.ops
+        self.emitter = self.wide if batch else Scalars(*common, 1, lookups, called, None, lanes)
         self.extras = {"groups": 3, "runs": 1, "scatter_runs": 2}.get(shape.form, 0)
         columns = [*shape.operands, *shape.results]
         accesses: list[Access] = []
@@ -173,7 +176,7 @@ class _Loop:
                 self.one(place)
             with many:
                 last = code.sub(end, lanes)
-                if len(self.shape.body.instructions) > _TWICE:
+                if sum(INLINED.get(i.op, 1) for i in self.shape.body.instructions) > _TWICE:
                     with self.stepping(begin, end, lanes) as position:
                         self.vector(place_of(code.smaller(position, last)))
                     return

@@ -11,7 +11,7 @@ __all__ = ["Summary", "summary"]
 
 SMALL: Final = 500
 """Straight-line code of no more operations is one function that fits caches, and compiles soon."""
-LARGE: Final = 20_000
+LARGE: Final = 2_000
 """Straight-line code of more operations must be cut into pieces, whatever its shapes."""
 GAIN: Final = 4
 """Loops are worth their tables where code becomes so many times smaller."""
