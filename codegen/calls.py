@@ -16,9 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.instructions import INLINED
+from codegen.loops.program import Rolled
 from codegen.program import Program
 
-__all__ = ["BatchLast", "Named", "Single", "Sliced", "WithoutArguments", "by_name", "narrowed"]
+__all__ = [
+    "BatchLast",
+    "Named",
+    "Single",
+    "Sliced",
+    "WithoutArguments",
+    "by_name",
+    "narrowed",
+    "thread_pool",
+]
 
 type Call = Callable[..., Any]
 type Array = NDArray[Any]
@@ -27,6 +37,8 @@ _WORTH: Final = 300_000.0
 """Nanoseconds of work below which one thread is done before another is awake."""
 # nanoseconds an element of an instruction and of a stream of memory, roughly
 _INSTRUCTION, _STREAM = 0.018, 0.12
+# nanoseconds a point of an operation in a loop over tables
+_LOOPED: Final = 0.15
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class Sliced:
     """Call a ufunc on slices of its arguments by several threads; the bits are the same."""
 
     ufunc: np.ufunc
-    program: Program
+    program: Program | Rolled
     threads: int
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -44,7 +56,7 @@ class Sliced:
             return self.ufunc(*args, **kwargs)
         bounds = [plan.size * k // self.threads for k in range(self.threads + 1)]
         pieces = [slice(*bounds[k : k + 2]) for k in range(self.threads)]
-        jobs = [_pool(self.threads).submit(plan.run, piece) for piece in pieces[1:]]
+        jobs = [thread_pool(self.threads).submit(plan.run, piece) for piece in pieces[1:]]
         try:
             plan.run(pieces[0])
         finally:  # nothing may still be writing to an array when this call is over
@@ -81,6 +93,8 @@ class Sliced:
     @cached_property
     def worth(self) -> float:
         """The number of elements of float64 from which on threads pay."""
+        if isinstance(self.program, Rolled):
+            return _WORTH / max(self.program.operations * _LOOPED, 1.0)
         count = sum(INLINED.get(this.op, 1) for this in self.program.instructions)
         streams = sum(prod(x.shape) for x in self.program.operands)
         return _WORTH / max(count * _INSTRUCTION, streams * _STREAM)
@@ -162,7 +176,9 @@ def _outermost(output: Array, rank: int, threads: int) -> int | None:
     return max(long, key=lambda axis: abs(output.strides[axis]), default=None)
 
 
-def _allocate(ufunc: np.ufunc, program: Program, args: tuple[Any, ...]) -> tuple[Array, ...]:
+def _allocate(
+    ufunc: np.ufunc, program: Program | Rolled, args: tuple[Any, ...]
+) -> tuple[Array, ...]:
     """Make the arrays that NumPy would make for the results."""
     weak = (int, float)
     known = [type(arg) if type(arg) in weak else np.asarray(arg).dtype for arg in args]
@@ -179,12 +195,13 @@ def _allocate(ufunc: np.ufunc, program: Program, args: tuple[Any, ...]) -> tuple
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def thread_pool(threads: int) -> ThreadPoolExecutor:
+    """Return the threads that all kernels share, but for the calling one."""
     return ThreadPoolExecutor(threads - 1, thread_name_prefix="rewrite-kernel")
 
 
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=thread_pool.cache_clear)
 
 
 @dataclass(frozen=True)
@@ -193,7 +210,7 @@ class BatchLast:
 
     call: Call
     ufunc: np.ufunc
-    program: Program
+    program: Program | Rolled
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Turn the operands to NumPy's order without copying them."""

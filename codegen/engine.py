@@ -18,7 +18,16 @@ from codegen.llvm.driver import DRIVER, emit_driver
 from codegen.llvm.shared import emit_shared, needed
 from codegen.target import Target, host
 
-__all__ = ["Code", "assembly", "driver", "linked_object", "load", "object_code"]
+__all__ = [
+    "Code",
+    "Library",
+    "assembly",
+    "driver",
+    "linked_object",
+    "load",
+    "load_library",
+    "object_code",
+]
 
 _LOCK: Final = threading.Lock()  # one engine is put together at a time
 
@@ -31,10 +40,10 @@ def _module(text: str) -> Iterator[llvm.ModuleRef]:
         yield module
 
 
-def object_code(text: str, target: Target) -> bytes:
+def object_code(text: str, target: Target, *, opt: int = 1) -> bytes:
     """Return the object file of an LLVM module that passes LLVM's verifier."""
     with _module(text) as module:
-        return bytes(target.machine().emit_object(module))
+        return bytes(target.machine(opt=opt).emit_object(module))
 
 
 def linked_object(texts: Sequence[str], public: Sequence[str], target: Target) -> bytes:
@@ -68,19 +77,42 @@ class Code:
 
 def load(code: bytes, symbol: str, target: Target) -> Code:
     """Put an object file into memory and find its function, with the shared ones that it calls."""
+    library = _linked([code], target, without=symbol)
+    return Code(library.address(symbol), library.engine)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Library:
+    """Functions in memory by name."""
+
+    engine: llvm.ExecutionEngine
+
+    def address(self, symbol: str) -> int:
+        """Return where a function is."""
+        return int(self.engine.get_function_address(symbol))
+
+
+def load_library(objects: Sequence[bytes], target: Target) -> Library:
+    """Put object files into memory, with the shared functions that they call."""
+    return _linked(objects, target)
+
+
+def _linked(objects: Sequence[bytes], target: Target, without: str = "") -> Library:
     target.require_host()
     _load_libm()
-    others = {name: _shared(name, target).address for name in needed(code) if name != symbol}
+    names = sorted({name for code in objects for name in needed(code)} - {without})
+    others = {name: _shared(name, target).address for name in names}
     declarations = "\n".join(f'declare void @"{name}"()' for name in others)
     with _LOCK:
         module = llvm.parse_assembly(declarations)
         engine = llvm.create_mcjit_compiler(module, target.machine())
         for name, address in others.items():
             engine.add_global_mapping(module.get_function(name), address)
-        with llvm.ObjectFileRef.from_data(code) as file:
-            engine.add_object_file(file)
+        for code in objects:
+            with llvm.ObjectFileRef.from_data(code) as file:
+                engine.add_object_file(file)
         engine.finalize_object()
-        return Code(engine.get_function_address(symbol), engine)
+        return Library(engine)
 
 
 @cache

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from codegen.engine import Code, load, object_code
 from codegen.llvm import guard
 from codegen.llvm.guard import GUARD, LARGEST, CPython, emit_guard
+from codegen.loops.program import Rolled
 from codegen.program import Argument, Program
 from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
@@ -38,7 +39,7 @@ _FEW: Final = 16
 
 
 def guarded(
-    call: Callable[..., Any], program: Program, *, narrow: bool,
+    call: Callable[..., Any], program: Program | Rolled, *, narrow: bool,
     quick: Callable[..., Any] | None = None,
 ) -> Callable[..., Any]:  # fmt: skip
     """Return the callable behind a look at its arguments.

@@ -11,11 +11,24 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 import numpy as np
 
 from codegen.calculus.filled import Filled
-from codegen.calls import BatchLast, Named, Single, Sliced, WithoutArguments, by_name, narrowed
+from codegen.calls import (
+    BatchLast,
+    Named,
+    Single,
+    Sliced,
+    WithoutArguments,
+    by_name,
+    narrowed,
+    thread_pool,
+)
 from codegen.engine import assembly
 from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
+from codegen.loops.loop import RolledLoop, with_argument
+from codegen.loops.program import Result, Rolled
+from codegen.loops.team import Teamed
+from codegen.loops.text import rolled_assembly, rolled_llvm
 from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
 from codegen.target import NAMES, Float, Target, get, host
@@ -58,7 +71,7 @@ class Kernel(partial[Any]):
 
     def __init__(
         self,
-        program: Program,
+        program: Program | Rolled,
         target: Target | None = None,
         *,
         name: str | None = None,
@@ -81,7 +94,7 @@ class Kernel(partial[Any]):
         `patterns` are those of outputs that are sparse matrices, None for the others.
         `math` is kept for those who read it: the licence that the program was found under.
         """
-        self.program = replace(program, name=name or program.name).verify()
+        self.program: Program | Rolled = replace(program, name=name or program.name).verify()
         self.target = target or host()
         self.terms, self.report, self.cost = terms, report, cost
         self.dtype = None if dtype is None else float_name(dtype)
@@ -138,9 +151,14 @@ class Kernel(partial[Any]):
         """Predict the cycles an element of its loop over n elements, from its machine code.
 
         Calls, remainders and what packs strided arrays are left out. `cost` shows the figure too.
-        Raise `TargetError` for a CPU whose core is not described.
+        Raise `TargetError` for a CPU whose core is not described, and for a program of loops.
         """
         check_count(n)
+        if isinstance(self.program, Rolled):
+            raise TargetError(
+                f"kernel {self.__name__!r} is a program of loops over tables, whose cycles depend "
+                "on where its cells lie: measure() times it"
+            )
         found = predict_text(self.asm, self.program, self.target, dtype=self.dtype or "f64", n=n)
         if self.cost is not None:
             self.cost = replace(self.cost, predicted=found.cycles)
@@ -148,13 +166,17 @@ class Kernel(partial[Any]):
 
     @cached_property
     def llvm(self) -> str:
-        """The LLVM text of the vector loop (of float64 unless `dtype` says otherwise)."""
-        return emit_module(self.program, self.dtype or "f64", self.target)
+        """The LLVM text of the vector loop (of float64 unless `dtype` says otherwise).
+
+        Of a program of loops it is that of the pieces for one point, with those of the batch after
+        them, and is cut off where it is long.
+        """
+        return self.llvm_ir(self.target)
 
     @cached_property
     def asm(self) -> str:
-        """The assembly text of the vector loop."""
-        return assembly(self.llvm, self.target)
+        """The assembly text of the vector loop, cut off where `llvm` is."""
+        return self.assembly(self.target)
 
     def llvm_ir(self, target: str | Target = "native", dtype: Any = None) -> str:
         """Return the LLVM text of the loop for a target, whether it runs here or not.
@@ -166,7 +188,10 @@ class Kernel(partial[Any]):
         >>> "fmul <2 x double>" in rw.compile([x], x * x).llvm_ir("neon")
         True
         """
-        return emit_module(self.program, self._floats(dtype)[0], get(target))
+        floats, machine = self._floats(dtype)[0], get(target)
+        if isinstance(self.program, Rolled):
+            return rolled_llvm(self.program, floats, machine)
+        return emit_module(self.program, floats, machine)
 
     def assembly(self, target: str | Target = "native", dtype: Any = None) -> str:
         """Return the assembly text of the loop for a target, whether it runs here or not.
@@ -176,6 +201,8 @@ class Kernel(partial[Any]):
         >>> "v0.4s" in rw.compile([x], x * x).assembly("neon", "float32")
         True
         """
+        if isinstance(self.program, Rolled):
+            return rolled_assembly(self.program, self._floats(dtype)[0], get(target))
         return assembly(self.llvm_ir(target, dtype), get(target))
 
     def export(
@@ -199,6 +226,11 @@ class Kernel(partial[Any]):
         Return the paths (`.header`, `.binary`). Raise `TargetError` for targets of different
         architectures, and for kind="shared" where there is no C compiler to link with.
         """
+        if isinstance(self.program, Rolled):
+            raise TargetError(
+                f"kernel {self.__name__!r} is a program of loops over tables, which are not "
+                "exported yet: compile fewer equations at a time"
+            )
         from codegen.native.export import export  # loaded by those who ask
 
         return export(self, name, folder, targets, kind, self._floats(dtype))
@@ -211,7 +243,7 @@ class Kernel(partial[Any]):
     @property
     def grade(self) -> str:
         """The licence and the error of elementary functions, in words."""
-        quick = any(i.op.startswith("fast_") for i in self.program.instructions)
+        quick = any(op.startswith("fast_") for op in self.program.ops)
         given = "" if self.math is None else f"math={self.math!r}: "
         return f"{given}elementary functions are within {4 if quick else 1} ulp."
 
@@ -252,23 +284,39 @@ class Kernel(partial[Any]):
 
     def _compile(self) -> np.ufunc:
         program = self.program
-        if not program.arguments:  # NumPy has no ufuncs without inputs
-            program = replace(program, arguments=(_UNUSED,))
         # NumPy takes the first loop that arguments cast to safely: the narrow type comes first
         wanted: tuple[Float, ...] = (self.dtype,) if self.dtype else ("f32", "f64")
-        loops = [
-            Loop(program, dtype, self.target, lazy=dtype == "f32" != self.dtype) for dtype in wanted
-        ]
-        return make_ufunc(program, loops, str(self.__doc__))
+        lazy = [dtype == "f32" != self.dtype for dtype in wanted]
+        made = zip(wanted, lazy, strict=True)
+        # NumPy has no ufuncs without inputs
+        if isinstance(program, Rolled):
+            rolled = program if program.arguments else with_argument(program, _UNUSED)
+            loops = [RolledLoop(rolled, dtype, self.target, lazy=late) for dtype, late in made]
+            self._loops = {"d" if loop.dtype == "f64" else "f": loop for loop in loops}
+            return make_ufunc(rolled, loops, str(self.__doc__))
+        if not program.arguments:
+            program = replace(program, arguments=(_UNUSED,))
+        plain = [Loop(program, dtype, self.target, lazy=late) for dtype, late in made]
+        return make_ufunc(program, plain, str(self.__doc__))
+
+    def _spread(self) -> Callable[..., Any]:
+        """Wrap the ufunc in what hands large calls to threads, and puts the batch last."""
+        call: Callable[..., Any] = self.ufunc
+        program = self.program
+        if not program.arguments:
+            return call
+        if self.parallel > 1:
+            call = Sliced(self.ufunc, program, self.parallel)
+        if self.batch_axis == -1 and not program.is_elementwise:
+            call = BatchLast(call, self.ufunc, program)
+        if self.parallel > 1 and isinstance(program, Rolled):
+            call = Teamed(call, program, self._loops, self.parallel, thread_pool)
+        return call
 
     def _wrapped(self) -> Callable[..., Any]:
         """Wrap the ufunc in what this kernel needs beyond it, mostly a look at arguments."""
-        call: Callable[..., Any] = self.ufunc
         program = self.program
-        if self.parallel > 1 and program.arguments:
-            call = Sliced(self.ufunc, program, self.parallel)
-        if self.batch_axis == -1 and not program.is_elementwise and program.arguments:
-            call = BatchLast(call, self.ufunc, program)
+        call = self._spread()
         narrow = self.dtype == "f32"
         quick = self.ufunc if narrow and call is self.ufunc else None
         if any(self.patterns) or self.results == "dict" or self.results == "tuple":
@@ -303,7 +351,7 @@ def float_name(dtype: Any) -> Float:
         raise TargetError(f"kernels compute in float64 or float32, not in {dtype!r}") from None
 
 
-def _shown(part: Argument | Output) -> str:
+def _shown(part: Argument | Output | Result) -> str:
     return part.name + (f"[{', '.join(map(str, part.shape))}]" if part.shape else "")
 
 
@@ -314,5 +362,5 @@ def _portable(target: Target) -> Target | str:
     return target.name if target.name in NAMES and get(target.name) == target else target
 
 
-def _rebuild(program: Program, target: Target | str, options: dict[str, Any]) -> Kernel:
+def _rebuild(program: Program | Rolled, target: Target | str, options: dict[str, Any]) -> Kernel:
     return Kernel(program, get(target) if isinstance(target, str) else target, **options)

@@ -6,13 +6,13 @@ rounded once. `strict` is what holds wherever reassociation is not granted.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from codegen.cost import PLAIN_APPROXIMATE, PLAIN_POWERS, exact_inverse, product_exponent
-from codegen.instruction import SIGNATURES, Constant, Output
+from codegen.instruction import SIGNATURES, Constant, Output, ValueType
 from codegen.program import Program, ProgramBuilder
 from rewrite import constants, ops
 from rewrite.cost import constant_positions
@@ -23,7 +23,7 @@ from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["Parameter", "Result", "lower"]
+__all__ = ["Parameter", "Result", "constant_value", "finished", "lower", "lower_part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ def lower(
     store = roots[0].store if roots else Store()
     dag = Dag.of(store, [root.id for root in roots])
     require_numbers(dag, "the compiler")
-    lowering = _Lowering(dag, store, ProgramBuilder(name), strict, approximate)
+    angles = [{args for c, args in dag.rows() if c == row.code} for row in (ops.SIN, ops.COS)]
+    pairs = set.intersection(*angles)
+    lowering = _Lowering(dag, store, ProgramBuilder(name), strict, approximate, pairs)
     lowering.declare(parameters)
     lowering.run()
     at = 0
@@ -69,17 +71,39 @@ def lower(
     return _pruned(lowering.builder.finish())
 
 
+def lower_part(
+    dag: Dag, store: Store, inputs: Sequence[tuple[int, ValueType]], *, strict: bool,
+    approximate: bool, pairs: Set[tuple[int, ...]],
+) -> tuple[ProgramBuilder, list[int]]:  # fmt: skip
+    """Write a part of a program; return the value of each row.
+
+    `inputs` are the rows that become arguments, in their order. Other leaves are constants, and all
+    else is computed. `pairs` are the arguments of both sine and cosine in the whole program.
+    """
+    builder = ProgramBuilder("body")
+    lowering = _Lowering(dag, store, builder, strict, approximate, pairs)
+    given = {}
+    for number, (row, kind) in enumerate(inputs):
+        given[row] = builder.load(builder.argument(f"a{number}", (), kind))
+    lowering.run_part(given)
+    return builder, lowering.value
+
+
+def finished(builder: ProgramBuilder) -> Program:
+    """Return the program without values that no output uses."""
+    return _pruned(builder.finish())
+
+
 class _Lowering:
     def __init__(
-        self, dag: Dag, store: Store, builder: ProgramBuilder, strict: bool, approximate: bool
-    ) -> None:
+        self, dag: Dag, store: Store, builder: ProgramBuilder, strict: bool, approximate: bool,
+        pairs: Set[tuple[int, ...]],
+    ) -> None:  # fmt: skip
         self.dag, self.store, self.builder, self.strict = dag, store, builder, strict
         self.approximate = approximate
         self.rows = dag.rows()
-        angles = [{args for c, args in self.rows if c == row.code} for row in (ops.SIN, ops.COS)]
-        self.pairs = set.intersection(*angles)
+        self.pairs = pairs
         """Arguments of both sine and cosine, which share all but the last step of the one grade."""
-        self.constant = constant_positions(dag)
         self.value: list[int] = []
         self.loads: dict[str, int] = {}
         self.known: dict[tuple[Any, ...], int] = {}
@@ -97,26 +121,36 @@ class _Lowering:
                     raise ArgumentError(f"two arguments are the symbol {symbol.symbol.name!r}")
                 self.loads[symbol.symbol.name] = self.builder.load(number, component)
 
+    def run_part(self, given: Mapping[int, int]) -> None:
+        """Compute each row that is not given; those without arguments are constants."""
+        append = self.value.append
+        for at, (code, args) in enumerate(self.rows):
+            if args:
+                append(self._call(ops.OPS[code], args))
+            else:
+                append(given[at] if at in given else self._constant(at))
+
     def run(self) -> None:
-        needed = self._needed()
+        constant = constant_positions(self.dag)
+        needed = self._needed(constant)
         for at, (code, args) in enumerate(self.rows):
             value = self.dag.value[at]
             if not needed[at]:
                 self.value.append(-1)
             elif isinstance(value, Symbol):
                 self.value.append(self._symbol(value, code))
-            elif self.constant[at]:
+            elif constant[at]:
                 self.value.append(self._constant(at))
             else:
                 self.value.append(self._call(ops.OPS[code], args))
 
-    def _needed(self) -> list[bool]:
+    def _needed(self, constant: Sequence[bool]) -> list[bool]:
         """Mark what is computed in the loop: not the parts of constant subterms."""
         needed = [False] * len(self.rows)
         for root in self.dag.roots:
             needed[root] = True
         for at in range(len(self.rows) - 1, -1, -1):
-            if needed[at] and not self.constant[at]:
+            if needed[at] and not constant[at]:
                 for a in self.rows[at][1]:
                     needed[a] = True
         return needed

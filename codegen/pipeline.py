@@ -27,7 +27,11 @@ from codegen.forms import (
 )
 from codegen.instructions import InstructionCount
 from codegen.kernel import Kernel, float_name
-from codegen.lower import Result, lower
+from codegen.loops.analysis import roll
+from codegen.loops.program import Rolled
+from codegen.loops.summary import SMALL, summary
+from codegen.lower import Parameter, Result, lower
+from codegen.program import Program
 from codegen.target import Float, Target, get
 from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
@@ -324,10 +328,9 @@ def compile_kernel(
     else:
         report, costs = Report(), None
     best = replaced(results, flat)
-    program = lower(
-        parameters, best, strict=FastMath.REASSOC not in allowed,
-        approximate=FastMath.AFN in allowed, name=name,
-    )  # fmt: skip
+    program, note = _program(parameters, best, allowed, name)
+    if note is not None:
+        report = replace(report, notes=[*report.notes, note])
     emit("program", lambda: str(program))
     kernel = Kernel(
         program, machine, name=name, doc=_doc(best), terms=flat, report=report, cost=_cost(costs),
@@ -337,6 +340,22 @@ def compile_kernel(
     emit("llvm", lambda: kernel.llvm)
     emit("asm", lambda: kernel.asm)
     return kernel
+
+
+def _program(
+    parameters: Sequence[Parameter], results: Sequence[Result], allowed: FastMath, name: str
+) -> tuple[Program | Rolled, str | None]:
+    """Lower terms to a program: of loops where these are worth it, with what was found of them."""
+    strict, approximate = FastMath.REASSOC not in allowed, FastMath.AFN in allowed
+    options: Any = {"strict": strict, "approximate": approximate, "name": name}
+    terms = [term for result in results for term in result.terms]
+    arrays = any(p.shape for p in parameters) or any(result.shape for result in results)
+    if arrays and terms and len(Dag.of(terms[0].store, [t.id for t in terms])) > SMALL:
+        rolled = roll(parameters, results, **options)
+        found = summary(rolled)
+        if found.worth_rolling:
+            return rolled, str(found)
+    return lower(parameters, results, **options), None
 
 
 def _attempts(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Final
 
 from codegen.instruction import (
     MOST_AXES,
@@ -61,6 +62,11 @@ class Program:
         """Whether all operands are one number per point."""
         return not any(operand.shape for operand in self.operands)
 
+    @property
+    def ops(self) -> frozenset[str]:
+        """The ops that it has."""
+        return frozenset(instruction.op for instruction in self.instructions)
+
     def type_of(self, operand: Argument | Output) -> ValueType:
         """Return the type of the components of an argument or output."""
         if isinstance(operand, Argument):
@@ -106,12 +112,12 @@ class ProgramBuilder:
 
     def emit(self, op: str, *args: int) -> int:
         """Append an op of earlier values and return its value."""
-        types = "".join(self._instructions[arg].type for arg in args)
-        for operands, result in SIGNATURES.get(op, ()):
-            if operands == types and op not in ("const", "load"):
-                self._instructions.append(Instruction(op, args, result))
-                return len(self._instructions) - 1
-        raise TargetError(_signature_problem(op, types))
+        types = "".join([self._instructions[arg].type for arg in args])
+        result = _RESULTS.get((op, types))
+        if result is None:
+            raise TargetError(_signature_problem(op, types))
+        self._instructions.append(Instruction(op, args, result))
+        return len(self._instructions) - 1
 
     def output(self, name: str, *values: int, shape: tuple[int, ...] = ()) -> None:
         """Declare the next result with its components in row-major order."""
@@ -127,6 +133,14 @@ class ProgramBuilder:
             self._leaves[instruction] = len(self._instructions)
             self._instructions.append(instruction)
         return self._leaves[instruction]
+
+
+_RESULTS: Final[dict[tuple[str, str], ValueType]] = {
+    (op, operands): result
+    for op, rows in SIGNATURES.items()
+    for operands, result in rows
+    if op not in ("const", "load")
+}
 
 
 def _signature_problem(op: str, types: str) -> str:
@@ -146,7 +160,13 @@ def _problems(program: Program) -> Iterator[str]:
             )
     if not program.outputs:
         yield "it has no outputs"
-    for index, instruction in enumerate(program.instructions):
+    instructions = program.instructions
+    for index, instruction in enumerate(instructions):
+        args = instruction.args
+        if args and instruction.payload is None and 0 <= min(args) and max(args) < index:
+            types = "".join([instructions[arg].type for arg in args])
+            if _RESULTS.get((instruction.op, types)) == instruction.type:
+                continue  # most of them, in no time
         for problem in _instruction_problems(program, index, instruction):
             yield f"value %{index}: {problem}"
     for output in program.outputs:
@@ -158,7 +178,7 @@ def _instruction_problems(program: Program, index: int, this: Instruction) -> It
     if late:
         yield f"{this.op!r} uses %{late[0]}, which is not an earlier value"
         return
-    types = "".join(program.instructions[arg].type for arg in this.args)
+    types = "".join([program.instructions[arg].type for arg in this.args])
     if (types, this.type) not in SIGNATURES.get(this.op, ()):
         yield f"{_signature_problem(this.op, types)} (result type {this.type!r})"
     elif this.op == "load":

@@ -14,8 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
-from codegen.engine import Code, driver
+from codegen.engine import Code
 from codegen.llvm.loop import Loop
+from codegen.loops.loop import RolledLoop
+from codegen.loops.program import Rolled
 from codegen.program import Program
 from rewrite.errors import TargetError
 
@@ -54,21 +56,23 @@ class _UFuncObject(ctypes.Structure):
 class _Owner:
     """All memory that a ufunc points into; the ufunc holds the only reference."""
 
-    loops: tuple[Loop, ...]
+    loops: tuple[Loop | RolledLoop, ...]
     arrays: tuple[object, ...]
     driver: Code
 
 
-def make_ufunc(program: Program, loops: Sequence[Loop], doc: str) -> np.ufunc:
+def make_ufunc(
+    program: Program | Rolled, loops: Sequence[Loop] | Sequence[RolledLoop], doc: str
+) -> np.ufunc:
     """Return a ufunc, or a gufunc where an operand has a core shape, that runs the loops.
 
     NumPy takes the first loop whose types its arguments cast to safely.
     """
     count = len(loops)
-    run = driver()
+    run = loops[0].driver
     functions = (ctypes.c_void_p * count)(*[run.address] * count)
     data = (ctypes.c_void_p * count)(*(ctypes.addressof(loop.data) for loop in loops))
-    types = ctypes.create_string_buffer(b"".join(loop.types(program) for loop in loops))
+    types = ctypes.create_string_buffer(b"".join(loop.types() for loop in loops))
     name, text = program.name.encode(), doc.encode()
     sizes = (len(program.arguments), len(program.outputs))
     common = (functions, data, types, count, *sizes, _NO_IDENTITY, name, text, 0)
@@ -81,7 +85,7 @@ def make_ufunc(program: Program, loops: Sequence[Loop], doc: str) -> np.ufunc:
     return made
 
 
-def _signature(program: Program) -> str:
+def _signature(program: Program | Rolled) -> str:
     """Return NumPy's text for core shapes with fixed sizes, such as '(3),(2,2)->()'."""
     sides = (program.arguments, program.outputs)
     shown = (",".join(f"({','.join(map(str, x.shape))})" for x in side) for side in sides)

@@ -26,7 +26,15 @@ from codegen.program import Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
 from codegen.vecmath.rare import any_lane
 
-__all__ = ["Stream", "emit_module", "interleaved", "streams", "symbol", "waits_for_memory"]
+__all__ = [
+    "Stream",
+    "called_functions",
+    "emit_module",
+    "interleaved",
+    "streams",
+    "symbol",
+    "waits_for_memory",
+]
 
 _POINTER = ir.PointerType()
 _INDEX = ir.IntType(64)
@@ -76,7 +84,7 @@ def interleaved(program: Program) -> int:
     """
     if not program.is_elementwise:
         return 1  # results of one point may be large: calls with few points are common
-    called = _called(program)
+    called = called_functions(program)
     count = sum(1 if i.op in called else INLINED.get(i.op, 1) for i in program.instructions)
     if count > LARGE:
         return 1
@@ -129,7 +137,7 @@ def emit_module(
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     lanes = interleaved(program) * target.lanes(dtype)
     lookups = target.vector_bits == 512
-    emitter = Emitter(builder, module, dtype, lanes, lookups, _called(program))
+    emitter = Emitter(builder, module, dtype, lanes, lookups, called_functions(program))
     loop = _Loop(program, emitter, table, count)
     if behind:
         loop.behind = module.add_metadata([ir.IntType(32)(1)])
@@ -149,7 +157,7 @@ def _state_target(module: ir.Module, target: Target) -> None:
             set.update(function.attributes, stated)  # llvmlite's own `add` knows no such words
 
 
-def _called(program: Program) -> frozenset[str]:
+def called_functions(program: Program) -> frozenset[str]:
     """Return the functions that are called, not inlined: all of them or none."""
     uses = Counter(instruction.op for instruction in program.instructions)
     own = [op for op in uses if vecmath.supported(op, "f64")]

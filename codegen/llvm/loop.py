@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from codegen.engine import Code, load, object_code
+from codegen.engine import Code, driver, load, object_code
 from codegen.llvm.body import (
     Stream,
     emit_module,
@@ -51,8 +51,14 @@ class Loop:
         """Tell whether the machine code exists."""
         return self._code.code is not None
 
-    def types(self, program: Program) -> bytes:
+    @property
+    def driver(self) -> Code:
+        """The function that NumPy calls."""
+        return driver()
+
+    def types(self) -> bytes:
         """Return NumPy's type numbers of the operands."""
+        program = self._code.program
         kinds = map(program.type_of, program.operands)
         return bytes(_TYPE_NUMBERS["b" if kind == "b" else self.dtype] for kind in kinds)
 

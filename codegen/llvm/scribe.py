@@ -14,6 +14,7 @@ __all__ = [
     "VOID",
     "Scribe",
     "arm_environment",
+    "declared",
     "emit_copy",
     "x86_environment",
 ]
@@ -78,6 +79,11 @@ class Scribe(ir.IRBuilder):  # type: ignore[misc]
         self.position_at_end(after)
 
 
+def declared(module: ir.Module, kind: ir.FunctionType, name: str) -> ir.Function:
+    """Declare a function once for a module."""
+    return module.globals.get(name) or ir.Function(module, kind, name)
+
+
 def emit_copy(module: ir.Module) -> ir.Function:
     """Write `copy(to, to_step, source, source_step, count, size)` for sizes of 8, 4 and 1 bytes."""
     signature = ir.FunctionType(VOID, [POINTER, I64, POINTER, I64, I64, I64])
@@ -107,8 +113,8 @@ def x86_environment(code: Scribe) -> Iterator[None]:
     shows; the flags for inexact and subnormal operands, which NumPy does not read, are left set.
     """
     word = ir.FunctionType(VOID, [POINTER])
-    save = ir.Function(code.module, word, "llvm.x86.sse.stmxcsr")
-    set_ = ir.Function(code.module, word, "llvm.x86.sse.ldmxcsr")
+    save = declared(code.module, word, "llvm.x86.sse.stmxcsr")
+    set_ = declared(code.module, word, "llvm.x86.sse.ldmxcsr")
     saved, other = code.alloca(I32), code.alloca(I32)
     code.call(save, [saved])
     before = code.load(saved, typ=I32)
@@ -140,9 +146,9 @@ def _clear_x87(code: Scribe) -> None:
 def arm_environment(code: Scribe) -> Iterator[None]:
     """Work with the default control register, and put it and the status flags back."""
     names = ("llvm.aarch64.get.fpcr", "llvm.aarch64.get.fpsr")
-    get = [ir.Function(code.module, ir.FunctionType(I64, []), name) for name in names]
+    get = [declared(code.module, ir.FunctionType(I64, []), name) for name in names]
     names = ("llvm.aarch64.set.fpcr", "llvm.aarch64.set.fpsr")
-    set_ = [ir.Function(code.module, ir.FunctionType(VOID, [I64]), name) for name in names]
+    set_ = [declared(code.module, ir.FunctionType(VOID, [I64]), name) for name in names]
     saved = [code.call(register, []) for register in get]
     code.call(set_[0], [I64(0)])
     yield

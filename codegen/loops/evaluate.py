@@ -1,13 +1,28 @@
 """What a `Rolled` program means, step by step in NumPy: for tests, and to be compared with."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from codegen.instruction import Argument, Output, ValueType
 from codegen.kernel import Kernel
-from codegen.loops.program import WORK, Cells, Operand, Reduce, Result, Rolled, Scatter, Zero
+from codegen.loops.program import (
+    WORK,
+    Cells,
+    Map,
+    Operand,
+    Reduce,
+    Result,
+    Rolled,
+    Scatter,
+    Zero,
+    count,
+)
+from codegen.program import Program
 
 __all__ = ["evaluate"]
 
@@ -20,15 +35,57 @@ def evaluate(program: Rolled, *args: Any, dtype: Any = np.float64) -> list[npt.N
             run.segments[step.results.segment][step.results.index] = 0
         elif isinstance(step, Reduce):
             run.reduce(step)
+        elif isinstance(step, Scatter):
+            run.scatter(step)
         else:
-            values = run.body(step.body, step.operands)
-            for cells, value in zip(step.results, values, strict=True):
-                place = run.segments[cells.segment]
-                if isinstance(step, Scatter):
-                    np.add.at(place, cells.index, value)  # one after the other
-                else:
-                    place[cells.index] = value
+            for cells, value in zip(step.results, run.body(step), strict=True):
+                run.segments[cells.segment][cells.index] = value
     return run.outputs()
+
+
+_TYPES: Final[tuple[ValueType, ...]] = ("f", "b")
+
+
+def _places(body: Program, operands: Sequence[Argument | Output]) -> list[tuple[ValueType, int]]:
+    """Number operands among those of their type."""
+    counts = dict.fromkeys(_TYPES, 0)
+    found = []
+    for operand in operands:
+        kind = body.type_of(operand)
+        found.append((kind, counts[kind]))
+        counts[kind] += 1
+    return found
+
+
+def _kinds(body: Program, operands: Sequence[Argument | Output]) -> list[ValueType]:
+    """List the types that operands have."""
+    present = {kind for kind, _ in _places(body, operands)}
+    return [kind for kind in _TYPES if kind in present]
+
+
+def _packed(body: Program) -> Program:
+    """Put all operands of a type into one array: NumPy takes few operands, bodies have many."""
+    places = _places(body, body.arguments)
+    kinds = _kinds(body, body.arguments)
+    arguments = tuple(
+        Argument(kind, (sum(each == kind for each, _ in places),), kind) for kind in kinds
+    )
+    moved = []
+    for this in body.instructions:
+        if this.op == "load" and isinstance(this.payload, tuple):
+            kind, place = places[this.payload[0]]
+            this = replace(this, payload=(kinds.index(kind), place))
+        moved.append(this)
+    outputs = []
+    for kind in _kinds(body, body.outputs):
+        values = [o.values[0] for o in body.outputs if body.type_of(o) == kind]
+        outputs.append(Output(kind, tuple(values), (len(values),)))
+    return Program(arguments, tuple(moved), tuple(outputs), body.name)
+
+
+@lru_cache(64)
+def _kernel(body: Program, dtype: "np.dtype[Any]") -> Kernel:
+    return Kernel(_packed(body), dtype=dtype, results="tuple")
 
 
 class _Run:
@@ -47,13 +104,25 @@ class _Run:
             return self.segments[operand.segment][operand.index]
         return operand.f64 if self.dtype == np.float64 else operand.f32
 
-    def body(self, body: Any, operands: Sequence[Operand]) -> list[npt.NDArray[Any]]:
-        kernel = Kernel(body, dtype=self.dtype, results="tuple")
-        values: list[npt.NDArray[Any]] = list(kernel(*map(self.operand, operands)))
-        return values
+    def body(self, step: Map | Reduce | Scatter) -> list[npt.NDArray[Any]]:
+        """Compute a body for all instances, which are the points of a kernel."""
+        body = step.body
+        read = [self.operand(operand) for operand in step.operands]
+        packed = []
+        for kind in _TYPES:
+            wanted = [r for r, arg in zip(read, body.arguments, strict=True) if arg.type == kind]
+            if wanted:
+                packed.append(np.stack(wanted, axis=-1))
+        made = iter(_kernel(body, self.dtype)(*packed))
+        columns = {kind: next(made) for kind in _kinds(body, body.outputs)}
+        shape = (count(step),)
+        return [
+            np.broadcast_to(columns[kind][..., place], shape)
+            for kind, place in _places(body, body.outputs)
+        ]
 
     def reduce(self, step: Reduce) -> None:
-        (values,) = self.body(step.body, step.operands)
+        (values,) = self.body(step)
         place = self.segments[step.results.segment]
         for row, cell in enumerate(step.results.index):
             terms = values[step.bounds[row] : step.bounds[row + 1]]
@@ -61,6 +130,14 @@ class _Run:
             for term in terms if step.adds else terms[1:]:
                 total = total + term
             place[cell] = total
+
+    def scatter(self, step: Scatter) -> None:
+        values = self.body(step)
+        for segment in {cells.segment for cells in step.results}:
+            own = [k for k, cells in enumerate(step.results) if cells.segment == segment]
+            index = np.stack([step.results[k].index for k in own], axis=1)
+            added = np.stack([values[k] for k in own], axis=1)
+            np.add.at(self.segments[segment], index.ravel(), added.ravel())  # in this order
 
     def outputs(self) -> list[npt.NDArray[Any]]:
         first = len(self.program.arguments)

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from codegen.instruction import Argument, ValueType
+from codegen.instructions import INLINED
 from codegen.program import Program
 from rewrite.errors import TargetError
 
@@ -56,6 +57,22 @@ class Numbers:
 
     f64: npt.NDArray[np.float64]
     f32: npt.NDArray[np.float32]
+
+    def at(self, chosen: Any) -> "Numbers":
+        """Return the constants of some instances, side by side in memory."""
+        parts = (np.ascontiguousarray(part[chosen]) for part in (self.f64, self.f32))
+        return Numbers(*parts)
+
+    def is_constant_within(self, starts: npt.NDArray[Any]) -> bool:
+        """Tell whether bits do not change between one start and the next."""
+        words = (self.f64.view(np.int64), self.f32.view(np.int32))
+        return all(constant_within(word, starts) for word in words)
+
+
+def constant_within(values: npt.NDArray[Any], starts: npt.NDArray[Any]) -> bool:
+    """Tell whether a column does not change between one start and the next."""
+    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return bool(np.isin(changes, starts, assume_unique=True).all())
 
 
 type Operand = Cells | Numbers
@@ -141,6 +158,20 @@ class Rolled:
         """Return the type of the components of an argument or output."""
         return operand.type
 
+    @property
+    def ops(self) -> frozenset[str]:
+        """The ops that its bodies have."""
+        bodies = (step.body for step in self.steps if not isinstance(step, Zero))
+        return frozenset(op for body in bodies for op in body.ops)
+
+    @cached_property
+    def operations(self) -> int:
+        """How many operations a point takes."""
+        bodies = [(step.body, count(step)) for step in self.steps if not isinstance(step, Zero)]
+        return sum(
+            times * sum(INLINED.get(i.op, 1) for i in body.instructions) for body, times in bodies
+        )
+
     def size(self, segment: int) -> int:
         """Return how many cells a segment has."""
         return self.work if segment == WORK else prod(self.operands[segment].shape)
@@ -199,9 +230,14 @@ def _cell_problems(program: Rolled, cells: Cells, length: int, *, written: bool)
         return
     if written and 0 <= cells.segment < len(program.arguments):
         yield f"it writes to the argument {program.operands[cells.segment].name!r}"
-    if len(cells.index) != length:
-        yield f"{len(cells.index)} cells for {length} instances"
-    elif length and not 0 <= cells.index.min() <= cells.index.max() < program.size(cells.segment):
+    index = cells.index
+    if len(index) != length:
+        yield f"{len(index)} cells for {length} instances"
+        return
+    if not length:
+        return
+    low, high = (index[0], index[0]) if length == 1 else (index.min(), index.max())
+    if not 0 <= low <= high < program.size(cells.segment):
         yield f"cells beyond the end of segment {cells.segment}"
 
 

@@ -14,6 +14,7 @@ from codegen.llvm.body import emit_module
 from codegen.llvm.driver import emit_driver
 from codegen.llvm.entry import body_name, emit_entries
 from codegen.native.header import CInterface, header
+from codegen.program import Program
 from codegen.target import NAMES, Float, Target, get, host
 from rewrite.errors import ArgumentError, TargetError
 
@@ -46,7 +47,9 @@ def export(
         raise ArgumentError(f"name={name!r} is no name for C functions")
     machines = _machines((targets,) if isinstance(targets, str) else tuple(targets))
     linker = _linker(machines[-1]) if kind == "shared" else ""
-    interface = CInterface(kernel.program, name, dtypes, kernel.batch_axis == -1)
+    program = kernel.program
+    assert isinstance(program, Program), "loops over tables are refused before"
+    interface = CInterface(program, name, dtypes, kernel.batch_axis == -1)
     shown = [machine.name for machine in machines]
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)

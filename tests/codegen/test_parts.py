@@ -109,11 +109,11 @@ def test_a_program_of_many_operations_compiles_in_linear_time() -> None:
         for _ in range(20_000):
             one, other = values[-rng.randint(1, 4)], rng.choice(values[-200:])
             values.append(one * 0.5 + other if rng.random() < 0.5 else one - 0.25 * other)
-        kernel = rw.compile([symbols], values[-1], optimize_terms=False, dtype=np.float64)
+        kernel = rw.compile(symbols, values[-1], optimize_terms=False, dtype=np.float64)
         point = np.array([0.1, 0.2, 0.3, 0.4])
         names = dict(zip("abcd", point.tolist(), strict=True))
         assert len(kernel.program.instructions) > 20_000
-        assert kernel(point) == pytest.approx(float(rw.evaluate(values[-1], names)), rel=1e-12)
+        assert kernel(*point) == pytest.approx(float(rw.evaluate(values[-1], names)), rel=1e-12)
 
 
 def test_an_argument_may_be_read_first_behind_a_branch() -> None:

@@ -1,0 +1,240 @@
+"""`RolledLoop`: a rolled program's code for one float type as NumPy calls it."""
+
+import ctypes
+import threading
+import weakref
+from dataclasses import replace
+from math import ceil
+from typing import Any, Final
+
+from codegen.engine import Code, load, object_code
+from codegen.instruction import Argument
+from codegen.loops.code import Compiled, compile_pieces, prepared
+from codegen.loops.driver import (
+    DRIVER,
+    TEAM,
+    OperandEntry,
+    PieceRow,
+    Prepare,
+    RolledData,
+    emit_rolled_driver,
+)
+from codegen.loops.plan import Piece
+from codegen.loops.program import Cells, Numbers, Operand, Reduce, Rolled, Step, Zero
+from codegen.target import ITEMSIZE, Float, Target, host
+
+__all__ = ["RolledLoop", "rolled_driver", "with_argument"]
+
+_TYPE_NUMBERS: Final = {"b": 0, "f32": 11, "f64": 12}  # NPY_BOOL, NPY_FLOAT, NPY_DOUBLE
+_NEVER: Final = 1 << 62
+_MOVED: Final = 1.0
+"""Cycles to pack or unpack a number of a block."""
+_LINE: Final = 64
+_PIECE = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+)  # fmt: skip
+
+
+class RolledLoop:
+    """The loop of one float type: what the driver reads, and the code behind it."""
+
+    def __init__(self, program: Rolled, dtype: Float, target: Target, *, lazy: bool) -> None:
+        self.dtype = dtype
+        self.data = RolledData()
+        self.maker = _Maker(program, dtype, target, self.data)
+        # the stub stays alive with the loop: a call may still be on its way through it
+        self._stub = Prepare(self.maker.prepare)
+        self.data.prepare = ctypes.cast(self._stub, ctypes.c_void_p).value
+        weakref.finalize(self, _release, self.data).atexit = False
+        if not lazy:
+            self.maker.compile(0)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Tell whether the machine code for a point exists."""
+        return 0 in self.maker.made
+
+    def compiled(self) -> Compiled:
+        """Return the code for one point, which is made if it is not there."""
+        self.maker.compile(0)
+        return self.maker.made[0]
+
+    @property
+    def driver(self) -> Code:
+        """The function that NumPy calls."""
+        return rolled_driver()
+
+    def types(self) -> bytes:
+        """Return NumPy's type numbers of the operands."""
+        program = self.maker.program
+        kinds = map(program.type_of, program.operands)
+        return bytes(_TYPE_NUMBERS["b" if kind == "b" else self.dtype] for kind in kinds)
+
+
+class _Maker:
+    """Compiles for a point and for batches. It does not refer to the stub: no cycle keeps code."""
+
+    def __init__(self, program: Rolled, dtype: Float, target: Target, data: RolledData) -> None:
+        self.program, self.dtype, self.target, self.data = program, dtype, target, data
+        self.made: dict[int, Compiled] = {}
+        self.kept: list[Any] = []
+        self.lock = threading.Lock()
+        self.lanes = target.lanes(dtype)
+        self.single: list[Piece] | None = None
+        self.work_bytes = 0
+        self._describe()
+
+    def plan(self) -> list[Piece]:
+        """Return the pieces of one point."""
+        if self.single is None:
+            work, self.single = prepared(self.program, self.dtype, self.target, batch=False)
+            self.work_bytes = _line(work * ITEMSIZE[self.dtype]) + _LINE
+            self.data.bytes = self.data.work + self.work_bytes
+        return self.single
+
+    def _describe(self) -> None:
+        """Fill in all that does not depend on the code."""
+        program, data = self.program, self.data
+        operands = program.operands
+        table = (OperandEntry * len(operands))()
+        axes = len(operands)
+        offset = batch = _line(8 * (len(operands) + 1))
+        for number, operand in enumerate(operands):
+            size = 1 if program.type_of(operand) == "b" else ITEMSIZE[self.dtype]
+            shape, places = operand.shape, [*range(axes, axes + len(operand.shape))]
+            axes += len(shape)
+            counts = [1] * (2 - len(shape)) + list(shape)
+            places = [number] * (2 - len(shape)) + places
+            table[number] = OperandEntry(
+                size, counts[0], places[0], counts[1], places[1], offset, batch
+            )
+            offset += _line(size * program.size(number))
+            batch += _line(size * program.size(number) * self.lanes)
+        self.kept.append(table)
+        data.operands = ctypes.addressof(table)
+        data.total, data.inputs = len(operands), len(program.arguments)
+        data.work = data.bytes = offset
+        data.batch_work = data.batch_bytes = batch
+        data.lanes, data.least = self.lanes, _NEVER
+        data.in_place = int(axes == len(operands))
+
+    def compile(self, which: int) -> None:
+        """Make the code for a point (0) or a batch (1); a second thread waits for the first."""
+        if which in self.made:
+            return
+        with self.lock:
+            if which in self.made:
+                return
+            batch = which == 1
+            if batch:
+                work, found = prepared(self.program, self.dtype, self.target, batch=True)
+                size = work * ITEMSIZE[self.dtype] * self.lanes
+                self.data.batch_bytes = self.data.batch_work + _line(size) + _LINE
+            else:
+                found = self.plan()
+            made = compile_pieces(found, self.dtype, self.target, batch=batch)
+            self.made[which] = made
+            self._publish(which, made.rows, len(found))
+
+    def _publish(self, which: int, rows: "ctypes.Array[PieceRow]", count: int) -> None:
+        data = self.data
+        if which:
+            data.batch_count, data.batch_pieces = count, ctypes.addressof(rows)
+        else:
+            data.count, data.pieces = count, ctypes.addressof(rows)
+            data.least = self._least()
+
+    def _least(self) -> int:
+        """Return how many points are worth a block, which takes as long for one as for all."""
+        found = self.plan()
+        point = sum(piece.cycles for piece in found)
+        cells = sum(self.program.size(number) for number in range(len(self.program.operands)))
+        block = sum(piece.batch_cycles for piece in found) + _MOVED * cells * self.lanes
+        least = ceil(block / max(point, 1.0)) + 1
+        return least if least <= self.lanes else _NEVER
+
+    def prepare(self, which: int) -> None:
+        """Compile on the first call.
+
+        Python reports an exception that leaves here and goes on, so results are NaN then.
+        """
+        try:
+            self.compile(which)
+        except BaseException:
+            row = PieceRow(ctypes.cast(self._failing(which), ctypes.c_void_p).value, None, 1)
+            rows = (PieceRow * 1)(row)
+            self.kept.append(rows)
+            self._publish(which, rows, 1)
+            raise
+
+    def _failing(self, which: int) -> Any:
+        """Return a piece that fills the results with NaN."""
+        first, total = self.data.inputs, self.data.total
+        lanes = self.lanes if which else 1
+        sizes = {
+            number: self.program.size(number) * lanes * self.size(number)
+            for number in range(first, total)
+        }
+
+        def fill(segments: int, words: int, begin: int, end: int) -> None:
+            places = (ctypes.c_void_p * total).from_address(segments)
+            for number, size in sizes.items():
+                filler = 255 if self.size(number) > 1 else 0
+                ctypes.memset(places[number] or 0, filler, size)
+
+        made = _PIECE(fill)
+        self.kept.append(made)
+        return made
+
+    def size(self, number: int) -> int:
+        """Return the bytes of an operand's numbers."""
+        kind = self.program.type_of(self.program.operands[number])
+        return 1 if kind == "b" else ITEMSIZE[self.dtype]
+
+
+def _line(size: int) -> int:
+    """Round up to whole cache lines, and keep large segments off the same sets of a cache."""
+    return -(-size // _LINE) * _LINE + (_LINE if size >= 4096 else 0)
+
+
+def _release(data: RolledData) -> None:
+    free = ctypes.CDLL(None).free
+    free.argtypes, free.restype = [ctypes.c_void_p], None
+    for name in ("scratch", "batch_scratch"):
+        free(getattr(data, name))
+        setattr(data, name, 0)
+
+
+_drivers: dict[str, Code] = {}
+_lock = threading.Lock()
+
+
+def rolled_driver(symbol: str = DRIVER) -> Code:
+    """Compile the driver, once per process."""
+    with _lock:
+        if not _drivers:
+            code = object_code(emit_rolled_driver(host()), host())
+            for name in (DRIVER, TEAM):
+                _drivers[name] = load(code, name, host())
+    return _drivers[symbol]
+
+
+def with_argument(program: Rolled, argument: Argument) -> Rolled:
+    """Return a program without arguments as one with an argument that it does not read."""
+
+    def moved(operand: Operand) -> Operand:
+        if isinstance(operand, Numbers) or operand.segment < 0:
+            return operand
+        return Cells(operand.segment + 1, operand.index)
+
+    def step(this: Step) -> Step:
+        results: Any = this.results
+        if isinstance(this, (Zero, Reduce)):
+            results = moved(results)
+        else:
+            results = tuple(map(moved, results))
+        if isinstance(this, Zero):
+            return replace(this, results=results)
+        return replace(this, results=results, operands=tuple(map(moved, this.operands)))
+
+    return replace(program, arguments=(argument,), steps=tuple(map(step, program.steps)))
