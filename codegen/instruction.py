@@ -10,7 +10,10 @@ from typing import Final, Literal
 
 import numpy as np
 
-__all__ = ["SIGNATURES", "Argument", "Constant", "Instruction", "Output", "ValueType"]
+__all__ = ["MOST_AXES", "SIGNATURES", "Argument", "Constant", "Instruction", "Output", "ValueType"]
+
+MOST_AXES: Final = 4
+"""Axes of an argument or result: those of a space, and what there is at a point."""
 
 type ValueType = Literal["f", "b"]
 
@@ -102,7 +105,7 @@ def _round_f32(value: int | Fraction | float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A named input with a core shape of at most two axes, () for one number per point."""
+    """A named input with a core shape, () for one number per point."""
 
     name: str
     shape: tuple[int, ...] = ()

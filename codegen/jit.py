@@ -15,6 +15,7 @@ from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray
 from rewrite.constants import constant_key
 from rewrite.errors import ArgumentError
+from rewrite.surroundings import stand_in
 from rewrite.term import Term, current_store, scope
 from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
 
@@ -29,8 +30,11 @@ class _Entry:
     result: Any
     single: bool
 
-    def __call__(self, values: list[Any]) -> Any:
-        """Run."""
+    def __call__(self, values: list[Any], filled: tuple[Any, ...] = ()) -> Any:
+        """Run; a function that fills arrays in returns nothing."""
+        if filled:
+            self.kernel(*values, out=filled)
+            return None
         out = self.kernel(*values)
         return out if self.single else rebuilt(self.result, iter(out))
 
@@ -39,8 +43,8 @@ class Jitted:
     """A function that is traced and compiled on the first call of each kind.
 
     Calls are of one kind if they have the same arguments given, the same of them boolean, the
-    same shapes where `arrays` names them, and the same values where `static` does. A call with
-    terms runs the function itself, so that jitted functions can be used in others.
+    same shapes where `arrays` or `out` names them, and the same values where `static` does. A call
+    with terms runs the function itself, so that jitted functions can be used in others.
     """
 
     def __init__(
@@ -49,13 +53,15 @@ class Jitted:
         options: Mapping[str, Any],
         arrays: Collection[str] = (),
         static: Collection[str] = (),
+        out: Collection[str] = (),
     ) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.options = dict(options)
         self.signature = inspect.signature(fn)
         self.arrays, self.static = frozenset(arrays), frozenset(static)
-        unknown = sorted((self.arrays | self.static) - set(self.signature.parameters))
+        self.out = tuple(out)
+        unknown = sorted({*arrays, *static, *out} - set(self.signature.parameters))
         if unknown:
             raise ArgumentError(f"{fn.__qualname__} has no parameter {unknown[0]!r}")
         self._entries: dict[Any, _Entry] = {}
@@ -79,16 +85,17 @@ class Jitted:
             return quick[0]([*args, *quick[1]])
         call_ = self._bind(args, kwargs)
         if call_.symbolic:
-            return self.fn(*args, **kwargs)
+            return stand_in(self.fn)(*args, **kwargs)
         entry = self._entries.get(call_.key)
         if entry is None:
             with self._lock:
                 entry = self._entries.get(call_.key)
                 if entry is None:
                     entry = self._entries[call_.key] = self._compile(call_)
-        if not kwargs and not self.arrays | self.static and call_.is_plain(args):
+        special = self.arrays or self.static or self.out
+        if not kwargs and not special and call_.is_plain(args):
             self._quick[len(args)] = entry, call_.values[len(args) :]
-        return entry(call_.values)
+        return entry(call_.values, call_.filled)
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
         """Return the symbols and terms that a call with such arguments compiles."""
@@ -101,17 +108,21 @@ class Jitted:
 
     def _trace(self, call_: "_Call") -> Traced:
         store = current_store()
-        given = inputs(call_.specs, store)
+        given = dict(zip(call_.specs, inputs(call_.specs, store, self.out), strict=True))
         args, kwargs = call_.arguments(given)
-        result = call(self.fn, args, kwargs, store)
-        return Traced(tuple(plain(value) for value in given), result)
+        filled = [given.pop(name) for name in self.out]
+        math = self.options.get("math", "guarded")
+        result = call(self.fn, args, kwargs, store, out=filled, math=math)
+        return Traced(tuple(plain(value) for value in given.values()), result)
 
     def _compile(self, call_: "_Call") -> _Entry:
         with scope():
             traced = self._trace(call_)
             exprs: Any = traced.result
             single = isinstance(exprs, (Term, TermArray))
-            if not single:
+            if single and self.out:
+                exprs = (exprs,)
+            elif not single:
                 exprs = tuple(value for _, value in leaves(exprs))
             options = {"name": self.fn.__name__, **self.options}
             kernel = compile_kernel(list(traced.args), exprs, **options)
@@ -121,13 +132,14 @@ class Jitted:
 class _Call:
     """The arguments of one call, sorted into traced and static ones."""
 
-    __slots__ = ("bound", "key", "specs", "symbolic", "values")
+    __slots__ = ("bound", "filled", "key", "specs", "symbolic", "values")
 
     def __init__(self, jitted: Jitted, bound: inspect.BoundArguments) -> None:
         self.bound = bound
         self.values: list[Any] = []
         self.specs: dict[str, Any] = {}
         self.symbolic = False
+        outputs: dict[str, Any] = {}
         key: list[Any] = []
         for name, value, parameter in _flat(bound):
             if isinstance(value, (Term, TermArray)):
@@ -135,11 +147,18 @@ class _Call:
             elif parameter in jitted.static or _is_static(value):
                 key.append((name, _key(value, name)))
             else:
-                spec = _spec(name, value, parameter in jitted.arrays)
+                filled = parameter in jitted.out
+                spec = _filled(name, value) if filled else _spec(
+                    name, value, parameter in jitted.arrays
+                )  # fmt: skip
                 self.specs[name] = spec
-                self.values.append(value)
+                if filled:
+                    outputs[name] = value
+                else:
+                    self.values.append(value)
                 key.append((name, spec))
         self.key = tuple(key)
+        self.filled = tuple(outputs[name] for name in jitted.out if name in outputs)
 
     def is_plain(self, args: tuple[Any, ...]) -> bool:
         """Tell whether the arguments are numbers that come first and in order."""
@@ -147,9 +166,10 @@ class _Call:
         in_order = len(first) == len(args) and all(map(operator.is_, first, args))
         return in_order and all(map(_is_plain, args))
 
-    def arguments(self, given: list[TermArray]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(
+        self, made: Mapping[str, TermArray]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
         """Return what to call the function with: symbols in the place of numbers."""
-        made = dict(zip(self.specs, given, strict=True))
         bound = self.bound
         values: dict[str, Any] = {}
         for name, value in bound.arguments.items():
@@ -190,8 +210,16 @@ def _is_static(value: Any) -> bool:
 
 def _key(value: Any, name: str) -> Any:
     """Return what is equal for values that compile alike: 0.0 is not -0.0, and a NaN is itself."""
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return type(value), tuple([_key(part, name) for part in value])
+    if isinstance(value, dict):
+        return dict, tuple([(key, _key(part, name)) for key, part in value.items()])
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return value.shape, value.dtype.str, value.tobytes()
+    if hasattr(value, "tocsr"):
+        rows = value.tocsr()
+        parts = (rows.data, rows.indices, rows.indptr)
+        return type(value), value.shape, *(_key(part, name) for part in parts)
     if isinstance(value, (float, np.float32, np.float16)):
         return type(value), constant_key(float(value))
     return type(value), _hashable(value, name)
@@ -207,11 +235,28 @@ def _hashable(value: Any, name: str) -> Any:
     return value
 
 
+def _filled(name: str, value: Any) -> tuple[int, ...]:
+    """Return the shape of an argument that the function fills in."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        raise ArgumentError(
+            f"argument {name!r} is filled in: pass an array of floats, not {value!r}"
+        )
+    return tuple(value.shape)
+
+
+def _numbers(value: Any) -> Any:
+    """Return an array, of objects where parts have different shapes."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(None)
+
+
 def _spec(name: str, value: Any, whole: bool) -> Any:
     """Return what to trace an argument as: a float, a truth value, or an array of a shape."""
     if type(value) is float or type(value) is int:
         return None
-    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    array = value if isinstance(value, np.ndarray) else _numbers(value)
     if array.dtype.kind not in "fiub":
         hint = "; complex numbers are not supported, split them" if array.dtype.kind == "c" else ""
         raise ArgumentError(
@@ -232,6 +277,7 @@ def jit(
     math: Any = "guarded",
     arrays: Collection[str] = (),
     static: Collection[str] = (),
+    out: Collection[str] = (),
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Jitted]: ...
 
@@ -244,19 +290,29 @@ def jit(
     math: Any = "guarded",
     arrays: Collection[str] = (),
     static: Collection[str] = (),
+    out: Collection[str] = (),
     **options: Any,
 ) -> Any:
     """Compile a NumPy function by tracing it on its first call; use it as a decorator.
 
     Arguments are numbers or arrays, over which the function is applied elementwise. A parameter
-    named in `arrays` is passed whole (one kernel for each shape), so that it can be
-    indexed; one named in `static`, and any string, None or function, keeps its Python value. The
-    other options are those of `rw.compile`.
+    named in `arrays` is passed whole (one kernel for each shape), so that it can be indexed. One
+    named in `static`, and any string, None or function, keeps its value: there is a kernel for each
+    (arrays, also in tuples, lists and dictionaries, are told by what is in them). One named in
+    `out` is an array that the function fills in place, as in `f(du, u, p, t)`: a call writes to it
+    and returns None. The function must write to all of it, and read none of what the caller left
+    there. The other options are those of `rw.compile`.
+
+    NumPy code is traced as it is: arrays made by `np.zeros` and the like, copies, and arrays of
+    floats around the function may be written to; see `rw.numpy_functions`. Arguments may not,
+    but those of `out`. What the function does beside its results is done when it is traced, not
+    in later calls. Zeros of dense matrices of numbers are left out of products unless `math` is
+    "strict", as `0*inf` then is no NaN.
     """
-    for name, given in (("arrays", arrays), ("static", static)):
+    for name, given in (("arrays", arrays), ("static", static), ("out", out)):
         if isinstance(given, str):
             raise ArgumentError(f"{name}={given!r}: pass a list of parameter names")
     options = {"target": target, "math": math, **options}
     if fn is None:
-        return lambda function: Jitted(function, options, arrays, static)
-    return Jitted(fn, options, arrays, static)
+        return lambda function: Jitted(function, options, arrays, static, out)
+    return Jitted(fn, options, arrays, static, out)

@@ -14,7 +14,15 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
-from codegen.instruction import SIGNATURES, Argument, Constant, Instruction, Output, ValueType
+from codegen.instruction import (
+    MOST_AXES,
+    SIGNATURES,
+    Argument,
+    Constant,
+    Instruction,
+    Output,
+    ValueType,
+)
 from rewrite.errors import TargetError
 
 __all__ = [
@@ -146,8 +154,10 @@ def _problems(program: Program) -> Iterator[str]:
     counts = Counter((type(x).__name__.lower(), x.name) for x in program.operands)
     yield from (f"{n} {what}s are named {name!r}" for (what, name), n in counts.items() if n > 1)
     for operand in program.operands:
-        if len(operand.shape) > 2 or min(operand.shape, default=1) < 1:
-            yield f"{operand.name!r} has shape {operand.shape}; at most two axes, none empty"
+        if len(operand.shape) > MOST_AXES or min(operand.shape, default=1) < 1:
+            yield (
+                f"{operand.name!r} has shape {operand.shape}; at most {MOST_AXES} axes, none empty"
+            )
     if not program.outputs:
         yield "it has no outputs"
     instructions = program.instructions
@@ -206,7 +216,7 @@ def _output_problems(program: Program, output: Output) -> Iterator[str]:
 
 
 _NAME = r'[^\W\d]\w*|"(?:[^"\\]|\\.)*"'
-_SHAPE = r"(?:\[(\d+)(?:, (\d+))?\])?"
+_SHAPE = r"(?:\[(\d+(?:, \d+)*)\])?"
 _HEADER = re.compile(rf"program ({_NAME})\((.*)\)")
 _PART = re.compile(rf"({_NAME}){_SHAPE}(: b)?(?:, |$)")
 _VALUE = re.compile(r"%(\d+) = (\w+) (.+)")
@@ -241,8 +251,8 @@ def _unquoted(name: str) -> str:
     return str(json.loads(name)) if name.startswith('"') else name
 
 
-def _shape(first: str | None, second: str | None) -> tuple[int, ...]:
-    return tuple(int(size) for size in (first, second) if size is not None)
+def _shape(text: str | None) -> tuple[int, ...]:
+    return tuple(map(int, text.split(", "))) if text else ()
 
 
 def _parse(text: str) -> Program:
@@ -254,7 +264,7 @@ def _parse(text: str) -> Program:
     if "".join(part[0] for part in parts) != header[2]:
         raise TargetError(f"cannot read the arguments {header[2][:80]!r} of a program")
     arguments = tuple(
-        Argument(_unquoted(p[1]), _shape(p[2], p[3]), "b" if p[4] else "f") for p in parts if p[0]
+        Argument(_unquoted(p[1]), _shape(p[2]), "b" if p[3] else "f") for p in parts if p[0]
     )
     places = {argument.name: index for index, argument in enumerate(arguments)}
     values: list[Instruction] = []
@@ -264,8 +274,8 @@ def _parse(text: str) -> Program:
         if value and int(value[1]) == len(values):
             values.append(_read_value(value[2], value[3], arguments, places, values))
         elif result := _RETURN.fullmatch(line):
-            used = tuple(map(int, re.findall(r"\d+", result[4])))
-            outputs.append(Output(_unquoted(result[1]), used, _shape(result[2], result[3])))
+            used = tuple(map(int, re.findall(r"\d+", result[3])))
+            outputs.append(Output(_unquoted(result[1]), used, _shape(result[2])))
         else:
             raise TargetError(f"cannot read {line[:80]!r} in a program")
     return Program(arguments, tuple(values), tuple(outputs), _unquoted(header[1])).verify()

@@ -76,6 +76,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.calculus.elements": "ElementKernel element_kernel",
         "codegen.calculus.memory": "MemorySchedule memory_schedule",
         "codegen.kernel": "Kernel",
+        "codegen.ode.ode": "Ode ode",
         "codegen.target": "Target",
     }.items()
     for name in names.split()
@@ -140,6 +141,8 @@ if TYPE_CHECKING:
     from codegen.explore import egraph as egraph
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
+    from codegen.ode.ode import Ode as Ode
+    from codegen.ode.ode import ode as ode
     from codegen.pipeline import Optimized as Optimized
     from codegen.target import Target as Target
     from rewrite.accuracy import Accuracy as Accuracy

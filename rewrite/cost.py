@@ -17,7 +17,7 @@ from rewrite.errors import UnsupportedOp
 
 __all__ = [
     "Cancellation", "CostModel", "Gowda2021", "LatencyModel", "critical_path", "dag_cost",
-    "latency_weight",
+    "latency_weight", "priced",
 ]  # fmt: skip
 
 
@@ -144,10 +144,10 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
         if not any(literal[a] for a in args):
             key = code, len(args)
             if key not in plain:
-                plain[key] = _priced(model, code, (None,) * len(args))
+                plain[key] = priced(model, code, (None,) * len(args))
             own[at] = plain[key]
         else:
-            own[at] = _priced(model, code, tuple([_value(dag, a) for a in args]))
+            own[at] = priced(model, code, tuple([_value(dag, a) for a in args]))
     if model.sharing:
         weight = latency_weight(model)
         return sum(own) + (weight * critical_path(dag, model) if weight else 0.0)
@@ -157,7 +157,8 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
     return sum(total[root] for root in dag.roots)
 
 
-def _priced(model: CostModel, code: int, values: tuple[Constant | None, ...]) -> float:
+def priced(model: CostModel, code: int, values: tuple[Constant | None, ...]) -> float:
+    """Return what an op costs on operands, given those that are constants."""
     row = ops.OPS[code]
     if row.arity < 0:
         return sum(model.price(row, (None, v)) for v in values[1:])

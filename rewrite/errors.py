@@ -1,5 +1,6 @@
 """Every error that a user's mistake can raise: each names the place and what to do about it."""
 
+import functools
 from typing import Any
 
 __all__ = [
@@ -9,9 +10,12 @@ __all__ = [
     "DomainError",
     "ExplanationError",
     "MatchingWarning",
+    "NumbersError",
     "ParseError",
     "PatternError",
+    "PlaceError",
     "RewriteError",
+    "ShapeError",
     "SortError",
     "StrategyError",
     "TargetError",
@@ -60,6 +64,18 @@ class TraceError(RewriteError, TypeError):
     """A traced Python function did what a trace cannot record."""
 
 
+class ShapeError(TraceError, ValueError):
+    """Arrays of terms have shapes that do not fit."""
+
+
+class PlaceError(TraceError, IndexError):
+    """An index is outside of an array of terms."""
+
+
+class NumbersError(TraceError):
+    """Terms were to become numbers, or to be stored among them."""
+
+
 class AccuracyError(RewriteError, ValueError):
     """An accuracy that was asked for cannot be met or measured."""
 
@@ -79,24 +95,31 @@ class DerivativeWarning(UserWarning):
 class ParseError(RewriteError, SyntaxError):
     """Text that is not a formula, with the place of the mistake.
 
-    ``str(error)`` shows the line and a caret under the column.
+    ``str(error)`` shows the line and a caret under the column, and where it is in which file.
     """
 
-    def __init__(self, message: str, source: str, column: int, width: int = 1) -> None:
+    def __init__(
+        self, message: str, source: str, column: int, width: int = 1, *,
+        filename: str = "<formula>", lineno: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__(message)
+        self.filename: str
+        self.lineno: int
         self.message, self.source, self.column, self.width = message, source, column, width
         start = max(0, column - 60)
         self._shown = source[start : start + 100].replace("\n", " ").replace("\t", " ")
         self._at = column - start
         # where Python itself shows the error
-        self.filename, self.lineno, self.text = "<formula>", 1, self._shown
+        self.filename, self.lineno, self.text = filename, lineno, self._shown
         self.offset, self.end_offset = self._at + 1, self._at + 1 + width
 
     def __reduce__(self) -> Any:
         """Pickle what it was made of."""
-        return type(self), (self.message, self.source, self.column, self.width)
+        made = functools.partial(type(self), filename=self.filename, lineno=self.lineno)
+        return made, (self.message, self.source, self.column, self.width)
 
     def __str__(self) -> str:
         """Show the message, the source near the mistake, and a caret under the place."""
         caret = " " * self._at + "^" * max(1, min(self.width, 40))
-        return f"{self.message}\n  {self._shown}\n  {caret}"
+        place = "" if self.filename == "<formula>" else f"{self.filename}, line {self.lineno}: "
+        return f"{place}{self.message}\n  {self._shown}\n  {caret}"

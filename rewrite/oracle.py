@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from heapq import heapify, heappop, heappush
+from itertools import compress
 from typing import Any, Final, overload
 
 import numpy as np
@@ -119,43 +121,30 @@ def exact_dag(
     """Return the exact values of a program's roots, or of the wanted positions.
 
     A shared subterm is computed once a point. Points where an input is not finite are masked: an
-    input of the program, or with `apart` of the position. What is undecided at a point is computed
-    again in more bits: all that is wanted there, or with `apart` each by itself, for positions that
-    share little. `doubles` says whether double-doubles are tried first; None is where it pays.
+    input of the program, or with `apart` of the position, for positions that share little. What is
+    undecided at a point is computed again in more bits, with what it is made of and no more.
+    `doubles` says whether double-doubles are tried first; None is where it pays.
     """
     require_numbers(dag, "the oracle")
     wanted = dag.roots if wanted is None else wanted
     inputs, count = _flat(dag, points)
-    found: list[list[Any]] = [[None] * count for _ in wanted]
     program = _Balls(dag)
-    finite = {at: np.isfinite(array) for at, array in inputs.items()}
-    open_: list[tuple[Sequence[int], npt.NDArray[np.intp]]] = []
-    if apart and not all(mask.all() for mask in finite.values()):
-        for k, at in enumerate(wanted):
-            own = [finite[leaf] for leaf in below(program.rows, [at]) if leaf in finite]
-            open_.append(([k], _where_all(own, count)))
-    else:
-        open_.append((range(len(wanted)), _where_all(list(finite.values()), count)))
+    open_ = _measurable(program, wanted, inputs, count, apart)
     large = len(dag) * count >= PAYS if doubles is None else doubles
     quick = in_doubles(dag, inputs, count, wanted) if large else None
-    known = np.zeros((len(wanted), count), np.bool_)
-    lost: list[tuple[Sequence[int], npt.NDArray[np.intp]]] = []
+    known = lost = np.zeros(open_.shape, np.bool_)
     if quick is not None:
-        first, open_ = open_, []
-        for some, todo in first:
-            place = np.ix_(list(some), todo)
-            known[place] = good = quick.good[place]
-            lost += _parted(some, todo, list(~good & quick.bounded[place]), apart=False)
-            open_ += _parted(some, todo, list(~good & ~quick.bounded[place]), apart=False)
+        known = open_ & quick.good
+        open_ &= ~known
+        lost = open_ & quick.bounded
+        open_ &= ~lost
+    found: list[list[Any]] = [[None] * count for _ in wanted]
     for precision in PRECISIONS:
-        with working_precision(precision):
-            again = lost if precision == PRECISIONS[0] else []  # so few bits were too few
-            for some, todo in open_:
-                if len(todo):
-                    columns = program.run(inputs, todo, [wanted[k] for k in some])
-                    undecided = _settle(columns, [found[k] for k in some], todo, precision)
-                    again += _parted(some, todo, undecided, apart)
-            open_ = again
+        if open_.any():
+            with working_precision(precision):
+                open_ = _settle(program.run(inputs, open_, wanted), found, open_, precision)
+        open_ |= lost
+        lost = np.zeros_like(lost)  # the least bits were too few for it
     with working_precision(PRECISIONS[1]):
         made = {
             k: _split(found[k], boolean=dag.sort[at] == BOOL)
@@ -163,6 +152,23 @@ def exact_dag(
             if quick is None or not known[k].all()
         }
     return list(made.values()) if quick is None else _joined(quick, known, made)
+
+
+def _measurable(
+    program: "_Balls", wanted: Sequence[int], inputs: Mapping[int, npt.NDArray[Any]], count: int,
+    apart: bool,
+) -> Bools:  # fmt: skip
+    """Tell for each wanted position at which points all inputs are finite, or all its own."""
+    finite = {at: np.isfinite(array) for at, array in inputs.items()}
+    if all(mask.all() for mask in finite.values()):
+        return np.ones((len(wanted), count), np.bool_)
+    found = np.ones((len(wanted), count), np.bool_)
+    for k, at in enumerate(wanted):
+        own = below(program.rows, [at]) if apart else inputs
+        for leaf in own:
+            if leaf in finite:
+                found[k] &= finite[leaf]
+    return found
 
 
 def _joined(quick: Doubles, known: Bools, others: Mapping[int, Exact]) -> list[Exact]:
@@ -187,23 +193,6 @@ def _flat(dag: Dag, points: Mapping[str, Any]) -> tuple[dict[int, npt.NDArray[An
         for at, a in bound.items()
     }
     return flat, math.prod(shape)
-
-
-def _where_all(masks: Sequence[Bools], count: int) -> npt.NDArray[np.intp]:
-    """Return the points at which all masks hold."""
-    held: Bools = np.logical_and.reduce(masks) if masks else np.ones(count, np.bool_)
-    return np.nonzero(held)[0]
-
-
-def _parted(
-    some: Sequence[int], todo: npt.NDArray[np.intp], undecided: list[Bools], apart: bool
-) -> list[tuple[Sequence[int], npt.NDArray[np.intp]]]:
-    """Say what is to be computed again, and at which points."""
-    left = [(k, mask) for k, mask in zip(some, undecided, strict=True) if mask.any()]
-    if apart:
-        return [([k], todo[mask]) for k, mask in left]
-    at = np.logical_or.reduce([mask for _, mask in left]) if left else None
-    return [([k for k, _ in left], todo[at])] if left else []
 
 
 @contextmanager
@@ -231,7 +220,8 @@ def surely_undefined(dag: Dag, points: Mapping[str, Any]) -> list[Bools]:
     """
     inputs, count = _flat(dag, points)
     with working_precision(GIVE_UP):
-        columns = _Balls(dag).run(inputs, np.arange(count), range(len(dag)))
+        every = np.ones((len(dag), count), np.bool_)
+        columns = _Balls(dag).run(inputs, every, range(len(dag)))
         states: list[list[bool | None]] = []
         for (code, args), column in zip(dag.rows(), columns, strict=True):
             rows = zip(*[columns[a] for a in args], strict=True) if args else [()] * len(column)
@@ -277,40 +267,76 @@ class _Balls:
         self.boolean: list[bool] = (dag.sort == BOOL).tolist()
 
     def run(
-        self, inputs: Mapping[int, npt.NDArray[Any]], points: npt.NDArray[np.intp],
-        wanted: Sequence[int],
-    ) -> list[list[Any]]:  # fmt: skip
-        """Return one list of values for each wanted position, at some of the points."""
-        needed = sorted(below(self.rows, wanted))
-        left = dict.fromkeys(needed, 0)
-        for used in (wanted, *[self.rows[at][1] for at in needed]):
-            for a in used:
-                left[a] += 1
-        columns: dict[int, list[Any]] = {}
-        for at in needed:
+        self, inputs: Mapping[int, npt.NDArray[Any]], needed: Bools, wanted: Sequence[int]
+    ) -> list[list[Any]]:
+        """Return one list of values for each wanted position, at its points that are needed."""
+        used, left = self._used(needed, wanted)
+        columns: dict[int, _Column] = {}
+        for at in sorted(used):
             args = self.rows[at][1]
-            columns[at] = self._column(at, columns, inputs, points)
+            columns[at] = self._column(at, columns, inputs, used[at])
             for a in args:
                 left[a] -= 1
                 if not left[a]:
-                    columns[a] = []
-        return [columns[at] for at in wanted]
+                    del columns[a]
+        return [
+            columns[at].where(mask) if mask.any() else []
+            for at, mask in zip(wanted, needed, strict=True)
+        ]
+
+    def _used(
+        self, needed: Bools, wanted: Sequence[int]
+    ) -> tuple[dict[int, Bools], dict[int, int]]:
+        """Return at which points each position is used, and how often."""
+        used: dict[int, Bools] = {}
+        left: dict[int, int] = {}
+        for at, mask in zip(wanted, needed, strict=True):
+            if mask.any():
+                used[at] = used[at] | mask if at in used else mask
+                left[at] = left.get(at, 0) + 1
+        waiting = [-at for at in used]
+        heapify(waiting)
+        while waiting:
+            at = -heappop(waiting)
+            mask = used[at]
+            for a in self.rows[at][1]:
+                left[a] = left.get(a, 0) + 1
+                if a not in used:
+                    used[a] = mask
+                    heappush(waiting, -a)
+                elif used[a] is not mask:
+                    used[a] = used[a] | mask
+        return used, left
 
     def _column(
-        self, at: int, columns: Mapping[int, list[Any]], inputs: Mapping[int, npt.NDArray[Any]],
-        points: npt.NDArray[np.intp],
-    ) -> list[Any]:  # fmt: skip
+        self, at: int, columns: Mapping[int, "_Column"], inputs: Mapping[int, npt.NDArray[Any]],
+        used: Bools,
+    ) -> "_Column":  # fmt: skip
         from flint import arb
 
         (code, args), value = self.rows[at], self.value[at]
         if isinstance(value, Symbol):
-            given = inputs[at][points].tolist()
-            return given if self.boolean[at] else list(map(arb, given))
+            given = inputs[at][used].tolist()
+            return _Column(used, given if self.boolean[at] else list(map(arb, given)))
         if value is not None:
-            return [_constant(value)] * len(points)
+            return _Column(used, [_constant(value)] * int(np.count_nonzero(used)))
         function = _QUICK.get((code, len(args))) or ops.OPS[code].ball
         assert function is not None, f"{ops.OPS[code]} has no ball function"
-        return list(map(function, *[columns[a] for a in args]))
+        return _Column(used, list(map(function, *[columns[a].where(used) for a in args])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The values of a position at some points."""
+
+    points: Bools
+    values: list[Any]
+
+    def where(self, wanted: Bools) -> list[Any]:
+        """Return those at some of the points."""
+        if wanted is self.points:
+            return self.values
+        return list(compress(self.values, wanted[self.points].tolist()))
 
 
 _QUICK: Final[dict[tuple[int, int], Callable[..., Any]]] = {
@@ -335,30 +361,25 @@ def _constant(value: Constant) -> Any:
     return arb(value)
 
 
-def _settle(
-    columns: list[list[Any]], found: list[list[Any]], todo: npt.NDArray[np.intp], precision: int
-) -> list[Bools]:
-    """Store what is decided; tell for each column where more precision may still help."""
+def _settle(columns: list[list[Any]], found: list[list[Any]], todo: Bools, precision: int) -> Bools:
+    """Store what is decided; tell where more precision may still help."""
     from flint import arb
 
     tiny = arb(2) ** TINY_EXPONENT
-    places = todo.tolist()
-    open_ = []
-    for column, out in zip(columns, found, strict=True):
-        again = np.zeros(len(todo), np.bool_)
-        for i, ball in enumerate(column):
+    again = np.zeros(todo.shape, np.bool_)
+    for k, (column, out) in enumerate(zip(columns, found, strict=True)):
+        for i, ball in zip(np.flatnonzero(todo[k]).tolist(), column, strict=True):
             if ball is None:
-                again[i] = precision < PRECISIONS[-1]
+                again[k, i] = precision < PRECISIONS[-1]
             elif isinstance(ball, bool):
-                out[places[i]] = ball
+                out[i] = ball
             elif not ball.is_finite():  # outside a domain, or one level more will tell
-                again[i] = precision < GIVE_UP
+                again[k, i] = precision < GIVE_UP
             elif ball.rel_accuracy_bits() >= GOOD_BITS or abs(ball) < tiny:
-                out[places[i]] = ball
+                out[i] = ball
             else:
-                again[i] = True
-        open_.append(again)
-    return open_
+                again[k, i] = True
+    return again
 
 
 def _split(column: list[Any], *, boolean: bool) -> Exact:

@@ -63,6 +63,10 @@ class Symbol:
     many: bool = False
     """Of a pattern variable: it stands for any number of arguments."""
 
+    def __hash__(self) -> int:
+        """Hash the name: systems have hundreds of thousands of symbols, and few share one."""
+        return hash(self.name)
+
     @property
     def sort(self) -> Sort:
         """The sort of that name, or the one that its dtype implies."""
@@ -81,7 +85,7 @@ class Store:
         self.constants: list[Constant] = []
         self.symbols: list[Symbol] = []
         self._constant_ids: dict[tuple[str, Any], int] = {}
-        self._symbol_ids: dict[tuple[int, Symbol], int] = {}
+        self._symbol_ids: dict[int, dict[Symbol, int]] = {ops.SYMBOL.code: {}, ops.PVAR.code: {}}
         # How many rows are in the columns; the keys and sorts of those after them that are not
         # yet. Swapped together, so that a reader in another thread sees parts that fit. The key
         # of a leaf is (op code, payload). Flat tuples of ints cost the garbage collector nothing.
@@ -136,15 +140,43 @@ class Store:
 
     def symbol(self, symbol: Symbol, code: int = ops.SYMBOL.code) -> int:
         """Intern a symbol, or with the code of `pvar` a pattern variable."""
-        found = self._symbol_ids.get((code, symbol))
+        found = self._symbol_ids[code].get(symbol)
         if found is None:
             with self.lock:
-                found = self._symbol_ids.get((code, symbol))
+                found = self._symbol_ids[code].get(symbol)
                 if found is None:
                     self.symbols.append(symbol)
                     found = self._append((code, len(self.symbols) - 1), symbol.sort)
-                    self._symbol_ids[code, symbol] = found
+                    self._symbol_ids[code][symbol] = found
         return found
+
+    def named(self, names: Iterable[str]) -> list[int]:
+        """Intern many symbols at once: real numbers without bounds."""
+        with self.lock:
+            known, end = self._symbol_ids[ops.SYMBOL.code], len(self)
+            fresh: dict[Symbol, int] = {}
+            nodes = []
+            for symbol in map(Symbol, names):
+                found = known.get(symbol)
+                if found is None:
+                    found = fresh.setdefault(symbol, end + len(fresh))
+                nodes.append(found)
+            payload = len(self.symbols)
+            self.symbols.extend(fresh)
+            self._leaves(ops.SYMBOL.code, payload, len(fresh))
+            known.update(fresh)
+            return nodes
+
+    def _leaves(self, code: int, payload: int, count: int) -> None:
+        """Append leaves of real numbers, of as many payloads from one on."""
+        self.flush()
+        self.reserve(count, 0)
+        old = self._tail[0]
+        new = old + count
+        self._op[old:new], self._sort[old:new] = code, _REAL
+        self._payload[old:new] = np.arange(payload, payload + count, dtype=np.int32)
+        self._start[old + 1 : new + 1] = self._start[old]
+        self._tail = (new, [], bytearray())
 
     def make(self, key: tuple[int, ...]) -> int:  # noqa: C901 - one frame: calls would double it
         """Intern an inner node given as (op code, child, child, ...); check arity and sorts."""

@@ -16,7 +16,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.constants import PI, Constant, E, as_constant
 from rewrite.dag import Dag, count_nodes, rebuild, replaced
-from rewrite.errors import DomainError, SortError, TraceError, UnsupportedOp
+from rewrite.errors import DomainError, NumbersError, SortError, TraceError, UnsupportedOp
 from rewrite.hashing import term_hash
 from rewrite.sorts import BOOL, INT, REAL, SORTS, Sort
 from rewrite.store import Store, Symbol
@@ -150,7 +150,10 @@ class Term:
         from rewrite.evaluate import evaluate
 
         if self.free_symbols:
-            raise TraceError(f"the term {_short(self)} has free symbols; it is not one number")
+            raise NumbersError(
+                f"the term {_short(self)} has free symbols; it is not one number, and cannot be "
+                "stored in an array of numbers"
+            )
         return float(evaluate(self))
 
     def __index__(self) -> NoReturn:

@@ -8,20 +8,25 @@ import inspect
 import linecache
 import numbers
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from rewrite.array import Element, TermArray, asarray
-from rewrite.errors import SortError, TraceError, UnsupportedOp
+from rewrite.array.creation import unset
+from rewrite.array.interning import UNSET
+from rewrite.array.literal import built_under
+from rewrite.errors import NumbersError, SortError, TraceError, UnsupportedOp
+from rewrite.fastmath import FastMath, licence
 from rewrite.store import Store, Symbol
-from rewrite.term import Term, current_store, join
+from rewrite.surroundings import Surroundings
+from rewrite.term import Term, current_store, join, scope
 
 __all__ = ["Traced", "call", "inputs", "leaves", "plain", "rebuilt", "trace"]
 
-_OURS: Final = ("rewrite", "strategies", "codegen", "numpy")
+_OURS: Final = ("rewrite", "strategies", "codegen", "numpy", "scipy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,25 @@ class Traced:
         return [value for _, value in leaves(self.result)]
 
 
-def trace(fn: Callable[..., Any], args: Sequence[Any] | None = None) -> Traced:
+def trace(
+    fn: Callable[..., Any],
+    args: Sequence[Any] | None = None,
+    *,
+    out: Collection[str] = (),
+    math: str | FastMath = "guarded",
+) -> Traced:
     """Call a function with symbols named after its parameters, and return the terms it computes.
 
     `args` has for each argument a symbol, an array of symbols, the shape of an array, a dtype, or
     None for a float of no dimension; parameters beyond them keep their defaults. By default
     each parameter is a float.
+
+    Parameters named in `out` are arrays that the function fills in place, and are no arguments of
+    what is traced: their terms are its result (a tuple of several). The function must write to each
+    of their elements before it reads it, and return nothing, or them.
+
+    `math` is the licence under which products with dense matrices of numbers are built: all but
+    "strict" leave out their zeros, which a person writes to fill the places beside a band.
 
     >>> def f(x, y):
     ...     return x * y + 1
@@ -55,37 +73,96 @@ def trace(fn: Callable[..., Any], args: Sequence[Any] | None = None) -> Traced:
     """
     names = _parameters(fn, None if args is None else len(args))
     store = current_store()
-    given = inputs(dict(zip(names, args or [None] * len(names), strict=True)), store)
-    result = call(fn, given, {}, store)
-    return Traced(tuple(plain(value) for value in given), result)
+    specs = dict(zip(names, args or [None] * len(names), strict=True))
+    given = inputs(specs, store, out)
+    result = call(fn, given, {}, store, out=_filled_in(fn, names, given, out), math=math)
+    kept = [value for name, value in zip(names, given, strict=True) if name not in out]
+    return Traced(tuple(plain(value) for value in kept), result)
+
+
+def _filled_in(
+    fn: Callable[..., Any], names: Sequence[str], given: Sequence[Any], out: Collection[str]
+) -> list[TermArray]:
+    unknown = sorted(set(out) - set(names))
+    if unknown:
+        raise TraceError(f"{_called(fn)} has no argument {unknown[0]!r} to fill in")
+    found = dict(zip(names, given, strict=True))
+    return [found[name] for name in out]
 
 
 def call(
-    fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], store: Store
+    fn: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    store: Store,
+    *,
+    out: Sequence[TermArray] = (),
+    math: str | FastMath = "guarded",
 ) -> Any:
-    """Call a function on terms; return its result with every number a term of the store."""
+    """Call a function on terms; return its result with every number a term of the store.
+
+    It runs among stand-ins (see `rewrite.surroundings`). Where it writes terms to arrays of numbers
+    around it, such as caches, it runs again with stand-ins for those.
+    """
+    around = Surroundings(fn, store)
+    args = [value if _among(value, out) else _sealed(value) for value in args]
+    kwargs = {k: v if _among(v, out) else _sealed(v) for k, v in kwargs.items()}
     try:
-        result = fn(*args, **kwargs)
+        try:
+            result = _run(fn, args, kwargs, around, math)
+        except NumbersError:
+            if not around.found_arrays:
+                raise
+            for array in out:
+                array.ids[...] = UNSET
+            result = _run(fn, args, kwargs, Surroundings(fn, store, arrays=True), math)
+        if out:
+            result = _of_outputs(fn, result, out)
+        found = [_leaf(value, path, fn, store) for path, value in leaves(result)]
     except (TraceError, UnsupportedOp, SortError) as error:
         place = _place(error)
         if place and place not in str(error):
             error.args = (f"{error}\n{place}", *error.args[1:])
         raise
-    found = [_leaf(value, path, fn, store) for path, value in leaves(result)]
     if not found:
         raise TraceError(f"{_called(fn)} returned no values: {result!r}")
     return rebuilt(result, iter(found))
 
 
-def inputs(specs: Mapping[str, Any], store: Store) -> list[TermArray]:
-    """Make the arrays of symbols that stand for arguments; see `trace` for what a spec is."""
+def _run(
+    fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], around: Surroundings,
+    math: str | FastMath,
+) -> Any:  # fmt: skip
+    with around.entered(), built_under(licence(math)), scope(around.store):
+        given = [around.of(value) for value in args]
+        return around.of(fn)(*given, **{name: around.of(value) for name, value in kwargs.items()})
+
+
+def _of_outputs(fn: Callable[..., Any], result: Any, out: Sequence[TermArray]) -> Any:
+    """Return the arrays that a function filled in."""
+    returned = [value for _, value in leaves(result)]
+    if result is not None and not all(_among(value, out) for value in returned):
+        raise TraceError(
+            f"{_called(fn)} fills its arguments in place, and returned {result!r} beside them; "
+            "return nothing, or leave out= away"
+        )
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def inputs(specs: Mapping[str, Any], store: Store, out: Collection[str] = ()) -> list[TermArray]:
+    """Make the arrays of symbols that stand for arguments; see `trace` for what a spec is.
+
+    Those of `out` have no elements yet.
+    """
     taken = set(specs)
     made: list[TermArray] = []
     # beside whole arrays a scalar is one number; alone it stands for any element of an array
     whole = any(isinstance(spec, (tuple, TermArray)) for spec in specs.values())
     scalar = TermArray if whole else Element
     for name, spec in specs.items():
-        if isinstance(spec, (Term, TermArray)):
+        if name in out:
+            made.append(unset(store, _shape_of(name, spec)))
+        elif isinstance(spec, (Term, TermArray)):
             made.append(asarray(spec, store))
         elif isinstance(spec, tuple) and all(isinstance(n, numbers.Integral) for n in spec):
             made.append(_symbols(name, tuple(map(int, spec)), store, taken))
@@ -93,6 +170,31 @@ def inputs(specs: Mapping[str, Any], store: Store) -> list[TermArray]:
             symbol = Symbol(name, None if spec is None else _dtype(name, spec))
             made.append(scalar(store, np.array(store.symbol(symbol), np.int32)))
     return made
+
+
+def _sealed(value: Any) -> Any:
+    """Return an array of terms as one that cannot be written to, nor can its views.
+
+    The caller would see it: NumPy would write to the caller's numbers.
+    """
+    if not isinstance(value, TermArray):
+        return value
+    ids = value.ids.view()
+    ids.flags.writeable = False
+    return type(value)(value.store, ids)
+
+
+def _among(value: Any, arrays: Sequence[TermArray]) -> bool:
+    return any(value is array for array in arrays)
+
+
+def _shape_of(name: str, spec: Any) -> tuple[int, ...]:
+    shape = spec.shape if isinstance(spec, TermArray) else spec
+    if not isinstance(shape, tuple):
+        raise TraceError(
+            f"argument {name!r} is filled in: give the shape of an array, not {spec!r}"
+        )
+    return shape
 
 
 def _dtype(name: str, spec: Any) -> str:
@@ -110,14 +212,19 @@ def _dtype(name: str, spec: Any) -> str:
 
 def _symbols(name: str, shape: tuple[int, ...], store: Store, taken: set[str]) -> TermArray:
     """Make an array of symbols such as u_0_1, with more underscores where a name is taken."""
-    places = ["_".join(map(str, place)) for place in np.ndindex(shape)]
-    head = name + "_" if shape else name
-    while shape and not taken.isdisjoint(head + place for place in places):
-        head += "_"
-    names = [head + place for place in places]
-    taken.update(names)
-    ids = [store.symbol(Symbol(each)) for each in names]
-    return TermArray(store, np.array(ids, np.int32).reshape(shape))
+    names = [name]
+    if shape:
+        places = [""]
+        for length in shape:
+            steps = [f"_{k}" for k in range(length)]
+            places = [before + step for before in places for step in steps]
+        gap = ""
+        names = [name + place for place in places]
+        while not taken.isdisjoint(names):
+            gap += "_"
+            names = [name + gap + place for place in places]
+        taken.update(names)
+    return TermArray(store, np.array(store.named(names), np.int32).reshape(shape))
 
 
 def _parameters(fn: Callable[..., Any], count: int | None) -> list[str]:
@@ -172,7 +279,17 @@ def _leaf(value: Any, path: str, fn: Callable[..., Any], store: Store) -> Term |
         )
     if isinstance(value, Term):
         return join(store, value)
-    return plain(asarray(value, store))
+    array = asarray(value, store)
+    missing = np.argwhere(array.ids == UNSET)
+    if len(missing):
+        place = tuple(missing[0].tolist())
+        raise TraceError(
+            f"{_called(fn)} leaves {len(missing)} of {array.ids.size} elements of its {path} "
+            f"without a value, the first at {place}; write to all, or start from np.zeros"
+        )
+    if not array.ids.flags.writeable:
+        array = array.copy()
+    return plain(array)
 
 
 def plain(value: TermArray) -> Term | TermArray:

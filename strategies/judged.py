@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
+from rewrite.egraph.arrays import mirrored
 from rewrite.extract import Extraction, Extractor, Mode, Proof
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
@@ -155,13 +156,14 @@ class Bans:
         for node, code in enumerate(self.extractor.code[: len(self.extractor.frozen)]):
             below = args[start[node] : start[node + 1]]
             if below:
-                rows[code, *below] = node
+                rows[code, *mirrored(code, tuple(below))] = node
             elif self.extractor.owner[node] in leaves:
                 own.add(node)
         for code, children in self.dag.rows():
             groups = [self.classes[child] for child in children]
             while groups:
-                row = (code, *groups[:2]) if ops.OPS[code].arity < 0 else (code, *groups)
+                some = tuple(groups[:2] if ops.OPS[code].arity < 0 else groups)
+                row = (code, *mirrored(code, some))
                 if row not in rows:
                     break
                 own.add(rows[row])

@@ -15,6 +15,7 @@ import ctypes
 
 from llvmlite import ir
 
+from codegen.instruction import MOST_AXES
 from codegen.llvm.scribe import (
     I1,
     I8,
@@ -35,13 +36,15 @@ CHUNK_BYTES = 16 << 10
 """Buffers of all streams together stay in the first-level cache."""
 _FRAME = 32 << 10
 _WORTH_ALIGNING = 1500  # elements
+_AXIS = ("at", "index")
 
 
 class Entry(ctypes.Structure):
-    """Where a stream starts: at args[operand] + index0 * steps[at0] + index1 * steps[at1]."""
+    """Where a stream starts: at args[operand] + index0 * steps[at0] + index1 * steps[at1] + ..."""
 
     _fields_ = tuple(
-        (name, ctypes.c_int64) for name in ("operand", "size", "at0", "index0", "at1", "index1")
+        (name, ctypes.c_int64)
+        for name in ("operand", "size", *(f"{x}{k}" for k in range(MOST_AXES) for x in _AXIS))
     )
 
 
@@ -193,7 +196,7 @@ class _Feed:
         with code.counted(I64(0), self.total) as stream:
             operand, size = self.entry(stream, "operand"), self.entry(stream, "size")
             base = code.read(self.args, operand, POINTER)
-            for axis in "01":
+            for axis in range(MOST_AXES):
                 step = code.read(self.steps, self.entry(stream, f"at{axis}"))
                 base = code.at(base, code.mul(step, self.entry(stream, f"index{axis}")))
             stride = code.read(self.steps, operand)

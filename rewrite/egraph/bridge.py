@@ -10,10 +10,13 @@ import importlib.util
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
+from itertools import count
+from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -374,11 +377,11 @@ class EGraph:
         """Return all e-nodes as arrays; `roots` are positions of the loaded program's nodes."""
         functions = self._graph.freeze().functions
         # numbers and truth values are counted together, and their handles may coincide
-        ids: tuple[dict[Any, int], dict[Any, int]] = ({}, {})
+        fresh = count()
+        ids = [defaultdict[Any, int](fresh.__next__) for _ in range(2)]
 
         def numbered(truth: bool, values: Iterable[Any]) -> list[int]:
-            known, others = ids[truth], len(ids[not truth])
-            return [known.setdefault(value, len(known) + others) for value in values]
+            return list(map(ids[truth].__getitem__, values))
 
         node_class: dict[int, int] = {}
         for name, truth in (("Node", False), ("NodeB", True)):
@@ -403,7 +406,7 @@ class EGraph:
             inputs = [row.inputs for row in rows]
             block = np.empty((len(rows), len(kinds)), np.int32)
             for place, truth in enumerate(kinds):
-                block[:, place] = numbered(truth, [row[place] for row in inputs])
+                block[:, place] = numbered(truth, map(itemgetter(place), inputs))
             args.append(block.ravel())
             arity.append(np.full(len(rows), len(kinds), np.int64))
         start = np.zeros(len(owner) + 1, np.int64)

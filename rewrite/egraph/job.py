@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +12,29 @@ from rewrite.egraph.limits import Limits, Report, StopReason
 from rewrite.egraph.plan import Aim, Plan
 from rewrite.store import Symbol
 
-__all__ = ["Job", "Outcome", "perform"]
+__all__ = ["Job", "Order", "Outcome", "perform"]
+
+
+@runtime_checkable
+class Order(Protocol):
+    """A job, or what is made one by the process that does it."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def limits(self) -> Limits:
+        """How far to saturate."""
+
+    @property
+    def after(self) -> Any:
+        """What is done with the e-graph where it is, None for nothing."""
+
+    @property
+    def size(self) -> int:
+        """About so many nodes are loaded."""
+
+    def job(self) -> "Job":
+        """Return the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +55,15 @@ class Job:
     after: "Callable[[Outcome], Any] | None" = None
     """What is made of the e-graph where it is, so that it need not be sent."""
 
+    @property
+    def size(self) -> int:
+        """The nodes of the program."""
+        return len(self.dag)
+
+    def job(self) -> Self:
+        """Return itself."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -48,11 +79,12 @@ class Outcome:
 
 
 def perform(
-    job: Job, watch: "Callable[[Callable[[], Outcome], Report], None] | None" = None
+    order: Order, watch: "Callable[[Callable[[], Outcome], Report], None] | None" = None
 ) -> Outcome:
     """Do a job here. `watch` is called after each iteration, with what makes an outcome of it."""
     from rewrite.egraph.bridge import EGraph
 
+    job = order.job()
     present, again = np.unique(job.dag.code).tolist(), job.after is not None
     graph = EGraph.of(job.plan, job.limits, present=present, aim=job.aim, again=again)
     places = graph.load(

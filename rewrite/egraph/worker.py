@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Any, BinaryIO
 
-from rewrite.egraph.job import Job, Outcome, perform
+from rewrite.egraph.job import Order, Outcome, perform
 from rewrite.egraph.limits import Report
 
 __all__ = ["OFTEN", "main", "receive", "send"]
@@ -55,7 +55,7 @@ def _bound_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
-def _listen(source: BinaryIO, jobs: "queue.SimpleQueue[Job | Callable[[], object]]") -> None:
+def _listen(source: BinaryIO, jobs: "queue.SimpleQueue[Order | Callable[[], object]]") -> None:
     try:
         while True:
             jobs.put(receive(source))
@@ -63,11 +63,11 @@ def _listen(source: BinaryIO, jobs: "queue.SimpleQueue[Job | Callable[[], object
         os._exit(0)
 
 
-def _answer(job: Job, reply: Callable[[Any], None]) -> Any:
+def _answer(job: Order, reply: Callable[[Any], None]) -> Any:
     """Do a job; what it has found is sent now and then."""
     sent, often = time.perf_counter(), OFTEN
     if job.after is not None:
-        often = max(OFTEN, RARELY * job.limits.time_limit(len(job.dag)))
+        often = max(OFTEN, RARELY * job.limits.time_limit(job.size))
 
     def watch(outcome: Callable[[], Outcome], report: Report) -> None:
         nonlocal sent
@@ -93,12 +93,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the messages
-    jobs: queue.SimpleQueue[Job | Callable[[], object]] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[Order | Callable[[], object]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, jobs), daemon=True).start()
     gc.disable()  # millions of objects come and go in a job, and hardly a circle among them
     while True:
         job = jobs.get()
-        if not isinstance(job, Job):
+        if not isinstance(job, Order):
             job()
             continue
         _bound_memory(job.limits.memory)

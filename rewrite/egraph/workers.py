@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from rewrite.egraph.job import Job, Outcome, perform
+from rewrite.egraph.job import Order, Outcome, perform
 from rewrite.egraph.limits import Report, StopReason
 from rewrite.egraph.worker import OFTEN, receive, send
 
@@ -76,7 +76,7 @@ class _Process:
         except Exception:  # the end, also in the middle of a message
             self.messages.put(("ended", None))
 
-    def start(self, job: Job | Callable[[], object]) -> None:
+    def start(self, job: Order | Callable[[], object]) -> None:
         assert self.popen.stdin is not None
         send(self.popen.stdin, job)
 
@@ -137,7 +137,7 @@ def _end() -> None:
 class Pending:
     """A job that is under way."""
 
-    job: Job
+    job: Order
     begin: float
     _process: _Process
     _so_far: Outcome | None = None
@@ -147,7 +147,7 @@ class Pending:
 
     def result(self) -> Outcome:
         """Wait for the outcome; on Ctrl-C or at a limit it is what was found before."""
-        limit = self.job.limits.time_limit(len(self.job.dag))
+        limit = self.job.limits.time_limit(self.job.size)
         try:
             while True:
                 left = self.begin + limit + GRACE - time.perf_counter()
@@ -188,7 +188,7 @@ class Pending:
         found = self._so_far
         if self._dropped or (reason is StopReason.INTERRUPTED and self.job.after is not None):
             return Outcome(None, [], Report(stop=StopReason.INTERRUPTED))
-        if found is None and not self._iterations and len(self.job.dag) > MOST_AGAIN:
+        if found is None and not self._iterations and self.job.size > MOST_AGAIN:
             found = Outcome(None, [], Report())
         elif found is None:
             # it was over so quickly that nothing was sent: so it is again
@@ -207,7 +207,7 @@ class Pending:
         names = ", ".join(f"{name} ({count})" for name, count in most)
         grew = f"; most matches had {names}" if names else ""
         limit = {
-            StopReason.TIME: f"{self.job.limits.time_limit(len(self.job.dag)):g} s",
+            StopReason.TIME: f"{self.job.limits.time_limit(self.job.size):g} s",
             StopReason.MEMORY: f"{self.job.limits.memory / 1e9:.1f} GB",
         }.get(reason)
         cause = reason.value if limit is None else f"{reason.value} ({limit})"
@@ -227,7 +227,7 @@ def prepare(first: Callable[[], object]) -> None:
         _give_back(process)
 
 
-def submit(job: Job) -> Pending:
+def submit(job: Order) -> Pending:
     """Start a job in a warm process."""
     process = _take()
     begin = time.perf_counter()
@@ -240,13 +240,13 @@ def submit(job: Job) -> Pending:
     return Pending(job, begin, process)
 
 
-def _small(job: Job) -> bool:
+def _small(job: Order) -> bool:
     """Tell whether nothing can get out of hand before the next look at the limits."""
-    inputs = len(job.dag)
+    inputs = job.size
     return inputs <= SMALL_INPUT and job.limits.node_limit(inputs) <= SMALL_GRAPH
 
 
-def saturate(job: Job) -> Outcome:
+def saturate(job: Order) -> Outcome:
     """Do a job: here if it is small, else in a warm process."""
     if _small(job) or not sys.executable:
         return perform(job)

@@ -1,22 +1,26 @@
 """What formulas are made of: tokens, precedences, names, limits, and why the rest is refused."""
 
 import difflib
+import keyword
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from rewrite import ops
 from rewrite.constants import PI, Constant, E
 from rewrite.errors import UnsupportedOp
 from rewrite.functions import ROWS
+from rewrite.sorts import BOOL
+from rewrite.store import Store
 from rewrite.term import Term, current_store, lift, symbol
 
 __all__ = [
-    "CLAMP", "COMPARISON", "EXACT", "FLOAT", "FUNCTIONS", "INFIX", "INTEGER", "MAX_DEPTH",
-    "MAX_DIGITS", "MAX_EXPONENT", "MAX_LENGTH", "MAX_NAME", "OPENS", "PREFIX", "REFUSED", "TOKEN",
-    "VALUES", "Open", "Operand", "Pending", "count", "exact_value", "known_symbols", "shown",
-    "suggest", "why_no_number",
+    "CLAMP", "COMPARISON", "EXACT", "FLOAT", "FUNCTIONS", "INTEGER", "MAX_DEPTH", "MAX_DIGITS",
+    "MAX_EXPONENT", "MAX_LENGTH", "MAX_NAME", "OPENS", "PYTHON", "UNARY", "Dialect", "Macro",
+    "Open", "Operand", "Pending", "count", "exact_value", "folded", "known_symbols", "loosely",
+    "shown", "suggest", "why_no_number",
 ]  # fmt: skip
 
 MAX_LENGTH: Final = 100_000
@@ -26,14 +30,37 @@ MAX_NAME: Final = 200
 MAX_EXPONENT: Final = 10_000
 CLAMP: Final = 1 << 64
 
-FUNCTIONS: Final[dict[str, ops.Op]] = {
-    **ROWS, "ln": ops.LOG, "pow": ops.POW, "min": ops.MINIMUM, "max": ops.MAXIMUM,
+
+class Macro(NamedTuple):
+    """A function that is no op: it makes a node of those of its arguments."""
+
+    least: int
+    most: int
+    make: Callable[[Store, list[int]], int]
+
+
+def folded(row: ops.Op) -> Macro:
+    """Return a function of any number of arguments that applies an op from left to right."""
+
+    def make(store: Store, nodes: list[int]) -> int:
+        made, *rest = nodes
+        for node in rest:
+            made = store.make((row.code, made, node))
+        return made
+
+    return Macro(2, MAX_LENGTH, make)
+
+
+type Function = ops.Op | Macro
+FUNCTIONS: Final[dict[str, Function]] = {
+    **ROWS, "ln": ops.LOG, "pow": ops.POW,
+    "min": folded(ops.MINIMUM), "max": folded(ops.MAXIMUM),
 }  # fmt: skip
 VALUES: Final[dict[str, Constant]] = {
     "pi": PI, "e": E, "inf": math.inf, "nan": math.nan, "True": True, "False": False,
 }  # fmt: skip
 COMPARISON: Final = 40
-_UNARY: Final = 70
+UNARY: Final = 70
 INFIX: Final[dict[str, tuple[int, ops.Op]]] = {
     "or": (10, ops.OR), "and": (20, ops.AND),
     "<": (COMPARISON, ops.LT), "<=": (COMPARISON, ops.LE), ">": (COMPARISON, ops.GT),
@@ -42,7 +69,7 @@ INFIX: Final[dict[str, tuple[int, ops.Op]]] = {
     "*": (60, ops.MUL), "/": (60, ops.DIV), "//": (60, ops.DIV), "**": (80, ops.POW),
 }  # fmt: skip
 PREFIX: Final[dict[str, tuple[int, ops.Op | None]]] = {
-    "not": (30, ops.NOT), "-": (_UNARY, ops.NEG), "+": (_UNARY, None), "~": (_UNARY, ops.NOT),
+    "not": (30, ops.NOT), "-": (UNARY, ops.NEG), "+": (UNARY, None), "~": (UNARY, ops.NOT),
 }  # fmt: skip
 EXACT: Final = {ops.ADD, ops.SUB, ops.MUL, ops.POW}
 
@@ -82,14 +109,49 @@ FLOAT: Final = re.compile(rf"(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+
 OPENS: Final = re.compile(r"[ \t\f\r]*\(")
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """How formulas are written somewhere; the parser has the rest."""
+
+    token: re.Pattern[str]
+    infix: Mapping[str, tuple[int, ops.Op]]
+    prefix: Mapping[str, tuple[int, ops.Op | None]]
+    functions: Mapping[str, Function]
+    values: Mapping[str, Constant]
+    refused: Mapping[str, str]
+    keywords: frozenset[str]
+    loose: bool = False
+    """Truth values are numbers too, and any number but 0 is true."""
+
+
+PYTHON: Final = Dialect(
+    TOKEN, INFIX, PREFIX, FUNCTIONS, VALUES, REFUSED, frozenset(keyword.kwlist)
+)  # fmt: skip
+
+
+def loosely(store: Store, row: ops.Op, nodes: list[int]) -> list[int]:
+    """Return the arguments of an op with truth values for numbers, and the other way round."""
+    made = []
+    for place, node in enumerate(nodes):
+        wanted, sort = row.takes[min(place, len(row.takes) - 1)], store.sort(node)
+        if wanted == "b" and sort != BOOL:
+            node = store.make((ops.NE.code, node, store.constant(0)))
+        elif wanted != "b" and sort == BOOL:
+            node = store.make((ops.WHERE.code, node, store.constant(1), store.constant(0)))
+        made.append(node)
+    return made
+
+
 def shown(token: str) -> str:
     """Quote a token, cut short."""
     return repr(token if len(token) <= 40 else token[:40] + "…")
 
 
-def count(number: int) -> str:
+def count(least: int, most: int) -> str:
     """Write a number of arguments."""
-    return "one argument" if number == 1 else f"{number} arguments"
+    if most > least:
+        return f"{('no', 'one', 'two')[least] if least < 3 else least} or more arguments"
+    return "one argument" if least == 1 else f"{least} arguments"
 
 
 def why_no_number(token: str) -> str:

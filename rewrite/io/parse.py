@@ -5,7 +5,6 @@ differ between versions. An operator-precedence parser with two explicit stacks 
 pass; each refusal is a `ParseError` with the place.
 """
 
-import keyword
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -17,12 +16,25 @@ from rewrite.io import grammar
 from rewrite.store import Symbol
 from rewrite.term import Term, current_store
 
-__all__ = ["parse"]
+__all__ = ["Parser", "parse"]
 
 
-class _Parser:
-    def __init__(self, text: str, known: dict[str, Term], strict: bool) -> None:
-        self.text, self.known, self.strict = text, known, strict
+class Parser:
+    """Reads one formula of a dialect; `functions` are those of the dialect without more."""
+
+    def __init__(
+        self, text: str, known: Mapping[str, Term], strict: bool,
+        dialect: grammar.Dialect = grammar.PYTHON,
+        functions: Mapping[str, grammar.Function] | None = None,
+    ) -> None:  # fmt: skip
+        if len(text) > grammar.MAX_LENGTH:
+            self.text = text
+            self.fail(
+                f"a text of {len(text):,} characters; {grammar.MAX_LENGTH:,} are allowed",
+                grammar.MAX_LENGTH,
+            )
+        self.text, self.known, self.strict, self.dialect = text, known, strict, dialect
+        self.functions = dialect.functions if functions is None else functions
         self.store = current_store()
         self.operands: list[grammar.Operand] = []
         self.pending: list[grammar.Pending] = []
@@ -40,7 +52,7 @@ class _Parser:
     def run(self) -> Term:
         """Read the whole text."""
         last = len(self.text.rstrip())
-        for match in grammar.TOKEN.finditer(self.text, 0, last):
+        for match in self.dialect.token.finditer(self.text, 0, last):
             kind = match.lastgroup or ""
             token, column = match[kind], match.start(kind)
             self.end = match.end()
@@ -60,8 +72,8 @@ class _Parser:
 
     def value(self, kind: str, token: str, column: int) -> None:
         """Take a token where a value begins."""
-        if token in grammar.PREFIX:
-            power, row = grammar.PREFIX[token]
+        if token in self.dialect.prefix:
+            power, row = self.dialect.prefix[token]
             if token == "not" and len(self.pending) > self.base and self.pending[-1].power > power:
                 self.fail("put 'not ...' in parentheses here", column, 3)
             self.push(grammar.Pending(power, row, token, column, prefix=True))
@@ -79,13 +91,14 @@ class _Parser:
             self.close(column)  # f() or f(x,)
         else:
             self.fail(
-                grammar.REFUSED.get(token) or f"a value is missing before {grammar.shown(token)}",
+                self.dialect.refused.get(token)
+                or f"a value is missing before {grammar.shown(token)}",
                 column,
             )
 
     def operator(self, kind: str, token: str, column: int) -> None:
         """Take a token where a value has ended."""
-        if token in grammar.INFIX:
+        if token in self.dialect.infix:
             self.infix(token, column)
         elif token == ")":
             self.close(column)
@@ -96,11 +109,11 @@ class _Parser:
             self.wants_value = True
         elif token == "(":
             self.fail("only named functions can be called; write * to multiply", column)
-        elif token in grammar.REFUSED:
-            self.fail(grammar.REFUSED[token], column, len(token))
+        elif token in self.dialect.refused:
+            self.fail(self.dialect.refused[token], column, len(token))
         elif kind == "mark":
             self.fail(f"{grammar.shown(token)} is not part of a formula", column)
-        elif token in keyword.kwlist:
+        elif token in self.dialect.keywords:
             self.fail(f"{token!r} is Python, but not part of a formula", column, len(token))
         else:
             self.fail(f"an operator is missing before {grammar.shown(token)}", column, len(token))
@@ -127,16 +140,16 @@ class _Parser:
         name = token if token.isascii() else unicodedata.normalize("NFKC", token)
         if len(name) > grammar.MAX_NAME or not (token.isidentifier() and name.isidentifier()):
             self.fail(f"{grammar.shown(name)} is not a name", column)
-        if grammar.OPENS.match(self.text, self.end) and name not in keyword.kwlist:
-            if name not in grammar.FUNCTIONS:
+        if grammar.OPENS.match(self.text, self.end) and name not in self.dialect.keywords:
+            if name not in self.functions:
                 self.fail(self.unknown_function(name), column, len(token))
             self.called = name, column
             return
         literal: float | None = None
         if name in self.known:
             node = self.known[name].id
-        elif name in grammar.VALUES:
-            value = grammar.VALUES[name]
+        elif name in self.dialect.values:
+            value = self.dialect.values[name]
             literal = value if type(value) is float else None
             node = self.store.constant(value)
         else:
@@ -147,10 +160,10 @@ class _Parser:
 
     def refuse_name(self, name: str, column: int) -> None:
         """Refuse what cannot be a new symbol."""
-        if name in keyword.kwlist:
-            why = grammar.REFUSED.get(name) or f"{name!r} is Python, but not part of a formula"
+        if name in self.dialect.keywords:
+            why = self.dialect.refused.get(name) or f"{name!r} is Python, but not part of a formula"
             self.fail(why, column, len(name))
-        if name in grammar.FUNCTIONS:
+        if name in self.functions:
             self.fail(f"{name} is a function; call it, as in {name}(x)", column, len(name))
         if self.strict:
             self.fail(
@@ -159,9 +172,9 @@ class _Parser:
 
     def unknown_function(self, name: str) -> str:
         """Say what is wrong with a call."""
-        if name in self.known or name in grammar.VALUES:
+        if name in self.known or name in self.dialect.values:
             return f"{name!r} is not a function; write {name}*(...) to multiply"
-        return f"unknown function {name!r}{grammar.suggest(name, grammar.FUNCTIONS)}"
+        return f"unknown function {name!r}{grammar.suggest(name, self.functions)}"
 
     # -- operators ---------------------------------------------------------------------------
 
@@ -177,10 +190,11 @@ class _Parser:
 
     def infix(self, token: str, column: int) -> None:
         """Take a binary operator."""
-        power, row = grammar.INFIX[token]
-        self.reduce(power + (row is ops.POW or power == grammar.COMPARISON))
+        power, row = self.dialect.infix[token]
+        chains = power == grammar.COMPARISON and not self.dialect.loose
+        self.reduce(power + (row is ops.POW or chains))
         chained = False
-        if power == grammar.COMPARISON and len(self.pending) > self.base:
+        if chains and len(self.pending) > self.base:
             chained = self.pending[-1].power == grammar.COMPARISON
             if chained:  # a < b < c is (a < b) & (b < c)
                 middle = self.operands[-1]
@@ -237,22 +251,27 @@ class _Parser:
     def call(self, opened: grammar.Open, values: list[grammar.Operand]) -> grammar.Operand:
         """Apply a function; min and max take any number."""
         name, column = opened.function, opened.column
-        row, nodes = grammar.FUNCTIONS[name], [value.node for value in values]
-        many = name in ("min", "max") or row.arity < 0
-        if len(nodes) != row.arity and not (many and len(nodes) >= 2):
-            wanted = "two or more arguments" if many else grammar.count(row.arity)
-            self.fail(f"{name} takes {wanted}, not {len(nodes)}", column, len(name))
+        row, nodes = self.functions[name], [value.node for value in values]
+        if isinstance(row, grammar.Macro):
+            least, most = row.least, row.most
+        else:
+            least, most = (2, grammar.MAX_LENGTH) if row.arity < 0 else (row.arity, row.arity)
+        if not least <= len(nodes) <= most:
+            self.fail(
+                f"{name} takes {grammar.count(least, most)}, not {len(nodes)}", column, len(name)
+            )
         exact = None
         if row is ops.POW:
             exact = self.exact(row, values[0].exact, values[1].exact, column)
-        node = self.make(row, nodes[:2] if many else nodes, column)
-        for other in nodes[2:] if many else ():
-            node = self.make(row, [node, other], column)
-        return grammar.Operand(node, exact)
+        return grammar.Operand(self.make(row, nodes, column), exact)
 
-    def make(self, row: ops.Op, nodes: list[int], column: int) -> int:
+    def make(self, row: grammar.Function, nodes: list[int], column: int) -> int:
         """Build a node; say where sorts do not fit."""
         try:
+            if isinstance(row, grammar.Macro):
+                return row.make(self.store, nodes)
+            if self.dialect.loose:
+                nodes = grammar.loosely(self.store, row, nodes)
             return self.store.make((row.code, *nodes))
         except SortError as error:
             hint = "; & and | bind tighter than comparisons" if row in (ops.AND, ops.OR) else ""
@@ -287,10 +306,4 @@ def parse(
     """
     if not isinstance(text, str):
         raise UnsupportedOp(f"parse takes text, not {type(text).__name__}")
-    if len(text) > grammar.MAX_LENGTH:
-        raise ParseError(
-            f"a text of {len(text):,} characters; {grammar.MAX_LENGTH:,} are allowed",
-            text,
-            grammar.MAX_LENGTH,
-        )
-    return _Parser(text, grammar.known_symbols(symbols), strict).run()
+    return Parser(text, grammar.known_symbols(symbols), strict).run()

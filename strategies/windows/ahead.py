@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rewrite.egraph import workers
-from rewrite.egraph.job import Job, Outcome, perform
+from rewrite.egraph.job import Outcome, perform
 from strategies.windows.batch import Batch
 
 __all__ = ["in_order"]
@@ -37,7 +37,7 @@ def in_order(
     try:
         while True:
             while len(waiting) < place.ahead and (batch := next(batches, None)) is not None:
-                waiting.append((batch, place.submit(batch.job)))
+                waiting.append((batch, place.submit(batch)))
             if not waiting:
                 return
             batch, pending = waiting.popleft()
@@ -50,9 +50,9 @@ def in_order(
         place.close()
 
 
-def _bounded(job: Job, deadline: float) -> Job:
+def _bounded(batch: Batch, deadline: float) -> Batch:
     left = max(LEAST_SECONDS, deadline - time.perf_counter())
-    return replace(job, limits=replace(job.limits, seconds=left))
+    return replace(batch, limits=replace(batch.limits, seconds=left))
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class _Given:
     deadline: float
     ahead: int = AHEAD
 
-    def submit(self, job: Job) -> Any:
-        return self.executor.submit(perform, _bounded(job, self.deadline))
+    def submit(self, batch: Batch) -> Any:
+        return self.executor.submit(perform, _bounded(batch, self.deadline))
 
     def close(self) -> None:
         """Leave it to its owner."""
@@ -81,12 +81,12 @@ class _Own:
         self.running: list[workers.Pending] = []
         self.closed = False
 
-    def submit(self, job: Job) -> Any:
+    def submit(self, batch: Batch) -> Any:
         """Start a job as soon as a process is free."""
-        return self.threads.submit(self._run, job)
+        return self.threads.submit(self._run, batch)
 
-    def _run(self, job: Job) -> Outcome:
-        pending = workers.submit(_bounded(job, self.deadline))
+    def _run(self, batch: Batch) -> Outcome:
+        pending = workers.submit(_bounded(batch, self.deadline))
         self.running.append(pending)
         if self.closed:  # in the meantime
             pending.cancel()

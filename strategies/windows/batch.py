@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from rewrite import ops
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import Frozen
-from rewrite.egraph.job import Job
+from rewrite.egraph.job import Job, Outcome
 from rewrite.egraph.limits import Limits
 from rewrite.egraph.plan import Plan
 from rewrite.fingerprint import fingerprints
@@ -19,7 +20,7 @@ from rewrite.term import Term
 from strategies.windows.binary import made
 from strategies.windows.shape import Form, Shape, interned, symbols_of
 
-__all__ = ["Batch", "Found", "Parts", "Source", "batch_of", "same_values", "sources_of"]
+__all__ = ["Batch", "Found", "Parts", "Source", "same_values", "sources_of"]
 
 
 class Source:
@@ -71,14 +72,69 @@ def sources_of(shapes: Sequence[Shape]) -> tuple[Source, ...]:
     return tuple([Source(shape, store, f"w{k}_") for k, shape in enumerate(shapes)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
-    """Shapes that share an e-graph, and the job that saturates it."""
+    """Shapes that share an e-graph: what is loaded is made where it is saturated."""
 
-    sources: tuple[Source, ...]
-    spans: tuple[tuple[int, ...], ...]
-    """The positions in the job's program of each source's rows."""
-    job: Job
+    shapes: tuple[Shape, ...]
+    plan: Plan
+    limits: Limits
+    after: Callable[["Batch", Outcome], Any] | None = None
+    """What is made of the e-graph there."""
+
+    @property
+    def size(self) -> int:
+        """About so many nodes are loaded."""
+        return sum(len(shape.rows) for shape in self.shapes)
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The shapes as nodes of one store."""
+        return sources_of(self.shapes)
+
+    @cached_property
+    def spans(self) -> list[list[int]]:
+        """The positions in the job's program of each source's rows."""
+        place = {node: at for at, node in enumerate(self._dag.ids.tolist())}
+        return [[place[node] for node in source.ids] for source in self.sources]
+
+    @cached_property
+    def _dag(self) -> Dag:
+        sources = self.sources
+        roots = [source.ids[root] for source in sources for root in source.shape.roots]
+        return Dag.of(sources[0].store, roots)
+
+    def job(self) -> Job:
+        """Put the shapes into one program."""
+        given: dict[int, Symbol] = {}
+        opaque: set[int] = set()
+        facts: list[tuple[str, int]] = []
+        for source, at_rows in zip(self.sources, self.spans, strict=True):
+            shape, symbols = source.shape, source.symbols
+            for row, leaf in shape.given:
+                given[at_rows[row]] = symbols[leaf]
+            facts += [(name, at_rows[row]) for name, row in shape.facts]
+            for row, (code, _, leaf) in enumerate(shape.rows):
+                if code == ops.SYMBOL.code and shape.leaves[leaf][0] != BOOL:
+                    known = shape.leaves[leaf][1]
+                    if not known.defined:
+                        opaque.add(at_rows[row])
+                    elif known.nonzero:
+                        facts.append(("nz", at_rows[row]))
+        return Job(
+            self.plan, self.limits, self._dag, tuple(self._dag.roots), opaque=frozenset(opaque),
+            given=given, facts=tuple(dict.fromkeys(facts)),
+            after=None if self.after is None else partial(self.after, self),
+        )  # fmt: skip
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Pickle what it is made of alone."""
+        return self.shapes, self.plan, self.limits, self.after
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Restore that."""
+        for name, value in zip(("shapes", "plan", "limits", "after"), state, strict=True):
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,37 +143,6 @@ class Found:
 
     frozen: Frozen
     classes: list[int]
-
-
-def batch_of(shapes: Sequence[Shape], plan_for: Callable[[Dag], Plan], limits: Limits) -> Batch:
-    """Put shapes into one program, which the plan is made for."""
-    sources = sources_of(shapes)
-    store = sources[0].store
-    dag = Dag.of(store, [source.ids[root] for source in sources for root in source.shape.roots])
-    place = {node: at for at, node in enumerate(dag.ids.tolist())}
-    given: dict[int, Symbol] = {}
-    opaque: set[int] = set()
-    facts: list[tuple[str, int]] = []
-    spans = []
-    for source in sources:
-        shape, symbols = source.shape, source.symbols
-        at_rows = [place[node] for node in source.ids]
-        spans.append(tuple(at_rows))
-        for row, leaf in shape.given:
-            given[at_rows[row]] = symbols[leaf]
-        facts += [(name, at_rows[row]) for name, row in shape.facts]
-        for row, (code, _, leaf) in enumerate(shape.rows):
-            if code == ops.SYMBOL.code and shape.leaves[leaf][0] != BOOL:
-                known = shape.leaves[leaf][1]
-                if not known.defined:
-                    opaque.add(at_rows[row])
-                elif known.nonzero:
-                    facts.append(("nz", at_rows[row]))
-    job = Job(
-        plan_for(dag), limits, dag, tuple(dag.roots), opaque=frozenset(opaque), given=given,
-        facts=tuple(dict.fromkeys(facts)),
-    )  # fmt: skip
-    return Batch(sources, tuple(spans), job)
 
 
 def same_values(shape: Shape, form: Form) -> bool:

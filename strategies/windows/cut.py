@@ -14,7 +14,7 @@ __all__ = ["MOST_NODES", "Window", "cut"]
 
 MOST_NODES: Final = 48
 """So many nodes a window has, its context not counted."""
-CONTEXT: Final = 12
+CONTEXT: Final = 6
 """So many nodes of other windows are seen below one."""
 _SHARED: Final = -2
 _NONE: Final = -1

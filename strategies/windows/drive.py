@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +21,9 @@ from rewrite.polynomials.factoring import factored_system
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.windows.ahead import in_order
-from strategies.windows.batch import Batch, Source, batch_of, same_values
+from strategies.windows.batch import Batch, Source, same_values
 from strategies.windows.binary import Program, made, program_of
+from strategies.windows.costing import FormCosts
 from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import Choice, Chooser, form_of, load
 from strategies.windows.judging import values_at, without_value
@@ -31,7 +32,6 @@ from strategies.windows.memory import Memory, settled_plan
 from strategies.windows.shape import (
     Form,
     Shape,
-    dag_of,
     instantiate,
     plain_of,
 )
@@ -46,8 +46,8 @@ ROUNDS: Final = 3
 """So often the result is cut and saturated again, elsewhere: windows hide what crosses them."""
 SMALLER: Final = 10
 """By so many nodes the windows of each round are smaller than those before."""
-NODES_EACH: Final = 40
-"""A row of a shape may grow to so many e-nodes."""
+NODES_EACH: Final = (40, 12)
+"""A row of a shape may grow to so many e-nodes, in rounds of many rows to the second number."""
 AWAY: Final = 6
 """Of so many e-graphs the forms are chosen by the processes that saturate them."""
 ITERATIONS: Final = 2
@@ -87,7 +87,7 @@ class _Large:
         self.done: dict[str, Form | None] = {}
         """By the key of a shape: its cheapest form, None where that is its own."""
         self.plans: dict[Scope, Plan] = {}
-        """Large programs have few sets of ops."""
+        """Rounds on one set of ops have one plan."""
         self.memory = Memory(plan)
         self.chooser = Chooser(plan.cost, plan.judge, plan.dtype, plan.extract)
         self.begin = time.perf_counter()
@@ -139,7 +139,10 @@ class _Large:
         if plan.judge is None or found == terms:
             return found
         source, candidate = (Dag.of(ts[0].store, [term.id for term in ts]) for ts in (terms, found))
-        return terms if refused(plan.judge, source, candidate) else found
+        for at in refused(plan.judge, source, candidate):
+            found[at] = terms[at]
+        mixed = Dag.of(found[0].store, [term.id for term in found])  # what was shared may be lost
+        return found if dag_cost(mixed, plan.cost) < dag_cost(source, plan.cost) else terms
 
     def _over(self) -> bool:
         return self.report.stop in (StopReason.TIME, StopReason.INTERRUPTED)
@@ -158,6 +161,7 @@ class _Large:
         program = program_of(dag, assume=defined)
         windows = cut(program, most)
         kinds = kinds_of(program, windows, without_value(program))
+        self.current = self._plan_for(program.dag())
         self.counts["windows"] += len(windows)
         self.counts["shapes"] += len(kinds)
         fresh = {key: kind for key, kind in kinds.items() if key not in self.done}
@@ -190,14 +194,17 @@ class _Large:
             for own in [[[values[at] for at in some] for some in kind.sampled if values]]
         }
         self.rows = sum(len(kind.shape.rows) for kind in kinds.values())
-        limits = _limits(self.plan.limits)
+        limits = _limits(self.plan.limits, self.rows)
         names = self._recalled(kinds, of_leaves, limits)
         left = {key: kind for key, kind in kinds.items() if key not in self.done}
         work: list[Group] = [(group, None) for group in grouped(left)]
         away = len(work) >= AWAY and settled_plan(self.plan)
         shapes = {key: kind.shape for key, kind in left.items()}
-        while work:
-            work = self._saturated(work, shapes, of_leaves, limits, names, away=away)
+        try:
+            while work:
+                work = self._saturated(work, shapes, of_leaves, limits, names, away=away)
+        finally:
+            self.memory.keep()
 
     def _saturated(
         self, work: Sequence[Group], shapes: dict[str, Shape], of_leaves: dict[str, list[Any]],
@@ -208,7 +215,7 @@ class _Large:
         Each half gets an e-graph of its own, with the laws of the whole.
         """
         batches = (
-            self._whole_batch(
+            self._batch(
                 [shapes[key] for key in group], plan, limits,
                 [of_leaves[key] for key in group] if away else None,
             )
@@ -224,13 +231,13 @@ class _Large:
             self.counts["e-graphs"] += 1
             if stop is StopReason.CONTRADICTION and len(group) > 1:
                 half = len(group) // 2
-                halves += [(part, batch.job.plan) for part in (group[:half], group[half:])]
+                halves += [(part, batch.plan) for part in (group[:half], group[half:])]
                 continue
             forms = self._forms(batch, outcome, [of_leaves[key] for key in group])
             fresh = dict(zip(group, forms, strict=True))
             self.done.update(fresh)
-            if stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
-                self.memory.keep({names[key]: form for key, form in fresh.items() if names})
+            if names and stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
+                self.memory.note({names[key]: form for key, form in fresh.items()})
             if time.perf_counter() > self.deadline:
                 self.report.stop = StopReason.TIME
                 return []
@@ -275,28 +282,23 @@ class _Large:
         self._merge(replace(report, notes=report.notes[-1:]))
         if report.stop is StopReason.CONTRADICTION and not self._over():
             self.report.stop = report.stop
-        model = self.plan.cost
+        cost = FormCosts(self.plan.cost)
         form = form_of(source, best)
-        before = dag_cost(dag_of(plain_of(source.shape)), model)
-        return form if form is not None and dag_cost(dag_of(form), model) < before - 1e-9 else None
+        before = cost(plain_of(source.shape))
+        return form if form is not None and cost(form) < before - 1e-9 else None
 
-    def _batch(self, shapes: list[Shape], limits: Limits, plan_for: Callable[[Dag], Plan]) -> Batch:
-        inputs = sum(len(shape.rows) for shape in shapes)
-        if self.plan.limits.nodes is None:
-            assert limits.nodes is not None
-            limits = replace(limits, nodes=max(1500, limits.nodes * inputs))
-        return batch_of(shapes, plan_for, limits)
-
-    def _whole_batch(
+    def _batch(
         self, shapes: list[Shape], plan: Plan | None, limits: Limits,
         values: list[list[Any]] | None,
     ) -> Batch:  # fmt: skip
         """Make a batch; with values its forms are chosen where it is saturated."""
-        batch = self._batch(shapes, limits, lambda dag: plan or self._plan_for(dag))
-        if values is None:
+        after = None if values is None else Choice(self.chooser, values)
+        batch = Batch(tuple(shapes), plan or self.current, limits, after)
+        if self.plan.limits.nodes is not None:
             return batch
-        choice = Choice(self.chooser, tuple(shapes), batch.spans, values)
-        return replace(batch, job=replace(batch.job, after=choice))
+        assert limits.nodes is not None
+        nodes = max(1500, limits.nodes * batch.size)
+        return replace(batch, limits=replace(limits, nodes=nodes))
 
     def _plan_for(self, dag: Dag) -> Plan:
         """Write down the schedule with those laws that are of use to a program."""
@@ -331,9 +333,9 @@ _RANK: Final = (
 """Of the reasons why several e-graphs stopped the last one here is reported."""
 
 
-def _limits(limits: Limits) -> Limits:
+def _limits(limits: Limits, rows: int) -> Limits:
     """Return the limits of an e-graph; `nodes` are those of each row, unless they were given."""
-    nodes = NODES_EACH if limits.nodes is None else limits.nodes
+    nodes = NODES_EACH[rows > MANY_ROWS[0]] if limits.nodes is None else limits.nodes
     return replace(limits, nodes=nodes, iterations=min(ITERATIONS, limits.iterations))
 
 

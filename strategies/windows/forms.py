@@ -6,25 +6,26 @@ refuses, the part of the graph that belongs to the shape is searched alone.
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from rewrite import ops
-from rewrite.cost import CostModel, dag_cost
+from rewrite.cost import CostModel
 from rewrite.dag import below
 from rewrite.dagsearch import compiled
-from rewrite.egraph.arrays import Frozen
+from rewrite.egraph.arrays import Frozen, unmirrored
 from rewrite.egraph.job import Outcome
 from rewrite.extract import Extractor, Mode
 from rewrite.term import Term
 from strategies.judged import Judge
-from strategies.windows.batch import Parts, Source, sources_of
+from strategies.windows.batch import Batch, Parts, Source
+from strategies.windows.costing import FormCosts
 from strategies.windows.judging import Judged
 from strategies.windows.searching import Hunt, accepted, written
-from strategies.windows.shape import Form, Shape, dag_of, plain_of, rows_of
+from strategies.windows.shape import Form, Shape, plain_of, rows_of
 
 __all__ = ["Choice", "Chooser", "form_of", "load"]
 
@@ -48,7 +49,9 @@ class Chooser:
         those of its leaves at sample points.
         """
         assert outcome.frozen is not None
-        together = self._together(outcome.frozen) if self.extract != "exact" else None
+        frozen = unmirrored(outcome.frozen)
+        outcome = replace(outcome, frozen=frozen)
+        together = self._together(frozen) if self.extract != "exact" else None
         finder = _Finder(self, sources, spans, outcome, values)
         for k, roots in enumerate(finder.roots):
             finder.offer(k, None if together is None else together(roots, sources[k]))
@@ -74,14 +77,12 @@ class Choice:
     """The choice of the forms of some shapes, to be made where their e-graph is."""
 
     chooser: Chooser
-    shapes: tuple[Shape, ...]
-    spans: tuple[tuple[int, ...], ...]
     values: list[list[Any]]
 
-    def __call__(self, outcome: Outcome) -> tuple[list[Form | None], int]:
+    def __call__(self, batch: Batch, outcome: Outcome) -> tuple[list[Form | None], int]:
         """Make it."""
         load()
-        return self.chooser.forms(sources_of(self.shapes), self.spans, outcome, self.values)
+        return self.chooser.forms(batch.sources, batch.spans, outcome, self.values)
 
 
 class _Finder:
@@ -96,14 +97,15 @@ class _Finder:
         self.classes, self.frozen, self.values = outcome.classes, outcome.frozen, values
         ends = np.cumsum([0, *[len(source.shape.roots) for source in sources]]).tolist()
         self.roots = [self.frozen.roots[a:b] for a, b in pairwise(ends)]
-        self.before = [dag_cost(dag_of(plain_of(s.shape)), plan.cost) for s in sources]
+        self.cost = FormCosts(plan.cost)
+        self.before = [self.cost(plain_of(source.shape)) for source in sources]
         self.offered: dict[int, Form] = {}
         self.unknown: list[int] = []
         self.refused = 0
 
     def offer(self, k: int, best: Form | None) -> None:
         """Take note of the cheapest form of a shape, None where it is not known."""
-        if best is not None and dag_cost(dag_of(best), self.plan.cost) >= self.before[k] - 1e-9:
+        if best is not None and self.cost(best) >= self.before[k] - 1e-9:
             return
         if best is not None and within(self.sources[k].shape, best):
             self.offered[k] = best
@@ -135,7 +137,7 @@ class _Finder:
             classes = [self.classes[position] for position in self.spans[k]]
             part = parts.part(classes, self.roots[k], sources[k].number)
             hunts[k] = Hunt(
-                sources[k], part, self.before[k], cost=plan.cost, dtype=plan.dtype,
+                sources[k], part, self.before[k], cost=self.cost, dtype=plan.dtype,
                 mode=plan.extract,
             )  # fmt: skip
         return hunts

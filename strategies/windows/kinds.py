@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from rewrite import ops
 from rewrite.egraph.plan import Plan
 from strategies.windows.binary import Program
 from strategies.windows.cut import Window
@@ -11,12 +12,14 @@ from strategies.windows.shape import Shape, shape_of
 
 __all__ = ["Group", "Kind", "grouped", "kinds_of"]
 
-BATCH_ROWS: Final = 3000
+BATCH_ROWS: Final = 6000
 """So many rows of distinct shapes share an e-graph."""
 SUSPECT_ROWS: Final = 100
 """So many rows of those in which something has no value."""
 SAMPLED: Final = 4
 """At the values of so many windows of a shape its forms are judged."""
+
+_SINGLE: Final = frozenset({ops.ADD.code, ops.SUB.code, ops.MUL.code})
 
 type Group = tuple[list[str], Plan | None]
 """Keys of shapes that share an e-graph, and what runs on it where that is given."""
@@ -39,15 +42,33 @@ class Kind:
 
 
 def kinds_of(program: Program, windows: Sequence[Window], suspects: set[int]) -> dict[str, Kind]:
-    """Group windows by shape; suspects are positions that have no value."""
+    """Group windows by shape; suspects are positions that have no value.
+
+    Those that are as cheap as they can be are left out.
+    """
     kinds: dict[str, Kind] = {}
     for number, window in enumerate(windows):
+        if _cheapest(program, window):
+            continue
         shape, leaves = shape_of(program, window)
         kind = kinds.setdefault(shape.key, Kind(shape))
         kind.windows.append(number)
         kind.leaves.append(leaves)
         kind.suspect |= not suspects.isdisjoint((*window.nodes, *window.context))
     return kinds
+
+
+def _cheapest(program: Program, window: Window) -> bool:
+    """Tell whether a window is one sum, difference or product of two values, neither known."""
+    if len(window.nodes) != 1:
+        return False
+    (at,) = window.nodes
+    one, *other = program.args[at]
+    return (
+        program.code[at] in _SINGLE
+        and other != [one]
+        and not any(program.constant[a] for a in (one, *other))
+    )
 
 
 def grouped(kinds: dict[str, Kind]) -> Iterator[list[str]]:

@@ -38,6 +38,7 @@ class Memory:
         where = folder()
         self.disk = None if where is None or not settled_plan(plan) else ContentCache(where)
         self.base = "" if self.disk is None else _base(plan)
+        self.noted: dict[str, Form | None] = {}
 
     def key(self, shape: Shape, values: Sequence[Any], budget: str) -> str:
         """Return the key of a shape on disk."""
@@ -54,10 +55,15 @@ class Memory:
                 continue  # damaged: it will be found again
         return found
 
-    def keep(self, forms: Mapping[str, Form | None]) -> None:
-        """Keep what was found."""
+    def note(self, forms: Mapping[str, Form | None]) -> None:
+        """Take note of what was found."""
+        self.noted |= forms
+
+    def keep(self) -> None:
+        """Keep what was noted, all at once: each write of its own takes as long."""
         if self.disk is not None:
-            self.disk.put({key: write(form) for key, form in forms.items()})
+            self.disk.put({key: write(form) for key, form in self.noted.items()})
+        self.noted.clear()
 
 
 def settled_plan(plan: "Saturate") -> bool:

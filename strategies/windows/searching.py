@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from rewrite import ops
-from rewrite.cost import CostModel, dag_cost
 from rewrite.extract import Extractor, Mode
 from rewrite.store import Symbol
 from strategies.judged import Bans
 from strategies.windows.batch import Found, Source
+from strategies.windows.costing import FormCosts
 from strategies.windows.judging import Judged
-from strategies.windows.shape import Form, Row, dag_of
+from strategies.windows.shape import Form, Row
 
 __all__ = ["Hunt", "accepted", "written"]
 
@@ -26,10 +26,10 @@ class Hunt:
     """The search for a form of one shape that the judge accepts."""
 
     def __init__(
-        self, source: Source, part: Found, before: float, *, cost: CostModel, dtype: str, mode: Mode
+        self, source: Source, part: Found, before: float, *, cost: FormCosts, dtype: str, mode: Mode
     ) -> None:
         self.source, self.before, self.cost, self.mode = source, before, cost, mode
-        self.extractor = Extractor(part.frozen, cost, dtype=dtype, together=True)
+        self.extractor = Extractor(part.frozen, cost.model, dtype=dtype, together=True)
         row_of = {node: row for row, node in enumerate(source.ids)}
         classes = [part.classes[row_of[node]] for node in source.dag.ids.tolist()]
         self.bans = Bans(self.extractor, source.dag, classes, TRIES)
@@ -48,7 +48,7 @@ class Hunt:
                     self.seconds -= extraction.proof.seconds
                 roots = self.extractor.frozen.roots
                 made = written(self.extractor, extraction.choice, roots, self.source.number)
-                if made is not None and dag_cost(dag_of(made[0]), self.cost) < self.before - 1e-9:
+                if made is not None and self.cost(made[0]) < self.before - 1e-9:
                     form, self.nodes = made
                     return form
             self.bans.refuse((), judged=False)

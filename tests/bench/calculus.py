@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from polynomials import read_network, written
 from report import arguments, at_least, at_most, best_of, finish
 
 import rewrite as rw
@@ -41,8 +40,10 @@ def networks(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, seconds in NETWORKS.items():
         with rw.scope():
-            terms = written(read_network(next(folder.rglob(f"{name}.net"))))
-            states = [rw.symbol(f"x{k + 1}") for k in range(len(terms))]
+            network = rw.io.bionetgen.read(next(folder.rglob(f"{name}.net")))
+            symbols = network.symbols
+            terms = network.rhs(symbols, network.parameter_symbols).terms()
+            states = symbols.terms()
             rw.sparse_jacobian(terms[:3], states)  # the compiled passes are loaded
             begin = time.perf_counter()
             jac = rw.sparse_jacobian(terms, states)

@@ -26,8 +26,8 @@ from rewrite.cost import dag_cost
 from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
 from rewrite.fingerprint import fingerprints
+from rewrite.io.bionetgen import Network
 from rewrite.polynomials.factoring import factored_system
-from rewrite.term import Term, apply, const
 
 TARGETS = {"bcr": 6.0, "egfr_net": 2.6, "fceri_gamma2": 3.0}
 NETWORKS = ("multistate", "multisite2", "test_network_gen", "egfr_net", "bcr", "fceri_gamma2")
@@ -55,61 +55,19 @@ class Counted:
 # -- networks ----------------------------------------------------------------------------------
 
 
-def read_network(path: Path) -> list[list[tuple[int, Product]]]:
-    """Read the reactions of a network; return the summands of each species' derivative.
-
-    A rate law is a product of numbers and names; the rate is it times all reactants.
-    """
-    section = ""
-    sums: list[list[tuple[int, Product]]] = []
-    for text in path.read_text().splitlines():
-        words = text.partition("#")[0].split()
-        if words[:1] == ["begin"]:
-            section = words[1]
-        elif words[:1] == ["end"]:
-            section = ""
-        elif words and section == "species":
-            sums.append([])
-        elif words and section == "reactions":
-            _, reactants, products, law = words
-            before, after = _indices(reactants), _indices(products)
-            rate = (*law.split("*"), *(f"x{at}" for at in before))
-            change = Counter(after)
-            change.subtract(Counter(before))
-            for species, amount in change.items():
-                if amount:
-                    sums[species - 1].append((amount, rate))
+def summands(network: Network) -> list[list[tuple[int, Product]]]:
+    """Return the summands of each species' derivative: by how much, and the factors of the rate."""
+    columns = network.reactions
+    start, pool = columns.reactants.start, columns.reactants.pool + 1
+    laws = [law.factor.split("*") for law in columns.laws]
+    rates = [
+        (*laws[law], *(f"x{at}" for at in pool[start[k] : start[k + 1]].tolist()))
+        for k, law in enumerate(columns.law.tolist())
+    ]
+    sums: list[list[tuple[int, Product]]] = [[] for _ in network.species]
+    for at, reaction, amount in zip(*(c.tolist() for c in columns.changes()), strict=True):
+        sums[at].append((amount, rates[reaction]))
     return sums
-
-
-def _indices(text: str) -> list[int]:
-    return [int(part) for part in text.split(",") if part != "0"]
-
-
-def written(sums: list[list[tuple[int, Product]]]) -> list[Term]:
-    """Write the sums of products as terms: what is added, less what is subtracted."""
-    leaf: dict[str, Term] = {}
-    terms = []
-    for summands in sums:
-        sides: tuple[list[Term], list[Term]] = [], []
-        for amount, rate in summands:
-            for name in rate:
-                if name not in leaf:
-                    leaf[name] = rw.symbol(name) if name.isidentifier() else const(Fraction(name))
-            factors = [const(abs(amount))] if abs(amount) != 1 else []
-            sides[amount < 0].append(_joined(ops.MUL, [*factors, *(leaf[n] for n in rate)]))
-        plus, minus = (_joined(ops.ADD, side) for side in sides)
-        if not sides[1]:
-            terms.append(plus)
-        else:
-            terms.append(plus - minus if sides[0] else -minus)
-    return terms
-
-
-def _joined(row: ops.Op, parts: list[Term]) -> Term:
-    if not parts:
-        return const(0)
-    return parts[0] if len(parts) == 1 else apply(row, *parts)
 
 
 # -- what others do ----------------------------------------------------------------------------
@@ -184,9 +142,10 @@ def by_sympy(sums: list[list[tuple[int, Product]]]) -> float:
 
 def measure(path: Path) -> dict[str, Any]:
     """Return the costs of one network, and the times."""
-    sums = read_network(path)
+    network = rw.io.bionetgen.read(path)
+    sums = summands(network)
     with rw.scope():
-        terms = written(sums)
+        terms = network.rhs(p=network.parameter_symbols).terms()
         store, tree, shared = terms[0].store, Counted(False), Counted(True)
         dag = Dag.of(store, [term.id for term in terms])
         begin = time.process_time()

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import rewrite as rw
 from codegen.jit import Jitted, jit
@@ -108,7 +109,62 @@ def test_static_arguments_keep_their_values() -> None:
     assert power(2.0, 2, shift=1.0) == 6 and power(2.0, 2, "plain", 1.0) == 6
     assert len(power.kernels) == 3
     with pytest.raises(ArgumentError, match=r"static argument 'n' is .* no hash"):
-        power(2.0, [3])
+        power(2.0, {3})
+
+
+def test_static_arrays_are_told_by_what_is_in_them() -> None:
+    @jit(arrays=["u"], static=["p"], **FAST)
+    def f(u: Any, p: Any) -> Any:
+        scale, matrix, cache = p
+        np.matmul(matrix, u, out=cache["c"])
+        return scale * cache["c"]
+
+    def given(last: float) -> Any:
+        return 2.0, np.diag([1.0, 2.0, last]), {"c": np.zeros(3)}
+
+    u, p = np.arange(3.0), given(3.0)
+    assert f(u, p).tolist() == [0, 4, 12] and f(u, given(3.0)).tolist() == [0, 4, 12]
+    assert len(f.kernels) == 1 and not p[2]["c"].any()
+    assert f(u, given(4.0)).tolist() == [0, 4, 16] and len(f.kernels) == 2
+    sparse = scipy.sparse.csr_array(np.eye(3))
+    assert f(u, (2.0, sparse @ sparse, {"c": np.zeros(3)})).tolist() == [0, 2, 4]
+    assert f(u, (2.0, 3 * sparse, {"c": np.zeros(3)})).tolist() == [0, 6, 12]
+    with pytest.raises(ArgumentError, match=r"(?s)'p' is .* mark it: jit\(static=\['p'\]\)"):
+        jit(arrays=["u"])(f.fn)(u, p)
+
+
+def test_arrays_are_filled_in_place() -> None:
+    @jit(arrays=["u"], out=["du", "flux"], **FAST)
+    def f(du: Any, u: Any, p: Any = None, t: Any = 0.0, flux: Any = None) -> None:
+        flux[...] = u[:, 1:] - u[:, :-1]
+        du[:, 0], du[:, -1] = flux[:, 0], -flux[:, -1] + t
+        np.subtract(flux[:, 1:], flux[:, :-1], out=du[:, 1:-1])
+
+    u = np.random.default_rng(0).random((3, 5))
+    du, flux = np.empty((3, 5)), np.empty((3, 4))
+    wanted, wanted_flux = np.empty((3, 5)), np.empty((3, 4))
+    assert f(du, u, None, 2.0, flux=flux) is None
+    f.fn(wanted, u, None, 2.0, flux=wanted_flux)
+    assert np.array_equal(du, wanted) and np.array_equal(flux, wanted_flux)
+    strided = np.zeros((3, 10))[:, ::2]
+    f(strided, u, t=2.0, flux=flux)
+    assert np.array_equal(strided, wanted) and len(f.kernels) == 1
+    with pytest.raises(ArgumentError, match="argument 'du' is filled in: pass an array of floats"):
+        f(du.tolist(), u, flux=flux)
+    with pytest.raises(ArgumentError, match="has no parameter 'dv'"):
+        jit(out=["dv"])(f.fn)
+    terms = rw.asarray(np.zeros((3, 5)))
+    symbols = [rw.symbol(f"s{k}") for k in range(15)]
+    f(terms, rw.asarray(symbols).reshape(3, 5), flux=rw.asarray(np.zeros((3, 4))))
+    assert str(terms[0, 0]) == "s1 - s0"
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 3, 2), (2, 1, 3, 2)])
+def test_whole_arrays_of_up_to_four_axes(shape: tuple[int, ...]) -> None:
+    f: Any = jit(arrays=["u"], **FAST)(lambda u: np.flip(u) * 2 - u)
+    u = np.random.default_rng(0).random(shape)
+    assert np.array_equal(f(u), np.flip(u) * 2 - u)
+    assert np.array_equal(f(u.T.copy().T), np.flip(u) * 2 - u)
 
 
 def test_static_values_are_one_if_they_compile_alike() -> None:
@@ -220,10 +276,10 @@ def test_a_branch_on_a_value_names_where_and_the_line() -> None:
         (lambda x: (), TraceError, "returned no values"),
         (lambda x: x + 1j, UnsupportedOp, "complex.*\n  in <lambda>, line"),
         (lambda x: np.fft.fft(x), UnsupportedOp, r"np\.fft\.fft .*: .*\n  in <lambda>, line"),
-        (lambda x: np.heaviside(x, 1), UnsupportedOp, r"np\.heaviside"),
+        (lambda x: np.frexp(x), UnsupportedOp, r"np\.frexp"),
         (lambda x: range(x), TraceError, "cannot be an index"),
         (lambda x: float(x), TraceError, "known when the terms are built"),
-        (lambda x: np.array([x, x]), TraceError, "array of numbers"),
+        (lambda x: np.array([x, x]), TraceError, r"rw\.jit\(arrays="),
         (lambda x: x & 1, SortError, "truth value"),
         (lambda x: max(x, 0), TraceError, r"rw\.where"),
         (lambda x: sorted([x, x * 2]), TraceError, r"rw\.where"),

@@ -58,14 +58,14 @@ CASES: dict[str, tuple[Callable[[], Any], type[RewriteError], str]] = {
     "bool": (lambda: bool(x > y), TraceError, r"the term x > y is not known.*rw\.where"),
     "bool of an array": (lambda: bool(rw.asarray([x, y])), TraceError, r"rw\.where"),
     "unsupported ufunc": (
-        lambda: np.heaviside(x, 1),
+        lambda: np.frexp(x),
         UnsupportedOp,
-        r"np\.heaviside .*supported: absolute, add",
+        r"np\.frexp .*supported: absolute, add",
     ),
     "unsupported function": (
-        lambda: np.median(rw.asarray([x])),
+        lambda: np.cov(rw.asarray([x])),
         UnsupportedOp,
-        r"np\.median .*supported: absolute",
+        r"np\.cov .*supported: absolute",
     ),
     "math.sin": (lambda: math.sin(x), TraceError, "the term x has free symbols"),
     "infinite bound": (
@@ -241,5 +241,5 @@ def test_findings_of_a_sceptic() -> None:
         ruleset("r", FastMath.NONE, ("n", a + b, a < b))
     with pytest.raises(rw.errors.PatternError, match="is no FastMath"):
         Rule("n", a + b, b + a, (), "fast")  # type: ignore[arg-type]
-    with pytest.raises(rw.errors.UnsupportedOp, match=r"np\.linalg\.inv"):
-        np.linalg.inv(rw.asarray([[x, 1], [0, x]]))
+    with pytest.raises(rw.errors.UnsupportedOp, match=r"np\.linalg\.svd"):
+        np.linalg.svd(rw.asarray([[x, 1], [0, x]]))

@@ -1,0 +1,1 @@
+"""Ordinary differential equations: right-hand sides and Jacobians as kernels for solvers."""
