@@ -77,14 +77,18 @@ def lower_part(
 ) -> tuple[ProgramBuilder, list[int]]:  # fmt: skip
     """Write a part of a program; return the value of each row.
 
-    `inputs` are the rows that become arguments, in their order. Other leaves are constants, and all
-    else is computed. `pairs` are the arguments of both sine and cosine in the whole program.
+    `inputs` are the rows that become arguments, in their order; a number that stands for a truth
+    value is not 0. Other leaves are constants, and all else is computed. `pairs` are the arguments
+    of both sine and cosine in the whole program.
     """
     builder = ProgramBuilder("body")
     lowering = _Lowering(dag, store, builder, strict, approximate, pairs)
     given = {}
     for number, (row, kind) in enumerate(inputs):
-        given[row] = builder.load(builder.argument(f"a{number}", (), kind))
+        value = builder.load(builder.argument(f"a{number}", (), kind))
+        if kind == "f" and dag.sort[row] == BOOL:
+            value = builder.emit("ne", value, builder.const(0.0))
+        given[row] = value
     lowering.run_part(given)
     return builder, lowering.value
 

@@ -134,7 +134,10 @@ def _short(plan: _Plan, least: int) -> set[int]:
 
 
 def _sizes(plan: _Plan) -> tuple[Longs, npt.NDArray[np.float64]]:
-    """Return the steps of each class, and what they weigh together."""
+    """Return the steps of each class, and what they weigh together.
+
+    Of sums there is a step for each shape of summands.
+    """
     order, units = plan.order, plan.units
     per_unit = np.ones(units.count)
     per_unit[: len(plan.weight)] = plan.weight
@@ -145,8 +148,13 @@ def _sizes(plan: _Plan) -> tuple[Longs, npt.NDArray[np.float64]]:
     )
     upto = np.r_[0.0, np.cumsum(per_unit[order.units])]
     sizes = np.diff(upto[order.begins])
-    steps = np.bincount(order.kinds, minlength=1)
-    return steps, np.bincount(order.kinds, sizes, minlength=1)
+    steps = np.bincount(order.kinds, minlength=SHAPES)
+    step = np.repeat(np.arange(len(order.kinds)), np.diff(order.begins))
+    of = np.zeros(units.count, np.int64)
+    of[order.units] = step
+    shapes = units.shape[first : first + units.traces.summands]
+    steps[SUMS] = len(np.unique(of[made] * (int(shapes.max(initial=0)) + 1) + shapes))
+    return steps, np.bincount(order.kinds, sizes, minlength=SHAPES)
 
 
 def _weights(partition: Partition, units: Units) -> Longs:

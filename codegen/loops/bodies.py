@@ -10,6 +10,7 @@ import numpy.typing as npt
 from codegen.instruction import ValueType
 from codegen.loops.facts import Facts
 from codegen.loops.machine.kinds import CONST, INNER
+from codegen.loops.program import WORK
 from codegen.lower import finished, lower_part
 from codegen.program import Program, ProgramBuilder
 from rewrite import ops
@@ -34,6 +35,8 @@ class Bodies:
 
     def __init__(self, facts: Facts, *, strict: bool, approximate: bool) -> None:
         self.facts, self.strict, self.approximate = facts, strict, approximate
+        self._known: dict[Program, Program] = {}
+        """Bodies that there are: equal ones are one object."""
         self._place = np.full(len(facts.dag), -1, np.int64)
         known = [*(argument.type for argument in facts.arguments)]
         known += [output.type for output in facts.outputs]
@@ -56,7 +59,11 @@ class Bodies:
         values = [walk.visit(root, top=True) for root in roots]
         inputs = [(row, self.type_of(at)) for row, at in part.read]
         builder, found = self._lower(part.dag(), inputs, part.pairs)
-        kept = [found[value] for value, show in zip(values, shown, strict=True) if show]
+        kept = [
+            self._kept(builder, root, found[value])
+            for root, value, show in zip(roots, values, shown, strict=True)
+            if show
+        ]
         if factors:
             signed = {
                 sign: kept[0] if sign > 0 else builder.emit("neg", kept[0])
@@ -66,7 +73,8 @@ class Bodies:
         for number, value in enumerate(kept):
             builder.output(f"r{number}", value)
         columns = tuple(k for k, slot in enumerate(slots) if part.column[slot] == k)
-        return Recipe(finished(builder), columns)
+        body = finished(builder)
+        return Recipe(self._known.setdefault(body, body), columns)
 
     def of_nodes(
         self, nodes: npt.NDArray[np.int64], outputs: npt.NDArray[np.int64]
@@ -91,7 +99,8 @@ class Bodies:
             values[row] = dag.value[leaves[row]]
         part = Dag(
             np.r_[dag.code[leaves], dag.code[nodes]], np.r_[empty, start], args.astype(np.int32),
-            dag.sort[:0], values, [], np.r_[dag.ids[leaves], dag.ids[nodes]],
+            np.r_[dag.sort[leaves], dag.sort[nodes]], values, [],
+            np.r_[dag.ids[leaves], dag.ids[nodes]],
         )  # fmt: skip
         read = leaves[is_read]
         types = self._types[facts.segment[read]].tolist()
@@ -99,8 +108,8 @@ class Bodies:
         builder, found = self._lower(
             part, list(zip(np.flatnonzero(is_read).tolist(), types, strict=True)), pairs
         )
-        for number, value in enumerate(where.tolist()):
-            builder.output(f"r{number}", found[value])
+        for number, (root, value) in enumerate(zip(outputs.tolist(), where.tolist(), strict=True)):
+            builder.output(f"r{number}", self._kept(builder, root, found[value]))
         return finished(builder), read
 
     def copy(self, kind: ValueType) -> Program:
@@ -139,6 +148,12 @@ class Bodies:
             else:
                 rows.append(part.leaf(at, constant=False, column=k))
         return rows
+
+    def _kept(self, builder: ProgramBuilder, root: int, value: int) -> int:
+        """Return what is written of a node: a number for a truth value in a work cell."""
+        if not self.facts.boolean[root] or self.facts.segment[root] != WORK:
+            return value
+        return builder.emit("where", value, builder.const(1.0), builder.const(0.0))
 
     def _lower(
         self, part: Dag, inputs: Sequence[tuple[int, ValueType]], pairs: set[tuple[int, ...]]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -94,9 +94,12 @@ def facts_of(
     kind[leaves] = ARG
     uses = np.zeros(n, np.int32)
     survey(dag.start, dag.args, fixed, is_root, kind, uses)
-    found = [_place(dag, at, places) for at in leaves.tolist()]
-    segment[leaves] = [number for number, _ in found]
-    cell[leaves] = [component for _, component in found]
+    symbols: list[Any] = [dag.value[at] for at in leaves.tolist()]
+    found = [places.get(symbol.name) for symbol in symbols]
+    if None in found or (dag.code[leaves] == ops.PVAR.code).any():
+        _refuse(dag, leaves.tolist(), places)
+    pairs = np.array(found, np.int32).reshape(-1, 2)
+    segment[leaves], cell[leaves] = pairs[:, 0], pairs[:, 1]
     outputs, copies = _outputs(dag, kind, results, name, len(arguments), segment, cell)
     is_root &= kind == INNER
     constants = _constants(dag, store, kind, strict)
@@ -138,18 +141,20 @@ def _read(parameter: Parameter) -> tuple[list[str], set[bool]]:
     return names, truths
 
 
-def _place(dag: Dag, at: int, places: dict[str, tuple[int, int]]) -> tuple[int, int]:
+def _refuse(dag: Dag, leaves: list[int], places: dict[str, tuple[int, int]]) -> NoReturn:
+    """Say which symbol has no place."""
+    at = next(
+        at for at in leaves
+        if dag.code[at] == ops.PVAR.code or getattr(dag.value[at], "name", "") not in places
+    )  # fmt: skip
     value: Any = dag.value[at]
     if dag.code[at] == ops.PVAR.code:
         raise UnsupportedOp(f"the pattern variable ?{value.name} cannot be compiled")
-    place = places.get(value.name)
-    if place is None:
-        given = ", ".join(places) or "none"
-        raise ArgumentError(
-            f"the expression has the free symbol {value.name!r}, which is not among the "
-            f"arguments ({given}); add it to the arguments or substitute a value"
-        )
-    return place
+    given = ", ".join(places) or "none"
+    raise ArgumentError(
+        f"the expression has the free symbol {value.name!r}, which is not among the "
+        f"arguments ({given}); add it to the arguments or substitute a value"
+    )
 
 
 def _outputs(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from codegen.loops.facts import WEIGHTS, Facts
 from codegen.loops.machine.clusters import join, joined
-from codegen.loops.machine.cones import cuts, flatten, owners, shapes, tally, widths
+from codegen.loops.machine.cones import cuts, flatten, owners, widths
 from codegen.loops.machine.kinds import (
     FEW,
     INLINE,
@@ -21,14 +21,17 @@ from codegen.loops.machine.kinds import (
     SPLIT,
     STORED,
 )  # fmt: skip
+from codegen.loops.machine.shapes import shapes, tally
 from rewrite import ops
 
 __all__ = ["Partition", "Sums", "partitioned"]
 
 MOST: Final = 256
 """No cone weighs more."""
-WIDE: Final = 48
-"""A sum of more summands is one of its own."""
+WIDE: Final = 128
+"""A sum of more summands is one of its own,"""
+LONG: Final = 48
+"""and one of more than these where its shape has too few instances (see `REGULAR`)."""
 LEAST: Final = 4
 """A shape is frequent with so many instances,"""
 WORTH: Final = 64
@@ -40,7 +43,7 @@ MIXED: Final = 8
 SMALL: Final = 4
 """Subterms that weigh less are not cut out of rare ones."""
 REGULAR: Final = 4
-"""Long sums that share summands stay in bodies where their shape has so many for each summand."""
+"""Sums that are long, or share summands, stay in bodies if there are so many for each summand."""
 CHEAP: Final = np.isin(
     np.arange(len(ops.BUILTIN)), [row.code for row in (ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.ABS)]
 )  # fmt: skip
@@ -139,13 +142,13 @@ def partitioned(facts: Facts, strict: bool, *, plain: bool = False) -> Partition
     """
     columns = _Columns(facts)
     program = columns.program
-    widths(program, facts.uses, columns.width, strict)
+    widths(program, facts.uses, columns.width, columns.forced, strict)
     _force_wide(columns, strict)
     _owners(columns, strict)
     if not plain:
-        _hash(columns)
-        shown = np.zeros(columns.n, np.bool_)
-        limits = np.array([LEAST, WORTH, MIXED, SMALL, ALIKE], np.int64)
+        _hash(columns, strict)
+        shown = np.zeros(columns.n, np.int8)
+        limits = np.array([LEAST, WORTH, MIXED, SMALL, ALIKE, LONG, REGULAR], np.int64)
         cuts(strict, program, columns.found(), shown, limits, columns.buffers())
         if not strict:
             _spread(columns)
@@ -155,6 +158,8 @@ def partitioned(facts: Facts, strict: bool, *, plain: bool = False) -> Partition
         _keep_order(columns)
         columns.reset()
         _owners(columns, strict)
+    if not plain:
+        _hash(columns, strict)
     sums = _sums(columns, strict)
     known = columns.known
     outside = facts.is_root | (columns.rows > 0) | (known > FEW) | (columns.state == ROW)
@@ -175,7 +180,7 @@ def _force_wide(columns: _Columns, strict: bool) -> None:
 def _tops(columns: _Columns) -> npt.NDArray[np.bool_]:
     """Mark sums that are no parts of others."""
     facts = columns.facts
-    top = columns.width > 1
+    top = (columns.width > 1) & ~facts.boolean
     wide = np.flatnonzero(top)
     counts = np.diff(facts.dag.start)[wide]
     flat = np.repeat(facts.dag.start[wide] - np.cumsum(counts) + counts, counts)
@@ -190,12 +195,14 @@ def _owners(columns: _Columns, strict: bool) -> None:
     owners(strict, MOST, columns.program, columns.found(), WEIGHTS)
 
 
-def _hash(columns: _Columns) -> None:
+def _hash(columns: _Columns, strict: bool) -> None:
+    """Hash shapes, with operands that commute in one order, and count how often they occur."""
     facts = columns.facts
     constants = facts.constants
     shapes(
-        columns.program, columns.found(), facts.segment, constants.bakes, constants.number, WEIGHTS
-    )
+        strict, columns.program, columns.found(), facts.segment, constants.bakes,
+        constants.number, WEIGHTS,
+    )  # fmt: skip
     cells = 1 << max(4, int(2 * columns.n).bit_length())
     keys, counts = np.zeros(cells, np.uint64), np.zeros(cells, np.int32)
     tally(columns.program, columns.hash, keys, counts, columns.often)
@@ -237,7 +244,7 @@ def _keep_order(columns: _Columns) -> None:
     sums = _summands(columns, np.flatnonzero(state == ROW), strict=True)
     if not len(sums.nodes):
         return
-    _hash(columns)
+    _hash(columns, strict=True)
     below, rows = sums.summands, sums.rows
     inner = facts.kind[below] == INNER
     place = (facts.segment[below].astype(np.int64) + 2) * 4 + facts.kind[below]

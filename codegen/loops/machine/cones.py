@@ -12,8 +12,6 @@ tuples are handed around:
 
 from typing import Any, Final
 
-import numpy as np
-
 from codegen.loops.machine.kinds import (
     ABSORBED,
     ARG,
@@ -23,24 +21,26 @@ from codegen.loops.machine.kinds import (
     IN,
     INLINE,
     INNER,
+    LONG,
     MANY,
     NONE,
     PIECE,
     ROW,
     SPLIT,
     STORED,
-)  # fmt: skip
+)
 from rewrite import ops
 from rewrite.native import inlined, native
 
-__all__ = ["cuts", "flatten", "owners", "shapes", "survey", "tally"]
+__all__ = ["cuts", "flatten", "owners", "survey", "widths"]
+
+WAY, SUMMAND = 1, 2
+"""Why a node may be cut out, or what below it may be."""
 
 _ADD: Final = ops.ADD.code
 _SUB: Final = ops.SUB.code
 _MUL: Final = ops.MUL.code
 _NEG: Final = ops.NEG.code
-_POW: Final = ops.POW.code
-_DIV: Final = ops.DIV.code
 
 
 @native
@@ -76,18 +76,25 @@ def joins(at: int, place: int, child: int, strict: bool, D: Any, uses: Any) -> b
 
 
 @native
-def widths(D: Any, uses: Any, width: Any, strict: bool) -> None:
-    """Count the summands of each sum, nested ones included."""
-    code, start, args, kind = D[0], D[1], D[2], D[3]
+def widths(D: Any, uses: Any, width: Any, forced: Any, strict: bool) -> None:
+    """Count the summands of each sum, nested ones included; store what is long among conditions.
+
+    Other conditions are computed again where they are used.
+    """
+    code, start, args, kind, boolean = D[0], D[1], D[2], D[3], D[5]
     for at in range(len(code)):
-        if kind[at] != INNER or not (code[at] == _ADD or code[at] == _SUB or code[at] == _NEG):
+        is_sum = code[at] == _ADD or (not strict and (code[at] == _SUB or code[at] == _NEG))
+        if kind[at] != INNER or not (is_sum or boolean[at]):
             continue
-        if strict and code[at] != _ADD:
-            continue
-        total = 0
+        total = 1 if boolean[at] else 0
         for k in range(start[at], start[at + 1]):
             child = args[k]
-            total += width[child] if joins(at, k - start[at], child, strict, D, uses) else 1
+            if boolean[at]:
+                total += width[child] if kind[child] == INNER and boolean[child] else 0
+            else:
+                total += width[child] if joins(at, k - start[at], child, strict, D, uses) else 1
+        if boolean[at] and total > LONG and uses[at] > 1:
+            forced[at], total = STORED, 1
         width[at] = total
 
 
@@ -157,7 +164,7 @@ def _settle(at: int, cap: int, D: Any, W: Any, weights: Any) -> int:
         return ROW if forced[at] == SPLIT else STORED
     if forced[at] == SPLIT:
         return ROW
-    if D[5][at]:
+    if D[5][at] and (own[at] != MANY or forced[at] != STORED):
         return INLINE if own[at] == MANY else IN
     if rows[at] > 0:
         alone = rows[at] == 1 and others[at] == 0 and forced[at] != STORED
@@ -198,71 +205,6 @@ def owners(strict: bool, cap: int, D: Any, W: Any, weights: Any) -> None:
         for k in range(start[at], start[at + 1]):
             if kind[args[k]] == INNER:
                 _use(args[k], owner, W)
-
-
-@inlined
-def mixed(h: Any, token: int) -> Any:
-    """Stir a number into a hash."""
-    h = (h ^ np.uint64(token)) * np.uint64(0xFF51AFD7ED558CCD)
-    return h ^ (h >> np.uint64(32))
-
-
-@native
-def shapes(D: Any, W: Any, segment: Any, bakes: Any, known: Any, weights: Any) -> None:
-    """Hash what each node computes from arguments, stored nodes and constants.
-
-    `bakes` says of constants where they are part of the code, `known` gives their numbers.
-    """
-    code, start, args, kind = D[0], D[1], D[2], D[3]
-    state, h, size = W[3], W[10], W[11]
-    for at in range(len(code)):
-        if kind[at] != INNER:
-            continue
-        total = mixed(np.uint64(0x9E3779B97F4A7C15), code[at])
-        weight = weights[code[at]] * max(1, start[at + 1] - start[at] - 1)
-        for k in range(start[at], start[at + 1]):
-            child = args[k]
-            if kind[child] == ARG:
-                total = mixed(total, 256 + segment[child])
-            elif kind[child] == CONST:
-                baked = is_baked(code[at], k - start[at], bakes[child])
-                total = mixed(total, known[child] * 2 + 1 if baked else 2)
-            elif state[child] == STORED or state[child] == ROW:
-                total = mixed(total, 4)
-            else:
-                total = mixed(total, 6)
-                total = (total ^ h[child]) * np.uint64(0xC4CEB9FE1A85EC53)
-                total ^= total >> np.uint64(29)
-                weight += size[child]
-        h[at], size[at] = total, min(weight, 1 << 20)
-
-
-@inlined
-def is_baked(code: int, place: int, bakes: int) -> bool:
-    """Tell whether a constant is part of the code: a boolean, an integer power, a division."""
-    if bakes & 1:
-        return True
-    if place != 1:
-        return False
-    return bool((code == _POW and bakes & 2) or (code == _DIV and bakes & 4))
-
-
-@native
-def tally(D: Any, h: Any, keys: Any, counts: Any, often: Any) -> None:
-    """Count how often each hash occurs; the table has a power of two of cells."""
-    kind, mask = D[3], np.uint64(len(keys) - 1)
-    for turn in range(2):
-        for at in range(len(h)):
-            if kind[at] != INNER:
-                continue
-            slot = h[at] & mask
-            while counts[slot] > 0 and keys[slot] != h[at]:
-                slot = (slot + np.uint64(1)) & mask
-            if turn == 0:
-                keys[slot] = h[at]
-                counts[slot] += 1
-            else:
-                often[at] = counts[slot]
 
 
 @inlined
@@ -322,17 +264,19 @@ def _cut_sum(at: int, count: int, out: Any, D: Any, W: Any, limits: Any) -> bool
 
 
 @inlined
-def _show(nodes: Any, low: int, high: int, kind: Any, shown: Any) -> None:
+def _show(nodes: Any, low: int, high: int, kind: Any, shown: Any, value: int) -> None:
     for k in range(low, high):
         if kind[nodes[k]] == INNER:
-            shown[nodes[k]] = True
+            shown[nodes[k]] = value
 
 
 @native
 def cuts(strict: bool, D: Any, W: Any, shown: Any, limits: Any, buffers: Any) -> None:
     """Cut cones of rare shapes where subterms are of frequent ones, and sums into summands.
 
-    `shown` marks what is a cone, or on the way from its root to a cut.
+    Long sums are cut too, unless there are many times more of them than summands in each.
+
+    `shown` marks what is a cone, or on the way from its root to a cut, and what becomes a summand.
     """
     start, args, kind = D[1], D[2], D[3]
     width, forced, state, size = W[1], W[2], W[3], W[11]
@@ -342,22 +286,23 @@ def cuts(strict: bool, D: Any, W: Any, shown: Any, limits: Any, buffers: Any) ->
         if kind[at] != INNER or state[at] == ABSORBED:
             continue
         if state[at] == STORED or state[at] == PIECE or state[at] == ROW:
-            shown[at] = True
-        if not shown[at]:
+            shown[at] = WAY
+        if shown[at] == 0:
             continue
-        if state[at] != ROW and not _rare(at, W, least, worth):
-            if state[at] == IN and not D[5][at] and size[at] >= small:
+        loose = width[at] > limits[5] and W[12][at] < limits[6] * width[at] and not D[5][at]
+        if state[at] != ROW and not loose and not _rare(at, W, least, worth):
+            if state[at] == IN and shown[at] == WAY and not D[5][at] and size[at] >= small:
                 forced[at] = STORED
             continue
         count = 0
-        if width[at] >= FEW or state[at] == ROW:
+        if (width[at] >= FEW and not D[5][at]) or state[at] == ROW:
             count = walk_sum(at, strict, D, W, stack, out, signs)
             count = count if _cut_sum(at, count, out, D, W, limits) else 0
         if count > 0:
             forced[at] = SPLIT
-            _show(out, 0, count, kind, shown)
+            _show(out, 0, count, kind, shown, SUMMAND)
         else:
-            _show(args, start[at], start[at + 1], kind, shown)
+            _show(args, start[at], start[at + 1], kind, shown, WAY)
 
 
 @native

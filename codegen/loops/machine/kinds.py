@@ -33,6 +33,9 @@ MANY: Final = -2
 FEW: Final = 4
 """Up to so many users of a node are remembered."""
 
+LONG: Final = 32
+"""Conditions of more parts are stored."""
+
 # tokens of shapes, below them op codes
 T_BACK: Final = 1 << 40
 T_ARG: Final = 2 << 40

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from codegen.loops.machine.cones import is_baked, mixed
 from codegen.loops.machine.kinds import (
     ARG,
     ARITY,
@@ -31,7 +30,8 @@ from codegen.loops.machine.kinds import (
     T_MARK,
     T_RESULT,
     T_STORED,
-)  # fmt: skip
+)
+from codegen.loops.machine.shapes import is_baked, mixed
 from rewrite.native import inlined, native
 
 __all__ = ["collect", "compared", "hashed"]
