@@ -14,6 +14,7 @@ from llvmlite import ir
 
 from codegen.llvm.ops import Text
 from codegen.llvm.scribe import (
+    I1,
     I32,
     I64,
     POINTER,
@@ -243,7 +244,7 @@ class _Entry:
         """Compute points from one on."""
         code = self.code
         code.store(code.at(memory, self.known("work")), code.slot(memory, self.total))
-        shared = code.equal(self.known("in_place"), I64(1))
+        shared = code.or_(code.equal(self.known("in_place"), I64(1)), self.overlap())
         with code.counted(begin, self.count) as point:
             with code.counted(I64(0), self.total) as operand:
                 place = self.place(operand, point)
@@ -257,6 +258,34 @@ class _Entry:
                 place, buffer = self.place(operand, point), code.read(memory, operand, POINTER)
                 with code.if_then(code.icmp_unsigned("!=", place, buffer)):
                     self.moved(operand, buffer, place, into=False)
+
+    def overlap(self) -> ir.Value:
+        """Tell whether an output lies over an input: of a single point NumPy does not ask."""
+        code = self.code
+        flag = code.alloca(I1)
+        code.store(I1(0), flag)
+        with (
+            code.if_then(code.equal(self.count, I64(1))),
+            code.counted(self.inputs, self.total) as output,
+        ):
+            low, high = self.extent(output)
+            with code.counted(I64(0), self.inputs) as operand:
+                first, last = self.extent(operand)
+                meets = code.and_(code.less(first, high), code.less(low, last))
+                code.store(code.or_(code.load(flag, typ=I1), meets), flag)
+        return code.load(flag, typ=I1)
+
+    def extent(self, operand: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """Return the addresses between which the cells of the first point lie."""
+        code = self.code
+        low = code.ptrtoint(self.place(operand, I64(0)), I64)
+        high = code.add(low, self.entry(operand, "size"))
+        count0, step0, count1, step1 = self.axes(operand)
+        for count, step in ((count0, step0), (count1, step1)):
+            way = code.mul(code.sub(count, I64(1)), step)
+            low = code.add(low, code.smaller(way, I64(0)))
+            high = code.add(high, code.larger(way, I64(0)))
+        return low, high
 
     def place(self, operand: ir.Value, point: ir.Value) -> ir.Value:
         """Return where a point's operand begins."""

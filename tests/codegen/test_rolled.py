@@ -1,6 +1,8 @@
 """Rolled programs: the bits of `evaluate` on every path: a point, batches, strides, threads."""
 
+import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 
 from codegen.instruction import Argument
 from codegen.kernel import Kernel
+from codegen.loops.code import planned
 from codegen.loops.evaluate import evaluate
+from codegen.loops.plan import Shape
 from codegen.loops.program import (
     WORK,
     Cells,
@@ -25,6 +29,8 @@ from codegen.loops.program import (
     Zero,
 )
 from codegen.program import Program, ProgramBuilder
+from codegen.target import host
+from rewrite.errors import ArgumentError, TargetError
 
 QUICK = ("add", "sub", "mul", "div", "fma", "minimum", "sqrt", "abs", "neg")
 SLOW = ("exp", "sin", "cos", "tanh", "fmod")
@@ -221,3 +227,213 @@ def test_every_path_has_the_bits_of_the_definition(seed: int, dtype: Any) -> Non
         single = kernel(*(a[5] for a in args))
         for one, other in zip(single, expected, strict=True):
             same_bits(one, other[5])
+
+
+def reactions(species: int, count: int, seed: int = 0) -> Rolled:
+    """A network A + B -> C with its reactions sorted by A, some of them with A = B or A = C."""
+    rng = np.random.default_rng(seed)
+    a, b, c = np.sort(rng.integers(0, species, (3, count))).astype(np.int32)
+    b, c = rng.permutation(b), rng.permutation(c)
+    rates = rng.uniform(0.5, 2, count)
+    builder = ProgramBuilder("rate")
+    k, x, y = (builder.load(builder.argument(name)) for name in "kxy")
+    rate = builder.emit("mul", builder.emit("mul", k, x), y)
+    loss = builder.emit("neg", rate)
+    for name, value in (("a", loss), ("b", loss), ("c", rate)):
+        builder.output(name, value)
+    operands = (Numbers(rates, rates.astype(np.float32)), Cells(0, a), Cells(0, b))
+    steps = (
+        Zero(Cells(1, np.arange(species, dtype=np.int32))),
+        Scatter(builder.finish(), operands, (Cells(1, a), Cells(1, b), Cells(1, c))),
+    )
+    arguments = (Argument("u", (species,)),)
+    return Rolled(arguments, (Result("du", (species,)),), 0, steps, "net").verify()
+
+
+def stencil(n: int, last: bool) -> Rolled:
+    """Second differences of two fields on a grid, which lie apart or side by side."""
+    i, j = (x.ravel() for x in np.meshgrid(np.arange(1, n - 1), np.arange(1, n - 1), indexing="ij"))
+    body = ProgramBuilder("laplace")
+    left, right, up, down, middle = (body.load(body.argument(x)) for x in "lrudm")
+    total = body.emit("add", body.emit("add", left, right), body.emit("add", up, down))
+    body.output("y", body.emit("fma", body.const(-4.0), middle, total))
+    made = body.finish()
+
+    def cells(segment: int, field: int, row: Any, column: Any) -> Cells:
+        at = (row * n + column) * 2 + field if last else field * n * n + row * n + column
+        return Cells(segment, at.astype(np.int32))
+
+    around = ((0, -1), (0, 1), (-1, 0), (1, 0), (0, 0))
+    steps: list[Step] = [Zero(Cells(1, np.arange(2 * n * n, dtype=np.int32)))]
+    for field in range(2):
+        operands = tuple(cells(0, field, i + di, j + dj) for di, dj in around)
+        steps.append(Map(made, operands, (cells(1, field, i, j),)))
+    shape = (n * n, 2) if last else (2, n * n)
+    arguments = (Argument("u", shape),)
+    return Rolled(arguments, (Result("du", shape),), 0, tuple(steps), "stencil").verify()
+
+
+def long_line(length: int, seed: int = 0) -> Rolled:
+    """One instance of a long body, with booleans that live long."""
+    rng = np.random.default_rng(seed)
+    builder = ProgramBuilder("long")
+    values = [builder.load(builder.argument(f"x{k}")) for k in range(20)]
+    truths = [builder.emit("lt", values[0], values[1])]
+    for k in range(length):
+        a, b = (values[int(x)] for x in rng.integers(max(0, len(values) - 300), len(values), 2))
+        op = str(rng.choice(["add", "sub", "mul", "maximum"]))
+        values.append(builder.emit("sin", a) if k % 50 == 0 else builder.emit(op, a, b))
+        if k % 40 == 0:
+            truths.append(builder.emit("lt", a, b))
+        if k % 30 == 0:
+            values.append(builder.emit("where", truths[int(rng.integers(len(truths)))], a, b))
+    for k in range(20):
+        builder.output(f"y{k}", values[-1 - k])
+    cells = [np.array([k], np.int32) for k in range(20)]
+    step = Map(
+        builder.finish(), tuple(Cells(0, c) for c in cells), tuple(Cells(1, c) for c in cells)
+    )
+    arguments = (Argument("u", (20,)),)
+    return Rolled(arguments, (Result("du", (20,)),), 0, (step,), "line").verify()
+
+
+CASES = {
+    "network": reactions(40, 700),
+    "planes": stencil(21, last=False),
+    "last": stencil(21, last=True),
+    "line": long_line(2500),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", CASES)
+def test_layouts_and_lengths_do_not_change_bits(name: str, dtype: Any) -> None:
+    program = CASES[name]
+    rng = np.random.default_rng(1)
+    (args,) = points(program, rng, 21, dtype)
+    (expected,) = expected_of(program, [args], dtype)
+    kernel = Kernel(program, dtype=dtype)
+    for count in (1, 5, 7, 8, 9, 16, 21):
+        same_bits(kernel(args[:count]), expected[:count])
+    same_bits(kernel(args[::-2]), expected[::-2])
+    transposed = np.asfortranarray(args)
+    same_bits(kernel(transposed), expected)
+    out = np.empty((*expected.shape[:-1], 2 * expected.shape[-1]), dtype)[..., ::2]
+    assert kernel(args, out=out) is out
+    same_bits(out, expected)
+    shared = np.broadcast_to(args[3], args.shape)
+    same_bits(kernel(shared), np.broadcast_to(expected[3], expected.shape))
+    last = Kernel(program, dtype=dtype, batch_axis=-1)
+    turned = last(np.moveaxis(args, 0, -1).copy())
+    same_bits(np.moveaxis(turned, -1, 0), expected)
+
+
+def test_an_output_may_be_the_input() -> None:
+    program = CASES["network"]
+    rng = np.random.default_rng(2)
+    (args,) = points(program, rng, 13, np.float64)
+    (expected,) = expected_of(program, [args], np.float64)
+    kernel = Kernel(program)
+    copy = args.copy()
+    kernel(copy, out=copy)
+    same_bits(copy, expected)
+    one = args[4].copy()
+    kernel(one, out=one)
+    same_bits(one, expected[4])
+
+
+def test_scalars_alone_may_be_overwritten() -> None:
+    """NumPy hands over outputs that are inputs where no operand has an axis."""
+    builder = ProgramBuilder("sum")
+    a, b = (builder.load(builder.argument(name)) for name in "ab")
+    builder.output("p", builder.emit("add", a, b))
+    body = builder.finish()
+    one = np.zeros(1, np.int32)
+    steps = (
+        Map(body, (Cells(0, one), Cells(1, one)), (Cells(2, one),)),
+        Map(body, (Cells(0, one), Cells(2, one)), (Cells(3, one),)),
+    )
+    arguments = (Argument("x"), Argument("y"))
+    program = Rolled(arguments, (Result("s"), Result("t")), 0, steps).verify()
+    kernel = Kernel(program, dtype=np.float64)
+    x, y = np.random.default_rng(0).normal(size=(2, 30))
+    total, other = kernel(x, y)
+    np.testing.assert_array_equal(total, x + y)
+    np.testing.assert_array_equal(other, x + (x + y))
+    again = x.copy(), y.copy()
+    kernel(*again, out=again)
+    same_bits(again[0], total)
+    same_bits(again[1], other)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_threads_do_not_change_bits(threads: int) -> None:
+    for program in (stencil(200, last=False), reactions(3000, 60_000)):
+        u = np.random.default_rng(3).normal(size=program.arguments[0].shape)
+        expected = Kernel(program, dtype=np.float64)(u)
+        kernel = Kernel(program, dtype=np.float64, parallel=threads)
+        for _ in range(10):
+            same_bits(kernel(u), expected)
+        out = np.empty_like(u)
+        assert kernel(u, out=out) is out
+        same_bits(out, expected)
+        kernel(u, out=u)
+        same_bits(u, expected)
+
+
+def test_threads_that_call_one_kernel_do_not_meet() -> None:
+    program = stencil(200, last=True)
+    kernel = Kernel(program, dtype=np.float64, parallel=3)
+    given = np.random.default_rng(4).normal(size=(4, *program.arguments[0].shape))
+    expected = [Kernel(program, dtype=np.float64)(u) for u in given]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(kernel, [given[k % 4] for k in range(40)]))
+    for k, each in enumerate(found):
+        same_bits(each, expected[k % 4])
+
+
+def test_the_kernel_of_a_rolled_program_is_like_others() -> None:
+    program = CASES["network"]
+    kernel = Kernel(program, results="dict", doc="a network")
+    assert repr(kernel).startswith("<Kernel net(u[40]) -> du[40]; f64, f32;")
+    u = np.random.default_rng(5).uniform(size=(3, 40))
+    found = kernel(u)
+    assert set(found) == {"du"}
+    again = pickle.loads(pickle.dumps(kernel))
+    same_bits(again(u)["du"], found["du"])
+    assert "scatter 700" in str(kernel.program)
+    assert "define void" in kernel.llvm and "one point" in kernel.llvm
+    assert "piece0:" in kernel.asm
+    assert kernel(u.astype(np.float32))["du"].dtype == np.float32
+    assert kernel.measure(4).ns > 0
+    with pytest.raises(TargetError, match="program of loops"):
+        kernel.predict()
+    with pytest.raises(TargetError, match="program of loops"):
+        kernel.export("net")
+    with pytest.raises(ArgumentError, match="rounds?"):
+        kernel(np.full(40, 2**60 + 1))
+
+
+def test_results_without_arguments() -> None:
+    n = np.arange(20, dtype=np.int32)
+    numbers = np.linspace(0, 1, 20)
+    builder = ProgramBuilder("same")
+    builder.output("y", builder.load(builder.argument("x")))
+    step = Map(builder.finish(), (Numbers(numbers, numbers.astype(np.float32)),), (Cells(0, n),))
+    kernel = Kernel(Rolled((), (Result("y", (20,)),), 0, (step,)).verify())
+    same_bits(kernel(), numbers)
+
+
+def test_the_callers_floating_point_environment_stays() -> None:
+    kernel = Kernel(CASES["network"], dtype=np.float64)
+    with np.errstate(all="raise"):
+        kernel(np.full((9, 40), 1e300))
+        kernel(np.full(40, np.inf))
+
+
+def test_equal_pieces_share_code_and_tables_are_short() -> None:
+    found = planned(stencil(40, last=False), "f64", host(), batch=False)
+    shapes = [piece.code for piece in found if isinstance(piece.code, Shape)]
+    runs = [shape for shape in shapes if shape.form == "runs"]
+    assert len(runs) == 2 and runs[0] == runs[1]
+    assert all(column.form == "run" for shape in runs for column in (*shape.operands,))
