@@ -144,19 +144,16 @@ class _Call:
         for name, value, parameter in _flat(bound):
             if isinstance(value, (Term, TermArray)):
                 self.symbolic = True
+            elif parameter in jitted.out:
+                self.specs[name], outputs[name] = _filled(name, value), value
+                key.append((name, self.specs[name]))
             elif parameter in jitted.static or _is_static(value):
                 key.append((name, _key(value, name)))
             else:
-                filled = parameter in jitted.out
-                spec = _filled(name, value) if filled else _spec(
-                    name, value, parameter in jitted.arrays
-                )  # fmt: skip
-                self.specs[name] = spec
-                if filled:
-                    outputs[name] = value
-                else:
-                    self.values.append(value)
-                key.append((name, spec))
+                whole = parameter in jitted.arrays or (jitted.out and isinstance(value, np.ndarray))
+                self.specs[name] = _spec(name, value, bool(whole))
+                self.values.append(value)
+                key.append((name, self.specs[name]))
         self.key = tuple(key)
         self.filled = tuple(outputs[name] for name in jitted.out if name in outputs)
 
@@ -301,7 +298,7 @@ def jit(
     (arrays, also in tuples, lists and dictionaries, are told by what is in them). One named in
     `out` is an array that the function fills in place, as in `f(du, u, p, t)`: a call writes to it
     and returns None. The function must write to all of it, and read none of what the caller left
-    there. The other options are those of `rw.compile`.
+    there; its other arrays are passed whole. The other options are those of `rw.compile`.
 
     NumPy code is traced as it is: arrays made by `np.zeros` and the like, copies, and arrays of
     floats around the function may be written to; see `rw.numpy_functions`. Arguments may not,

@@ -134,7 +134,7 @@ def test_static_arrays_are_told_by_what_is_in_them() -> None:
 
 
 def test_arrays_are_filled_in_place() -> None:
-    @jit(arrays=["u"], out=["du", "flux"], **FAST)
+    @jit(out=["du", "flux"], **FAST)
     def f(du: Any, u: Any, p: Any = None, t: Any = 0.0, flux: Any = None) -> None:
         flux[...] = u[:, 1:] - u[:, :-1]
         du[:, 0], du[:, -1] = flux[:, 0], -flux[:, -1] + t
@@ -151,6 +151,10 @@ def test_arrays_are_filled_in_place() -> None:
     assert np.array_equal(strided, wanted) and len(f.kernels) == 1
     with pytest.raises(ArgumentError, match="argument 'du' is filled in: pass an array of floats"):
         f(du.tolist(), u, flux=flux)
+    with pytest.raises(
+        ArgumentError, match="argument 'flux' is filled in: pass an array of floats"
+    ):
+        f(du, u)
     with pytest.raises(ArgumentError, match="has no parameter 'dv'"):
         jit(out=["dv"])(f.fn)
     terms = rw.asarray(np.zeros((3, 5)))
@@ -331,6 +335,10 @@ def test_user_errors_pass_through_as_they_are() -> None:
         lambda u: np.prod(u),
         lambda u: u[0],
         lambda u: np.add.reduce(u),
+        lambda u: np.full(3, u),
+        lambda u: np.add(u, 1, out=np.empty(3)),
+        lambda u: np.zeros(3).__setitem__(0, u),
+        lambda u: np.zeros(3).fill(u),
     ],
 )
 def test_what_needs_the_whole_array_is_refused(function: Any) -> None:
