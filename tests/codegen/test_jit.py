@@ -163,12 +163,31 @@ def test_arrays_are_filled_in_place() -> None:
     assert str(terms[0, 0]) == "s1 - s0"
 
 
-@pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 3, 2), (2, 1, 3, 2)])
-def test_whole_arrays_of_up_to_four_axes(shape: tuple[int, ...]) -> None:
-    f: Any = jit(arrays=["u"], **FAST)(lambda u: np.flip(u) * 2 - u)
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (8, 8, 3), (2, 1, 3, 2), (4, 2, 3, 8, 2)])
+def test_whole_arrays_of_any_number_of_axes(shape: tuple[int, ...]) -> None:
+    def f(u: Any, k: Any = 2.0) -> Any:
+        v = np.roll(np.flip(u), 1, axis=0) * k - u
+        return v, {"total": v.sum(), "moved": np.moveaxis(v, 0, -1)}
+
+    def g(du: Any, u: Any) -> None:
+        du[...] = f(u)[0]
+
+    jitted: Any = jit(arrays=["u"], **FAST)(f)
+    filling: Any = jit(out=["du"], **FAST)(g)
     u = np.random.default_rng(0).random(shape)
-    assert np.array_equal(f(u), np.flip(u) * 2 - u)
-    assert np.array_equal(f(u.T.copy().T), np.flip(u) * 2 - u)
+    for given in (u, u.T.copy().T, np.repeat(u, 2, axis=-1)[..., ::2]):
+        found, wanted = jitted(given), f(u)
+        assert np.array_equal(found[0], wanted[0]) and found[0].shape == shape
+        assert np.isclose(found[1]["total"], wanted[1]["total"])
+        assert np.array_equal(found[1]["moved"], wanted[1]["moved"])
+        assert np.array_equal(jitted(given, 3.0)[0], f(u, 3.0)[0])
+        for du in (np.empty(shape), np.empty((*shape, 2))[..., 1]):
+            filling(du, given)
+            assert np.array_equal(du, wanted[0])
+    many = jitted(u, np.arange(3.0))  # numbers broadcast, with axes before those of results
+    assert many[0].shape == (3, *shape) and np.array_equal(many[0][2], f(u)[0])
+    alone: Any = jit(arrays=["u"], **FAST)(lambda u: f(u)[0])
+    assert np.array_equal(alone(u), f(u)[0])
 
 
 def test_static_values_are_one_if_they_compile_alike() -> None:
