@@ -12,8 +12,8 @@ import numpy as np
 
 __all__ = ["MOST_AXES", "SIGNATURES", "Argument", "Constant", "Instruction", "Output", "ValueType"]
 
-MOST_AXES: Final = 4
-"""Axes of an argument or result: those of a space, and what there is at a point."""
+MOST_AXES: Final = 2
+"""Axes of an argument or result: the drivers of loops walk as many."""
 
 type ValueType = Literal["f", "b"]
 

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from codegen.instruction import MOST_AXES
 from codegen.kernel import Kernel
 from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray
@@ -29,14 +30,43 @@ class _Entry:
     kernel: Kernel
     result: Any
     single: bool
+    flat: tuple[int, ...]
+    """Places of the arguments of more axes than kernels have: those are passed flat."""
+    shapes: tuple[tuple[int, ...] | None, ...]
+    """Of each result the axes that were made one, None where none were."""
 
     def __call__(self, values: list[Any], filled: tuple[Any, ...] = ()) -> Any:
         """Run; a function that fills arrays in returns nothing."""
+        for place in self.flat:
+            values[place] = np.reshape(values[place], -1)
         if filled:
-            self.kernel(*values, out=filled)
+            self._fill(values, filled)
             return None
         out = self.kernel(*values)
+        if any(self.shapes):
+            out = (out,) if self.single else out
+            pairs = zip(out, self.shapes, strict=True)
+            out = [x if to is None else x.reshape(*x.shape[:-1], *to) for x, to in pairs]
+            out = out[0] if self.single else out
         return out if self.single else rebuilt(self.result, iter(out))
+
+    def _fill(self, values: list[Any], filled: tuple[Any, ...]) -> None:
+        """Write to arrays; those that have no flat view are written to afterwards."""
+        pairs = zip(filled, self.shapes, strict=True)
+        out = tuple([x if to is None else np.reshape(x, -1) for x, to in pairs])
+        self.kernel(*values, out=out)
+        for array, flat in zip(filled, out, strict=True):
+            if not np.may_share_memory(array, flat):
+                array[...] = flat.reshape(array.shape)
+
+
+def _is_deep(value: Any) -> bool:
+    """Tell whether an array of terms has more axes than an argument or result of a kernel."""
+    return isinstance(value, TermArray) and value.ndim > MOST_AXES
+
+
+def _folded(value: Any) -> Any:
+    return value.reshape(-1) if _is_deep(value) else value
 
 
 class Jitted:
@@ -120,13 +150,14 @@ class Jitted:
             traced = self._trace(call_)
             exprs: Any = traced.result
             single = isinstance(exprs, (Term, TermArray))
-            if single and self.out:
-                exprs = (exprs,)
-            elif not single:
-                exprs = tuple(value for _, value in leaves(exprs))
+            each = [exprs] if single else [value for _, value in leaves(exprs)]
+            made = tuple(map(_folded, each))
+            exprs = made[0] if single and not self.out else made
             options = {"name": self.fn.__name__, **self.options}
-            kernel = compile_kernel(list(traced.args), exprs, **options)
-        return _Entry(kernel, traced.result, single)
+            kernel = compile_kernel(list(map(_folded, traced.args)), exprs, **options)
+        flat = tuple(place for place, arg in enumerate(traced.args) if _is_deep(arg))
+        shapes = tuple(value.shape if _is_deep(value) else None for value in each)
+        return _Entry(kernel, traced.result, single, flat, shapes)
 
 
 class _Call:
@@ -144,19 +175,16 @@ class _Call:
         for name, value, parameter in _flat(bound):
             if isinstance(value, (Term, TermArray)):
                 self.symbolic = True
+            elif parameter in jitted.out:
+                self.specs[name], outputs[name] = _filled(name, value), value
+                key.append((name, self.specs[name]))
             elif parameter in jitted.static or _is_static(value):
                 key.append((name, _key(value, name)))
             else:
-                filled = parameter in jitted.out
-                spec = _filled(name, value) if filled else _spec(
-                    name, value, parameter in jitted.arrays
-                )  # fmt: skip
-                self.specs[name] = spec
-                if filled:
-                    outputs[name] = value
-                else:
-                    self.values.append(value)
-                key.append((name, spec))
+                whole = parameter in jitted.arrays or (jitted.out and isinstance(value, np.ndarray))
+                self.specs[name] = _spec(name, value, bool(whole))
+                self.values.append(value)
+                key.append((name, self.specs[name]))
         self.key = tuple(key)
         self.filled = tuple(outputs[name] for name in jitted.out if name in outputs)
 
@@ -301,7 +329,7 @@ def jit(
     (arrays, also in tuples, lists and dictionaries, are told by what is in them). One named in
     `out` is an array that the function fills in place, as in `f(du, u, p, t)`: a call writes to it
     and returns None. The function must write to all of it, and read none of what the caller left
-    there. The other options are those of `rw.compile`.
+    there; its other arrays are passed whole. The other options are those of `rw.compile`.
 
     NumPy code is traced as it is: arrays made by `np.zeros` and the like, copies, and arrays of
     floats around the function may be written to; see `rw.numpy_functions`. Arguments may not,

@@ -40,7 +40,7 @@ _AXIS = ("at", "index")
 
 
 class Entry(ctypes.Structure):
-    """Where a stream starts: at args[operand] + index0 * steps[at0] + index1 * steps[at1] + ..."""
+    """Where a stream starts: at args[operand] + index0 * steps[at0] + index1 * steps[at1]."""
 
     _fields_ = tuple(
         (name, ctypes.c_int64)

@@ -23,7 +23,7 @@ from rewrite.term import Term, current_store, join
 
 __all__ = [
     "PROTOCOL", "TermArray", "as_given", "as_numbers", "asarray", "coerced",
-    "elementwise", "made", "store_of",
+    "elementwise", "made", "one_into_many", "store_of",
 ]  # fmt: skip
 
 _TO_NUMBERS: Final = (
@@ -177,6 +177,7 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Assign terms or numbers in place; a condition of terms chooses as `np.where` does."""
+        one_into_many(value, self)
         new: Any = np.int32(value.id) if _is_own(value, self.store) else _ids(value, self.store)
         if isinstance(key, TermArray):
             masked(self.store, self.ids, _ids(key, self.store), new)
@@ -343,6 +344,12 @@ def as_given(result: TermArray, *operands: Any) -> "TermArray | Term":
     """Return a term where no operand is an array."""
     arrays = any(isinstance(x, (TermArray, np.ndarray, list, tuple)) for x in operands)
     return result if arrays else result.item()
+
+
+def one_into_many(value: Any, array: TermArray) -> None:
+    """Refuse to write what stands for one element of an array to an array of several."""
+    if isinstance(value, TermArray) and value.single and not array.single:
+        value.refuse()
 
 
 def asarray(value: Any, store: Store | None = None) -> TermArray:

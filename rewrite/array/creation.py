@@ -28,9 +28,9 @@ def unset(store: Store, shape: Any) -> TermArray:
 
 
 def _filled(store: Store, shape: Any, value: Any) -> TermArray:
-    ids = np.empty(shape, np.int32)
-    ids[...] = asarray(value, store).ids
-    return TermArray(store, ids)
+    array = TermArray(store, np.empty(shape, np.int32))
+    array[...] = value
+    return array
 
 
 def _is_float(dtype: Any) -> bool:
@@ -60,9 +60,10 @@ def _shaped_as(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
         if isinstance(value, (Term, TermArray)):
             raise UnsupportedOp(f"terms stand for float64; they cannot fill an array of {kind}")
         return np.full(wanted, 0 if value is None else value, kind)
-    made = unset(array.store, wanted) if value is None else _filled(array.store, wanted, value)
     if isinstance(a, Element):
-        return Element(array.store, made.ids)
+        ids = np.full((), interning.UNSET) if value is None else asarray(value, array.store).ids
+        return Element(array.store, ids.astype(np.int32))
+    made = unset(array.store, wanted) if value is None else _filled(array.store, wanted, value)
     return made if isinstance(a, TermArray) else made.item()
 
 

@@ -33,7 +33,7 @@ class Entries:
     values: Ints
     """Ids of constants."""
     units: tuple[int, int]
-    """The ids of 1 and -1, which multiply without a rounding: x and -x have the bits of products."""
+    """The ids of 1 and -1: products with them are not rounded, x and -x have their bits."""
 
     @classmethod
     def of(cls, matrix: Any, store: Store) -> Self | None:

@@ -18,6 +18,7 @@ from rewrite.array.core import (
     asarray,
     coerced,
     elementwise,
+    one_into_many,
 )
 from rewrite.array.creation import MAKERS
 from rewrite.array.known import on_numbers
@@ -94,6 +95,7 @@ def _plain_dtype(name: str, kwargs: dict[str, Any], *harmless: str) -> dict[str,
 
 def _into(out: TermArray, result: Any, where: Any, what: str) -> TermArray:
     """Write a result to `out=`, and return that."""
+    one_into_many(result, out)
     new = asarray(result, out.store).ids
     require_writable(out.ids)
     if new.ndim > out.ids.ndim:

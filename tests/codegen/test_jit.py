@@ -134,7 +134,7 @@ def test_static_arrays_are_told_by_what_is_in_them() -> None:
 
 
 def test_arrays_are_filled_in_place() -> None:
-    @jit(arrays=["u"], out=["du", "flux"], **FAST)
+    @jit(out=["du", "flux"], **FAST)
     def f(du: Any, u: Any, p: Any = None, t: Any = 0.0, flux: Any = None) -> None:
         flux[...] = u[:, 1:] - u[:, :-1]
         du[:, 0], du[:, -1] = flux[:, 0], -flux[:, -1] + t
@@ -151,6 +151,10 @@ def test_arrays_are_filled_in_place() -> None:
     assert np.array_equal(strided, wanted) and len(f.kernels) == 1
     with pytest.raises(ArgumentError, match="argument 'du' is filled in: pass an array of floats"):
         f(du.tolist(), u, flux=flux)
+    with pytest.raises(
+        ArgumentError, match="argument 'flux' is filled in: pass an array of floats"
+    ):
+        f(du, u)
     with pytest.raises(ArgumentError, match="has no parameter 'dv'"):
         jit(out=["dv"])(f.fn)
     terms = rw.asarray(np.zeros((3, 5)))
@@ -159,12 +163,31 @@ def test_arrays_are_filled_in_place() -> None:
     assert str(terms[0, 0]) == "s1 - s0"
 
 
-@pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 3, 2), (2, 1, 3, 2)])
-def test_whole_arrays_of_up_to_four_axes(shape: tuple[int, ...]) -> None:
-    f: Any = jit(arrays=["u"], **FAST)(lambda u: np.flip(u) * 2 - u)
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (8, 8, 3), (2, 1, 3, 2), (4, 2, 3, 8, 2)])
+def test_whole_arrays_of_any_number_of_axes(shape: tuple[int, ...]) -> None:
+    def f(u: Any, k: Any = 2.0) -> Any:
+        v = np.roll(np.flip(u), 1, axis=0) * k - u
+        return v, {"total": v.sum(), "moved": np.moveaxis(v, 0, -1)}
+
+    def g(du: Any, u: Any) -> None:
+        du[...] = f(u)[0]
+
+    jitted: Any = jit(arrays=["u"], **FAST)(f)
+    filling: Any = jit(out=["du"], **FAST)(g)
     u = np.random.default_rng(0).random(shape)
-    assert np.array_equal(f(u), np.flip(u) * 2 - u)
-    assert np.array_equal(f(u.T.copy().T), np.flip(u) * 2 - u)
+    for given in (u, u.T.copy().T, np.repeat(u, 2, axis=-1)[..., ::2]):
+        found, wanted = jitted(given), f(u)
+        assert np.array_equal(found[0], wanted[0]) and found[0].shape == shape
+        assert np.isclose(found[1]["total"], wanted[1]["total"])
+        assert np.array_equal(found[1]["moved"], wanted[1]["moved"])
+        assert np.array_equal(jitted(given, 3.0)[0], f(u, 3.0)[0])
+        for du in (np.empty(shape), np.empty((*shape, 2))[..., 1]):
+            filling(du, given)
+            assert np.array_equal(du, wanted[0])
+    many = jitted(u, np.arange(3.0))  # numbers broadcast, with axes before those of results
+    assert many[0].shape == (3, *shape) and np.array_equal(many[0][2], f(u)[0])
+    alone: Any = jit(arrays=["u"], **FAST)(lambda u: f(u)[0])
+    assert np.array_equal(alone(u), f(u)[0])
 
 
 def test_static_values_are_one_if_they_compile_alike() -> None:
@@ -331,6 +354,10 @@ def test_user_errors_pass_through_as_they_are() -> None:
         lambda u: np.prod(u),
         lambda u: u[0],
         lambda u: np.add.reduce(u),
+        lambda u: np.full(3, u),
+        lambda u: np.add(u, 1, out=np.empty(3)),
+        lambda u: np.zeros(3).__setitem__(0, u),
+        lambda u: np.zeros(3).fill(u),
     ],
 )
 def test_what_needs_the_whole_array_is_refused(function: Any) -> None:

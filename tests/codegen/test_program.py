@@ -102,7 +102,7 @@ LOAD = Instruction("load", (), "f", (0, 0))
         (Program((X,), (LOAD,), ()), "no outputs"),
         (Program((X, X), (LOAD,), (Y,)), "2 arguments are named 'x'"),
         (Program((X,), (LOAD,), (Y, Y)), "2 outputs are named 'y'"),
-        (Program((Argument("x", (1,) * 5),), (LOAD,), (Y,)), "at most 4 axes"),
+        (Program((Argument("x", (1,) * 3),), (LOAD,), (Y,)), "at most 2 axes"),
         (Program((Argument("x", (0,)),), (LOAD,), (Y,)), "none empty"),
         (Program((X,), (LOAD,), (Output("y", (1,)),)), "%1, which does not exist"),
         (Program((X,), (LOAD,), (Output("y", (0,), (2,)),)), "has 1 components"),
