@@ -6,8 +6,8 @@ an index, a mask or a choice.
 
 A person writes a tridiagonal matrix as a dense array. Written out, each row of a product has all
 its zeros times all elements. `0*x` is 0 only where x is finite, and a sum may lose the sign of a
-zero: so zeros are left out under a licence that grants that, and ones with them. In NumPy,
-`0*inf` is a NaN, which then is not seen.
+zero: so zeros are left out under a licence that grants that. In NumPy, `0*inf` is a NaN, which
+then is not seen.
 """
 
 import contextlib

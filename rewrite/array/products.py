@@ -32,8 +32,8 @@ class Entries:
     columns: npt.NDArray[np.int64]
     values: Ints
     """Ids of constants."""
-    one: int
-    """The id of the value that is left out of products, -1 if none is."""
+    units: tuple[int, int]
+    """The ids of 1 and -1, which multiply without a rounding: x and -x have the bits of products."""
 
     @classmethod
     def of(cls, matrix: Any, store: Store) -> Self | None:
@@ -48,7 +48,7 @@ class Entries:
             data = found.data.astype(np.int64) if found.data.dtype == np.bool_ else found.data
             values = interning.constants(store, data)
             rows, columns = found.row.astype(np.int64), found.col.astype(np.int64)
-            return cls(found.shape, rows, columns, values, _one(store))
+            return cls(found.shape, rows, columns, values, _units(store))
         if isinstance(matrix, TermArray):
             numbers = interning.numbers_of(matrix.store, matrix.ids)
         else:
@@ -60,13 +60,13 @@ class Entries:
         kept = numbers != 0 if drops_zeros() else np.ones(numbers.shape, np.bool_)
         rows, columns = np.nonzero(kept)
         values = interning.constants(store, numbers[rows, columns])
-        return cls(numbers.shape, rows, columns, values, _one(store))
+        return cls(numbers.shape, rows, columns, values, _units(store))
 
     def transposed(self) -> "Entries":
         """Return the entries by columns."""
         order = np.lexsort((self.rows, self.columns))
         parts = (self.columns[order], self.rows[order], self.values[order])
-        return Entries(self.shape[::-1], *parts, self.one)
+        return Entries(self.shape[::-1], *parts, self.units)
 
     def times(self, store: Store, array: Ints, *, first: bool) -> Ints:
         """Multiply by an array of as many rows as this has columns.
@@ -95,14 +95,16 @@ class Entries:
         pairs, place = np.unique(kind * self.shape[1] + self.columns, return_inverse=True)
         values, elements = found[pairs // self.shape[1]], array[pairs % self.shape[1]]
         products = elements.copy()
-        some = values != self.one
+        one, minus = (values == unit for unit in self.units)
+        some = ~(one | minus)
         factors = (values[some][:, None], elements[some])
         products[some] = interning.applied(store, ops.MUL, factors if first else factors[::-1])
+        products[minus] = interning.applied(store, ops.NEG, (elements[minus],))
         return products, place
 
 
-def _one(store: Store) -> int:
-    return store.constant(1.0) if drops_zeros() else -1
+def _units(store: Store) -> tuple[int, int]:
+    return store.constant(1.0), store.constant(-1.0)
 
 
 def matmul(left: Any, right: Any) -> Any:

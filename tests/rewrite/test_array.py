@@ -112,7 +112,7 @@ def test_matrix_products(left: tuple[int, ...], right: tuple[int, ...]) -> None:
 def test_products_with_numbers_and_terms() -> None:
     a = rw.asarray([x, y])
     matrix = np.array([[1.0, 2.0], [3.0, 4.0]])
-    assert str((matrix @ a)[0]) == "1.0*x + 2.0*y" and str((a @ matrix)[1]) == "x*2.0 + y*4.0"
+    assert str((-matrix @ a)[0]) == "-x + -2.0*y" and str((a @ matrix)[1]) == "x*2.0 + y*4.0"
     assert str(np.dot(a, a)) == "x*x + y*y" and np.dot(x, y) == x * y
     same(x * a, [x * x, x * y])
     same(a + x, [x + x, y + x])

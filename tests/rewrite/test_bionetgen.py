@@ -518,9 +518,9 @@ def test_packed_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path.write_bytes(gzip.compress(data))
     assert bionetgen.read(path).initial.tolist() == [2.0]
     path.write_bytes(gzip.compress(data)[:-9])
-    with pytest.raises(ParseError, match="decay.net.gz.*gzip"):
+    with pytest.raises(ParseError, match=r"decay\.net\.gz.*gzip"):
         bionetgen.read(path)
     path.write_bytes(gzip.compress(data))
     monkeypatch.setattr(network, "LARGEST", 20)
-    with pytest.raises(ParseError, match="decay.net.gz.*at most"):
+    with pytest.raises(ParseError, match=r"decay\.net\.gz.*at most"):
         bionetgen.read(path)
