@@ -316,11 +316,11 @@ def _early(program: Rolled, steps: list[Step]) -> list[Step]:
 
 
 def _filled(program: Rolled, steps: Sequence[Step]) -> list[Step]:
-    """Write the cells between results too, where they are written later and not yet in use."""
+    """Write cells between results too, where no step has been yet: later ones write them."""
     used: dict[int, Index] = {}
     found = []
-    for number, step in enumerate(steps):
-        found.append(_without_gaps(program, step, steps[number + 1 :], used))
+    for step in steps:
+        found.append(_without_gaps(step, used))
         for cells in (*operands_of(step), *results_of(step)):
             if isinstance(cells, Cells):
                 if cells.segment not in used:
@@ -329,9 +329,7 @@ def _filled(program: Rolled, steps: Sequence[Step]) -> list[Step]:
     return found
 
 
-def _without_gaps(
-    program: Rolled, step: Step, later: Sequence[Step], used: dict[int, Index]
-) -> Step:
+def _without_gaps(step: Step, used: dict[int, Index]) -> Step:
     if not isinstance(step, Map) or len(step.results) != 1 or count(step) < _MANY:
         return step
     cells = step.results[0]
@@ -342,25 +340,7 @@ def _without_gaps(
     gaps = np.setdiff1d(np.arange(first, last + 1), cells.index, assume_unique=True)
     if cells.segment in used and used[cells.segment][gaps].any():
         return step
-    if not _are_written(program, later, Cells(cells.segment, gaps)):
-        return step
     # what is computed for a gap is what is computed for the result before it
     nearest = np.searchsorted(cells.index, np.arange(first, last + 1), side="right") - 1
     whole = Cells(cells.segment, np.arange(first, last + 1, dtype=np.int32))
     return replace(step, operands=tuple(_at(x, nearest) for x in step.operands), results=(whole,))
-
-
-def _are_written(program: Rolled, steps: Sequence[Step], cells: Cells) -> bool:
-    """Tell whether each cell is written before it is read."""
-    waiting = np.zeros(program.size(cells.segment), bool)
-    waiting[cells.index] = True
-    for step in steps:
-        adds = not isinstance(step, Map) and getattr(step, "adds", True) and operands_of(step)
-        read = [c for c in operands_of(step) if isinstance(c, Cells)]
-        read += results_of(step) if adds else ()
-        if any(c.segment == cells.segment and waiting[c.index].any() for c in read):
-            return False
-        for c in results_of(step):
-            if c.segment == cells.segment:
-                waiting[c.index] = False
-    return not waiting.any()

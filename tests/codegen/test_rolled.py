@@ -211,7 +211,7 @@ def expected_of(program: Rolled, args: list[Any], dtype: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**9))
 def test_every_path_has_the_bits_of_the_definition(seed: int, dtype: Any) -> None:
     rng = np.random.default_rng(seed)
@@ -410,7 +410,7 @@ def test_the_kernel_of_a_rolled_program_is_like_others() -> None:
         kernel.predict()
     with pytest.raises(TargetError, match="program of loops"):
         kernel.export("net")
-    with pytest.raises(ArgumentError, match="rounds?"):
+    with pytest.raises(ArgumentError, match="round"):
         kernel(np.full(40, 2**60 + 1))
 
 
@@ -437,3 +437,18 @@ def test_equal_pieces_share_code_and_tables_are_short() -> None:
     runs = [shape for shape in shapes if shape.form == "runs"]
     assert len(runs) == 2 and runs[0] == runs[1]
     assert all(column.form == "run" for shape in runs for column in (*shape.operands,))
+
+
+def test_code_that_cannot_be_made_gives_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(CASES["network"])
+
+    def fails(*args: Any, **options: Any) -> Any:
+        raise MemoryError("no room for code")
+
+    seen: list[Any] = []
+    monkeypatch.setattr("codegen.loops.loop.compile_pieces", fails)
+    monkeypatch.setattr("sys.unraisablehook", seen.append)
+    u = np.ones((11, 40), np.float32)
+    assert np.isnan(kernel(u)).all()
+    assert np.isnan(kernel(u[0])).all()
+    assert isinstance(seen[0].exc_value, MemoryError)
