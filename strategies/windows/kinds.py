@@ -1,7 +1,7 @@
 """The windows of a program by their shapes, and which shapes share an e-graph."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rewrite import ops
@@ -44,18 +44,32 @@ class Kind:
 def kinds_of(program: Program, windows: Sequence[Window], suspects: set[int]) -> dict[str, Kind]:
     """Group windows by shape; suspects are positions that have no value.
 
-    Those that are as cheap as they can be are left out.
+    Those that are as cheap as they can be are left out, and those that divide by zero: of them all
+    can be derived. Others do not look at such a division.
     """
     kinds: dict[str, Kind] = {}
+    undefined = _divided(program)
     for number, window in enumerate(windows):
-        if _cheapest(program, window):
+        if _cheapest(program, window) or not undefined.isdisjoint(window.nodes):
             continue
+        if not undefined.isdisjoint(window.context):
+            window = replace(window, context=(), given=())
         shape, leaves = shape_of(program, window)
         kind = kinds.setdefault(shape.key, Kind(shape))
         kind.windows.append(number)
         kind.leaves.append(leaves)
         kind.suspect |= not suspects.isdisjoint((*window.nodes, *window.context))
     return kinds
+
+
+def _divided(program: Program) -> set[int]:
+    """Return the divisions by what is known to be zero."""
+    zero = [known.defined and known.low == known.high == 0 for known in program.known]
+    return {
+        at
+        for at, (code, args) in enumerate(zip(program.code, program.args, strict=True))
+        if code == ops.DIV.code and zero[args[1]]
+    }
 
 
 def _cheapest(program: Program, window: Window) -> bool:
