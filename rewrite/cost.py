@@ -141,10 +141,10 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
     charges for the critical path is included.
     """
     skipped = np.array(constant_positions(dag)) | _free_negations(dag)
-    own = _prices(dag, model, ~skipped & (dag.start[1:] > dag.start[:-1])).tolist()
+    own: list[float] = _prices(dag, model, ~skipped & (dag.start[1:] > dag.start[:-1])).tolist()
     if model.sharing:
         weight = latency_weight(model)
-        return sum(own) + (weight * critical_path(dag, model) if weight else 0.0)
+        return sum(own, start=weight * critical_path(dag, model) if weight else 0.0)
     rows = dag.rows()
     total = [0.0] * len(rows)
     for at, (_, args) in enumerate(rows):

@@ -10,7 +10,7 @@ from strategies.windows.binary import Program
 from strategies.windows.cut import Window
 from strategies.windows.shape import Shape, shape_of
 
-__all__ = ["Group", "Kind", "grouped", "kinds_of"]
+__all__ = ["Group", "Kind", "divisions_by_zero", "grouped", "kinds_of"]
 
 BATCH_ROWS: Final = 6000
 """So many rows of distinct shapes share an e-graph."""
@@ -41,18 +41,21 @@ class Kind:
         return self.leaves[:: max(1, -(-len(self.leaves) // SAMPLED))]
 
 
-def kinds_of(program: Program, windows: Sequence[Window], suspects: set[int]) -> dict[str, Kind]:
-    """Group windows by shape; suspects are positions that have no value.
+def kinds_of(
+    program: Program, windows: Sequence[Window], suspects: set[int], zero: set[int]
+) -> dict[str, Kind]:
+    """Group windows by shape.
 
-    Those that are as cheap as they can be are left out, and those that divide by zero: of them all
-    can be derived. Others do not look at such a division.
+    Suspects are positions that have no value, `zero` those that divide by it.
+
+    Windows that are as cheap as they can be are left out, and those that divide by zero, as
+    anything can be derived from that. Others do not look at such a division.
     """
     kinds: dict[str, Kind] = {}
-    undefined = _divided(program)
     for number, window in enumerate(windows):
-        if _cheapest(program, window) or not undefined.isdisjoint(window.nodes):
+        if _cheapest(program, window) or not zero.isdisjoint(window.nodes):
             continue
-        if not undefined.isdisjoint(window.context):
+        if not zero.isdisjoint(window.context):
             window = replace(window, context=(), given=())
         shape, leaves = shape_of(program, window)
         kind = kinds.setdefault(shape.key, Kind(shape))
@@ -62,8 +65,8 @@ def kinds_of(program: Program, windows: Sequence[Window], suspects: set[int]) ->
     return kinds
 
 
-def _divided(program: Program) -> set[int]:
-    """Return the divisions by what is known to be zero."""
+def divisions_by_zero(program: Program) -> set[int]:
+    """Return the positions that divide by what is known to be zero."""
     zero = [known.defined and known.low == known.high == 0 for known in program.known]
     return {
         at
