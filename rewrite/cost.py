@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rewrite import ops
 from rewrite.constants import Constant
-from rewrite.dag import Dag
+from rewrite.dag import SMALL, Dag
 from rewrite.errors import UnsupportedOp
 
 __all__ = [
@@ -121,6 +121,12 @@ _RISK: Final[dict[str, float]] = {
 
 def constant_positions(dag: Dag) -> list[bool]:
     """Tell for every node whether it is made of constants only."""
+    if len(dag) > SMALL:
+        from rewrite.bulk import heights
+
+        fixed: npt.NDArray[np.bool_] = dag.code == ops.CONST.code
+        heights(dag.start, dag.args, fixed)
+        return fixed.tolist()  # type: ignore[no-any-return]
     known: list[bool] = []
     leaves, literal = (ops.SYMBOL.code, ops.PVAR.code, ops.CONST.code), ops.CONST.code
     for code, args in dag.rows():
@@ -135,26 +141,31 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
     charges for the critical path is included.
     """
     skipped = np.array(constant_positions(dag)) | _free_negations(dag)
-    rows = dag.rows()
-    own = [0.0] * len(rows)
-    literal = (dag.code == ops.CONST.code).tolist()
-    plain: dict[tuple[int, int], float] = {}  # of ops on no constants, which most are
-    for at in np.flatnonzero(~skipped & (dag.start[1:] > dag.start[:-1])).tolist():
-        code, args = rows[at]
-        if not any(literal[a] for a in args):
-            key = code, len(args)
-            if key not in plain:
-                plain[key] = priced(model, code, (None,) * len(args))
-            own[at] = plain[key]
-        else:
-            own[at] = priced(model, code, tuple([_value(dag, a) for a in args]))
+    own: list[float] = _prices(dag, model, ~skipped & (dag.start[1:] > dag.start[:-1])).tolist()
     if model.sharing:
         weight = latency_weight(model)
-        return sum(own) + (weight * critical_path(dag, model) if weight else 0.0)
+        return sum(own, start=weight * critical_path(dag, model) if weight else 0.0)
+    rows = dag.rows()
     total = [0.0] * len(rows)
     for at, (_, args) in enumerate(rows):
         total[at] = own[at] + sum(total[a] for a in args)
     return sum(total[root] for root in dag.roots)
+
+
+def _prices(dag: Dag, model: CostModel, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return the price of each of some nodes; of ops on no constants, which most are, by kind."""
+    own = np.zeros(len(dag))
+    arity = np.diff(dag.start)
+    literal = np.repeat(np.arange(len(dag)), arity)[dag.code[dag.args] == ops.CONST.code]
+    plain = which.copy()
+    plain[literal] = False
+    kinds, kind = np.unique((arity[plain] << 8) + dag.code[plain], return_inverse=True)
+    prices = [priced(model, key & 255, (None,) * (key >> 8)) for key in kinds.tolist()]
+    own[plain] = np.array(prices, np.float64)[kind]
+    for at in np.flatnonzero(which & ~plain).tolist():
+        args = dag.args[dag.start[at] : dag.start[at + 1]].tolist()
+        own[at] = priced(model, int(dag.code[at]), tuple([_value(dag, a) for a in args]))
+    return own
 
 
 def priced(model: CostModel, code: int, values: tuple[Constant | None, ...]) -> float:

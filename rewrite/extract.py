@@ -303,7 +303,8 @@ class Extractor:
 
     def _shareable(self, g: Graph) -> list[int]:
         """Return the classes that are worth computing ahead of a use, costly ones first."""
-        worth = SHARE_PAYS * min((p for p in self.price if p > TIE), default=1.0)
+        price = np.array(self.price)
+        worth = SHARE_PAYS * float(np.min(price[price > TIE], initial=INFINITE))
         most = SHARED_EACH * len(self.frozen.roots) if self.together else MOST_SHARED
         best = np.array(g.best)
         wanted = np.flatnonzero((worth <= best) & (best < INFINITE) & (np.diff(g.first_user) > 1))

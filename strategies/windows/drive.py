@@ -27,7 +27,7 @@ from strategies.windows.costing import FormCosts
 from strategies.windows.cut import MOST_NODES, Window, cut
 from strategies.windows.forms import Choice, Chooser, form_of, load
 from strategies.windows.judging import values_at, without_value
-from strategies.windows.kinds import Group, Kind, grouped, kinds_of
+from strategies.windows.kinds import Group, Kind, divisions_by_zero, grouped, kinds_of
 from strategies.windows.memory import Memory, settled_plan
 from strategies.windows.shape import (
     Form,
@@ -160,7 +160,9 @@ class _Large:
         defined = FastMath.NNAN | FastMath.NINF in licence and len(set(dag.roots)) == 1
         program = program_of(dag, assume=defined)
         windows = cut(program, most)
-        kinds = kinds_of(program, windows, without_value(program))
+        zero = divisions_by_zero(program)
+        self._note_divisions(sum(not zero.isdisjoint(window.nodes) for window in windows))
+        kinds = kinds_of(program, windows, without_value(program), zero)
         self.current = self._plan_for(program.dag())
         self.counts["windows"] += len(windows)
         self.counts["shapes"] += len(kinds)
@@ -179,6 +181,11 @@ class _Large:
         found, count = settled(self.plan.judge, program, windows, set(chosen), build)
         self.counts["windows kept"] += count
         return found.terms(program.roots)
+
+    def _note_divisions(self, count: int) -> None:
+        notes = self.report.notes
+        if count and not any(note.startswith(_DIVIDES) for note in notes):
+            notes.append(f"{_DIVIDES}: so {count} windows stay as they were written")
 
     # -- saturation --------------------------------------------------------------------------
 
@@ -324,6 +331,8 @@ class _Large:
         if not halved and _RANK.index(report.stop) > _RANK.index(total.stop):
             total.stop = report.stop
 
+
+_DIVIDES: Final = "a division by zero is in the program"
 
 _RANK: Final = (
     None, StopReason.SATURATED, StopReason.ITERATIONS, StopReason.NODES, StopReason.GOAL,

@@ -1,7 +1,7 @@
 """The windows of a program by their shapes, and which shapes share an e-graph."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rewrite import ops
@@ -10,7 +10,7 @@ from strategies.windows.binary import Program
 from strategies.windows.cut import Window
 from strategies.windows.shape import Shape, shape_of
 
-__all__ = ["Group", "Kind", "grouped", "kinds_of"]
+__all__ = ["Group", "Kind", "divisions_by_zero", "grouped", "kinds_of"]
 
 BATCH_ROWS: Final = 6000
 """So many rows of distinct shapes share an e-graph."""
@@ -41,21 +41,38 @@ class Kind:
         return self.leaves[:: max(1, -(-len(self.leaves) // SAMPLED))]
 
 
-def kinds_of(program: Program, windows: Sequence[Window], suspects: set[int]) -> dict[str, Kind]:
-    """Group windows by shape; suspects are positions that have no value.
+def kinds_of(
+    program: Program, windows: Sequence[Window], suspects: set[int], zero: set[int]
+) -> dict[str, Kind]:
+    """Group windows by shape.
 
-    Those that are as cheap as they can be are left out.
+    Suspects are positions that have no value, `zero` those that divide by it.
+
+    Windows that are as cheap as they can be are left out, and those that divide by zero, as
+    anything can be derived from that. Others do not look at such a division.
     """
     kinds: dict[str, Kind] = {}
     for number, window in enumerate(windows):
-        if _cheapest(program, window):
+        if _cheapest(program, window) or not zero.isdisjoint(window.nodes):
             continue
+        if not zero.isdisjoint(window.context):
+            window = replace(window, context=(), given=())
         shape, leaves = shape_of(program, window)
         kind = kinds.setdefault(shape.key, Kind(shape))
         kind.windows.append(number)
         kind.leaves.append(leaves)
         kind.suspect |= not suspects.isdisjoint((*window.nodes, *window.context))
     return kinds
+
+
+def divisions_by_zero(program: Program) -> set[int]:
+    """Return the positions that divide by what is known to be zero."""
+    zero = [known.defined and known.low == known.high == 0 for known in program.known]
+    return {
+        at
+        for at, (code, args) in enumerate(zip(program.code, program.args, strict=True))
+        if code == ops.DIV.code and zero[args[1]]
+    }
 
 
 def _cheapest(program: Program, window: Window) -> bool:

@@ -11,9 +11,9 @@ from rewrite import extract, ops
 from rewrite.constants import Constant
 from rewrite.cost import Gowda2021, dag_cost
 from rewrite.costsets import by_cost_sets
-from rewrite.dag import Dag
+from rewrite.dag import SMALL, Dag
 from rewrite.dagsearch import fixpoint
-from rewrite.egraph.arrays import Frozen
+from rewrite.egraph.arrays import Frozen, unmirrored
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import MODES, Extractor
 from rewrite.kbest import k_best
@@ -347,3 +347,47 @@ def test_modes_that_there_are_not_name_those_that_there_are(
     monkeypatch.setitem(sys.modules, "highspy", None)
     with pytest.raises(UnsupportedOp, match="pip install highspy"):
         extractor.extract(mode="exact")
+
+
+def test_commuted_nodes_are_extracted_once() -> None:
+    """Of `a + b` and `b + a`, `a*b + c` and `b*a + c` the first stays; others all do."""
+    code = [ops.SYMBOL.code] * 3
+    rows = [
+        (ops.ADD, (0, 1), 3), (ops.SUB, (0, 1), 4), (ops.ADD, (1, 0), 3), (ops.SUB, (1, 0), 5),
+        (ops.FMA, (1, 0, 2), 6), (ops.FMA, (0, 1, 2), 6), (ops.FMA, (0, 2, 1), 7),
+        (ops.MUL, (1, 0), 8), (ops.NEG, (1,), 9), (ops.MUL, (1, 1), 10), (ops.MUL, (0, 1), 8),
+    ]  # fmt: skip
+    lengths = [0, 0, 0, *[len(args) for _, args, _ in rows]]
+    leaves = [Symbol(name) for name in "abc"]
+    frozen = Frozen(
+        np.array([*code, *[op.code for op, *_ in rows]], np.uint8),
+        np.array([0, 1, 2, *[owner for *_, owner in rows]], np.int32),
+        np.concatenate([[0], np.cumsum(lengths)]),
+        np.array([a for _, args, _ in rows for a in args], np.int32),
+        [*leaves, *[None] * len(rows)], 11, [3],
+    )  # fmt: skip
+    found = unmirrored(frozen)
+    kept = [
+        (code, tuple(found.args[found.start[k] : found.start[k + 1]].tolist()), owner)
+        for k, (code, owner) in enumerate(
+            zip(found.code.tolist(), found.owner.tolist(), strict=True)
+        )
+        if k > 2
+    ]
+    assert kept == [
+        (op.code, args, owner) for k, (op, args, owner) in enumerate(rows) if k not in (2, 5, 10)
+    ]
+    assert found.leaf[:3] == leaves and found.roots == [3] and found.classes == 11
+    assert len(found.leaf) == len(found) == len(found.start) - 1
+
+
+def test_a_large_program_costs_what_its_ops_do() -> None:
+    store = Store()
+    x, two = store.symbol(Symbol("x")), store.constant(2)
+    node, model = x, Gowda2021()
+    for k in range(3000):
+        node = store.make((ops.MUL.code, node, two if k % 2 else x))
+        node = store.make((ops.ADD.code, node, x))
+    both = store.make((ops.MUL.code, two, store.make((ops.ADD.code, two, two))))  # costs nothing
+    dag = Dag.of(store, [store.make((ops.ADD.code, node, both))])
+    assert len(dag) > SMALL and dag_cost(dag, model) == 3000 * 3 + 3000 + 1

@@ -7,6 +7,8 @@ from fractions import Fraction
 import flint
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import rewrite as rw
 from rewrite import ops
@@ -15,6 +17,7 @@ from rewrite.evaluate import evaluate
 from rewrite.oracle import exact, exact_dag, surely_undefined, ulp_distance, working_precision
 from rewrite.store import Store
 from rewrite.term import Term, apply
+from rewrite.testing import terms
 
 INNER = [row for row in ops.BUILTIN if row.code > ops.PVAR.code]
 TRUTH = (np.array([0, 0, 1, 1], np.bool_), np.array([0, 1, 0, 1], np.bool_))
@@ -259,3 +262,24 @@ def test_inner_nodes_on_request() -> None:
         known = exact_dag(dag, {"x": [3.0, 8.0]}, wanted=range(len(dag)))
     assert known[-2].nearest().tolist() == [4.0, 9.0]
     assert known[-1].nearest().tolist() == [2.0, 3.0]
+
+
+@given(st.lists(terms(rw.symbols("x y z"), max_ops=10), min_size=2, max_size=4), st.data())
+@settings(deadline=None, max_examples=40)
+def test_values_do_not_depend_on_what_else_is_asked_for(
+    roots: list[Term], data: st.DataObject
+) -> None:
+    """Each is computed at the points where it is open, with what it is made of."""
+    some = st.sampled_from([0.0, 1.0, -2.5, 1e-30, 3e7, 1e200, math.inf])
+    points = {name: np.array(data.draw(st.lists(some, min_size=5, max_size=5))) for name in "xyz"}
+    dag = Dag.of(roots[0].store, [term.id for term in roots])
+    for doubles in (False, True):
+        together = exact_dag(dag, points, apart=True, doubles=doubles)
+        for at, found in zip(dag.roots, together, strict=True):
+            found = found if len(found) > 1 else found.broadcast(5)  # constants alone
+            for k in range(5):
+                here = {name: column[k : k + 1] for name, column in points.items()}
+                (alone,) = exact_dag(dag.reached([at]), here, doubles=doubles)
+                assert bool(alone.ok[0]) == bool(found.ok[k])
+                if alone.ok[0]:
+                    assert alone.nearest()[0] == found.nearest()[k]

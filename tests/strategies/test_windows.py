@@ -4,6 +4,7 @@ import itertools
 import math
 import multiprocessing
 import os
+import pickle
 import signal
 import sqlite3
 import threading
@@ -23,7 +24,7 @@ import rewrite as rw
 from codegen.cost import cycle_cost
 from rewrite import ops
 from rewrite.contentcache import ContentCache
-from rewrite.cost import dag_cost
+from rewrite.cost import Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Limits, StopReason
 from rewrite.fastmath import FastMath
@@ -35,12 +36,13 @@ from strategies.judged import Refusal
 from strategies.presets import GuardJudge, default_plan
 from strategies.saturation import Saturate
 from strategies.windows import drive, kinds
-from strategies.windows.batch import same_values
+from strategies.windows.batch import Batch, same_values
 from strategies.windows.binary import made, program_of
+from strategies.windows.costing import FormCosts
 from strategies.windows.cut import cut
 from strategies.windows.judging import without_value
 from strategies.windows.memory import read, write
-from strategies.windows.shape import instantiate, shape_of
+from strategies.windows.shape import instantiate, rows_of, shape_of
 from strategies.windows.whole import Rebuilt, settled
 
 MODEL = cycle_cost("zen4-avx2")
@@ -447,3 +449,83 @@ def test_what_has_no_value_is_set_apart() -> None:
     assert codes == {ops.DIV.code, ops.LOG.code}
     best, _ = drive.optimise(GUARDED, roots)
     assert cost(best[:-2]) < cost(roots[:-2])
+
+
+# -- speed that changes no result ------------------------------------------------------------
+
+
+def test_a_root_that_factoring_makes_worse_keeps_its_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b, c, d = rw.symbols("a b c d")
+    roots = [a * b + a * c, d * b + d * c + rw.sin(a)]
+    monkeypatch.setattr(drive, "refused", lambda judge, source, candidate: [0])
+    kept, better = drive._Large(GUARDED)._factored(roots)
+    assert kept == roots[0] and better != roots[1]
+    monkeypatch.setattr(drive, "refused", lambda judge, source, candidate: [0, 1])
+    assert drive._Large(GUARDED)._factored(roots) == roots
+
+
+@given(symbols)
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+def test_a_form_costs_what_its_program_does(roots: list[Term]) -> None:
+    x, y = rw.symbols("x y")
+    more = [*roots, rw.fma(-roots[0], x, -y), rw.fma(x, y, roots[-1]) * -x, x**2 / 3 + rw.const(2)]
+    more = [term for term in more if term.sort != rw.BOOL]
+    dag = dag_of(more)
+    number = {v.name: k for k, v in enumerate(dag.value) if isinstance(v, Symbol)}
+    form = rows_of(more[0].store, [term.id for term in more], number)
+    latency = replace(MODEL, latency_weight=0.5)
+    for model in (MODEL, Gowda2021(), replace(MODEL, sharing=False), latency):
+        assert FormCosts(model)(form) == pytest.approx(dag_cost(dag, model), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [("x + y", True), ("x*y", True), ("x - y", True), ("x - x", False), ("x + 0", False),
+     ("x*1", False), ("x/y", False), ("x**2", False), ("sin(x)", False), ("x + y + z", False)],
+)  # fmt: skip
+def test_one_sum_or_product_is_as_cheap_as_it_can_be(text: str, known: bool) -> None:
+    program = program_of(dag_of([rw.parse(text)]), assume=False)
+    assert (not kinds.kinds_of(program, cut(program), set(), set())) is known
+
+
+def test_what_divides_by_zero_is_not_looked_at() -> None:
+    x, y, z = rw.symbols("x y z")
+    odd = (x + y) / (rw.const(1) - 1)
+    roots = [odd, odd * y + odd * z, rw.sin(x * y + x * z)]
+    program = program_of(dag_of(roots), assume=False)
+    zero = kinds.divisions_by_zero(program)
+    assert [program.args[at] and program.code[at] for at in zero] == [ops.DIV.code]
+    windows = cut(program)
+    found = kinds.kinds_of(program, windows, set(), zero)
+    looked_at = {row[0] for kind in found.values() for row in kind.shape.rows}
+    assert ops.DIV.code not in looked_at and ops.SIN.code in looked_at
+    seen = kinds.kinds_of(program, windows, set(), set())
+    assert ops.DIV.code in {row[0] for kind in seen.values() for row in kind.shape.rows}
+
+
+def test_a_batch_is_the_same_where_it_is_sent() -> None:
+    program = program_of(dag_of(copies(3)), assume=False)
+    shapes = [kind.shape for kind in kinds.kinds_of(program, cut(program), set(), set()).values()]
+    plan = drive._Large(FAST)._plan_for(program.dag())
+    batch = Batch(tuple(shapes), plan, Limits(iterations=1, nodes=4000))
+    assert len(batch.sources) == len(shapes)
+    sent = pickle.loads(pickle.dumps(batch))
+    assert len(pickle.dumps(sent)) == len(pickle.dumps(replace(batch)))  # nothing that was made
+    one, other = batch.job(), sent.job()
+    assert one.dag.rows() == other.dag.rows() and one.facts == other.facts
+    assert (one.opaque, one.given, one.plan) == (other.opaque, other.given, other.plan)
+
+
+def test_a_round_writes_to_disk_once(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "BATCH_ROWS", 30)
+    written: list[int] = []
+    put = ContentCache.put
+
+    def counted(self: ContentCache, rows: Any) -> None:
+        written.append(len(rows))
+        put(self, rows)
+
+    monkeypatch.setattr(ContentCache, "put", counted)
+    _, report = drive.optimise(FAST, copies(10))
+    graphs = int(report.notes[0].partition(" e-graphs")[0].rsplit(" ", 1)[1])
+    assert 1 <= len(written) <= drive.ROUNDS < graphs and sum(written) >= graphs
