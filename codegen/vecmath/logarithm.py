@@ -53,11 +53,14 @@ def tail(v: Lanes, f: ir.Value) -> ir.Value:
 
 
 def abnormal(v: Lanes, x: ir.Value) -> ir.Value:
-    """Mask the lanes that are not positive, normal and finite, in one unsigned comparison."""
+    """Flag the lanes that are not positive, normal and finite.
+
+    Of two differences one is negative: where the first wraps around, for x = -0.0 to -1 and some
+    less, the second does not, and the other way round for -infinity and NaN.
+    """
     form = v.format
-    least = 1 << form.fraction
-    shifted = v.isub(v.bits(x), least)
-    return v.builder.icmp_unsigned(">=", shifted, v.word(form.exponent_mask - least))
+    bits = v.bits(x)
+    return v.ior(v.isub(bits, 1 << form.fraction), v.isub(form.exponent_mask - 1, bits))
 
 
 def log(v: Lanes, x: ir.Value) -> ir.Value:

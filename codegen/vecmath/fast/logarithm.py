@@ -221,6 +221,6 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     r = v.add(v.fma(n, -ln2_high / 16, z), v.fma(n, -ln2_low / 16, z_low))
     usual = sixteenths(v, v.bits(shifted), part(v, r, tables.EXP_POWER[name]))
     most = v.rounded(16 * tables.LOG2_E[name][0] * exponential.LARGEST[name])
-    far = v.compare_or_nan(">", v.abs(n), most)
-    failed = v.builder.or_(far, logarithm.abnormal(v, x))
+    far = v.beyond(v.abs(n), most)
+    failed = v.ior(far, logarithm.abnormal(v, x))
     return through_libm(v, "pow", [x, y], failed, usual)

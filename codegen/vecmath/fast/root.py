@@ -30,7 +30,7 @@ def cbrt(v: Lanes, x: ir.Value) -> ir.Value:
     y = v.fma(factor, v.mul(parts.r, series), factor)
     usual = v.flip(v.times_power(y, v.bits(shifted)), v.sign(x))
     failed = logarithm.abnormal(v, a)
-    return rarely(v, failed, usual, lambda: v.select(failed, power.cbrt(v, x), usual))
+    return rarely(v, failed, usual, lambda: v.select(v.marked(failed), power.cbrt(v, x), usual))
 
 
 def hypot(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
