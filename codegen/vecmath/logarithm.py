@@ -53,14 +53,8 @@ def tail(v: Lanes, f: ir.Value) -> ir.Value:
 
 
 def abnormal(v: Lanes, x: ir.Value) -> ir.Value:
-    """Flag the lanes that are not positive, normal and finite.
-
-    Of two differences one is negative: where the first wraps around, for x = -0.0 to -1 and some
-    less, the second does not, and the other way round for -infinity and NaN.
-    """
-    form = v.format
-    bits = v.bits(x)
-    return v.ior(v.isub(bits, 1 << form.fraction), v.isub(form.exponent_mask - 1, bits))
+    """Flag the lanes that are not positive, normal and finite."""
+    return v.outside(x, 1 << v.format.fraction, v.format.exponent_mask - 1)
 
 
 def log(v: Lanes, x: ir.Value) -> ir.Value:

@@ -38,12 +38,13 @@ def _any(v: Vector, found: ir.Value) -> ir.Value:
     # compared with zero, LLVM makes it a movmsk, of registers too that movmsk cannot name
     bits = found.type.element.width
     sign = ir.Constant(found.type, [-1 << (bits - 1)] * found.type.count)
-    return any_lane(v.builder, v.builder.icmp_unsigned("!=", v.builder.and_(found, sign), ir.Constant(found.type, None)))
+    return any_lane(
+        v.builder,
+        v.builder.icmp_unsigned("!=", v.builder.and_(found, sign), ir.Constant(found.type, None)),
+    )
 
 
-def rarely(
-    v: Vector, found: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]
-) -> ir.Value:
+def rarely(v: Vector, found: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
     """Branch around `repair` unless a live lane of a mask, or of flags, is set.
 
     `repair` is emitted into the rare block and returns the whole replacement vector. It must

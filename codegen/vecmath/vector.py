@@ -102,6 +102,15 @@ class Vector:
         """
         return self.isub(self.format.encode(most), self.bits(a))
 
+    def outside(self, a: ir.Value, low: int, high: int) -> ir.Value:
+        """Flag the lanes whose bits are not in [low, high], those of two positive numbers.
+
+        Of the two differences one is negative then, of negative numbers and NaN too: the first
+        wraps around below -(low), the second above -(high), and low <= high.
+        """
+        bits = self.bits(a)
+        return self.ior(self.isub(bits, low), self.isub(high, bits))
+
     def marked(self, flags: ir.Value) -> ir.Value:
         """Return the mask of the lanes whose flag is set."""
         return self.builder.icmp_signed("<", flags, self.word(0))

@@ -31,9 +31,7 @@ def _erf_by_pieces(v: Lanes, x: ir.Value) -> ir.Value:
     return v.flip(_piece(v, tables.ERF_PIECES[name], index, t), v.sign(x))
 
 
-def _piece(
-    v: Lanes, columns: Sequence[Sequence[float]], index: ir.Value, t: ir.Value
-) -> ir.Value:
+def _piece(v: Lanes, columns: Sequence[Sequence[float]], index: ir.Value, t: ir.Value) -> ir.Value:
     """Sum columns[i][index] * t**i, of many over pairs of terms.
 
     A coefficient is looked up where it is needed: there are more than registers.
