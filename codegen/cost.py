@@ -9,7 +9,7 @@ overlaps iterations of an elementwise loop. Left out: overlap between ports, loa
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 from codegen.program import Program
@@ -22,7 +22,7 @@ from rewrite.errors import ArgumentError, TargetError
 
 __all__ = [
     "CycleCost", "cycle_cost", "cycles", "exact_inverse", "port_cycles", "power_operations",
-    "product_exponent", "table_for",
+    "product_exponent", "slower", "table_for",
 ]  # fmt: skip
 
 MOST_PRODUCTS: Final = 64
@@ -135,7 +135,8 @@ class CycleCost:
 
     def _of(self, column: dict[str, float], op: str) -> float:
         try:
-            return column.get(f"fast_{op}", column[op]) if self.approximate else column[op]
+            known = column[op]
+            return min(known, column.get(f"fast_{op}", known)) if self.approximate else known
         except KeyError:
             known = ", ".join(sorted(column))
             raise TargetError(
@@ -220,6 +221,20 @@ def cycle_cost(table: str, dtype: Float = "f64") -> CycleCost:
             f"{', '.join(cpus)}"
         )
     return CycleCost(max(found, key=lambda known: known.vector_bits), dtype)
+
+
+@cache
+def slower(target: Target, dtype: Float) -> frozenset[str]:
+    """Return the functions of the faster grade that are not, on a target, by its table.
+
+    Without fma they are slow where they multiply and add more to round less.
+    """
+    known = table_for(target).index()
+    return frozenset(
+        row.op for row in known.values()
+        if row.dtype == dtype and row.op.startswith("fast_")
+        and row.throughput > known[row.op.removeprefix("fast_"), dtype].throughput
+    )  # fmt: skip
 
 
 def port_cycles(program: Program, table: CostTable, dtype: Float = "f64") -> float:

@@ -18,6 +18,7 @@ from llvmlite import ir
 
 from codegen import vecmath
 from codegen.branches import Branch, Item, branches
+from codegen.cost import slower
 from codegen.instructions import INLINED
 from codegen.llvm.ops import LIBM, OPS, SCALARS, Emitter, Text, Value
 from codegen.llvm.parts import LARGE, Part, cut
@@ -137,7 +138,8 @@ def emit_module(
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     lanes = interleaved(program) * target.lanes(dtype)
     lookups = target.vector_bits == 512
-    emitter = Emitter(builder, module, dtype, lanes, lookups, called_functions(program))
+    called = called_functions(program)
+    emitter = Emitter(builder, module, dtype, lanes, lookups, called, slower(target, dtype))
     loop = _Loop(program, emitter, table, count)
     if behind:
         loop.behind = module.add_metadata([ir.IntType(32)(1)])

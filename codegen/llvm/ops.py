@@ -51,6 +51,8 @@ class Emitter:
     """Whether the target looks up tables in registers."""
     called: frozenset[str] = frozenset()
     """Functions that are called, not inlined: their code is shared."""
+    slower: frozenset[str] = frozenset()
+    """Functions of the faster grade that are slower here than those of the finer one."""
     live: Value | None = None
     """The lanes whose results are used; None is all."""
 
@@ -84,8 +86,10 @@ class Emitter:
 
     def elementary(self, name: str, *args: Value) -> Value:
         """Evaluate an elementary function: in place, or by a call."""
-        own = vecmath.supported(name, self.dtype)
-        if own and name not in self.called:
+        own, called = vecmath.supported(name, self.dtype), name in self.called
+        if name in self.slower:
+            name = name.removeprefix("fast_")
+        if own and not called:
             return vecmath.emit(name, self.builder, args, lookups=self.lookups, live=self.live)
         if own:
             function = declared(self.module, name, self.vector, len(args))

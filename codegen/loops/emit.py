@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from llvmlite import ir
 
+from codegen.cost import slower
 from codegen.instructions import INLINED
 from codegen.llvm.body import called_functions
 from codegen.llvm.ops import OPS, Emitter, Value
@@ -76,10 +77,13 @@ class _Loop:
         common = (code, module, dtype)
         self.across = shape.form in ("lanes", "runs")
         lookups, called = target.vector_bits == 512, called_functions(shape.body)
-        self.wide = Emitter(*common, lanes, lookups, called)
+        unused = slower(target, dtype)
+        self.wide = Emitter(*common, lanes, lookups, called, unused)
         if self.across:  # one by one is what few instances are computed
             called = shape.body.ops
-        self.emitter = self.wide if batch else Scalars(*common, 1, lookups, called, None, lanes)
+        self.emitter = (
+            self.wide if batch else Scalars(*common, 1, lookups, called, unused, None, lanes)
+        )
         self.extras = {"groups": 3, "runs": 1, "scatter_runs": 2}.get(shape.form, 0)
         columns = [*shape.operands, *shape.results]
         accesses: list[Access] = []

@@ -52,7 +52,8 @@ class Scalars(Emitter):
         return first, second
 
     def _vectors(self) -> Emitter:
-        return Emitter(self.builder, self.module, self.dtype, self.wide, self.lookups, self.called)
+        common = (self.builder, self.module, self.dtype)
+        return Emitter(*common, self.wide, self.lookups, self.called, self.slower)
 
     def _spread(self, value: Value) -> Value:
         """Return a vector with the same number in each lane: no other lane is a rare case."""

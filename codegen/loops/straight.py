@@ -4,6 +4,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from codegen.cost import slower
 from codegen.llvm.ops import SCALARS, Emitter
 from codegen.loops.emit import emit_body
 from codegen.loops.plan import Straight
@@ -160,7 +161,7 @@ def emit_straight(
     lines = Lines(module)
     called = _functions(code)
     common = (lines, module, dtype)
-    more = (target.vector_bits == 512, called)
+    more = (target.vector_bits == 512, called, slower(target, dtype))
     emitter: Emitter
     if batch:
         emitter = Emitter(*common, lanes, *more)

@@ -72,7 +72,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "fast_log10": (fast_logarithm.log10,       2.70, 2.90),
     "fast_sinh":  (fast_exponential.sinh,      3.00, 3.00),
     "fast_cosh":  (fast_exponential.cosh,      2.20, 1.80),
-    "fast_asinh": (fast_logarithm.asinh,       3.40, 2.80),
+    "fast_asinh": (fast_logarithm.asinh,       3.40, 3.00),
     "fast_acosh": (fast_logarithm.acosh,       3.40, 3.10),
     "fast_atanh": (fast_logarithm.atanh,       3.20, 3.40),
     "fast_atan2": (fast_inverse.atan2,         2.30, 2.40),

@@ -69,7 +69,7 @@ def exp(v: Lanes, x: ir.Value) -> ir.Value:
     fraction = v.add(v.add(parts.high, tail(v, parts)), 1.0)
     usual = v.times_power(fraction, parts.shift)
     edge = ABOVE_ALL[v.format.name]
-    far = v.compare_or_nan(">", v.abs(x), LARGEST[v.format.name])
+    far = v.beyond(v.abs(x), LARGEST[v.format.name])
     return rarely(v, far, usual, lambda: two_steps(v, x, fraction, parts.k, edge))
 
 
@@ -126,7 +126,7 @@ def exp2(v: Lanes, x: ir.Value) -> ir.Value:
     fraction, k, shift = _exp2_parts(v, x)
     usual = v.times_power(fraction, shift)
     edge = EXP2_ABOVE_ALL[v.format.name]
-    far = v.compare_or_nan(">", v.abs(x), EXP2_LARGEST[v.format.name])
+    far = v.beyond(v.abs(x), EXP2_LARGEST[v.format.name])
     return rarely(v, far, usual, lambda: two_steps(v, x, fraction, k, edge))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from mpmath import mpf
 
 from codegen.vecmath.columns import block, columns
+from codegen.vecmath.lanes import SHORT
 from codegen.vecmath.remez import Fit, fit, split
 from rewrite.evaluate import fma
 
@@ -181,6 +182,7 @@ class Split:
     value: Callable[[], mpf]
     f64: tuple[int, ...]
     f32: tuple[int, ...]
+    down: bool = False
 
 
 SPLITS = (
@@ -207,6 +209,8 @@ SPLITS = (
         (53, 31, 53),
         (24, 13, 24),
     ),
+    # 0 times a negative part would take the sign of a zero away
+    Split("PI", "pi, no part negative", lambda: mpmath.pi, (53, 53, 53), (24, 24, 24), down=True),
 )
 
 
@@ -215,9 +219,11 @@ def wide_sine(coefficients: list[float], dtype: str) -> float:
     kind = np.float64 if dtype == "f64" else np.float32
     c, r = np.array(coefficients, kind), kind(np.pi / 2)
     z = r * r
-    total, *pairs = [fma(c[i + 1], z, c[i]) for i in range(len(c) - 2, -1, -2)]
-    for pair in pairs:
-        total = fma(kind(total), z * z, pair)
+    step = 1 if len(c) <= SHORT else 2
+    starts = range(len(c) - step, -1, -step)
+    total, *terms = [fma(c[i + 1], z, c[i]) if step == 2 else c[i] for i in starts]
+    for term in terms:
+        total = fma(kind(total), z if step == 1 else z * z, term)
     return float(r * kind(fma(z, kind(total), kind(1))))
 
 
@@ -256,8 +262,8 @@ def text() -> str:
     with mpmath.workdps(60):
         for constant in SPLITS:
             rows = {
-                "f64": split(constant.value(), "f64", constant.f64),
-                "f32": split(constant.value(), "f32", constant.f32),
+                dtype: split(constant.value(), dtype, bits, down=constant.down)
+                for dtype, bits in (("f64", constant.f64), ("f32", constant.f32))
             }
             blocks.append(block(constant.name, f"{constant.formula}, in parts", rows))
         for row in FITS:

@@ -126,7 +126,7 @@ def acosh(v: Lanes, x: ir.Value) -> ir.Value:
     high, low = v.two_sum(square, v.add(t, t))
     root = v.root(high, v.add(low, square_low))
     usual, failed = _inverse(v, t, root, far)
-    failed = v.builder.or_(failed, v.compare("<", x, 1.0))
+    failed = v.builder.or_(v.marked(failed), v.compare("<", x, 1.0))
     return through_libm(v, "acosh", [x], failed, usual)
 
 

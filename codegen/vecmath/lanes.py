@@ -12,6 +12,9 @@ from codegen.vecmath.vector import Vector
 # This minus the bits of a is Newton's first guess for 1 / a, 12% off at most.
 RECIPROCAL = {"f64": 0x7FDE623822FC16E6, "f32": 0x7EF311C7}
 
+# So many terms wait for each other hardly longer than pairs of them, which need x2 besides.
+SHORT = 4
+
 Sum = tuple[ir.Value, ir.Value]
 """A number as the unevaluated sum of a rounded part and a small rest."""
 
@@ -20,7 +23,9 @@ class Lanes(Vector):
     """A vector shape with the idioms that elementary functions are made of."""
 
     def polynomial(self, x: ir.Value, coefficients: Sequence[float], x2: ir.Value) -> ir.Value:
-        """Sum coefficients[i] * x**i by Horner's rule in x2 = x * x over pairs of terms."""
+        """Sum coefficients[i] * x**i by Horner's rule, of many in x2 = x * x over pairs of terms."""
+        if len(coefficients) <= SHORT:
+            return self.horner(x, coefficients)
         pairs = [self.horner(x, coefficients[i : i + 2]) for i in range(0, len(coefficients), 2)]
         total = pairs.pop()
         while pairs:

@@ -53,11 +53,8 @@ def tail(v: Lanes, f: ir.Value) -> ir.Value:
 
 
 def abnormal(v: Lanes, x: ir.Value) -> ir.Value:
-    """Mask the lanes that are not positive, normal and finite, in one unsigned comparison."""
-    form = v.format
-    least = 1 << form.fraction
-    shifted = v.isub(v.bits(x), least)
-    return v.builder.icmp_unsigned(">=", shifted, v.word(form.exponent_mask - least))
+    """Flag the lanes that are not positive, normal and finite."""
+    return v.outside(x, 1 << v.format.fraction, v.format.exponent_mask - 1)
 
 
 def log(v: Lanes, x: ir.Value) -> ir.Value:

@@ -47,8 +47,8 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     usual = v.times_power(
         v.add(v.add(parts.high, exponential.fine_tail(v, parts)), 1.0), parts.shift
     )
-    far = v.compare_or_nan(">", v.abs(high), exponential.LARGEST[name])
-    return through_libm(v, "pow", [x, y], v.builder.or_(far, abnormal(v, x)), usual)
+    far = v.beyond(v.abs(high), exponential.LARGEST[name])
+    return through_libm(v, "pow", [x, y], v.ior(far, abnormal(v, x)), usual)
 
 
 def _reciprocal_cube_root(v: Lanes, m: ir.Value) -> ir.Value:

@@ -9,6 +9,18 @@ from codegen.vecmath.vector import Vector
 PREFIX = "rewrite.libm."
 
 
+def halves(builder: ir.IRBuilder, a: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return the first and the last lanes of a vector."""
+    half = a.type.count // 2
+    lanes = ir.VectorType(ir.IntType(32), half)
+    nothing = ir.Constant(a.type, ir.Undefined)
+    first, last = (
+        builder.shuffle_vector(a, nothing, ir.Constant(lanes, list(range(at, at + half))))
+        for at in (0, half)
+    )
+    return first, last
+
+
 def any_lane(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
     """Return an i1: is some lane of the mask set."""
     packed = ir.IntType(int(mask.type.count))
@@ -16,20 +28,39 @@ def any_lane(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
     return builder.icmp_unsigned("!=", word, ir.Constant(packed, 0))
 
 
-def rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
-    """Branch around `repair` unless a live lane of `mask` is set; the builder moves to the join.
+def _any(v: Vector, found: ir.Value) -> ir.Value:
+    """Return an i1: is some lane of a mask set, or of flags, those of all registers joined."""
+    if found.type == v.mask_type:
+        return any_lane(v.builder, found)
+    widest = 512 if v.lookups else 256
+    while found.type.count * v.format.bits > widest:
+        found = v.builder.or_(*halves(v.builder, found))
+    # compared with zero, LLVM makes it a movmsk, of registers too that movmsk cannot name
+    bits = found.type.element.width
+    sign = ir.Constant(found.type, [-1 << (bits - 1)] * found.type.count)
+    return any_lane(
+        v.builder,
+        v.builder.icmp_unsigned("!=", v.builder.and_(found, sign), ir.Constant(found.type, None)),
+    )
+
+
+def rarely(v: Vector, found: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
+    """Branch around `repair` unless a live lane of a mask, or of flags, is set.
 
     `repair` is emitted into the rare block and returns the whole replacement vector. It must
-    leave the lanes outside the mask as in `usual`, so that no lane sees its neighbours.
+    leave the other lanes as in `usual`, so that no lane sees its neighbours. The builder moves to
+    the join.
     """
-    return _rarely(v, v.alive(mask), usual, repair)
+    return _rarely(v, v.alive(found), usual, repair)
 
 
-def _rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
+def _rarely(
+    v: Vector, found: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]
+) -> ir.Value:
     before = v.builder.block
     rare = v.builder.append_basic_block("rare")
     join = v.builder.append_basic_block("join")
-    v.builder.cbranch(any_lane(v.builder, mask), rare, join).set_weights([1, 2000])
+    v.builder.cbranch(_any(v, found), rare, join).set_weights([1, 2000])
     v.builder.position_at_end(rare)
     repaired = repair()
     rare_end = v.builder.block
@@ -42,20 +73,21 @@ def _rarely(v: Vector, mask: ir.Value, usual: ir.Value, repair: Callable[[], ir.
 
 
 def through_libm(
-    v: Vector, name: str, args: Sequence[ir.Value], mask: ir.Value, usual: ir.Value
+    v: Vector, name: str, args: Sequence[ir.Value], found: ir.Value, usual: ir.Value
 ) -> ir.Value:
-    """Replace the live lanes in `mask` by the C library's result, one scalar call for each."""
-    mask = v.alive(mask)
+    """Replace the live lanes of a mask, or of flags, by the C library's results, one by one."""
+    found = v.alive(found)
 
     def repair() -> ir.Value:
         function = declare_loop(v.builder.module, name, v.type, len(args))
         width = _mask_word(v.type)
+        mask = found if found.type == v.mask_type else v.marked(found)
         packed = v.builder.bitcast(mask, ir.IntType(v.count))
         if v.count < 64:
             packed = v.builder.zext(packed, width)
         return v.builder.call(function, [*args, usual, packed])
 
-    return _rarely(v, mask, usual, repair)
+    return _rarely(v, found, usual, repair)
 
 
 def declare_loop(module: ir.Module, name: str, vector: ir.VectorType, arity: int) -> ir.Function:

@@ -115,15 +115,19 @@ def fit(row: Fit, dtype: str) -> tuple[list[float], float]:
     return rounded, float(mpmath.log(worst, 2))
 
 
-def split(value: mpf, dtype: str, bits: Sequence[int]) -> list[float]:
-    """Split a constant into parts of at most the given numbers of bits, the sum being exact."""
+def split(value: mpf, dtype: str, bits: Sequence[int], *, down: bool = False) -> list[float]:
+    """Split a constant into parts of at most the given numbers of bits, the sum being exact.
+
+    Rounded `down`, none is negative.
+    """
+    rounded = mpmath.floor if down else mpmath.nint
     parts = []
     for width in bits:
         if value == 0:
             parts.append(0.0)
             continue
         unit = mpf(2) ** (int(mpmath.floor(mpmath.log(abs(value), 2))) + 1 - width)
-        part = to_format(mpmath.nint(value / unit) * unit, dtype)
+        part = to_format(rounded(value / unit) * unit, dtype)
         parts.append(part)
         value -= mpf(part)
     return parts

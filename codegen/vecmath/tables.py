@@ -122,6 +122,20 @@ HALF_PI: dict[str, tuple[float, ...]] = {
     ),
 }
 
+# pi, no part negative, in parts
+PI: dict[str, tuple[float, ...]] = {
+    "f64": (
+        h("0x1.921fb54442d18p+1"),
+        h("0x1.1a62633145c06p-53"),
+        h("0x1.c1cd129024e08p-106"),
+    ),
+    "f32": (
+        h("0x1.921fb40000000p+1"),
+        h("0x1.4442d00000000p-23"),
+        h("0x1.8469880000000p-47"),
+    ),
+}
+
 # (exp(r) - 1 - r) / r**2 on [-0.2878, 0.4057]: f64 2**-57.1, f32 2**-27.8
 EXP: dict[str, tuple[float, ...]] = {
     "f64": (

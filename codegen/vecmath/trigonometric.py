@@ -37,8 +37,12 @@ def reduce(v: Lanes, x: ir.Value) -> Reduced:
     high = v.fma(k, -second, start)
     low = v.fma(k, -second, v.sub(start, high))
     low = v.fma(k, -third, low)
-    far = v.compare_or_nan(">", a, LARGEST[v.format.name])
-    return Reduced(v.bits(shifted), high, low, v.mul(high, high), far)
+    return Reduced(v.bits(shifted), high, low, v.mul(high, high), far(v, x))
+
+
+def far(v: Lanes, x: ir.Value) -> ir.Value:
+    """Flag the lanes that are reduced by the C library."""
+    return v.beyond(v.abs(x), LARGEST[v.format.name])
 
 
 def sine(v: Lanes, r: Reduced) -> ir.Value:

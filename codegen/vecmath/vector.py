@@ -86,9 +86,34 @@ class Vector:
         """LLVM's mangling of the vector type, such as `v8f64`."""
         return f"v{self.count}{self.format.suffix}"
 
-    def alive(self, mask: ir.Value) -> ir.Value:
-        """Return the lanes of a mask whose results are used."""
-        return mask if self.live is None else self.builder.and_(mask, self.live)
+    def alive(self, found: ir.Value) -> ir.Value:
+        """Return the lanes of a mask, or of flags, whose results are used."""
+        if self.live is None:
+            return found
+        if found.type == self.mask_type:
+            return self.builder.and_(found, self.live)
+        return self.builder.select(self.live, found, self.word(0))
+
+    def beyond(self, a: ir.Value, most: float) -> ir.Value:
+        """Flag the lanes of a >= 0 that are above `most`, and NaN: by the sign bit of an integer.
+
+        Flags of many vectors are joined into one before they are tested, and a difference of
+        integers keeps no unit busy that products need, as comparisons do.
+        """
+        return self.isub(self.format.encode(most), self.bits(a))
+
+    def outside(self, a: ir.Value, low: int, high: int) -> ir.Value:
+        """Flag the lanes whose bits are not in [low, high], those of two positive numbers.
+
+        Of the two differences one is negative then, of negative numbers and NaN too: the first
+        wraps around below -(low), the second above -(high), and low <= high.
+        """
+        bits = self.bits(a)
+        return self.ior(self.isub(bits, low), self.isub(high, bits))
+
+    def marked(self, flags: ir.Value) -> ir.Value:
+        """Return the mask of the lanes whose flag is set."""
+        return self.builder.icmp_signed("<", flags, self.word(0))
 
     def real(self, value: ir.Value | float) -> ir.Value:
         """Return `value` as a vector; a float is splat."""

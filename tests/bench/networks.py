@@ -1,11 +1,12 @@
 """Reaction networks beside other engines: `python tests/bench/networks.py --networks DIR`.
 
 Random networks without structure, compiled as they are since there is nothing to factor, and
-BioNetGen's (`NAME.net` somewhere below DIR): from the file or the arrays to the first call, evaluations of right-hand side and Jacobian at one state, and at 64
-states side by side. Beside: the same terms compiled as they are (no e-graph, no factoring), NumPy,
-Numba, C and JAX loops over index tables, and with `--slow` heyoka, CasADi and symengine, which
-take minutes to compile the large ones. Times of calls are medians of the best of several runs,
-Python's call included; each start is a process of its own, with an empty cache and then a full one.
+BioNetGen's (`NAME.net` somewhere below DIR): from the file or the arrays to the first call,
+evaluations of right-hand side and Jacobian at one state, and at 64 states side by side. Beside: the
+same terms compiled as they are (no e-graph, no factoring), NumPy, Numba, C and JAX loops over index
+tables, and with `--slow` heyoka, CasADi and symengine, which take minutes to compile the large
+ones. Times of calls are the best of many, Python's call included; each start is a process of its
+own, with an empty cache and then a full one.
 """
 
 import os

@@ -1,5 +1,7 @@
 """erf and erfc of the faster grade, by pieces where registers hold their coefficients."""
 
+from collections.abc import Sequence
+
 from llvmlite import ir
 
 from codegen.vecmath import error, tables
@@ -8,6 +10,9 @@ from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import through_libm
 
 __all__ = ["erf", "erfc"]
+
+LONG = 8
+"""Of more terms the chain is what loops wait for."""
 
 
 def erf(v: Lanes, x: ir.Value) -> ir.Value:
@@ -23,10 +28,28 @@ def _erf_by_pieces(v: Lanes, x: ir.Value) -> ir.Value:
     shifted = v.fma(a, v.rounded(1 / step), v.format.magic)
     t = v.fma(v.sub(shifted, v.format.magic), -step, a)
     index = v.bits(shifted)
-    *lower, total = [v.looked_up(column, index) for column in tables.ERF_PIECES[name]]
-    for coefficient in reversed(lower):
-        total = v.fma(total, t, coefficient)
-    return v.flip(total, v.sign(x))
+    return v.flip(_piece(v, tables.ERF_PIECES[name], index, t), v.sign(x))
+
+
+def _piece(v: Lanes, columns: Sequence[Sequence[float]], index: ir.Value, t: ir.Value) -> ir.Value:
+    """Sum columns[i][index] * t**i, of many over pairs of terms.
+
+    A coefficient is looked up where it is needed: there are more than registers.
+    """
+    many = len(columns) > LONG
+    step, count = (v.mul(t, t), 2) if many else (t, 1)
+    starts = range(0, len(columns), count)
+    terms = [columns[at : at + count] for at in starts]
+    total = _term(v, terms[-1], index, t)
+    for term in reversed(terms[:-1]):
+        total = v.fma(total, step, _term(v, term, index, t))
+    return total
+
+
+def _term(v: Lanes, columns: Sequence[Sequence[float]], index: ir.Value, t: ir.Value) -> ir.Value:
+    """Return columns[0][index], or with columns[1][index] * t."""
+    total = v.looked_up(columns[-1], index)
+    return v.fma(total, t, v.looked_up(columns[0], index)) if len(columns) > 1 else total
 
 
 def _erf(v: Lanes, x: ir.Value) -> ir.Value:
@@ -57,9 +80,7 @@ def erfc(v: Lanes, x: ir.Value) -> ir.Value:
     rest = v.fma(v.neg(w), lost, v.fma(v.neg(w), bottom, 1.0))
     u = v.fma(w, rest, u)
     index = v.bits(shifted)
-    *lower, total = [v.looked_up(column, index) for column in tables.ERFC_PIECES[name]]
-    for coefficient in reversed(lower):
-        total = v.fma(total, u, coefficient)
+    total = _piece(v, tables.ERFC_PIECES[name], index, u)
     share = v.add(part(v, r), v.looked_up(tables.EXP_LOST[name], n))
     y = v.mul(sixteenths(v, n, share), total)
     usual = v.select(v.compare("<", x, 0.0), v.sub(2.0, y), y)

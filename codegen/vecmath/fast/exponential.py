@@ -72,19 +72,20 @@ def _usual(v: Lanes, x: ir.Value) -> ir.Value:
 
 
 def _with_ends(v: Lanes, x: ir.Value, far: ir.Value, usual: ir.Value) -> ir.Value:
-    """Replace the lanes of `far` by an exp(x) that is right beyond the normal range."""
+    """Replace the lanes that `far` flags by an exp(x) that is right beyond the normal range."""
 
     def repair() -> ir.Value:
         k, _, rest = halves(v, x)
         edge = exponential.ABOVE_ALL[v.format.name]
-        return v.select(far, exponential.two_steps(v, x, v.add(rest, 1.0), k, edge), usual)
+        beyond = exponential.two_steps(v, x, v.add(rest, 1.0), k, edge)
+        return v.select(v.marked(far), beyond, usual)
 
     return rarely(v, far, usual, repair)
 
 
 def exp(v: Lanes, x: ir.Value) -> ir.Value:
     """exp(x) = 2**(n/16) exp(r)."""
-    far = v.compare_or_nan(">", v.abs(x), exponential.LARGEST[v.format.name])
+    far = v.beyond(v.abs(x), exponential.LARGEST[v.format.name])
     return _with_ends(v, x, far, _usual(v, x))
 
 
@@ -99,8 +100,8 @@ def exp2(v: Lanes, x: ir.Value) -> ir.Value:
     r2 = v.mul(r, r)
     rest = v.fma(r2, v.polynomial(r, others, r2), v.mul(r, first))
     usual = sixteenths(v, v.bits(shifted), rest)
-    far = v.compare_or_nan(">", v.abs(x), exponential.EXP2_LARGEST[name])
-    return rarely(v, far, usual, lambda: v.select(far, exponential.exp2_far(v, x), usual))
+    far = v.beyond(v.abs(x), exponential.EXP2_LARGEST[name])
+    return rarely(v, far, usual, lambda: v.select(v.marked(far), exponential.exp2_far(v, x), usual))
 
 
 def minus_one(v: Lanes, x: ir.Value) -> ir.Value:
@@ -126,7 +127,9 @@ def expm1(v: Lanes, x: ir.Value) -> ir.Value:
     """exp(x) - 1."""
     floor = exponential.BELOW_MINUS_ONE[v.format.name]
     usual = v.signed_like(minus_one(v, v.select(v.compare("<", x, floor), floor, x)), x)
-    far = v.compare_or_nan(">", x, exponential.LARGEST[v.format.name])
+    # a negative argument is no larger than zero
+    largest = exponential.LARGEST[v.format.name]
+    far = v.iand(v.beyond(x, largest), v.builder.not_(v.bits(x)))
     return _with_ends(v, x, far, usual)
 
 
@@ -142,7 +145,7 @@ def sinh(v: Lanes, x: ir.Value) -> ir.Value:
     a = v.abs(x)
     e = minus_one(v, a)
     y = v.mul(v.add(e, v.div(e, v.add(e, 1.0))), 0.5)
-    far = v.compare_or_nan(">", a, exponential.LARGEST[v.format.name])
+    far = v.beyond(a, exponential.LARGEST[v.format.name])
     return through_libm(v, "sinh", [x], far, v.flip(y, v.sign(x)))
 
 
@@ -150,5 +153,5 @@ def cosh(v: Lanes, x: ir.Value) -> ir.Value:
     """cosh(|x|) = (exp(|x|) + 1 / exp(|x|)) / 2, at least one as exp(|x|) is."""
     a = v.abs(x)
     e = _usual(v, a)
-    far = v.compare_or_nan(">", a, exponential.LARGEST[v.format.name])
+    far = v.beyond(a, exponential.LARGEST[v.format.name])
     return through_libm(v, "cosh", [x], far, v.mul(v.add(e, v.div(1.0, e)), 0.5))

@@ -87,9 +87,7 @@ def atan2(v: Lanes, y: ir.Value, x: ir.Value) -> ir.Value:
     angle = v.add(base, v.select(turned, v.neg(angle), angle))
     usual = v.signed_like(angle, y)
     if _short(v):
-        form = v.format
-        low, high = (form.encode(2.0**power) for power in SAFE[form.name])
-        failed = v.builder.icmp_unsigned(">", v.isub(v.bits(d), low), v.word(high - low))
+        failed = v.outside(d, *(v.format.encode(2.0**power) for power in SAFE[v.format.name]))
     else:
-        failed = v.builder.fcmp_unordered("uno", angle, angle)
+        failed = v.beyond(v.abs(angle), float("inf"))
     return through_libm(v, "atan2", [y, x], failed, usual)

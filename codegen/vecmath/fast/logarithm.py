@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from codegen.vecmath import exponential, hyperbolic, logarithm, power, tables
+from codegen.vecmath import exponential, logarithm, power, tables
 from codegen.vecmath.columns import LOG_START
 from codegen.vecmath.fast.exponential import part, sixteenths
 from codegen.vecmath.lanes import Lanes
@@ -110,13 +110,30 @@ def log10(v: Lanes, x: ir.Value) -> ir.Value:
 
 
 def _of_one_plus(v: Lanes, a: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """Return log(1 + a) and the mask of lanes where it fails.
+    """Return log(1 + a) and flags of lanes where it fails; 1 + a is u + rest."""
+    u, rest = v.two_sum(a, 1.0)
+    return _of_sum(v, u, rest) if v.lookups else _of_sum_by_quotient(v, u, rest)
 
-    1 + a is u + rest, u = 2**k (1 + r) / c, and the rest joins r. Only here are arguments not
-    exact, so that what is lost of log(c) counts.
+
+def _of_sum_by_quotient(v: Lanes, u: ir.Value, rest: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return log(u + rest), u = 2**k (1 + f) and the rest joins f, and flags where it fails."""
+    name, form = v.format.name, v.format
+    parts = logarithm.split(v, u)
+    # 2**(1 - k), which is zero and not out of range for the largest u
+    scale = v.from_bits(v.shl(v.isub(2 * form.bias + 1, parts.biased), form.fraction))
+    f = v.fma(v.mul(rest, scale), 0.5, parts.f)
+    half_square, s, inner = logarithm.series(v, f)
+    high, low = tables.LN2[name]
+    usual = v.fma(s, inner, v.sub(f, half_square))
+    return v.fma(parts.k, high, v.fma(parts.k, low, usual)), logarithm.abnormal(v, u)
+
+
+def _of_sum(v: Lanes, u: ir.Value, rest: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return log(u + rest), u = 2**k (1 + r) / c and the rest joins r, and flags where it fails.
+
+    Only here are arguments not exact, so that what is lost of log(c) counts.
     """
     form = v.format
-    u, rest = v.two_sum(a, 1.0)
     parts = split(v, u)
     scale = v.from_bits(v.isub(form.encode(1.0), parts.exponent))
     lost = v.looked_up(tables.LOG_E_LOW[form.name], parts.index)
@@ -128,47 +145,35 @@ def _of_one_plus(v: Lanes, a: ir.Value) -> tuple[ir.Value, ir.Value]:
     usual = v.fma(r2, v.polynomial(r, tables.LOG_SECOND[form.name], r2), first)
     # u is to be positive and normal, and 2**-k too
     least = 1 << form.fraction
-    most = v.word(form.encode(2.0 ** (form.bias - 1)) - least)
-    failed = v.builder.icmp_unsigned(">=", v.isub(v.bits(u), least), most)
-    return usual, failed
+    return usual, v.outside(u, least, form.encode(2.0 ** (form.bias - 1)) - 1)
 
 
 def log1p(v: Lanes, x: ir.Value) -> ir.Value:
-    """log(1 + x); without lookups as in the finer grade."""
-    if not v.lookups:
-        return logarithm.log1p(v, x)
+    """log(1 + x)."""
     usual, failed = _of_one_plus(v, x)
     return through_libm(v, "log1p", [x], failed, v.signed_like(usual, x))
 
 
 def asinh(v: Lanes, x: ir.Value) -> ir.Value:
     """asinh(|x|) = log(1 + |x| + x**2 / (1 + sqrt(1 + x**2)))."""
-    if not v.lookups:
-        return hyperbolic.asinh(v, x)
     a = v.abs(x)
     square = v.mul(a, a)
     t = v.add(a, v.div(square, v.add(v.sqrt(v.add(square, 1.0)), 1.0)))
     usual, failed = _of_one_plus(v, t)
-    far = v.compare_or_nan(">", a, SQUARED[v.format.name])
-    failed = v.builder.or_(failed, far)
+    failed = v.ior(failed, v.beyond(a, SQUARED[v.format.name]))
     return through_libm(v, "asinh", [x], failed, v.flip(usual, v.sign(x)))
 
 
 def acosh(v: Lanes, x: ir.Value) -> ir.Value:
     """acosh(x) = log(1 + t + sqrt(t**2 + 2 t)), t = x - 1."""
-    if not v.lookups:
-        return hyperbolic.acosh(v, x)
     t = v.sub(x, 1.0)
     usual, failed = _of_one_plus(v, v.add(t, v.sqrt(v.fma(t, t, v.add(t, t)))))
-    far = v.compare_or_nan(">", x, SQUARED[v.format.name])
-    failed = v.builder.or_(failed, v.builder.or_(far, v.compare("<", x, 1.0)))
-    return through_libm(v, "acosh", [x], failed, usual)
+    ends = (v.format.encode(end) for end in (1.0, SQUARED[v.format.name]))
+    return through_libm(v, "acosh", [x], v.ior(failed, v.outside(x, *ends)), usual)
 
 
 def atanh(v: Lanes, x: ir.Value) -> ir.Value:
     """atanh(|x|) = log(1 + 2|x| / (1 - |x|)) / 2."""
-    if not v.lookups:
-        return hyperbolic.atanh(v, x)
     a = v.abs(x)
     usual, failed = _of_one_plus(v, v.div(v.add(a, a), v.sub(1.0, a)))
     return through_libm(v, "atanh", [x], failed, v.flip(v.mul(usual, 0.5), v.sign(x)))
@@ -221,6 +226,6 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     r = v.add(v.fma(n, -ln2_high / 16, z), v.fma(n, -ln2_low / 16, z_low))
     usual = sixteenths(v, v.bits(shifted), part(v, r, tables.EXP_POWER[name]))
     most = v.rounded(16 * tables.LOG2_E[name][0] * exponential.LARGEST[name])
-    far = v.compare_or_nan(">", v.abs(n), most)
-    failed = v.builder.or_(far, logarithm.abnormal(v, x))
+    far = v.beyond(v.abs(n), most)
+    failed = v.ior(far, logarithm.abnormal(v, x))
     return through_libm(v, "pow", [x, y], failed, usual)

@@ -30,14 +30,13 @@ def cbrt(v: Lanes, x: ir.Value) -> ir.Value:
     y = v.fma(factor, v.mul(parts.r, series), factor)
     usual = v.flip(v.times_power(y, v.bits(shifted)), v.sign(x))
     failed = logarithm.abnormal(v, a)
-    return rarely(v, failed, usual, lambda: v.select(failed, power.cbrt(v, x), usual))
+    return rarely(v, failed, usual, lambda: v.select(v.marked(failed), power.cbrt(v, x), usual))
 
 
 def hypot(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     """sqrt(x**2 + y**2), as in the finer grade where a square may be out of range."""
     form = v.format
     square = v.fma(x, x, v.mul(y, y))
-    low, high = (form.encode(2.0**exponent) for exponent in SAFE[form.name])
-    failed = v.builder.icmp_unsigned(">", v.isub(v.bits(square), low), v.word(high - low))
+    failed = v.outside(square, *(form.encode(2.0**exponent) for exponent in SAFE[form.name]))
     usual = v.sqrt(square)
-    return rarely(v, failed, usual, lambda: v.select(failed, power.hypot(v, x, y), usual))
+    return rarely(v, failed, usual, lambda: v.select(v.marked(failed), power.hypot(v, x, y), usual))

@@ -13,12 +13,12 @@ from codegen.vecmath.rare import through_libm
 __all__ = ["cos", "sin", "tan"]
 
 
-def _wide_sine(v: Lanes, a: ir.Value, halves: ir.Value) -> ir.Value:
-    """sin(a - halves pi/2), for what is left within pi/2."""
+def _wide_sine(v: Lanes, x: ir.Value, turns: ir.Value) -> ir.Value:
+    """sin(x - turns pi), for what is left within pi/2."""
     name = v.format.name
-    r = a
-    for part in tables.HALF_PI[name]:
-        r = v.fma(halves, -part, r)
+    r = x
+    for part in tables.PI[name]:
+        r = v.fma(turns, -part, r)
     z = v.mul(r, r)
     series = v.polynomial(z, tables.SIN_WIDE[name], v.mul(z, z))
     y = v.mul(r, v.fma(z, series, 1.0))
@@ -28,28 +28,22 @@ def _wide_sine(v: Lanes, a: ir.Value, halves: ir.Value) -> ir.Value:
 
 
 def sin(v: Lanes, x: ir.Value) -> ir.Value:
-    """sin(|x|) = (-1)**k sin(|x| - k pi), in the sign of x."""
+    """sin(x) = (-1)**k sin(x - k pi); every step is odd in x, so that the whole is."""
     name, magic = v.format.name, v.format.magic
-    a = v.abs(x)
-    shifted = v.fma(a, tables.ONE_OVER_PI[name][0], magic)
-    k = v.sub(shifted, magic)
-    y = _wide_sine(v, a, v.add(k, k))
-    odd = v.shl(v.bits(shifted), v.format.bits - 1)
-    usual = v.flip(y, v.ixor(odd, v.sign(x)))
-    far = v.compare_or_nan(">", a, trigonometric.LARGEST[name])
-    return through_libm(v, "sin", [x], far, usual)
+    shifted = v.fma(x, tables.ONE_OVER_PI[name][0], magic)
+    y = _wide_sine(v, x, v.sub(shifted, magic))
+    usual = v.flip(y, v.shl(v.bits(shifted), v.format.bits - 1))
+    return through_libm(v, "sin", [x], trigonometric.far(v, x), usual)
 
 
 def cos(v: Lanes, x: ir.Value) -> ir.Value:
-    """cos(x) = -(-1)**k sin(|x| - (2 k + 1) pi/2)."""
+    """cos(x) = -(-1)**k sin(|x| - (k + 1/2) pi)."""
     name, magic = v.format.name, v.format.magic
     a = v.abs(x)
     shifted = v.add(v.fma(a, tables.ONE_OVER_PI[name][0], -0.5), magic)
-    k = v.sub(shifted, magic)
-    y = _wide_sine(v, a, v.fma(k, 2.0, 1.0))
+    y = _wide_sine(v, a, v.add(v.sub(shifted, magic), 0.5))
     even = v.shl(v.iadd(v.bits(shifted), 1), v.format.bits - 1)
-    far = v.compare_or_nan(">", a, trigonometric.LARGEST[name])
-    return through_libm(v, "cos", [x], far, v.flip(y, even))
+    return through_libm(v, "cos", [x], trigonometric.far(v, x), v.flip(y, even))
 
 
 def tan(v: Lanes, x: ir.Value) -> ir.Value:
