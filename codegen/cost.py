@@ -135,8 +135,8 @@ class CycleCost:
 
     def _of(self, column: dict[str, float], op: str) -> float:
         try:
-            known = column[op]
-            return min(known, column.get(f"fast_{op}", known)) if self.approximate else known
+            fine = column[op]
+            return min(fine, column.get(f"fast_{op}", fine)) if self.approximate else fine
         except KeyError:
             known = ", ".join(sorted(column))
             raise TargetError(
