@@ -23,7 +23,7 @@ class Lanes(Vector):
     """A vector shape with the idioms that elementary functions are made of."""
 
     def polynomial(self, x: ir.Value, coefficients: Sequence[float], x2: ir.Value) -> ir.Value:
-        """Sum coefficients[i] * x**i by Horner's rule, of many in x2 = x * x over pairs."""
+        """Sum coefficients[i] * x**i by Horner's rule; many over pairs of terms in x2 = x * x."""
         if len(coefficients) <= SHORT:
             return self.horner(x, coefficients)
         pairs = [self.horner(x, coefficients[i : i + 2]) for i in range(0, len(coefficients), 2)]

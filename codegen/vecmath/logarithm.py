@@ -53,7 +53,14 @@ def tail(v: Lanes, f: ir.Value) -> ir.Value:
 
 
 def abnormal(v: Lanes, x: ir.Value) -> ir.Value:
-    """Flag the lanes that are not positive, normal and finite."""
+    """Mask the lanes that are not positive, normal and finite, in one unsigned comparison."""
+    least = 1 << v.format.fraction
+    shifted = v.isub(v.bits(x), least)
+    return v.builder.icmp_unsigned(">=", shifted, v.word(v.format.exponent_mask - least))
+
+
+def flagged(v: Lanes, x: ir.Value) -> ir.Value:
+    """Flag those lanes, for where other flags join them."""
     return v.outside(x, 1 << v.format.fraction, v.format.exponent_mask - 1)
 
 
@@ -89,7 +96,7 @@ def log_of_one_plus(
     high, remainder = v.fast_two_sum(v.mul(k, ln2_high), f)
     small = v.fma(k, ln2_low, tail(v, f))
     small = v.add(small, v.fma(v.neg(f), f_low, f_low))
-    return v.add(high, v.add(remainder, small)), abnormal(v, u)
+    return v.add(high, v.add(remainder, small)), flagged(v, u)
 
 
 def log1p(v: Lanes, x: ir.Value) -> ir.Value:

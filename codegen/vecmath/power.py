@@ -4,7 +4,7 @@ from llvmlite import ir
 
 from codegen.vecmath import exponential, tables
 from codegen.vecmath.lanes import Lanes, Sum
-from codegen.vecmath.logarithm import abnormal, split
+from codegen.vecmath.logarithm import flagged, split
 from codegen.vecmath.rare import through_libm
 
 
@@ -48,7 +48,7 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
         v.add(v.add(parts.high, exponential.fine_tail(v, parts)), 1.0), parts.shift
     )
     far = v.beyond(v.abs(high), exponential.LARGEST[name])
-    return through_libm(v, "pow", [x, y], v.ior(far, abnormal(v, x)), usual)
+    return through_libm(v, "pow", [x, y], v.ior(far, flagged(v, x)), usual)
 
 
 def _reciprocal_cube_root(v: Lanes, m: ir.Value) -> ir.Value:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from codegen.cost import cycle_cost, cycles, table_for
+from codegen.cost import cycle_cost, cycles, slower, table_for
 from codegen.engine import assembly, object_code
 from codegen.instruction import SIGNATURES
 from codegen.llvm.body import emit_module, symbol
@@ -160,3 +160,20 @@ def test_what_is_not_described_is_named() -> None:
         x86.decode("fyl2x", "", {})
     with pytest.raises(TargetError, match="no kind of AArch64 instruction is known for 'svc'"):
         arm.decode("svc", "#0", {})
+
+
+def test_the_faster_of_two_grades_is_used() -> None:
+    """Where a table says that a function of the faster grade is slower, it is the other one."""
+    machine = replace(get("sse2"), cpu="znver4")
+    rows = table_for(machine).index()
+    slow = slower(machine, "f64")
+    assert "fast_atan" in slow
+    assert rows["fast_atan", "f64"].throughput > rows["atan", "f64"].throughput
+    assert not slower(replace(get("avx512"), cpu="znver4"), "f64")
+    assert cycles(machine, approximate=True).cycles("atan") == rows["atan", "f64"].throughput / 2
+    builder = ProgramBuilder("angle")
+    builder.output("out", builder.emit("fast_atan", builder.load(builder.argument("x"))))
+    fast = emit_module(builder.finish(), "f64", machine)
+    builder = ProgramBuilder("angle")
+    builder.output("out", builder.emit("atan", builder.load(builder.argument("x"))))
+    assert fast == emit_module(builder.finish(), "f64", machine)

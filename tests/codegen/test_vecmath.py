@@ -18,6 +18,8 @@ from codegen import vecmath
 from codegen.kernel import Kernel
 from codegen.program import ProgramBuilder
 from codegen.vecmath import rare
+from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.vector import F32, F64
 
 Array = npt.NDArray[Any]
 Loop = Callable[..., Array]
@@ -74,10 +76,25 @@ def compiled(
     name: str, dtype: str, lanes: int, host: bool = True, times: int = 1
 ) -> tuple[Loop, Any]:
     """Compile a loop of whole vectors over arrays; `host` off means the baseline processor."""
+    arity = 2 if name in BINARY else 1
+
+    def emit(builder: ir.IRBuilder, args: list[ir.Value]) -> list[ir.Value]:
+        if name == "sincos":
+            return list(vecmath.emit_sincos(builder, args[0]))
+        return [vecmath.emit(name, builder, args)]
+
+    module = looped(emit, dtype, lanes, arity, times)
+    return loaded(str(module), arity, times, lanes, dtype, host), module
+
+
+def looped(
+    emit: Callable[[ir.IRBuilder, list[ir.Value]], list[ir.Value]], dtype: str, lanes: int,
+    arity: int, times: int,
+) -> ir.Module:  # fmt: skip
+    """Write a loop of whole vectors over arrays, arguments first."""
     scalar = ir.DoubleType() if dtype == "f64" else ir.FloatType()
     vector = ir.VectorType(scalar, lanes)
     word = ir.IntType(64)
-    arity = 2 if name in BINARY else 1
     module = ir.Module()
     pointers = [scalar.as_pointer()] * (arity + times)
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [word, *pointers]), "loop")
@@ -91,10 +108,7 @@ def compiled(
         return builder.bitcast(builder.gep(pointer, [index]), vector.as_pointer())
 
     args = [builder.load(place(p), align=size) for p in function.args[1 : 1 + arity]]
-    if name == "sincos":
-        results = list(vecmath.emit_sincos(builder, args[0]))
-    else:
-        results = [vecmath.emit(name, builder, args)]
+    results = emit(builder, args)
     for result, pointer in zip(results, function.args[1 + arity :], strict=True):
         builder.store(result, place(pointer), align=size)
     following = builder.add(index, ir.Constant(word, lanes))
@@ -105,7 +119,7 @@ def compiled(
     for declared in list(module.functions):
         if declared.name.startswith(rare.PREFIX):
             rare.define_loop(declared)
-    return loaded(str(module), arity, times, lanes, dtype, host), module
+    return module
 
 
 def loaded(text: str, arity: int, times: int, lanes: int, dtype: str, host: bool) -> Loop:
@@ -458,3 +472,25 @@ def test_results_stay_within_their_range(name: str, dtype: str) -> None:
             found = run(*(a if isinstance(run, Kernel) else a.astype(np.float64) for a in args))
             assert np.all((low <= found[defined]) & (found[defined] <= high))
             assert np.all(np.isnan(found[~defined]) | (name == "hypot"))
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_flags_are_of_the_lanes_outside(dtype: str) -> None:
+    """What is beyond a limit, or not between two, whatever its sign; NaN and infinity are."""
+    form, kind = (F64, np.uint64) if dtype == "f64" else (F32, np.uint32)
+    ends = [form.encode(x) for x in (0.5, 3.0)]
+    edges = [end + step for end in ends for step in (-1, 0, 1)]
+    odd = [0, 1, form.exponent_mask - 1, form.exponent_mask, form.exponent_mask + 1]
+    some = [*edges, *odd, form.sign_mask - 1]
+    drawn = np.random.default_rng(7).integers(0, (1 << form.bits) - 1, 500, kind)
+    bits = np.append(drawn, np.array([*some, *(form.sign_mask | one for one in some)], kind))
+    x = bits.view(TYPES[dtype])
+
+    def emit(builder: ir.IRBuilder, args: list[ir.Value]) -> list[ir.Value]:
+        v = Lanes(builder, args[0])
+        flags = v.outside(args[0], ends[0], ends[1]), v.beyond(v.abs(args[0]), 3.0)
+        return [v.select(v.marked(each), 1.0, 0.0) for each in flags]
+
+    outside, beyond = loaded(str(looped(emit, dtype, 8, 1, 2)), 1, 2, 8, dtype, True)(x)
+    assert np.array_equal(outside == 1, ~((x >= 0.5) & (x <= 3.0)))
+    assert np.array_equal(beyond == 1, ~(np.abs(x) <= 3.0))

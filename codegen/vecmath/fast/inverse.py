@@ -89,5 +89,5 @@ def atan2(v: Lanes, y: ir.Value, x: ir.Value) -> ir.Value:
     if _short(v):
         failed = v.outside(d, *(v.format.encode(2.0**power) for power in SAFE[v.format.name]))
     else:
-        failed = v.beyond(v.abs(angle), float("inf"))
+        failed = v.builder.fcmp_unordered("uno", angle, angle)
     return through_libm(v, "atan2", [y, x], failed, usual)

@@ -125,7 +125,7 @@ def _of_sum_by_quotient(v: Lanes, u: ir.Value, rest: ir.Value) -> tuple[ir.Value
     half_square, s, inner = logarithm.series(v, f)
     high, low = tables.LN2[name]
     usual = v.fma(s, inner, v.sub(f, half_square))
-    return v.fma(parts.k, high, v.fma(parts.k, low, usual)), logarithm.abnormal(v, u)
+    return v.fma(parts.k, high, v.fma(parts.k, low, usual)), logarithm.flagged(v, u)
 
 
 def _of_sum(v: Lanes, u: ir.Value, rest: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -227,5 +227,5 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     usual = sixteenths(v, v.bits(shifted), part(v, r, tables.EXP_POWER[name]))
     most = v.rounded(16 * tables.LOG2_E[name][0] * exponential.LARGEST[name])
     far = v.beyond(v.abs(n), most)
-    failed = v.ior(far, logarithm.abnormal(v, x))
+    failed = v.ior(far, logarithm.flagged(v, x))
     return through_libm(v, "pow", [x, y], failed, usual)

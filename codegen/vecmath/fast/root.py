@@ -29,7 +29,7 @@ def cbrt(v: Lanes, x: ir.Value) -> ir.Value:
     series = v.polynomial(parts.r, tables.CBRT_NEAR[name], v.mul(parts.r, parts.r))
     y = v.fma(factor, v.mul(parts.r, series), factor)
     usual = v.flip(v.times_power(y, v.bits(shifted)), v.sign(x))
-    failed = logarithm.abnormal(v, a)
+    failed = logarithm.flagged(v, a)
     return rarely(v, failed, usual, lambda: v.select(v.marked(failed), power.cbrt(v, x), usual))
 
 
