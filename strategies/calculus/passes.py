@@ -14,8 +14,12 @@ from strategies.calculus.machine.writing import EACH, MASKS, USED
 from strategies.calculus.program import Program
 from strategies.calculus.templates import templates
 
-__all__ = ["Entries", "at_roots", "forward", "reverse", "support_lists"]
+__all__ = [
+    "Entries", "Room", "at_roots", "forward", "reverse", "support_lists", "tables_of",
+]  # fmt: skip
 
+CELLS: Final = 16
+"""Of a state."""
 LEAST: Final = 1 << 10
 """Nodes for which there is room at least."""
 
@@ -28,7 +32,7 @@ class Entries(NamedTuple):
     nodes: Ints
 
 
-class _Room:
+class Room:
     """A store that a pass interns in, with room that is doubled where it does not suffice."""
 
     def __init__(self, store: Store, expected: int) -> None:
@@ -57,10 +61,10 @@ class _Room:
         self.store.indexed().entered = used
 
 
-def _tables(program: Program) -> tuple[tuple[Any, ...], npt.NDArray[np.int64]]:
+def tables_of(program: Program) -> tuple[tuple[Any, ...], npt.NDArray[np.int64]]:
     """Return the tables of derivatives with the scratch memory that goes with them, and a state."""
     table = templates()
-    st = np.zeros(8, np.int64)
+    st = np.zeros(CELLS, np.int64)
     # 24 hold those of sums, products and powers
     st[EACH] = max(24, table.longest + 16) + 2 * MASKS
     widest = int(np.diff(program.dag.start).max(initial=1))
@@ -77,7 +81,7 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
     """Take adjoints from the roots down; roots of one group together, `seeds` are their nodes."""
     store, dag = program.store, program.dag
     with store.lock:
-        columns, (tables, st) = program.columns(), _tables(program)
+        columns, (tables, st) = program.columns(), tables_of(program)
         edges = len(dag.args) + len(program.roots) + 8
         work = (
             np.empty(len(dag) + 1, np.int32), np.full(len(dag), -1, np.int32),
@@ -85,7 +89,7 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
         )  # fmt: skip
         roots = np.stack([program.roots, groups], axis=1).astype(np.int32)
         found = np.empty((max(4 * len(roots), 64), 3), np.int32)
-        room = _Room(store, 8 * len(dag))
+        room = Room(store, 8 * len(dag))
         while True:
             before = st[USED] = len(store)
             outcome = down.reverse(
@@ -109,12 +113,12 @@ def forward(program: Program, seeds: Ints) -> Entries:
     """
     store, dag = program.store, program.dag
     with store.lock:
-        columns, (tables, st) = program.columns(), _tables(program)
+        columns, (tables, st) = program.columns(), tables_of(program)
         spans = np.zeros((len(dag), 2), np.int64)
         tangents = np.empty((max(2 * len(dag), 64), 2), np.int32)
         slots, touched = np.full(program.count, -1, np.int32), np.empty(program.count, np.int32)
         most = 256
-        room = _Room(store, 8 * len(dag))
+        room = Room(store, 8 * len(dag))
         while True:
             work = slots, touched, np.empty((most, 3), np.int32), np.empty(most, np.int32)
             before = st[USED] = len(store)

@@ -101,6 +101,13 @@ class Program:
         return reached(dag.start, dag.args, self.active, self.roots)
 
     @cached_property
+    def edges(self) -> int:
+        """How many edges lie between what depends on the inputs."""
+        dag = self.dag
+        owners = np.repeat(self.active & (self.inputs < 0), np.diff(dag.start))
+        return int(np.count_nonzero(owners & self.active[dag.args]))
+
+    @cached_property
     def exponent(self) -> Ints:
         """For powers with a constant exponent n: the nodes of n and n - 1, and 0, 1 or 2.
 
