@@ -28,7 +28,9 @@ UNLIMITED: Final = 1 << 62
 
 def cheapest(program: Program) -> Mode:
     """Choose between one pass up with all inputs, one pass down for each output, and a mixture."""
-    down = int(program.below().sum())
+    if len(program.roots) == 1:
+        return "reverse"
+    down = program.below()
     lists = support_lists(program, most=max(2 * down, 1024))
     up = down + 1 if lists is None else lists[0]
     simple: Mode = "forward" if up < down else "reverse"

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from rewrite.signatures import automaton
 from rewrite.store import Ints, Store
-from strategies.calculus.activity import TOO_MANY, supports
+from strategies.calculus.activity import TOO_MANY, spread, supports
 from strategies.calculus.machine import forward as up
 from strategies.calculus.machine import reverse as down
 from strategies.calculus.machine.writing import EACH, MASKS, USED
@@ -15,7 +15,7 @@ from strategies.calculus.program import Program
 from strategies.calculus.templates import templates
 
 __all__ = [
-    "Entries", "Room", "at_roots", "forward", "reverse", "support_lists", "tables_of",
+    "Entries", "Room", "forward", "reverse", "support_lists", "tables_of",
 ]  # fmt: skip
 
 CELLS: Final = 16
@@ -36,9 +36,8 @@ class Room:
     """A store that a pass interns in, with room that is doubled where it does not suffice."""
 
     def __init__(self, store: Store, expected: int) -> None:
-        self.store = store
-        store.indexed()
-        self.types = automaton().packed()
+        self.store, self.table = store, store.indexed()
+        self.types = automaton().packed
         self.expected = max(expected, LEAST)
         self.more(0)
 
@@ -47,18 +46,18 @@ class Room:
         store = self.store
         nodes = max(self.expected, 2 * need)
         store.reserve(nodes, 4 * nodes)
-        store.indexed().catch_up(store, nodes)
+        self.table.catch_up(store, nodes)
         self.expected = min(2 * nodes, 1 << 22)
 
     def columns(self) -> tuple[Any, ...]:
         """Return the columns as they are now."""
-        s, table = self.store, self.store.indexed()
-        return s._op, s._start, s._pool, s._payload, s._sort, table.slots, self.types
+        s = self.store
+        return s._op, s._start, s._pool, s._payload, s._sort, self.table.slots, self.types
 
     def note(self, before: int, used: int) -> None:
         """Tell the store what the pass has made."""
         self.store.grown(used - before)
-        self.store.indexed().entered = used
+        self.table.entered = used
 
 
 def tables_of(program: Program) -> tuple[tuple[Any, ...], npt.NDArray[np.int64]]:
@@ -67,7 +66,7 @@ def tables_of(program: Program) -> tuple[tuple[Any, ...], npt.NDArray[np.int64]]
     st = np.zeros(CELLS, np.int64)
     # 24 hold those of sums, products and powers
     st[EACH] = max(24, table.longest + 16) + 2 * MASKS
-    widest = int(np.diff(program.dag.start).max(initial=1))
+    widest = program.widest
     ends = np.empty((2, widest), np.int32)
     results = np.empty(max(table.longest, 1), np.int32)
     tables = (
@@ -102,8 +101,8 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
                 found = np.concatenate([found, np.empty_like(found)])
             else:
                 room.more(program.width(int(work[0][0]), int(st[EACH])))
-        found = found[: int(st[down.FOUND])]
-    return Entries(found[:, 0], found[:, 1], found[:, 2])
+        rows, inputs, nodes = np.ascontiguousarray(found[: int(st[down.FOUND])].T)
+    return Entries(rows, inputs, nodes)
 
 
 def forward(program: Program, seeds: Ints) -> Entries:
@@ -134,16 +133,8 @@ def forward(program: Program, seeds: Ints) -> Entries:
                 more = np.empty((len(tangents) + need, 2), np.int32)
                 tangents = np.concatenate([tangents, more])
             room.more(8 * need + program.width(int(st[up.AT]), int(st[EACH])))
-    rows, places = at_roots(program, spans)
-    return Entries(rows, tangents[places, 0], tangents[places, 1])
-
-
-def at_roots(program: Program, spans: npt.NDArray[np.int64]) -> tuple[Ints, npt.NDArray[np.int64]]:
-    """Return the number of the root and the place in the pool of all that the roots' spans hold."""
-    own = spans[program.roots]
-    counts = own[:, 1] - own[:, 0]
-    rows = np.repeat(np.arange(len(own), dtype=np.int32), counts)
-    return rows, np.repeat(own[:, 0] - np.cumsum(counts) + counts, counts) + np.arange(len(rows))
+    rows, (inputs, nodes) = spread(program.roots, spans, tangents)
+    return Entries(rows, inputs, nodes)
 
 
 def support_lists(program: Program, most: int) -> tuple[int, npt.NDArray[np.int64], Ints] | None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from rewrite.array import TermArray, asarray
 from rewrite.store import Ints
-from strategies.calculus.activity import colors, gathered
+from strategies.calculus.activity import colors, gathered, spread
 from strategies.calculus.derivatives import (
     Mode,
     entries,
@@ -17,7 +17,7 @@ from strategies.calculus.derivatives import (
     outputs_of,
     second_entries,
 )
-from strategies.calculus.passes import Entries, at_roots, forward, support_lists
+from strategies.calculus.passes import Entries, forward, support_lists
 from strategies.calculus.pattern import Format, Pattern, scipy_sparse
 from strategies.calculus.program import Program
 
@@ -176,8 +176,8 @@ def _dependent(program: Program) -> tuple[Ints, Ints]:
     lists = support_lists(program, most=max(64 * len(dag), 1 << 20))
     if lists is not None:
         _, spans, pool = lists
-        owners, places = at_roots(program, spans)
-        return owners, pool[places]
+        owners, (inputs,) = spread(program.roots, spans, pool[:, None])
+        return owners, inputs
     rows, columns = [], []
     for base in range(0, program.count, BLOCK):  # a bit for each input, a block of them at a time
         words = gathered(dag.start, dag.args, program.active, program.inputs, base)[roots]
