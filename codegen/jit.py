@@ -14,9 +14,9 @@ from codegen.kernel import Kernel
 from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray
 from rewrite.constants import constant_key
-from rewrite.errors import ArgumentError
+from rewrite.errors import ArgumentError, TraceError
 from rewrite.term import Term, current_store, scope
-from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
+from rewrite.tracing import Traced, call, inputs, is_tracing, leaves, plain, rebuilt
 
 __all__ = ["Jitted", "jit"]
 
@@ -40,7 +40,8 @@ class Jitted:
 
     Calls are of one kind if they have the same arguments given, the same of them boolean, the
     same shapes where `arrays` names them, and the same values where `static` does. A call with
-    terms runs the function itself, so that jitted functions can be used in others.
+    terms runs the function itself, so that jitted functions can be used in others; so does one with
+    numbers inside of a trace where the function uses terms of the one around it.
     """
 
     def __init__(
@@ -82,10 +83,16 @@ class Jitted:
             return self.fn(*args, **kwargs)
         entry = self._entries.get(call_.key)
         if entry is None:
-            with self._lock:
-                entry = self._entries.get(call_.key)
-                if entry is None:
-                    entry = self._entries[call_.key] = self._compile(call_)
+            try:
+                with self._lock:
+                    entry = self._entries.get(call_.key)
+                    if entry is None:
+                        entry = self._entries[call_.key] = self._compile(call_)
+            except (TraceError, ArgumentError):
+                if not is_tracing():
+                    raise
+                # it may use what a function around it is traced with
+                return self.fn(*args, **kwargs)
         if not kwargs and not self.arrays | self.static and call_.is_plain(args):
             self._quick[len(args)] = entry, call_.values[len(args) :]
         return entry(call_.values)

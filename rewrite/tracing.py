@@ -9,6 +9,7 @@ import linecache
 import numbers
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,9 +20,10 @@ from rewrite.errors import SortError, TraceError, UnsupportedOp
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, current_store, join
 
-__all__ = ["Traced", "call", "inputs", "leaves", "plain", "rebuilt", "trace"]
+__all__ = ["Traced", "call", "inputs", "is_tracing", "leaves", "plain", "rebuilt", "trace"]
 
 _OURS: Final = ("rewrite", "strategies", "codegen", "numpy")
+_TRACING: Final = ContextVar("tracing", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,16 @@ def trace(fn: Callable[..., Any], args: Sequence[Any] | None = None) -> Traced:
     return Traced(tuple(plain(value) for value in given), result)
 
 
+def is_tracing() -> bool:
+    """Tell whether a function is being traced here and now."""
+    return _TRACING.get()
+
+
 def call(
     fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], store: Store
 ) -> Any:
     """Call a function on terms; return its result with every number a term of the store."""
+    outside = _TRACING.set(True)
     try:
         result = fn(*args, **kwargs)
     except (TraceError, UnsupportedOp, SortError) as error:
@@ -71,6 +79,8 @@ def call(
         if place and place not in str(error):
             error.args = (f"{error}\n{place}", *error.args[1:])
         raise
+    finally:
+        _TRACING.reset(outside)
     found = [_leaf(value, path, fn, store) for path, value in leaves(result)]
     if not found:
         raise TraceError(f"{_called(fn)} returned no values: {result!r}")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.array import TermArray, asarray
+from rewrite.errors import ArgumentError
 from rewrite.store import Ints
 from strategies.calculus.activity import colors, gathered, spread
 from strategies.calculus.derivatives import (
@@ -151,9 +152,16 @@ def column_coloring(pattern: Any) -> npt.NDArray[np.int32]:
 
     The derivatives along the sum of all columns of a colour then hold a whole Jacobian. Columns are
     taken by falling degree, each gets the first colour that is free (A. Curtis, M. Powell, J. Reid,
-    1974; D. Welsh, M. Powell, 1967). `pattern` is anything that SciPy makes a sparse array of.
+    1974; D. Welsh, M. Powell, 1967). `pattern` is a sparse matrix of terms, or anything that SciPy
+    makes a sparse array of; raise `ArgumentError` for anything else.
     """
     scipy = scipy_sparse()
+    if isinstance(pattern, SparseTerms):
+        pattern = pattern.sparsity()
+    elif not scipy.issparse(pattern):
+        pattern = np.asarray(pattern)
+        if pattern.ndim != 2 or pattern.dtype.kind not in "biuf":
+            raise ArgumentError("the pattern is no matrix; give SciPy's or NumPy's, or sparse terms")
     by_row, by_column = scipy.csr_array(pattern), scipy.csc_array(pattern)
     order = np.argsort(-np.diff(by_column.indptr), kind="stable").astype(np.int32)
     found = np.full(by_column.shape[1], -1, np.int32)
