@@ -9,7 +9,9 @@ __all__ = ["collected"]
 
 
 @nb.njit(cache=True, nogil=True)
-def collected(roots: Any, op: Any, start: Any, pool: Any, payload: Any, sort: Any) -> Any:
+def collected(  # noqa: C901 - a walk and a copy, whose arrays are made in between
+    roots: Any, op: Any, start: Any, pool: Any, payload: Any, sort: Any
+) -> Any:
     """Walk below the roots, children first and from left to right.
 
     Return the columns of what was met, with children as positions: op codes, starts, children,

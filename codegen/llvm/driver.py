@@ -2,9 +2,10 @@
 
 Written once in LLVM and compiled once per process. Contiguous operands go to the body as they
 are; broadcast ones are splat into a buffer, strided ones are packed into and out of buffers chunk
-by chunk (several at once where they lie side by side), and a remainder of less than a vector goes through buffers whose dead lanes repeat a
-live one. So strides, lengths and alignment choose what is copied, never how a value is computed.
-Results larger than the caches go past them, by the loop's second body, where they are aligned.
+by chunk (several at once where they lie side by side), and a remainder of less than a vector goes
+through buffers whose dead lanes repeat a live one. So strides, lengths and alignment choose what is
+copied, never how a value is computed. Results larger than the caches go past them, by the loop's
+second body, where they are aligned.
 
 It also runs the body in the default floating-point environment (round to nearest, subnormals
 kept, no traps) and restores the caller's afterwards, with the flags that NumPy reads: a kernel
@@ -230,7 +231,9 @@ class _Feed:
                 gap = code.sub(code.read(self.bases, after), code.read(self.bases, stream))
                 operands = [self.entry(each, "operand") for each in (stream, after)]
                 beside = code.and_(code.equal(*operands), code.equal(gap, size))
-                packed = code.not_(code.or_(code.equal(stride, size), self.is_splat(stream, stride)))
+                packed = code.not_(
+                    code.or_(code.equal(stride, size), self.is_splat(stream, stride))
+                )
                 beside = code.and_(code.and_(beside, packed), code.less(I64(1), size))
                 with code.if_then(beside):
                     more = code.add(code.read(self.runs, after), I64(1))

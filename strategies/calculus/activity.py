@@ -184,12 +184,13 @@ def compressed(outer: Any, inner: Any, high: int, wide: int) -> Any:
     begin, indptr = np.cumsum(begin), np.cumsum(indptr).astype(np.int32)
     first, order = np.empty(count, np.int64), np.empty(count, np.int64)
     for k in range(count):
-        place = begin[inner[k]]
-        first[place], begin[inner[k]] = k, place + 1
+        first[begin[inner[k]]] = k
+        begin[inner[k]] += 1
     indices, free = np.empty(count, np.int32), indptr.copy()
-    for k in first:
-        place = free[outer[k]]
-        order[place], indices[place], free[outer[k]] = k, inner[k], place + 1
+    for entry in first:
+        place = free[outer[entry]]
+        order[place], indices[place] = entry, inner[entry]
+        free[outer[entry]] = place + 1
     return indices, indptr, order
 
 

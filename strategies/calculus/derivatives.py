@@ -2,7 +2,8 @@
 
 They run over the distinct nodes, never over a tree. Which way is cheaper is counted beforehand: up
 from the inputs, with the derivatives in all inputs that a node depends on, down from each output,
-or from narrow places in both directions. What is written for an op is its row of `rewrite.derivatives`.
+or from narrow places in both directions. What is written for an op is its row of
+`rewrite.derivatives`.
 """
 
 from collections.abc import Sequence

@@ -161,7 +161,9 @@ def column_coloring(pattern: Any) -> npt.NDArray[np.int32]:
     elif not scipy.issparse(pattern):
         pattern = np.asarray(pattern)
         if pattern.ndim != 2 or pattern.dtype.kind not in "biuf":
-            raise ArgumentError("the pattern is no matrix; give SciPy's or NumPy's, or sparse terms")
+            raise ArgumentError(
+                "the pattern is no matrix; give SciPy's or NumPy's, or sparse terms"
+            )
     by_row, by_column = scipy.csr_array(pattern), scipy.csc_array(pattern)
     order = np.argsort(-np.diff(by_column.indptr), kind="stable").astype(np.int32)
     found = np.full(by_column.shape[1], -1, np.int32)

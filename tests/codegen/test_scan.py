@@ -198,5 +198,5 @@ def test_a_step_keeps_the_shape_of_the_state() -> None:
 
 def test_numpys_integers_are_numbers() -> None:
     expected = rw.scan(lambda u: u * u, 3).value_and_grad(lambda u: u, 1.5)
-    for given in ({"memory_budget": np.int64(100)}, {"checkpoint": np.int32(2)}):
-        assert rw.scan(lambda u: u * u, np.int64(3), **given).value_and_grad(lambda u: u, 1.5) == expected
+    for options in ({"memory_budget": np.int64(100)}, {"checkpoint": np.int32(2)}):
+        assert rw.scan(lambda u: u * u, 3, **options).value_and_grad(lambda u: u, 1.5) == expected

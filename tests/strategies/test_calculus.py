@@ -142,8 +142,8 @@ SIDES = [
 
 @pytest.mark.parametrize(("term", "at", "expected"), SIDES)
 def test_a_side_that_is_not_taken_has_no_say(term: Term, at: float, expected: float) -> None:
-    ways = [rw.diff(term, x), rw.gradient(term, [x])[0], rw.vjp([term], [x], [1])[0],
-            rw.jvp(term, [x], [1]), *(rw.jacobian(term, x, mode=mode) for mode in WAYS)]  # fmt: skip
+    ways = [rw.diff(term, x), rw.gradient(term, [x])[0], rw.vjp([term], [x], [1])[0]]
+    ways += [rw.jvp(term, [x], [1]), *(rw.jacobian(term, x, mode=mode) for mode in WAYS)]
     for made in ways:
         with np.errstate(all="ignore"):
             assert float(evaluate(made, {"x": at})) == expected

@@ -30,9 +30,27 @@ from strategies.calculus.machine.writing import (
 )
 
 __all__ = [
-    "AT", "CELLS", "DONE", "EDGES", "EDGE_COLUMNS", "FOUND", "FROM_ABOVE", "FROM_BELOW",
-    "HEAP", "LIMIT", "NEED", "OPERATIONS", "ROOM", "TOO_MANY", "UPWARDS", "DOWNWARDS", "WRITES",
-    "build", "collect", "eliminate", "enter",
+    "AT",
+    "CELLS",
+    "DONE",
+    "DOWNWARDS",
+    "EDGES",
+    "EDGE_COLUMNS",
+    "FOUND",
+    "FROM_ABOVE",
+    "FROM_BELOW",
+    "HEAP",
+    "LIMIT",
+    "NEED",
+    "OPERATIONS",
+    "ROOM",
+    "TOO_MANY",
+    "UPWARDS",
+    "WRITES",
+    "build",
+    "collect",
+    "eliminate",
+    "enter",
 ]  # fmt: skip
 
 _ADD: Final = ops.ADD.code
@@ -232,13 +250,28 @@ def _partial(at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
     return ONE_ if above == CONST + ONE and heads[code[at] * 8 + k, 3] < 0 else OTHER
 
 
+@inlined
+def _edges_down(at: int, D: Any, G: Any, T: Any, st: Any, S: Any) -> None:
+    """Make the edges of a node to its arguments."""
+    code, first, args, _, active, _ = D
+    nothing = T[2][ZERO] if st[WRITES] else NOTHING
+    if st[WRITES]:
+        ends(at, D, T, st, S)
+    for k in range(first[at + 1] - first[at]):
+        below = args[first[at] + k]
+        if not active[below] or (k == 0 and code[at] == _WHERE):
+            continue
+        part = _partial(at, k, D, T, st, S)
+        if part != nothing:
+            _contribute(at, below, part, G, st)
+
+
 @native
 def build(
     D: Any, inputs: Any, roots: Any, order: int, G: Any, T: Any, st: Any, S: Any
 ) -> int:  # fmt: skip
     """Make the edges, and one of 1 to each output, which is a node after all others."""
-    code, first, args, _, active, _ = D
-    count, nothing = len(inputs), T[2][ZERO] if st[WRITES] else NOTHING
+    first, active, count = D[1], D[4], len(inputs)
     while st[AT] < count + len(roots):
         at = st[AT]
         wide = first[at + 1] - first[at] if at < count else 1
@@ -249,15 +282,7 @@ def build(
                 one = T[2][ONE] if st[WRITES] else ONE_
                 _contribute(at, roots[at - count], one, G, st)
         elif active[at] and inputs[at] < 0:
-            if st[WRITES]:
-                ends(at, D, T, st, S)
-            for k in range(wide):
-                below = args[first[at] + k]
-                if not active[below] or (k == 0 and code[at] == _WHERE):
-                    continue
-                part = _partial(at, k, D, T, st, S)
-                if part != nothing:
-                    _contribute(at, below, part, G, st)
+            _edges_down(at, D, G, T, st, S)
         st[AT] = at + 1
     st[AT] = 0
     while order >= FROM_BELOW and st[AT] < count:
