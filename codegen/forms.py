@@ -88,6 +88,8 @@ def _sparse_again(made: Any, patterns: tuple[Pattern | None, ...]) -> Any:
     """Give arrays of entries the patterns of the matrices that they were."""
 
     def one(value: Any, pattern: Pattern | None) -> Any:
+        if pattern is not None and not pattern.nnz:
+            value = TermArray(value.store, np.empty(0, np.int32))
         return value if pattern is None else SparseTerms(value, pattern)
 
     if isinstance(made, dict):
@@ -134,7 +136,8 @@ def _store_of(exprs: Any) -> Store:
 
 def _result(name: str, value: Any, store: Store) -> Result:
     if isinstance(value, SparseTerms):
-        value = value.terms
+        # of a matrix without entries a zero is computed, and left out of what is returned
+        value = value.terms if value.nnz else Term(store, store.constant(0))
     if isinstance(value, TermArray):
         return Result(name, value.shape, tuple(join(store, t) for t in value.terms()))
     if isinstance(value, (list, np.ndarray)):

@@ -14,8 +14,9 @@ from codegen.instruction import MOST_AXES
 from codegen.kernel import Kernel
 from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray
+from rewrite.array.literal import in_trace
 from rewrite.constants import constant_key
-from rewrite.errors import ArgumentError
+from rewrite.errors import ArgumentError, TraceError
 from rewrite.surroundings import stand_in
 from rewrite.term import Term, current_store, scope
 from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
@@ -74,7 +75,8 @@ class Jitted:
 
     Calls are of one kind if they have the same arguments given, the same of them boolean, the
     same shapes where `arrays` or `out` names them, and the same values where `static` does. A call
-    with terms runs the function itself, so that jitted functions can be used in others.
+    with terms runs the function itself, so that jitted functions can be used in others; so does one
+    with numbers inside of a trace where the function uses terms of the one around it.
     """
 
     def __init__(
@@ -118,10 +120,16 @@ class Jitted:
             return stand_in(self.fn)(*args, **kwargs)
         entry = self._entries.get(call_.key)
         if entry is None:
-            with self._lock:
-                entry = self._entries.get(call_.key)
-                if entry is None:
-                    entry = self._entries[call_.key] = self._compile(call_)
+            try:
+                with self._lock:
+                    entry = self._entries.get(call_.key)
+                    if entry is None:
+                        entry = self._entries[call_.key] = self._compile(call_)
+            except (TraceError, ArgumentError):
+                if not in_trace():
+                    raise
+                # it may use what a function around it is traced with
+                return stand_in(self.fn)(*args, **kwargs)
         special = self.arrays or self.static or self.out
         if not kwargs and not special and call_.is_plain(args):
             self._quick[len(args)] = entry, call_.values[len(args) :]

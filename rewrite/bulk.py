@@ -235,6 +235,8 @@ class Table:
         if 2 * (n + extra) > len(self.slots):
             size = 1 << int(2 * (n + extra)).bit_length()
             self.slots, self.entered = np.full(size, -1, np.int32), 0
+        elif self.entered == n:
+            return
         _enter(self.slots, store._op, store._start, store._pool, self.entered, n)
         self.entered = n
 

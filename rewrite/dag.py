@@ -84,6 +84,8 @@ class Dag:
     def of(store: Store, roots: Iterable[int]) -> "Dag":
         """Collect everything below the roots."""
         wanted = list(roots)
+        if store.table is not None and wanted:  # the loops are loaded
+            return _collected(store, wanted)
         ids = reachable(store, wanted)
         columns = store.columns()
         position = np.empty(int(ids.max()) + 1 if len(ids) else 0, np.int32)
@@ -103,6 +105,21 @@ class Dag:
             code, start, position[columns.pool[flat]], columns.sort[ids], value,
             position[np.array(wanted, np.int64)].tolist() if wanted else [], ids,
         )  # fmt: skip
+
+
+def _collected(store: Store, roots: Sequence[int]) -> Dag:
+    from rewrite.walks import collected
+
+    store.flush()
+    code, start, args, sort, ids, leaves, places = collected(
+        np.array(roots, np.int64),
+        store._op, store._start, store._pool, store._payload, store._sort,
+    )  # fmt: skip
+    value: list[Symbol | Constant | None] = [None] * len(ids)
+    constants, symbols, const = store.constants, store.symbols, ops.CONST.code
+    for at, kind, number in leaves.tolist():
+        value[at] = constants[number] if kind == const else symbols[number]
+    return Dag(code, start, args, sort, value, places.tolist(), ids)
 
 
 def reachable(store: Store, roots: Sequence[int] | Ints) -> Ints:

@@ -78,7 +78,7 @@ PARTIALS: Final[dict[int, tuple[Term, ...]]] = {
         (ops.COSH,     (sinh(a),)),
         (ops.TANH,     (1 - y * y,)),
         (ops.ASINH,    (1 / sqrt(1 + a * a),)),
-        (ops.ACOSH,    (1 / sqrt((a - 1) * (a + 1)),)),
+        (ops.ACOSH,    (1 / (sqrt(a - 1) * sqrt(a + 1)),)),
         (ops.ATANH,    (1 / ((1 - a) * (1 + a)),)),
         (ops.ERF,      (2 / sqrt(_PI) * exp(-(a * a)),)),
         (ops.ERFC,     (-(2 / sqrt(_PI) * exp(-(a * a))),)),

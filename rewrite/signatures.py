@@ -10,6 +10,7 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -231,7 +232,7 @@ def associate_table() -> Bools:
 # -- typing in compiled loops ----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Automaton:
     """`resolve` as tables: from `first[op]`, each argument's sort leads to `step[state, sort]`.
 
@@ -242,8 +243,9 @@ class Automaton:
     step: npt.NDArray[np.int32]
     made: npt.NDArray[np.int16]
 
+    @cached_property
     def packed(self) -> npt.NDArray[np.int32]:
-        """Return all of it in one array: where `step` and `made` begin, the width of `step`, ...
+        """All of it in one array: where `step` and `made` begin, the width of `step`, ...
 
         A compiled loop that calls others passes one array on at less cost than three.
         """

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, comb, isqrt, log2
 
+import numpy as np
+
 from rewrite.errors import ArgumentError
 
 __all__ = ["Action", "Plan", "plan"]
@@ -52,8 +54,12 @@ def plan(n: int, checkpoint: str | int) -> Plan:
         found = list(_segments(n, max(1, isqrt(n))))
     elif checkpoint == "log":
         found = list(_binomial(0, n, ceil(log2(max(n, 2)))))
-    elif isinstance(checkpoint, int) and not isinstance(checkpoint, bool) and checkpoint >= 1:
-        found = list(_binomial(0, n, checkpoint - 1))
+    elif (
+        isinstance(checkpoint, (int, np.integer))
+        and not isinstance(checkpoint, bool)
+        and checkpoint >= 1
+    ):
+        found = list(_binomial(0, n, int(checkpoint) - 1))
     else:
         raise ArgumentError(
             f'checkpoint={checkpoint!r} is none of "all", "sqrt", "log" or a number of states'

@@ -97,7 +97,7 @@ class ElementKernel:
 
     def __call__(self, points: Any, *params: Any, out: Assembled | None = None) -> Assembled:
         """Sum over all elements; `out`, an earlier result, is filled in place."""
-        x = np.ascontiguousarray(points, np.float64)
+        x = np.ascontiguousarray(_real(points, "the points"), np.float64)
         if x.ndim not in (1, 2):
             raise ArgumentError(f"the points have shape {x.shape}; give (n, d), or (n,)")
         if len(x) <= int(self.over.max()):
@@ -111,7 +111,7 @@ class ElementKernel:
         return self._summed(kernel, x, values, made)
 
     def _param(self, place: int, value: Any) -> Any:
-        array = np.asarray(value, np.float64)
+        array = np.asarray(_real(value, f"parameter {place + 1}"), np.float64)
         if array.ndim and len(array) != len(self.over):
             raise ArgumentError(
                 f"parameter {place + 1} has {len(array)} entries, there are {len(self.over)} "
@@ -219,6 +219,16 @@ class _Table:
         upper[np.triu_indices(wide)] = np.arange(wide * (wide + 1) // 2)
         self.halves = np.maximum(upper, upper.T).reshape(-1)
         """Which of the upper half's entries each entry of a whole matrix is."""
+
+
+def _real(value: Any, name: str) -> Any:
+    """Return what is real numbers; a conversion would drop imaginary parts."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(
+            f"{name}: {array.dtype} is not supported; give real numbers, complex ones as two"
+        )
+    return array
 
 
 def _symbols(name: str, shape: tuple[int, ...]) -> TermArray:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rewrite.errors import ArgumentError
 from strategies.calculus.pattern import Pattern
 
 __all__ = ["Filled"]
@@ -27,6 +28,11 @@ class Filled:
         """Evaluate; each result that has a pattern is SciPy's sparse array."""
         given = out if isinstance(out, tuple) else (out,) * (out is not None)
         if given:
+            if len(given) != len(self.patterns):
+                raise ArgumentError(
+                    f"out= has {len(given)} entries, but there are {len(self.patterns)} results: "
+                    f"{', '.join(self.names)}"
+                )
             kwargs["out"] = tuple(map(self._values, given, self.patterns, self.names))
         results = self.call(*args, **kwargs)
         parts = results if isinstance(results, tuple) else (results,)
@@ -36,8 +42,9 @@ class Filled:
     @staticmethod
     def _values(given: Any, pattern: Pattern | None, name: str) -> Any:
         if pattern is None or given is None or isinstance(given, np.ndarray):
-            return given
-        return pattern.values_of(given, name)
+            return given if pattern is None or pattern.nnz else None
+        values = pattern.values_of(given, name)
+        return values if pattern.nnz else None
 
     def _made(self, parts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
         made = []
@@ -45,5 +52,7 @@ class Filled:
             if given and given[k] is not None:
                 made.append(given[k])
             else:
+                if pattern is not None and not pattern.nnz:
+                    part = np.asarray(part)[..., None][..., :0]
                 made.append(part if pattern is None or part.ndim != 1 else pattern.filled(part))
         return made

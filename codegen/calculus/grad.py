@@ -29,7 +29,7 @@ def grad(
     which all is applied elementwise, and parameters named in `arrays` are passed whole. It can be
     used as a decorator, called with terms, and nested.
 
-    Raise `ArgumentError` for a number that no argument has, and where the function returns more
+    Raise `ArgumentError` for what is the number of no argument, and where the function returns more
     than one number.
 
     >>> import numpy as np, rewrite as rw
@@ -73,8 +73,8 @@ class _Derivative:
         self, fn: Callable[..., Any], argnums: int | Collection[int], *, with_value: bool
     ) -> None:
         self.fn = fn.fn if isinstance(fn, Jitted) else fn
-        self.single = isinstance(argnums, (int, np.integer))
-        self.places: list[int] = [argnums] if self.single else list(argnums)  # type: ignore[list-item,arg-type]
+        self.single = not isinstance(argnums, (list, tuple, set, frozenset, range))
+        self.places = [_place(each) for each in ([argnums] if self.single else argnums)]  # type: ignore[union-attr]
         self.with_value = with_value
         self.name = getattr(self.fn, "__name__", "the function")
 
@@ -107,6 +107,12 @@ class _Derivative:
         made = tuple(restored(_by(term, given[place]), undo) for place in self.places)
         slope = made[0] if self.single else made
         return (restored(value, undo), slope) if self.with_value else slope
+
+
+def _place(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
+        raise ArgumentError(f"argnums={given!r}: give the number of an argument, or several")
+    return int(given)
 
 
 def _by(term: Term, wanted: Any) -> Any:

@@ -10,21 +10,23 @@ Source: T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinea
 2016.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rewrite import ops
 from rewrite.array import TermArray, asarray
-from rewrite.dag import Dag
+from rewrite.dag import Dag, rebuild
 from rewrite.errors import ArgumentError
 from rewrite.evaluate import bind, function_of, rounded
 from rewrite.numeric import require_numbers
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
+
+if TYPE_CHECKING:
+    from codegen.calculus.segments import Order
 
 __all__ = ["MemorySchedule", "memory_schedule"]
 
@@ -108,32 +110,43 @@ def memory_schedule(terms: Any, *, memory_budget: int | None = None) -> MemorySc
     """
     dag = _dag(terms)
     if memory_budget is not None and (
-        isinstance(memory_budget, bool) or not isinstance(memory_budget, int) or memory_budget < 1
+        isinstance(memory_budget, bool)
+        or not isinstance(memory_budget, (int, np.integer))
+        or memory_budget < 1
     ):
         raise ArgumentError(f"memory_budget={memory_budget!r} is not a number of values")
-    found = _Run(dag, 1, 0).schedule()
+    from codegen.calculus.segments import ordered  # loads Numba
+
+    found = ordered(dag, 1, 0)
     if memory_budget is None or found.peak <= memory_budget:
-        return found
-    segments = _fitting(dag, memory_budget, found.peak)
+        return _schedule(dag, found)
+    segments = _fitting(dag, int(memory_budget), found.peak)
     # what the last segments make is asked for first: keep as much of it as there is room for
     low, high = 0, len(dag)
-    found = _Run(dag, segments, 0).schedule()
+    found = ordered(dag, segments, 0)
     while high - low > 1:
         middle = (low + high) // 2
-        made = _Run(dag, segments, middle).schedule()
+        made = ordered(dag, segments, middle)
         if made.peak <= memory_budget:
             low, found = middle, made
         else:
             high = middle
-    return found
+    return _schedule(dag, found)
+
+
+def _schedule(dag: Dag, order: "Order") -> MemorySchedule:
+    steps = [(COMPUTE, at) if at >= 0 else (FREE, ~at) for at in order.steps.tolist()]
+    return MemorySchedule(dag, tuple(steps), order.peak, order.computed)
 
 
 def _fitting(dag: Dag, budget: int, least: int) -> int:
     """Return the fewest segments that keep within a budget, within some per cent."""
+    from codegen.calculus.segments import ordered
+
     segments = 1.0
     while segments < len(dag):
         segments = max(segments * 1.15, segments + 1)
-        peak = _Run(dag, int(segments), 0).schedule().peak
+        peak = ordered(dag, int(segments), 0).peak
         least = min(least, peak)
         if peak <= budget:
             return int(segments)
@@ -150,146 +163,57 @@ def _dag(terms: Any) -> Dag:
         raise ArgumentError(f"{terms!r} is no term, nor a list or an array of terms")
     dag = Dag.of(array.store, array.ids.ravel().tolist())
     require_numbers(dag, "a schedule")
-    nodes: list[tuple[int, int, int, list[int]]] = []  # after which id, number, code, arguments
-    place = list(range(len(dag)))
-    ids, count = dag.ids.tolist(), len(dag)
-    for at, (code, args) in enumerate(dag.rows()):
-        total = place[args[0]] if args else -1
-        last = ids[args[0]] if args else ids[at]
-        for arg in args[1:-1] if ops.OPS[code].arity < 0 else ():
-            last = max(last, ids[arg])
-            nodes.append((last, count, code, [total, place[arg]]))
-            total, count = count, count + 1
-        own = [total, place[args[-1]]] if ops.OPS[code].arity < 0 else [place[a] for a in args]
-        nodes.append((ids[at], place[at], code, own))
     store = Store()
-    made: dict[int, int] = {}
-    for _, number, code, own in sorted(nodes):
-        value = dag.value[number] if number < len(dag) else None
-        made[number] = (
-            store.make((code, *[made[a] for a in own])) if value is None
-            else store.symbol(value, code) if isinstance(value, Symbol) else store.constant(value)
-        )  # fmt: skip
-    return _by_id(Dag.of(store, [made[root] for root in dag.roots]))
+    written = _in_order(_pairwise(dag))
+    nodes = rebuild(written, store)
+    return _in_order(Dag.of(store, [nodes[root] for root in written.roots]))
 
 
-def _by_id(dag: Dag) -> Dag:
-    """Return a program with its nodes in the order of their ids."""
-    order = np.argsort(dag.ids)
-    place = np.empty(len(dag), np.int64)
-    place[order] = np.arange(len(dag))
-    rows = dag.rows()
-    args = [place[list(rows[at][1])] for at in order.tolist()]
-    start = np.concatenate([[0], np.cumsum([len(own) for own in args])]).astype(np.int64)
+def _pairwise(dag: Dag) -> Dag:
+    """Return a program whose sums and products take two arguments; `ids` tell when each is made."""
+    widths = np.diff(dag.start)
+    arity = np.array([row.arity for row in ops.OPS])
+    long = np.flatnonzero((arity[dag.code] < 0) & (widths > 2))
+    codes, made, pairs, whole = [], [], [], []
+    count = len(dag)
+    for at in long.tolist():
+        args = dag.args[dag.start[at] : dag.start[at + 1]].tolist()
+        last = np.maximum.accumulate(dag.ids[args])
+        total = args[0]
+        for k, arg in enumerate(args[1:-1]):
+            pairs += [total, arg]
+            total, count = count, count + 1
+            codes.append(dag.code[at])
+            made.append(last[k + 1])
+        whole += [total, args[-1]]
+    short = np.ones(len(dag), np.bool_)
+    short[long] = False
+    kept = np.where(short, widths, 2)
+    start = np.zeros(count + 1, np.int64)
+    np.cumsum(np.concatenate([kept, np.full(len(codes), 2)]), out=start[1:])
+    args = np.empty(start[-1], np.int32)
+    inner = np.repeat(short, kept)
+    args[: len(inner)][inner] = dag.args[np.repeat(short, widths)]
+    args[: len(inner)][~inner] = whole
+    args[len(inner) :] = pairs
     return Dag(
-        dag.code[order], start, np.concatenate(args).astype(np.int32), dag.sort[order],
-        [dag.value[at] for at in order.tolist()], place[dag.roots].tolist(), dag.ids[order],
+        np.concatenate([dag.code, np.array(codes, np.uint8)]), start, args,
+        np.concatenate([dag.sort, np.zeros(len(codes), np.uint8)]),
+        [*dag.value, *[None] * len(codes)], dag.roots,
+        np.concatenate([dag.ids, np.array(made, np.int32)]),
     )  # fmt: skip
 
 
-class _Run:
-    """One way through the nodes, cut into so many segments; the last values are not forgotten."""
-
-    def __init__(self, dag: Dag, segments: int, kept: int) -> None:
-        self.dag, self.kept = dag, kept
-        self.rows = [args for _, args in dag.rows()]
-        self.roots = frozenset(dag.roots)
-        self.uses: list[list[int]] = [[] for _ in self.rows]
-        for at, args in enumerate(self.rows):
-            for arg in dict.fromkeys(args):
-                self.uses[arg].append(at)
-        count = len(self.rows)
-        self.ends = sorted({count * (k + 1) // segments for k in range(segments)})
-        self.segment = [bisect_right(self.ends, at) for at in range(count)]
-        self.forgotten: list[list[int]] = [[] for _ in self.ends]
-        """Of each segment, what is for later than the next one."""
-        self.inputs: list[set[int]] = [set() for _ in self.ends]
-        """What goes into a segment that will be run again."""
-        self.holds = [0] * count
-        """For how many segments a value is kept."""
-        self.mark()
-        self.live: dict[int, None] = {}
-        self.steps: list[tuple[str, int]] = []
-        self.peak = self.computed = self.now = 0
-
-    def mark(self) -> None:
-        """Tell what is forgotten, and what is kept to have it again."""
-        segment = self.segment
-        for at, args in enumerate(self.rows):
-            later = [segment[use] for use in self.uses[at] if segment[use] > segment[at]]
-            if args and later and later[0] > segment[at] + 1 and at not in self.roots:
-                self.forgotten[segment[at]].append(at)
-        kept = self.kept
-        for own in reversed(self.forgotten):
-            count = min(kept, len(own))
-            del own[len(own) - count :]
-            kept -= count
-        for at, args in enumerate(self.rows):
-            if self.forgotten[segment[at]]:
-                self.inputs[segment[at]] |= {a for a in args if segment[a] != segment[at]}
-        for needed in self.inputs:
-            for at in needed:
-                self.holds[at] += 1
-
-    def schedule(self) -> MemorySchedule:
-        """Go through the nodes in their order."""
-        for at, args in enumerate(self.rows):
-            self.now = at
-            if args:
-                self.have(args)
-                self.make(at)
-                self.release((*args, at), at)
-            if at + 1 == self.ends[self.segment[at]]:
-                for old in self.forgotten[self.segment[at]]:
-                    if old in self.live:
-                        self.drop(old)
-        return MemorySchedule(self.dag, tuple(self.steps), self.peak, self.computed)
-
-    def have(self, values: Sequence[int]) -> None:
-        """Run the segments again whose values do not live."""
-        for at in values:
-            if self.rows[at] and at not in self.live:
-                self.again(self.segment[at])
-
-    def again(self, segment: int) -> None:
-        """Run a segment again as far as it makes what will be used."""
-        wanted = [at for at in self.forgotten[segment] if self.wanted(at)]
-        needed, stack = set(wanted), list(wanted)
-        while stack:
-            for arg in self.rows[stack.pop()]:
-                if self.rows[arg] and arg not in self.live and arg not in needed:
-                    needed.add(arg)
-                    stack.append(arg)
-        order = sorted(needed)
-        last = {arg: at for at in order for arg in self.rows[at] if arg in needed}
-        kept = set(wanted)
-        for at in order:
-            self.make(at)
-            for arg in dict.fromkeys(self.rows[at]):
-                if last.get(arg) == at and arg not in kept:
-                    self.drop(arg)
-        for at in self.inputs[segment]:
-            self.holds[at] -= 1
-        self.release(self.inputs[segment], self.now - 1)
-        self.inputs[segment] = set()
-
-    def wanted(self, at: int) -> bool:
-        """Tell whether a value that does not live has a use now or later."""
-        return at not in self.live and bool(self.uses[at]) and self.uses[at][-1] >= self.now
-
-    def make(self, at: int) -> None:
-        self.live[at] = None
-        self.steps.append((COMPUTE, at))
-        self.computed += 1
-        self.peak = max(self.peak, len(self.live))
-
-    def release(self, values: Iterable[int], now: int) -> None:
-        """Free what is neither used after a node nor kept."""
-        for at in dict.fromkeys(values):
-            used = self.uses[at] and self.uses[at][-1] > now
-            if at in self.live and not used and not self.holds[at] and at not in self.roots:
-                self.drop(at)
-
-    def drop(self, at: int) -> None:
-        del self.live[at]
-        self.steps.append((FREE, at))
+def _in_order(dag: Dag) -> Dag:
+    """Return a program with its nodes in the order of their ids; of equal ids in their own."""
+    order = np.argsort(dag.ids, kind="stable")
+    place = np.empty(len(dag), np.int32)
+    place[order] = np.arange(len(dag))
+    counts = np.diff(dag.start)[order]
+    start = np.zeros(len(dag) + 1, np.int64)
+    np.cumsum(counts, out=start[1:])
+    edges = np.repeat(dag.start[order] - start[:-1], counts) + np.arange(start[-1])
+    return Dag(
+        dag.code[order], start, place[dag.args[edges]], dag.sort[order],
+        [dag.value[at] for at in order.tolist()], place[dag.roots].tolist(), dag.ids[order],
+    )  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 from codegen.calculus.checkpoints import Plan, plan
 from codegen.calculus.grad import formed, independent, restored, terms_of
 from codegen.jit import Jitted
-from rewrite.array import TermArray
+from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
 from rewrite.term import Term
 from strategies.calculus.derivatives import vjp
@@ -68,7 +68,9 @@ class Scan:
         if isinstance(self.n, bool) or not isinstance(self.n, (int, np.integer)) or self.n < 1:
             raise ArgumentError(f"n={self.n!r} is not a number of steps, 1 or more")
         budget = self.memory_budget
-        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int)):
+        if budget is not None and (
+            isinstance(budget, bool) or not isinstance(budget, (int, np.integer))
+        ):
             raise ArgumentError(f"memory_budget={budget!r} is not a number of bytes")
         if budget is None:
             plan(1, self.checkpoint)
@@ -190,7 +192,14 @@ class _Kernels:
                 f"the step returns {made!r}; it must return a state as it takes one: "
                 f"{f'a tuple of {self.count}' if self.packed else 'not a tuple'}"
             )
-        return _parts(made)
+        parts = _parts(made)
+        for given, part in zip(args, parts, strict=False):
+            if _shape(part) != _shape(given):
+                raise ArgumentError(
+                    f"the step takes a state of shape {_shape(given)} and returns one of shape "
+                    f"{_shape(part)}; it must return a state as it takes one"
+                )
+        return parts
 
     def _back(self, *args: Any) -> State:
         undo: dict[Term, Term] = {}
@@ -250,6 +259,11 @@ class _Run:
         state = tuple(map(_summed, self.adjoint, self.first))
         by_params = tuple(map(_summed, self.by_params, self.params))
         return (state if self.kernels.packed else state[0], *by_params)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    array = asarray(value)
+    return array.ids.shape  # that of an element may be looked at here
 
 
 def _parts(state: Any) -> State:

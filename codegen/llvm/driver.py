@@ -2,9 +2,10 @@
 
 Written once in LLVM and compiled once per process. Contiguous operands go to the body as they
 are; broadcast ones are splat into a buffer, strided ones are packed into and out of buffers chunk
-by chunk, and a remainder of less than a vector goes through buffers whose dead lanes repeat a
-live one. So strides, lengths and alignment choose what is copied, never how a value is computed.
-Results larger than the caches go past them, by the loop's second body, where they are aligned.
+by chunk (several at once where they lie side by side), and a remainder of less than a vector goes
+through buffers whose dead lanes repeat a live one. So strides, lengths and alignment choose what is
+copied, never how a value is computed. Results larger than the caches go past them, by the loop's
+second body, where they are aligned.
 
 It also runs the body in the default floating-point environment (round to nearest, subnormals
 kept, no traps) and restores the caller's afterwards, with the flags that NumPy reads: a kernel
@@ -27,6 +28,7 @@ from codegen.llvm.scribe import (
     emit_copy,
     x86_environment,
 )
+from codegen.llvm.turning import emit_turn
 from codegen.target import Target
 
 __all__ = ["CHUNK_BYTES", "DRIVER", "Entry", "LoopData", "emit_driver"]
@@ -76,7 +78,8 @@ def emit_driver(target: Target) -> str:
     module = ir.Module(name=DRIVER)
     module.triple = target.triple
     copy = emit_copy(module)
-    feed = _Feed(module, copy).function
+    turns = [emit_turn(module, target, copy, back=back) for back in (False, True)]
+    feed = _Feed(module, copy, turns).function
     _emit_entry(module, feed)
     return str(module)
 
@@ -109,22 +112,24 @@ def _emit_entry(module: ir.Module, feed: ir.Function) -> None:
 class _Feed:
     """`feed(args, count, steps, data, scratch)`: prepare the streams, then chunk by chunk."""
 
-    def __init__(self, module: ir.Module, copy: ir.Function) -> None:
+    def __init__(self, module: ir.Module, copy: ir.Function, turns: list[ir.Function]) -> None:
         signature = ir.FunctionType(VOID, [POINTER, I64, POINTER, POINTER, POINTER])
         self.function = ir.Function(module, signature, "feed")
         self.function.linkage = "internal"
         self.args, self.count, self.steps, self.data, scratch = self.function.args
         self.code = Scribe(self.function.append_basic_block("entry"))
-        self.copy = copy
+        self.copy, (self.turn, self.turn_back) = copy, turns
         self.read_data()
-        # the tables follow the buffers: pointers for the body, bases and steps of the streams
+        # the tables follow the buffers: pointers for the body; bases, steps and runs of the streams
         rest = self.code.at(scratch, self.code.mul(self.total, self.room))
         bytes_each = self.code.mul(self.total, I64(8))
         self.buffers, self.pointers = scratch, rest
         self.bases = self.code.at(rest, bytes_each)
         self.strides = self.code.at(self.bases, bytes_each)
+        self.runs = self.code.at(self.strides, bytes_each)
         self.feeds_back = self.feedback()
         self.prepare()
+        self.join()
         apart = self.misaligned()
         behind = self.past_the_caches(apart)
         self.chunks(apart, behind)
@@ -214,6 +219,36 @@ class _Feed:
         most = code.select(code.load(flag, typ=I1), self.count, self.chunk)
         self.most = code.select(self.feeds_back, I64(1), most)
 
+    def join(self) -> None:
+        """Tell how many streams from each on are packed together: side by side, equally far apart.
+
+        So a stream belongs to a run that began before it where the one before has more than one.
+        """
+        code, total = self.code, self.total
+        with code.counted(I64(0), total) as k:
+            stream = code.sub(code.sub(total, I64(1)), k)
+            code.store(I64(1), code.slot(self.runs, stream))
+            with code.if_then(code.less(I64(0), k)):
+                after = code.add(stream, I64(1))
+                size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
+                gap = code.sub(code.read(self.bases, after), code.read(self.bases, stream))
+                operands = [self.entry(each, "operand") for each in (stream, after)]
+                beside = code.and_(code.equal(*operands), code.equal(gap, size))
+                packed = code.not_(
+                    code.or_(code.equal(stride, size), self.is_splat(stream, stride))
+                )
+                beside = code.and_(code.and_(beside, packed), code.less(I64(1), size))
+                with code.if_then(beside):
+                    more = code.add(code.read(self.runs, after), I64(1))
+                    code.store(more, code.slot(self.runs, stream))
+
+    def is_first(self, stream: ir.Value) -> ir.Value:
+        """Tell whether a stream is packed with none before it."""
+        code = self.code
+        before = code.select(code.equal(stream, I64(0)), stream, code.sub(stream, I64(1)))
+        alone = code.equal(code.read(self.runs, before), I64(1))
+        return code.or_(code.equal(stream, I64(0)), alone)
+
     def is_splat(self, stream: ir.Value, stride: ir.Value) -> ir.Value:
         """Tell whether one number serves the whole call."""
         code = self.code
@@ -289,7 +324,14 @@ class _Feed:
         code.store(code.select(straight, source, buffer), code.slot(self.pointers, stream))
         packed = code.not_(code.or_(straight, self.is_splat(stream, stride)))
         with code.if_then(code.and_(packed, code.less(stream, self.inputs))):
-            code.call(self.copy, [buffer, size, source, stride, length, size])
+            with code.if_then(self.is_first(stream)):
+                many = code.read(self.runs, stream)
+                with code.if_else(code.equal(many, I64(1))) as (one, several):
+                    with one:
+                        code.call(self.copy, [buffer, size, source, stride, length, size])
+                    with several:
+                        given = [buffer, self.room, source, stride, length, many, size]
+                        code.call(self.turn, given)
             with code.if_then(short):
                 dead = code.at(buffer, code.mul(length, size))
                 count = code.sub(self.lanes, length)
@@ -303,4 +345,11 @@ class _Feed:
         size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
         with code.if_then(code.or_(short, code.not_(code.equal(stride, size)))):
             to = code.at(code.read(self.bases, stream, POINTER), code.mul(done, stride))
-            code.call(self.copy, [to, stride, self.buffer(stream), size, length, size])
+            buffer, many = self.buffer(stream), code.read(self.runs, stream)
+            with code.if_then(self.is_first(stream)):
+                with code.if_else(code.equal(many, I64(1))) as (one, several):
+                    with one:
+                        code.call(self.copy, [to, stride, buffer, size, length, size])
+                    with several:
+                        given = [buffer, self.room, to, stride, length, many, size]
+                        code.call(self.turn_back, given)

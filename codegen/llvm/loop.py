@@ -143,6 +143,6 @@ def loop_data(
         inputs=inputs,
         lanes=lanes,
         chunk=chunk,
-        scratch=len(parts) * (8 * chunk + 3 * 8),
+        scratch=len(parts) * (8 * chunk + 4 * 8),
         feedback=int(binary),
     )

@@ -163,7 +163,7 @@ class _Session:
             outcome = run(
                 state, self.tasks, self.forms, self.seen,
                 (store._op, store._start, store._pool, store._payload, store._sort, table.slots,
-                 automaton().packed(), self.known.classes),
+                 automaton().packed, self.known.classes),
                 data, tuple(self.work),
             )  # fmt: skip
             store.grown(int(state[at.USED]) - before)

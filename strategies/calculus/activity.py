@@ -6,7 +6,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["mark", "reached", "supports"]
+__all__ = ["mark", "numbered", "reached", "spread", "supports"]
 
 KNOWN, STEPS, UNKNOWN, CHOICE = 0, 1, 2, 3
 """Kinds of ops."""
@@ -14,32 +14,56 @@ TOO_MANY: Final = -1
 
 
 @nb.njit(cache=True, nogil=True)
+def numbered(ids: Any, first: Any, wanted: Any) -> Any:
+    """Return which of the wanted nodes each leaf of a program is, -1 for none."""
+    order = np.argsort(wanted)
+    ranked = wanted[order]
+    found = np.full(len(ids), -1, np.int32)
+    for at in range(len(ids)):
+        if first[at] == first[at + 1]:
+            place = np.searchsorted(ranked, ids[at])
+            if place < len(ranked) and ranked[place] == ids[at]:
+                found[at] = order[place]
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
 def mark(
     code: Any, first: Any, args: Any, active: Any, inputs: Any, kinds: Any, blocked: Any
-) -> None:
-    """Mark what depends on an input by ops that have a derivative; note the ops that have none."""
+) -> tuple[int, int]:
+    """Mark what depends on an input by ops that have a derivative; note the ops that have none.
+
+    Return how many edges there are between what depends on an input, and the most arguments.
+    """
+    edges, widest = 0, 1
     for at in range(len(code)):
         if inputs[at] >= 0:
+            active[at] = True
             continue
         kind = kinds[code[at]]
         low, high = first[at], first[at + 1]
         if kind == CHOICE:
             low += 1  # the condition is held fixed
-        some = False
+        some = 0
         for k in range(low, high):
-            some |= active[args[k]]
+            some += active[args[k]]
         if some and (kind == STEPS or kind == UNKNOWN):
             blocked[code[at]] = True
-            some = False
-        active[at] = some
+            some = 0
+        active[at] = some > 0
+        edges += some
+        widest = max(widest, first[at + 1] - first[at])
+    return edges, widest
 
 
 @nb.njit(cache=True, nogil=True)
-def _reached(first: Any, args: Any, active: Any, roots: Any, found: Any) -> None:
+def reached(first: Any, args: Any, active: Any, roots: Any) -> int:
+    """Count the active edges below each root, and return the sum."""
     seen = np.full(len(active), -1, np.int32)
     stack = np.empty(len(active) + 1, np.int32)
+    edges = 0
     for r in range(len(roots)):
-        top, edges = 0, 0
+        top = 0
         if active[roots[r]]:
             stack[0], top = roots[r], 1
             seen[roots[r]] = r
@@ -54,14 +78,7 @@ def _reached(first: Any, args: Any, active: Any, roots: Any, found: Any) -> None
                         seen[below] = r
                         stack[top] = below
                         top += 1
-        found[r] = edges
-
-
-def reached(first: Any, args: Any, active: Any, roots: Any) -> npt.NDArray[np.int64]:
-    """Count the active edges below each root."""
-    found = np.zeros(len(roots), np.int64)
-    _reached(first, args, active, roots, found)
-    return found
+    return edges
 
 
 @nb.njit(cache=True, nogil=True)
@@ -115,6 +132,23 @@ def supports(  # noqa: C901 - one loop over what each position is
 
 
 @nb.njit(cache=True, nogil=True)
+def spread(roots: Any, spans: Any, pool: Any) -> Any:
+    """Return the number of the root, and the row of the pool, of all that the roots' spans hold."""
+    count = 0
+    for root in roots:
+        count += spans[root, 1] - spans[root, 0]
+    rows, found = np.empty(count, np.int32), np.empty((pool.shape[1], count), np.int32)
+    count = 0
+    for k in range(len(roots)):
+        for place in range(spans[roots[k], 0], spans[roots[k], 1]):
+            rows[count] = k
+            for column in range(pool.shape[1]):
+                found[column, count] = pool[place, column]
+            count += 1
+    return rows, found
+
+
+@nb.njit(cache=True, nogil=True)
 def _gathered(first: Any, args: Any, active: Any, inputs: Any, base: int, words: Any) -> None:
     for at in range(len(active)):
         word = np.uint64(0)
@@ -134,6 +168,30 @@ def gathered(
     words = np.zeros(len(active), np.uint64)
     _gathered(first, args, active, inputs, base, words)
     return words
+
+
+@nb.njit(cache=True, nogil=True)
+def compressed(outer: Any, inner: Any, high: int, wide: int) -> Any:
+    """Return `indices` and `indptr` of places in SciPy's formats, and the order they are in.
+
+    Two passes of sorting by counting: by the inner number, then by the outer one.
+    """
+    count = len(outer)
+    begin, indptr = np.zeros(wide + 1, np.int64), np.zeros(high + 1, np.int32)
+    for k in range(count):
+        begin[inner[k] + 1] += 1
+        indptr[outer[k] + 1] += 1
+    begin, indptr = np.cumsum(begin), np.cumsum(indptr).astype(np.int32)
+    first, order = np.empty(count, np.int64), np.empty(count, np.int64)
+    for k in range(count):
+        first[begin[inner[k]]] = k
+        begin[inner[k]] += 1
+    indices, free = np.empty(count, np.int32), indptr.copy()
+    for entry in first:
+        place = free[outer[entry]]
+        order[place], indices[place] = entry, inner[entry]
+        free[outer[entry]] = place + 1
+    return indices, indptr, order
 
 
 @nb.njit(cache=True, nogil=True)

@@ -1,12 +1,13 @@
 """`diff`, `gradient`, `jacobian`, `hessian`, `jvp`, `vjp`, `hvp`: derivatives of terms as terms.
 
 They run over the distinct nodes, never over a tree. Which way is cheaper is counted beforehand: up
-from the inputs, with the derivatives in all inputs that a node depends on, or down from each
-output. What is written for an op is its row of `rewrite.derivatives`.
+from the inputs, with the derivatives in all inputs that a node depends on, down from each output,
+or from narrow places in both directions. What is written for an op is its row of
+`rewrite.derivatives`.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from rewrite.errors import ArgumentError
 from rewrite.sorts import REAL
 from rewrite.store import Ints, Store
 from rewrite.term import Term
-from strategies.calculus.passes import Entries, forward, reverse, support_lists
+from strategies.calculus.elimination import MODES, Mode, cheapest, eliminated
+from strategies.calculus.passes import Entries, forward, reverse
 from strategies.calculus.program import Program
 
 __all__ = [
@@ -31,9 +33,6 @@ __all__ = [
     "outputs_of",
     "vjp",
 ]
-
-type Mode = Literal["auto", "forward", "reverse"]
-MODES: Final = ("auto", "forward", "reverse")
 
 
 def diff(t: Any, x: Term, n: int = 1) -> Any:
@@ -84,7 +83,8 @@ def jacobian(f: Any, xs: Any, *, mode: Mode = "auto") -> Any:
     """Return the derivatives of all terms of `f` by all symbols of `xs`, most of them often zero.
 
     Its shape is that of `f` followed by that of `xs`. `mode` is "forward" (from the inputs up),
-    "reverse" (from each output down), or "auto", which counts what each would visit.
+    "reverse" (from each output down), "mixed" (nodes between are eliminated one by one, from where
+    few edges meet), or "auto", which counts the operations of each beforehand.
 
     >>> import rewrite as rw
     >>> x, y = rw.symbols("x y")
@@ -182,9 +182,11 @@ def entries(array: TermArray, symbols: TermArray, *, mode: Mode = "auto") -> Ent
         raise ArgumentError(f"mode={mode!r} is none of {', '.join(MODES)}")
     program = Program.of(array, symbols)
     if mode == "auto":
-        mode = _cheaper(program)
+        mode = cheapest(program)
     if mode == "forward":
         return forward(program, program.ones())
+    if mode == "mixed":
+        return eliminated(program)
     one = program.store.constant(1)
     count = len(program.roots)
     return reverse(program, np.arange(count, dtype=np.int32), np.full(count, one, np.int32))
@@ -205,13 +207,6 @@ def second_entries(t: Any, xs: Any) -> tuple[TermArray, Entries]:
         np.concatenate([rows, columns[apart]]), np.concatenate([columns, rows[apart]]),
         np.concatenate([nodes, nodes[apart]]),
     )  # fmt: skip
-
-
-def _cheaper(program: Program) -> Mode:
-    """Choose between one pass up with all inputs, and one pass down for each output."""
-    down = int(program.below().sum())
-    up = support_lists(program, most=max(2 * down, 1024))
-    return "forward" if up is not None and up[0] < down else "reverse"
 
 
 # -- forms of arguments ----------------------------------------------------------------------

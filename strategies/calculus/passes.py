@@ -7,15 +7,19 @@ import numpy.typing as npt
 
 from rewrite.signatures import automaton
 from rewrite.store import Ints, Store
-from strategies.calculus.activity import TOO_MANY, supports
+from strategies.calculus.activity import TOO_MANY, spread, supports
 from strategies.calculus.machine import forward as up
 from strategies.calculus.machine import reverse as down
 from strategies.calculus.machine.writing import EACH, MASKS, USED
 from strategies.calculus.program import Program
 from strategies.calculus.templates import templates
 
-__all__ = ["Entries", "at_roots", "forward", "reverse", "support_lists"]
+__all__ = [
+    "Entries", "Room", "forward", "reverse", "support_lists", "tables_of",
+]  # fmt: skip
 
+CELLS: Final = 16
+"""Of a state."""
 LEAST: Final = 1 << 10
 """Nodes for which there is room at least."""
 
@@ -28,13 +32,12 @@ class Entries(NamedTuple):
     nodes: Ints
 
 
-class _Room:
+class Room:
     """A store that a pass interns in, with room that is doubled where it does not suffice."""
 
     def __init__(self, store: Store, expected: int) -> None:
-        self.store = store
-        store.indexed()
-        self.types = automaton().packed()
+        self.store, self.table = store, store.indexed()
+        self.types = automaton().packed
         self.expected = max(expected, LEAST)
         self.more(0)
 
@@ -43,27 +46,27 @@ class _Room:
         store = self.store
         nodes = max(self.expected, 2 * need)
         store.reserve(nodes, 4 * nodes)
-        store.indexed().catch_up(store, nodes)
+        self.table.catch_up(store, nodes)
         self.expected = min(2 * nodes, 1 << 22)
 
     def columns(self) -> tuple[Any, ...]:
         """Return the columns as they are now."""
-        s, table = self.store, self.store.indexed()
-        return s._op, s._start, s._pool, s._payload, s._sort, table.slots, self.types
+        s = self.store
+        return s._op, s._start, s._pool, s._payload, s._sort, self.table.slots, self.types
 
     def note(self, before: int, used: int) -> None:
         """Tell the store what the pass has made."""
         self.store.grown(used - before)
-        self.store.indexed().entered = used
+        self.table.entered = used
 
 
-def _tables(program: Program) -> tuple[tuple[Any, ...], npt.NDArray[np.int64]]:
+def tables_of(program: Program) -> tuple[tuple[Any, ...], npt.NDArray[np.int64]]:
     """Return the tables of derivatives with the scratch memory that goes with them, and a state."""
     table = templates()
-    st = np.zeros(8, np.int64)
+    st = np.zeros(CELLS, np.int64)
     # 24 hold those of sums, products and powers
     st[EACH] = max(24, table.longest + 16) + 2 * MASKS
-    widest = int(np.diff(program.dag.start).max(initial=1))
+    widest = program.widest
     ends = np.empty((2, widest), np.int32)
     results = np.empty(max(table.longest, 1), np.int32)
     tables = (
@@ -77,7 +80,7 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
     """Take adjoints from the roots down; roots of one group together, `seeds` are their nodes."""
     store, dag = program.store, program.dag
     with store.lock:
-        columns, (tables, st) = program.columns(), _tables(program)
+        columns, (tables, st) = program.columns(), tables_of(program)
         edges = len(dag.args) + len(program.roots) + 8
         work = (
             np.empty(len(dag) + 1, np.int32), np.full(len(dag), -1, np.int32),
@@ -85,7 +88,7 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
         )  # fmt: skip
         roots = np.stack([program.roots, groups], axis=1).astype(np.int32)
         found = np.empty((max(4 * len(roots), 64), 3), np.int32)
-        room = _Room(store, 8 * len(dag))
+        room = Room(store, 8 * len(dag))
         while True:
             before = st[USED] = len(store)
             outcome = down.reverse(
@@ -98,8 +101,8 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
                 found = np.concatenate([found, np.empty_like(found)])
             else:
                 room.more(program.width(int(work[0][0]), int(st[EACH])))
-        found = found[: int(st[down.FOUND])]
-    return Entries(found[:, 0], found[:, 1], found[:, 2])
+        rows, inputs, nodes = np.ascontiguousarray(found[: int(st[down.FOUND])].T)
+    return Entries(rows, inputs, nodes)
 
 
 def forward(program: Program, seeds: Ints) -> Entries:
@@ -109,12 +112,12 @@ def forward(program: Program, seeds: Ints) -> Entries:
     """
     store, dag = program.store, program.dag
     with store.lock:
-        columns, (tables, st) = program.columns(), _tables(program)
+        columns, (tables, st) = program.columns(), tables_of(program)
         spans = np.zeros((len(dag), 2), np.int64)
         tangents = np.empty((max(2 * len(dag), 64), 2), np.int32)
         slots, touched = np.full(program.count, -1, np.int32), np.empty(program.count, np.int32)
         most = 256
-        room = _Room(store, 8 * len(dag))
+        room = Room(store, 8 * len(dag))
         while True:
             work = slots, touched, np.empty((most, 3), np.int32), np.empty(most, np.int32)
             before = st[USED] = len(store)
@@ -130,16 +133,8 @@ def forward(program: Program, seeds: Ints) -> Entries:
                 more = np.empty((len(tangents) + need, 2), np.int32)
                 tangents = np.concatenate([tangents, more])
             room.more(8 * need + program.width(int(st[up.AT]), int(st[EACH])))
-    rows, places = at_roots(program, spans)
-    return Entries(rows, tangents[places, 0], tangents[places, 1])
-
-
-def at_roots(program: Program, spans: npt.NDArray[np.int64]) -> tuple[Ints, npt.NDArray[np.int64]]:
-    """Return the number of the root and the place in the pool of all that the roots' spans hold."""
-    own = spans[program.roots]
-    counts = own[:, 1] - own[:, 0]
-    rows = np.repeat(np.arange(len(own), dtype=np.int32), counts)
-    return rows, np.repeat(own[:, 0] - np.cumsum(counts) + counts, counts) + np.arange(len(rows))
+    rows, (inputs, nodes) = spread(program.roots, spans, tangents)
+    return Entries(rows, inputs, nodes)
 
 
 def support_lists(program: Program, most: int) -> tuple[int, npt.NDArray[np.int64], Ints] | None:

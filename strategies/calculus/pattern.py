@@ -36,10 +36,11 @@ class Pattern:
         if format not in FORMATS:
             raise ArgumentError(f"format={format!r} is none of {', '.join(FORMATS)}")
         outer, inner = (rows, columns) if format == "csr" else (columns, rows)
-        order = np.lexsort((inner, outer))
-        counts = np.bincount(outer, minlength=shape[0] if format == "csr" else shape[1])
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        return Pattern(inner[order].astype(np.int32), indptr, shape, format), order
+        from strategies.calculus.activity import compressed  # loads Numba
+
+        high, wide = shape if format == "csr" else shape[::-1]
+        indices, indptr, order = compressed(outer, inner, high, wide)
+        return Pattern(indices, indptr, shape, format), order
 
     @property
     def nnz(self) -> int:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +17,9 @@ from rewrite.dag import Dag
 from rewrite.derivatives import FLAT, PARTIALS
 from rewrite.errors import ArgumentError, DerivativeWarning, UnsupportedOp
 from rewrite.sorts import BOOL
-from rewrite.store import Ints, Store
-from rewrite.term import join
-from strategies.calculus.activity import CHOICE, KNOWN, STEPS, UNKNOWN, mark, reached
+from rewrite.store import Ints, Store, Symbol
+from rewrite.term import Term, join
+from strategies.calculus.activity import CHOICE, KNOWN, STEPS, UNKNOWN, mark, numbered, reached
 
 __all__ = ["Program"]
 
@@ -28,6 +28,7 @@ _OURS: Final = tuple(
 )
 """Warnings point at the line that called us."""
 STRUCTURAL: Final = frozenset((ops.ADD.code, ops.MUL.code))
+NAMED: Final = frozenset((ops.SYMBOL.code, ops.PVAR.code))
 NUMBERS: Final = int(BOOL)
 """Sorts up to this one are numbers and truth values."""
 
@@ -43,17 +44,20 @@ class Program:
         self.store = store
         self.dag = dag = Dag.of(store, roots)
         self.roots = np.array(dag.roots, np.int64)
-        place = {int(node): k for k, node in enumerate(inputs)}
         self.count = len(inputs)
         """How many inputs there are."""
-        self.inputs = np.full(len(dag), -1, np.int32)
-        leaves = np.flatnonzero(dag.start[1:] == dag.start[:-1])
-        for at in leaves.tolist():
-            self.inputs[at] = place.get(int(dag.ids[at]), -1)
-        self.active = self.inputs >= 0
-        blocked = np.zeros(len(ops.OPS), np.bool_)
-        mark(dag.code, dag.start, dag.args, self.active, self.inputs, _kinds(), blocked)
-        self._complain(blocked)
+        self.inputs: Ints = numbered(dag.ids, dag.start, np.array(inputs, np.int32))
+        """The number of the input at each position, -1 elsewhere."""
+        self.active = np.empty(len(dag), np.bool_)
+        """What depends on an input, inputs among them."""
+        kinds = _kinds()
+        blocked = np.zeros(len(kinds), np.bool_)
+        self.edges, self.widest = mark(
+            dag.code, dag.start, dag.args, self.active, self.inputs, kinds, blocked
+        )
+        """How many edges lie between what is active, and the most arguments of a node."""
+        if blocked.any() or (dag.sort >= NUMBERS).any():
+            self._complain(blocked)
 
     @classmethod
     def of(cls, outputs: TermArray, symbols: TermArray) -> "Program":
@@ -61,14 +65,17 @@ class Program:
 
         Raise `ArgumentError` for what is no symbol, or is one twice.
         """
-        terms = symbols.terms()
-        for term in terms:
-            if term.symbol is None:
-                raise ArgumentError(f"{term!r} is not a symbol; derivatives are taken by symbols")
-        ids = [join(outputs.store, term).id for term in terms]
+        store, ids = symbols.store, symbols.ids.ravel().tolist()
+        for node in ids:
+            if store.code(node) not in NAMED:
+                raise ArgumentError(
+                    f"{Term(store, node)!r} is not a symbol; derivatives are taken by symbols"
+                )
+        if store is not outputs.store:
+            ids = [join(outputs.store, term).id for term in symbols.terms()]
         if len(set(ids)) != len(ids):
-            twice = next(term for k, term in enumerate(terms) if ids[k] in ids[:k])
-            raise ArgumentError(f"{twice!r} is among the symbols twice")
+            twice = next(node for k, node in enumerate(ids) if node in ids[:k])
+            raise ArgumentError(f"{Term(outputs.store, twice)!r} is among the symbols twice")
         return cls(outputs.store, outputs.ids.ravel().tolist(), ids)
 
     def ones(self) -> Ints:
@@ -95,10 +102,10 @@ class Program:
                 DerivativeWarning, skip_file_prefixes=_OURS,
             )  # fmt: skip
 
-    def below(self) -> npt.NDArray[np.int64]:
-        """Return how many edges are visited from each root."""
+    def below(self) -> int:
+        """Return how many edges are visited from all roots, each for itself."""
         dag = self.dag
-        return reached(dag.start, dag.args, self.active, self.roots)
+        return int(reached(dag.start, dag.args, self.active, self.roots))
 
     @cached_property
     def exponent(self) -> Ints:
@@ -108,21 +115,29 @@ class Program:
         """
         dag = self.dag
         found = np.full((len(dag), 3), -1, np.int32)
-        for at in np.flatnonzero(dag.code == ops.POW.code).tolist():
-            value = dag.value[dag.args[dag.start[at] + 1]]
-            if value is not None and dag.code[dag.args[dag.start[at] + 1]] == ops.CONST.code:
-                found[at] = self._exponent(value)
+        powers = np.flatnonzero(dag.code == ops.POW.code)
+        if len(powers):
+            exponents = dag.args[dag.start[powers] + 1].tolist()
+            known = {
+                at: (-1, -1, -1) if value is None or isinstance(value, Symbol)
+                else self._exponent(value)
+                for at, value in ((at, dag.value[at]) for at in set(exponents))
+            }  # fmt: skip
+            found[powers] = [known[at] for at in exponents]
         return found
 
     def _exponent(self, value: Constant) -> tuple[int, int, int]:
         store = self.store
+        if type(value) is int:
+            n, less = store.integers((value, value - 1))
+            return n, less, value if value in (1, 2) else 0
         n = store.constant(0 if value == 0 else value)  # 0.0 * x**-1.0 is no number at 0
         if isinstance(value, Named):
             return n, store.make((ops.SUB.code, n, store.constant(1))), 0
-        less: Any = value - 1
-        if isinstance(less, Fraction) and less.denominator == 1:
-            less = int(less)
-        return n, store.constant(less), int(value) if value in (1, 2) else 0
+        below: Any = value - 1
+        if isinstance(below, Fraction) and below.denominator == 1:
+            below = int(below)
+        return n, store.constant(below), int(value) if value in (1, 2) else 0
 
     def width(self, at: int, each: int) -> int:
         """Return more nodes than what the derivatives of a position in its arguments need."""
@@ -135,10 +150,16 @@ class Program:
 
 
 def _kinds() -> npt.NDArray[np.uint8]:
-    kinds = np.full(len(ops.OPS), UNKNOWN, np.uint8)
-    kinds[[*PARTIALS, *STRUCTURAL]] = KNOWN
+    """Return the kinds of all ops as of now."""
+    return _kinds_of(len(ops.OPS), len(PARTIALS))
+
+
+@lru_cache(maxsize=1)
+def _kinds_of(count: int, known: int) -> npt.NDArray[np.uint8]:
+    kinds = np.full(count, UNKNOWN, np.uint8)
+    kinds[list(PARTIALS)[:known]] = KNOWN
     kinds[[row.code for row in ops.BUILTIN if row.makes == "b"]] = STEPS
     kinds[list(FLAT)] = STEPS
     kinds[ops.WHERE.code] = CHOICE
-    kinds[[ops.SYMBOL.code, ops.CONST.code, ops.PVAR.code]] = KNOWN
+    kinds[[ops.SYMBOL.code, ops.CONST.code, ops.PVAR.code, *STRUCTURAL]] = KNOWN
     return kinds

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.array import TermArray, asarray
+from rewrite.errors import ArgumentError
 from rewrite.store import Ints
-from strategies.calculus.activity import colors, gathered
+from strategies.calculus.activity import colors, gathered, spread
 from strategies.calculus.derivatives import (
     Mode,
     entries,
@@ -17,7 +18,7 @@ from strategies.calculus.derivatives import (
     outputs_of,
     second_entries,
 )
-from strategies.calculus.passes import Entries, at_roots, forward, support_lists
+from strategies.calculus.passes import Entries, forward, support_lists
 from strategies.calculus.pattern import Format, Pattern, scipy_sparse
 from strategies.calculus.program import Program
 
@@ -151,9 +152,18 @@ def column_coloring(pattern: Any) -> npt.NDArray[np.int32]:
 
     The derivatives along the sum of all columns of a colour then hold a whole Jacobian. Columns are
     taken by falling degree, each gets the first colour that is free (A. Curtis, M. Powell, J. Reid,
-    1974; D. Welsh, M. Powell, 1967). `pattern` is anything that SciPy makes a sparse array of.
+    1974; D. Welsh, M. Powell, 1967). `pattern` is a sparse matrix of terms, or anything that SciPy
+    makes a sparse array of; raise `ArgumentError` for anything else.
     """
     scipy = scipy_sparse()
+    if isinstance(pattern, SparseTerms):
+        pattern = pattern.sparsity()
+    elif not scipy.issparse(pattern):
+        pattern = np.asarray(pattern)
+        if pattern.ndim != 2 or pattern.dtype.kind not in "biuf":
+            raise ArgumentError(
+                "the pattern is no matrix; give SciPy's or NumPy's, or sparse terms"
+            )
     by_row, by_column = scipy.csr_array(pattern), scipy.csc_array(pattern)
     order = np.argsort(-np.diff(by_column.indptr), kind="stable").astype(np.int32)
     found = np.full(by_column.shape[1], -1, np.int32)
@@ -176,8 +186,8 @@ def _dependent(program: Program) -> tuple[Ints, Ints]:
     lists = support_lists(program, most=max(64 * len(dag), 1 << 20))
     if lists is not None:
         _, spans, pool = lists
-        owners, places = at_roots(program, spans)
-        return owners, pool[places]
+        owners, (inputs,) = spread(program.roots, spans, pool[:, None])
+        return owners, inputs
     rows, columns = [], []
     for base in range(0, program.count, BLOCK):  # a bit for each input, a block of them at a time
         words = gathered(dag.start, dag.args, program.active, program.inputs, base)[roots]

@@ -4,8 +4,9 @@ Of each op and argument: the steps that intern its parts, and which of them are 
 divisor and the sign, so that `g * (1 / a)` is written `g / a`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.constants import Constant, constant_key
 from rewrite.derivatives import ARGUMENTS, PARTIALS, VALUE
-from rewrite.store import Store
+from rewrite.store import Ints, Store
 from rewrite.term import Term
 from strategies.calculus.machine.writing import CONST, CONSTANTS, TEMP
 from strategies.calculus.machine.writing import VALUE as WHOLE
@@ -26,29 +27,30 @@ WIDEST: Final = 3
 _PLACES: Final = {argument: place for place, argument in enumerate(ARGUMENTS)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Templates:
     """`heads[8 * op + argument]` are first and last step, numerator, divisor or -1, and sign."""
 
     heads: npt.NDArray[np.int32]
     steps: npt.NDArray[np.int32]
     constants: tuple[Constant, ...]
+    longest: int
+    """How many steps a partial derivative has at most."""
+    _nodes: WeakKeyDictionary[Store, Ints] = field(default_factory=WeakKeyDictionary)
 
-    @property
-    def longest(self) -> int:
-        """How many steps a partial derivative has at most."""
-        return int((self.heads[:, 1] - self.heads[:, 0]).max(initial=0))
-
-    def nodes(self, store: Store) -> npt.NDArray[np.int32]:
+    def nodes(self, store: Store) -> Ints:
         """Return the nodes of the constants in a store."""
-        return np.array([store.constant(value) for value in self.constants], np.int32)
+        found = self._nodes.get(store)
+        if found is None:
+            found = np.array([store.constant(value) for value in self.constants], np.int32)
+            self._nodes[store] = found
+        return found
 
 
 def templates() -> Templates:
     """Return the table as of now; made anew where a user's op has got a derivative since."""
-    key = tuple((code, tuple(part.id for part in parts)) for code, parts in PARTIALS.items())
-    if _KNOWN.get("key") != key:
-        _KNOWN.update(key=key, made=_Writer().written())
+    if _KNOWN.get("of") != PARTIALS:
+        _KNOWN.update(of=dict(PARTIALS), made=_Writer().written())
     made: Templates = _KNOWN["made"]
     return made
 
@@ -68,7 +70,8 @@ class _Writer:
             for k, part in enumerate(parts):
                 heads[8 * code + k] = self.head(part)
         steps = np.array(self.steps, np.int32).reshape(-1, 2 + WIDEST)
-        return Templates(heads, steps, tuple(self.constants))
+        longest = int((heads[:, 1] - heads[:, 0]).max(initial=0))
+        return Templates(heads, steps, tuple(self.constants), longest)
 
     def head(self, part: Term) -> tuple[int, int, int, int, int]:
         """Write the steps of one partial derivative."""

@@ -152,3 +152,11 @@ def test_a_gradient_that_cannot_be_filled_in_place_is_refused() -> None:
     made = springs(points)._replace(gradient=np.zeros((2, 3)).T)
     with pytest.raises(ArgumentError, match="not C-contiguous"):
         springs(points, out=made)
+
+
+def test_complex_numbers_are_refused() -> None:
+    springs = rw.element_kernel(lambda x, k: k * (x[1] - x[0]) ** 2, over=[[0, 1]])
+    with pytest.raises(ArgumentError, match="the points: complex128 is not supported"):
+        springs(np.array([0, 1j]), 1.0)
+    with pytest.raises(ArgumentError, match="parameter 1: complex128 is not supported"):
+        springs(np.array([0.0, 1.0]), 1j)

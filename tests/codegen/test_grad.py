@@ -90,3 +90,19 @@ def test_the_options_of_a_jitted_function_go_on_to_its_derivative() -> None:
     assert slope.kernels[0].dtype == "f64"
     # a derivative is one too
     np.testing.assert_array_equal(rw.grad(lambda x: slope(x)[1], arrays=["x"])(np.ones(2)), [0, 2])
+
+
+@pytest.mark.parametrize("argnums", ["x", 1.5, ("x",), True, None])
+def test_an_argument_has_a_number(argnums: Any) -> None:
+    with pytest.raises(ArgumentError, match="give the number of an argument, or several"):
+        rw.grad(lambda x: x, argnums=argnums)
+
+
+def test_a_derivative_at_a_number_may_use_what_is_around_it() -> None:
+    outer = rw.grad(lambda x: x * rw.grad(lambda u: u * u * x)(3.0))
+    assert outer(2.0) == 24.0  # of 6 x^2
+    around = rw.jit(lambda x: x + rw.jit(lambda u: u * x)(3.0))
+    assert around(2.0) == 8.0
+    assert rw.grad(lambda x: x * rw.grad(lambda u: u * u)(3.0))(2.0) == 6.0
+    with pytest.raises(ArgumentError, match="argnums=3"):
+        rw.jit(lambda x: x * rw.grad(lambda u: u * x, argnums=3)(3.0))(2.0)

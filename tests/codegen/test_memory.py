@@ -101,3 +101,8 @@ def test_a_simulator_can_fail() -> None:
 def test_mistakes_are_named(what: Any, budget: Any, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         memory_schedule(what(rw.symbol("x")), memory_budget=budget)
+
+
+def test_numpys_integers_are_budgets() -> None:
+    x = rw.symbol("x")
+    assert memory_schedule(rw.sin(x) * x, memory_budget=np.int64(2)).peak == 2  # type: ignore[arg-type]

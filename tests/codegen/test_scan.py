@@ -186,3 +186,17 @@ def test_states_may_be_kept_by_the_thousand() -> None:
         lambda u: u * u, 1.0
     )
     assert (value, slope) == (1501.0**2, 3002.0)
+
+
+def test_a_step_keeps_the_shape_of_the_state() -> None:
+    shrinking = rw.scan(lambda u: u[:2], 3, arrays=["u"])
+    with pytest.raises(ArgumentError, match=r"of shape \(4,\) and returns one of shape \(2,\)"):
+        shrinking(np.arange(4.0))
+    with pytest.raises(ArgumentError, match=r"of shape \(4,\) and returns one of shape \(\)"):
+        rw.scan(lambda u: u.sum(), 3, arrays=["u"])(np.arange(4.0))
+
+
+def test_numpys_integers_are_numbers() -> None:
+    expected = rw.scan(lambda u: u * u, 3).value_and_grad(lambda u: u, 1.5)
+    for options in ({"memory_budget": np.int64(100)}, {"checkpoint": np.int32(2)}):
+        assert rw.scan(lambda u: u * u, 3, **options).value_and_grad(lambda u: u, 1.5) == expected

@@ -131,3 +131,27 @@ def test_a_result_cannot_change_the_pattern_of_others(format_: Any) -> None:
         zeros.indices[0] = 2
     zeros.copy().eliminate_zeros()
     assert kernel([1.0, 2.0, 3.0]).toarray().tolist() == [[2, 1, 0], [0, 0, 6]]
+
+
+def test_a_matrix_without_entries_is_a_result() -> None:
+    x, y = rw.symbols("x y")
+    empty = rw.sparse_jacobian([x + 1, x * x], [y])
+    assert empty.nnz == 0
+    alone = rw.compile([x], empty)
+    made = alone(2.0)
+    assert made.shape == (2, 1)
+    assert made.nnz == 0
+    assert alone(2.0, out=made) is made
+    assert alone(np.arange(3.0)).shape == (3, 0)
+    found = rw.compile([x, y], {"f": x * y, "jac": empty})(2.0, 3.0)
+    assert found["f"] == 6.0
+    assert found["jac"].toarray().tolist() == [[0.0], [0.0]]
+    assert rw.optimize(empty).terms.nnz == 0
+
+
+def test_there_is_an_out_for_each_result() -> None:
+    jac = rw.sparse_jacobian(F, u)
+    kernel = rw.compile([u], jac)
+    made = kernel(POINT)
+    with pytest.raises(ArgumentError, match="out= has 2 entries, but there are 1 results: out"):
+        kernel(POINT, out=(made, made))

@@ -16,7 +16,8 @@ from rewrite.errors import ArgumentError, DerivativeWarning, UnsupportedOp
 from rewrite.evaluate import evaluate
 from rewrite.fingerprint import fingerprints
 from rewrite.term import Term, apply
-from strategies.calculus import rules
+from strategies.calculus import elimination, rules
+from strategies.calculus.program import Program
 
 x, y, z = rw.symbols("x y z")
 a, b = rw.symbols("a b")
@@ -108,6 +109,14 @@ CORNERS = [
     (rw.copysign(x, y), {"x": 0.0, "y": 1.0}, -1, 1),
     (rw.asin(x), {"x": 1.0}, np.inf, np.inf),
 ]
+OUTSIDE = [(rw.acosh(x), -2.0), (rw.acosh(x), 0.5), (rw.asin(x), 2.0), (rw.acos(x), -2.0),
+           (rw.sqrt(x), -1.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("term", "at"), OUTSIDE)
+def test_outside_of_the_domain_there_is_no_slope(term: Term, at: float) -> None:
+    with np.errstate(all="ignore"):
+        assert np.isnan(float(evaluate(rw.diff(term, x), {"x": at})))
 
 
 @pytest.mark.parametrize(("term", "point", "least", "most"), CORNERS)
@@ -133,9 +142,8 @@ SIDES = [
 
 @pytest.mark.parametrize(("term", "at", "expected"), SIDES)
 def test_a_side_that_is_not_taken_has_no_say(term: Term, at: float, expected: float) -> None:
-    down: Any = rw.jacobian([term], [x], mode="reverse")
-    ways = [rw.diff(term, x), rw.gradient(term, [x])[0], down[0, 0], rw.vjp([term], [x], [1])[0],
-            rw.jvp(term, [x], [1])]  # fmt: skip
+    ways = [rw.diff(term, x), rw.gradient(term, [x])[0], rw.vjp([term], [x], [1])[0]]
+    ways += [rw.jvp(term, [x], [1]), *(rw.jacobian(term, x, mode=mode) for mode in WAYS)]
     for made in ways:
         with np.errstate(all="ignore"):
             assert float(evaluate(made, {"x": at})) == expected
@@ -167,17 +175,19 @@ def terms() -> st.SearchStrategy[Term]:
 
 
 SLOW = [HealthCheck.too_slow]
+WAYS: list[Any] = ["forward", "reverse", "mixed"]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(terms(), terms())
 def test_all_ways_give_one_jacobian(s: Term, t: Term) -> None:
     symbols = [x, y, z]
-    up, down = (rw.jacobian([s, t], symbols, mode=mode) for mode in ("forward", "reverse"))
+    up, down, mixed = (rw.jacobian([s, t], symbols, mode=mode) for mode in WAYS)
     direct = rw.asarray([[rw.diff(f, symbol) for symbol in symbols] for f in (s, t)])
     known = fingerprints(direct.terms())
     assert fingerprints(up.terms()) == known
     assert fingerprints(down.terms()) == known
+    assert fingerprints(mixed.terms()) == known
     packed = rw.sparse_jacobian([s, t], symbols, mode="compressed")
     assert fingerprints(packed.toarray().terms()) == known
     along = rw.jvp([s, t], symbols, [a, b, 2])
@@ -260,8 +270,75 @@ def test_a_wide_sum_and_many_uses_find_room() -> None:
         total = apply(ops.ADD, *[rw.sin(s) * symbols[0] for s in symbols])
         found = rw.gradient(total, symbols)
         same(found[5], rw.cos(symbols[5]) * symbols[0])
-        up = rw.jacobian(total, symbols, mode="forward")
-        same(up[0], found[0])
+        for mode in WAYS:
+            same(rw.jacobian(total, symbols, mode=mode)[0], found[0])
+
+
+def operations(made: Any, *, known: list[Term]) -> int:
+    """Count what is computed beyond some terms."""
+    store = made.store
+    old = set(Dag.of(store, [t.id for t in known]).ids.tolist())
+    dag = Dag.of(store, made.ids.ravel().tolist())
+    return sum(len(args) > 0 and at not in old
+               for at, (_, args) in zip(dag.ids.tolist(), dag.rows(), strict=True))  # fmt: skip
+
+
+def waist(n: int, width: int, depth: int) -> tuple[list[Term], list[Term]]:
+    """Return n results of n inputs, which meet in few numbers."""
+    inputs = [rw.symbol(f"w{k}") for k in range(n)]
+
+    def deep(values: list[Any]) -> list[Any]:
+        for _ in range(depth):
+            values = [rw.sin(v * v + 1) for v in values]
+        return values
+
+    def layer(values: list[Any], count: int) -> list[Any]:
+        weights = iter(range(1, count * len(values) + 1))
+        return [sum(next(weights) * v for v in values) for _ in range(count)]
+
+    return deep(layer(deep(layer(deep(inputs), width)), n)), inputs
+
+
+def test_a_narrow_waist_is_left_in_both_directions() -> None:
+    with rw.scope():
+        f, inputs = waist(12, 2, 4)
+        counts = {mode: operations(rw.jacobian(f, inputs, mode=mode), known=f) for mode in WAYS}
+        assert 2 * counts["mixed"] < min(counts["forward"], counts["reverse"])
+        chosen: Any = rw.jacobian(f, inputs)
+        assert np.array_equal(chosen.ids, rw.jacobian(f, inputs, mode="mixed").ids)
+        assert fingerprints(chosen.terms()) == fingerprints(
+            cast("Any", rw.jacobian(f, inputs, mode="forward")).terms()
+        )
+
+
+@pytest.mark.parametrize("outputs", [1, 8])
+def test_where_one_direction_is_best_it_is_taken(outputs: int) -> None:
+    with rw.scope():
+        inputs = [rw.symbol(f"w{k}") for k in range(9 - outputs)]
+        value: Any = sum(inputs)
+        for k in range(20):
+            value = rw.sin(value * inputs[0]) + k
+        f = [rw.sin(k * value) for k in range(1, outputs + 1)]
+        counts = {mode: operations(rw.jacobian(f, inputs, mode=mode), known=f) for mode in WAYS}
+        chosen: Any = rw.jacobian(f, inputs)
+        assert operations(chosen, known=f) <= 1.1 * min(counts.values())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@given(st.lists(terms(), min_size=1, max_size=4))
+def test_orders_are_tried_within_a_limit(roots: list[Term]) -> None:
+    array = rw.asarray(roots)
+    program = Program.of(array, rw.asarray([x, y, z], array.store))
+    for order in range(4):
+        whole = elimination.operations(program, order)
+        assert whole < elimination.UNLIMITED
+        limited = [elimination.operations(program, order, limit) for limit in (0, 5, 1000)]
+        assert all(count in (whole, elimination.UNLIMITED) for count in limited)
+
+
+def test_one_term_may_be_a_result_twice() -> None:
+    made: Any = rw.jacobian([x * y, x, x * y, 3], [x, y], mode="mixed")
+    assert made.tolist() == rw.jacobian([x * y, x, x * y, 3], [x, y], mode="reverse").tolist()
 
 
 # -- sparsity --------------------------------------------------------------------------------
@@ -308,6 +385,14 @@ def test_no_row_has_two_columns_of_one_color(rows: int, columns: int, random: An
     for row in pattern:
         own = tints[row]
         assert len(set(own.tolist())) == len(own)
+
+
+def test_a_matrix_of_terms_is_colored() -> None:
+    made = rw.sparse_jacobian([x * y, rw.sin(z)], [x, y, z])
+    assert np.array_equal(rw.column_coloring(made), rw.column_coloring(made.sparsity()))
+    for wrong in ("abc", 3, [[1, "a"]]):
+        with pytest.raises(ArgumentError, match="the pattern is no matrix"):
+            rw.column_coloring(wrong)
 
 
 # -- what users may get wrong ----------------------------------------------------------------

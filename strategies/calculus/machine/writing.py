@@ -19,7 +19,7 @@ from rewrite.native import inlined, native
 
 __all__ = [
     "CONST", "CONSTANTS", "DIRECT", "EACH", "MASKS", "MINUS", "ONE", "TEMP", "USED", "VALUE",
-    "ZERO", "choice", "ends", "negated", "product", "selected", "times", "total",
+    "ZERO", "chained", "choice", "ends", "negated", "product", "selected", "times", "total",
 ]  # fmt: skip
 
 _ADD: Final = ops.ADD.code
@@ -358,14 +358,11 @@ def _may_vanish(g: int, T: Any, S: Any) -> bool:
     return True
 
 
-@native
-def times(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
-    """Return g times the derivative of the node at a position in its argument k.
-
-    Where g is 0 by a mask, so is the result, whatever the derivative is there.
-    """
-    op, start, pool, masks, zero = S[0], S[1], S[2], T[6], T[2][ZERO]
-    count, negative = 0, False
+@inlined
+def _bare(g: int, count: int, T: Any, st: Any, S: Any) -> tuple[int, int, bool]:
+    """Take masks and a sign off; return what is left, the masks that are off, and the sign."""
+    op, start, pool, masks = S[0], S[1], S[2], T[6]
+    negative = False
     while count < MASKS:
         side = _masked(g, T, S)
         if side:
@@ -375,9 +372,38 @@ def times(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
             g, negative = pool[start[g]], not negative
         else:
             break
-    made = _plain_times(g, at, k, D, T, st, S)
-    if made != zero and _may_vanish(g, T, S):
-        made = choice(_binary(_EQ, g, zero, T, st, S), zero, made, T, st, S)
+    return g, count, negative
+
+
+@inlined
+def _vanishing(made: int, g: int, T: Any, st: Any, S: Any) -> int:
+    """Return what was made of a factor, 0 where that is 0 by masks."""
+    zero = T[2][ZERO]
+    if made == zero or not _may_vanish(g, T, S):
+        return made
+    return int(choice(_binary(_EQ, g, zero, T, st, S), zero, made, T, st, S))
+
+
+@native
+def times(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
+    """Return g times the derivative of the node at a position in its argument k.
+
+    Where g is 0 by a mask, so is the result, whatever the derivative is there.
+    """
+    g, count, negative = _bare(g, 0, T, st, S)
+    made = _vanishing(_plain_times(g, at, k, D, T, st, S), g, T, st, S)
     if negative:
+        made = negated(made, T, st, S)
+    return int(_remasked(made, count, T, st, S))
+
+
+@native
+def chained(g: int, part: int, T: Any, st: Any, S: Any) -> int:
+    """Return the product of two derivatives; where one is 0 by a mask, so is the result."""
+    g, count, negative = _bare(g, 0, T, st, S)
+    part, count, other = _bare(part, count, T, st, S)
+    made = _vanishing(selected(g, part, T, st, S), g, T, st, S)
+    made = _vanishing(made, part, T, st, S)
+    if negative != other:
         made = negated(made, T, st, S)
     return int(_remasked(made, count, T, st, S))
