@@ -295,6 +295,9 @@ def compile_kernel(
     elementary functions within 1 ulp are tried, then the form that was measured to be the most
     accurate, then what is written.
 
+    What was compiled before on this machine is loaded from disk (`rw.cache`), where the options are
+    data: a strategy of your own and a cost model of your own are applied anew each time.
+
     Raise `ArgumentError` for a symbol that no argument brings or that two bring, and for two
     symbols of one name, `TargetError` for a target that this machine cannot run, `AccuracyError`
     where `max_error` cannot be met. Kernels raise no floating-point warnings.

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DamagedError", "Parcel", "pack", "unpack"]
+__all__ = ["Block", "DamagedError", "Parcel", "pack", "unpack"]
 
 type Block = npt.NDArray[Any]
 

@@ -21,9 +21,10 @@ from codegen.loops.program import (
 )
 from codegen.program import Program
 from codegen.store.columns import pack_program, program_digest, unpack_program
+from rewrite.contentcache import digest
 from rewrite.parcel import Parcel
 
-__all__ = ["pack_rolled", "unpack_rolled"]
+__all__ = ["pack_rolled", "rolled_digest", "unpack_rolled"]
 
 type Block = npt.NDArray[Any]
 
@@ -142,6 +143,17 @@ def pack_rolled(program: Rolled) -> Parcel:
     for number, body in enumerate(bodies):
         blocks |= {f"{number}.{name}": block for name, block in body.blocks.items()}
     return Parcel(header, blocks)
+
+
+def rolled_digest(program: Rolled) -> str:
+    """Return a digest of all that the code of a program depends on."""
+    parcel = pack_rolled(program)
+    blocks = [
+        part
+        for name, block in parcel.blocks.items()
+        for part in (name, np.ascontiguousarray(block).tobytes())
+    ]
+    return digest(repr(parcel.header), *blocks)
 
 
 def _joined(parts: list[Block], dtype: type[np.generic]) -> Block:

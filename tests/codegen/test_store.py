@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import codegen.engine
+import codegen.loops.code
 import codegen.pipeline
 import rewrite as rw
 from codegen.instruction import Argument
@@ -29,6 +30,7 @@ from codegen.store import keys
 from codegen.store.columns import Stored, pack_program, program_digest, unpack_program
 from codegen.store.leaves import pack_terms, unpack_terms
 from codegen.store.programs import pack, unpack
+from codegen.store.rolled import rolled_digest
 from codegen.target import host
 from rewrite.cost import Gowda2021
 from rewrite.dag import Dag
@@ -55,7 +57,9 @@ def forbidden(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
         for module, name in (
             (codegen.pipeline, "optimize"), (codegen.pipeline, "lower"),
-            (loop, "emit_module"), (loop, "object_code"), (codegen.engine, "object_code"),
+            (codegen.pipeline, "roll"), (codegen.loops.code, "prepared"),
+            (codegen.loops.code, "object_code"), (codegen.engine, "object_code"),
+            (loop, "emit_module"), (loop, "object_code"),
         ):  # fmt: skip
             monkeypatch.setattr(module, name, refuse)
 
@@ -145,6 +149,26 @@ def test_float32_and_large_arrays_come_from_disk_too(
     assert [second(each, out=aligned(each)).tobytes() for each in data] == expected
     names = {"kernel": 1, "float64, float32": 2, "both past the caches": 2}
     assert len(files(cached)) == count >= sum(names.values())
+
+
+def test_a_program_of_loops_comes_back_as_it_was(
+    cached: Path, forbidden: Callable[[], None]
+) -> None:
+    u = [rw.symbol(f"u{k}") for k in range(600)]
+    flow = [(a - 2 * b + c) * b + rw.const(1 / (3 + k)) * a for k, (a, b, c) in
+            enumerate(zip(u, u[1:], u[2:], strict=False))]  # fmt: skip
+    first = rw.compile([u], flow, optimize_terms=False)
+    assert isinstance(first.program, Rolled)
+    data = np.random.default_rng(5).random((70, 600))
+    calls = [data[0], data, data.astype(np.float32)]
+    expected = [first(each).tobytes() for each in calls]
+    forbidden()
+    second = rw.compile([u], flow, optimize_terms=False, parallel=2)
+    assert isinstance(second.program, Rolled) and str(second.program) == str(first.program)
+    assert [second(each).tobytes() for each in calls] == expected
+    assert list(second.terms) == list(first.terms) and second.report == first.report
+    assert repr(first) == repr(second)
+    assert rolled_digest(second.program) == rolled_digest(first.program)
 
 
 def test_options_that_do_not_change_code_share_it(
