@@ -16,6 +16,7 @@ import llvmlite.binding as llvm
 
 from codegen.llvm.driver import DRIVER, emit_driver
 from codegen.llvm.shared import emit_shared, needed
+from codegen.store.objects import kept_object
 from codegen.target import Target, host
 
 __all__ = [
@@ -118,13 +119,17 @@ def _linked(objects: Sequence[bytes], target: Target, without: str = "") -> Libr
 @cache
 def _shared(name: str, target: Target) -> Code:
     """Compile a function that kernels call, once per process and target."""
-    return load(object_code(emit_shared(name, target), target), name, target)
+    made = kept_object(
+        target, lambda: ("shared", name), lambda: object_code(emit_shared(name, target), target)
+    )
+    return load(made, name, target)
 
 
 @cache
 def driver() -> Code:
     """Compile the driver, once per process."""
-    return load(object_code(emit_driver(host()), host()), DRIVER, host())
+    made = kept_object(host(), lambda: (DRIVER,), lambda: object_code(emit_driver(host()), host()))
+    return load(made, DRIVER, host())
 
 
 @cache

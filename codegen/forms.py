@@ -36,7 +36,7 @@ def parameters_of(args: Any) -> list[Parameter]:
     if not isinstance(args, (list, tuple)):
         raise ArgumentError(f"the arguments must be a list of symbols, not {args!r}")
     made = [_parameter(arg, place) for place, arg in enumerate(args)]
-    symbols = [term.symbol for p in made for term in p.symbols if term.symbol]
+    symbols = [s for p in made for term in p.symbols if (s := term.symbol)]
     check_names(symbols)
     twice = sorted(name for name, n in Counter(s.name for s in symbols).items() if n > 1)
     if twice:
@@ -49,7 +49,7 @@ def _parameter(arg: Any, place: int) -> Parameter:
     terms: tuple[Term, ...] = (arg,) if array is None else tuple(array.terms())
     if not terms:
         raise ArgumentError(f"argument {place + 1} is empty: an array argument has symbols")
-    names = [term.symbol.name if term.symbol else "" for term in terms]
+    names = [s.name if (s := term.symbol) else "" for term in terms]
     if "" in names:
         odd = terms[names.index("")]
         raise ArgumentError(f"argument {place + 1} has {odd!r}, which is not a symbol")
@@ -60,7 +60,7 @@ def _parameter(arg: Any, place: int) -> Parameter:
 
 def _common_name(terms: Sequence[Term], place: int) -> str:
     """Name an array argument after what its symbols' names share."""
-    stems = {t.symbol.name.rstrip("0123456789_") for t in terms if t.symbol}
+    stems = {s.name.rstrip("0123456789_") for t in terms if (s := t.symbol)}
     stem = stems.pop() if len(stems) == 1 else ""
     return stem if stem.isidentifier() else f"array{place + 1}"
 
@@ -171,10 +171,14 @@ def replaced(results: Sequence[Result], terms: Sequence[Term]) -> list[Result]:
     return made
 
 
-def check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) -> None:
-    """Refuse free symbols at once: searching first would only delay the message."""
-    given = [t.symbol for p in parameters for t in p.symbols if t.symbol]
-    used = symbols_of([t for r in results for t in r.terms])
+def check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) -> Dag:
+    """Refuse free symbols at once: searching first would only delay the message.
+
+    Return the program that the results are.
+    """
+    given = [s for p in parameters for t in p.symbols if (s := t.symbol)]
+    dag = _numbers([t for r in results for t in r.terms])
+    used = _symbols(dag)
     known = {symbol.name for symbol in given}
     for symbol in used:
         if symbol.name not in known:
@@ -183,12 +187,21 @@ def check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) ->
                 f"arguments ({', '.join(sorted(known)) or 'none'}); add it or substitute a value"
             )
     check_names([*given, *used])
+    return dag
 
 
 def symbols_of(terms: Sequence[Term]) -> list[Symbol]:
     """Return the symbols below some terms, which must be made of numbers."""
+    return _symbols(_numbers(terms))
+
+
+def _numbers(terms: Sequence[Term]) -> Dag:
     dag = Dag.of(terms[0].store, [t.id for t in terms])
     require_numbers(dag, "the compiler")
+    return dag
+
+
+def _symbols(dag: Dag) -> list[Symbol]:
     return [value for value in dag.value if isinstance(value, Symbol)]
 
 

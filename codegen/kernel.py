@@ -31,6 +31,7 @@ from codegen.loops.team import Teamed
 from codegen.loops.text import rolled_assembly, rolled_llvm
 from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
+from codegen.store.later import Later
 from codegen.target import NAMES, Float, Target, get, host
 from codegen.timing import Timing, check_count, timed
 from codegen.ufunc import make_ufunc
@@ -96,7 +97,11 @@ class Kernel(partial[Any]):
         """
         self.program: Program | Rolled = replace(program, name=name or program.name).verify()
         self.target = target or host()
-        self.terms, self.report, self.cost = terms, report, cost
+        self.report, self.cost = report, cost
+        if isinstance(terms, Later):
+            self._terms = terms
+        else:
+            self.terms = terms
         self.dtype = None if dtype is None else float_name(dtype)
         self.results = results or ("single" if len(program.outputs) == 1 else "tuple")
         self.parallel, self.batch_axis, self.math = parallel, batch_axis, math
@@ -163,6 +168,11 @@ class Kernel(partial[Any]):
         if self.cost is not None:
             self.cost = replace(self.cost, predicted=found.cycles)
         return found
+
+    @cached_property
+    def terms(self) -> Any:
+        """The terms that are computed, as they were chosen."""
+        return self._terms.make()
 
     @cached_property
     def llvm(self) -> str:

@@ -27,11 +27,13 @@ from codegen.forms import (
 )
 from codegen.instructions import InstructionCount
 from codegen.kernel import Kernel, float_name
+from codegen.kernelcost import KernelCost
 from codegen.loops.analysis import roll
 from codegen.loops.program import Rolled
 from codegen.loops.summary import SMALL, summary
 from codegen.lower import Parameter, Result, lower
 from codegen.program import Program
+from codegen.store.request import Request, request
 from codegen.target import Float, Target, get
 from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
@@ -293,6 +295,9 @@ def compile_kernel(
     elementary functions within 1 ulp are tried, then the form that was measured to be the most
     accurate, then what is written.
 
+    What was compiled before on this machine is loaded from disk (`rw.cache`), where the options are
+    data: a strategy of your own and a cost model of your own are applied anew each time.
+
     Raise `ArgumentError` for a symbol that no argument brings or that two bring, and for two
     symbols of one name, `TargetError` for a target that this machine cannot run, `AccuracyError`
     where `max_error` cannot be met. Kernels raise no floating-point warnings.
@@ -308,16 +313,27 @@ def compile_kernel(
         float_name(dtype)  # refuses at once what kernels cannot compute in
     parameters = parameters_of(args)
     results, _ = results_of(exprs)
-    check_symbols(parameters, results)
+    dag = check_symbols(parameters, results)
     flat = tuple(term for result in results for term in result.terms)
     allowed = licence(math)
+    asked = request(machine, parameters, results, dag, {
+        "dtype": None if dtype is None else float_name(dtype), "math": math, "cost": cost,
+        "strategy": strategy, "limits": limits, "name": name, "optimize_terms": optimize_terms,
+        "autotune": autotune, "max_error": max_error,
+    })  # fmt: skip
+    options: dict[str, Any] = {
+        "name": name, "dtype": dtype, "results": form_of(exprs), "parallel": parallel,
+        "batch_axis": batch_axis, "patterns": patterns_of(exprs), "math": math,
+    }  # fmt: skip
     if max_error is not None:
         again = partial(
             compile_kernel, args, exprs, target=machine, dtype=dtype, parallel=parallel, cost=cost,
             limits=limits, batch_axis=batch_axis, name=name, autotune=autotune,
         )  # fmt: skip
         attempts = _attempts(again, math, strategy, optimize_terms)
-        return first_within(ulps(max_error), attempts, parameters, results)
+        return _bounded(asked, ulps(max_error), attempts, parameters, results)
+    if (known := asked.kernel(options)) is not None:
+        return known
     if optimize_terms and flat:
         found = optimize(
             flat, target=machine, math=math, cost=cost, strategy=strategy, limits=limits,
@@ -332,11 +348,11 @@ def compile_kernel(
     if note is not None:
         report = replace(report, notes=[*report.notes, note])
     emit("program", lambda: str(program))
+    doc = _doc(best)
     kernel = Kernel(
-        program, machine, name=name, doc=_doc(best), terms=flat, report=report, cost=_cost(costs),
-        dtype=dtype, results=form_of(exprs), parallel=parallel, batch_axis=batch_axis,
-        patterns=patterns_of(exprs), math=math,
-    )  # fmt: skip
+        program, machine, doc=doc, terms=flat, report=report, cost=_cost(costs), **options
+    )
+    asked.keep(kernel, doc)
     emit("llvm", lambda: kernel.llvm)
     emit("asm", lambda: kernel.asm)
     return kernel
@@ -358,6 +374,27 @@ def _program(
     return lower(parameters, results, **options), None
 
 
+def _bounded(
+    asked: Request, bound: float, attempts: Sequence[Callable[[], Kernel]],
+    parameters: Sequence[Parameter], results: Sequence[Result],
+) -> Kernel:  # fmt: skip
+    """Return the first kernel within the bound: the one that was it before, where that is known."""
+    known = asked.choice()
+    if known is not None:
+        kernel = attempts[known[0]]()
+        kernel.report.notes.append(known[1])
+        return kernel
+    made: list[Kernel] = []
+
+    def noted(make: Callable[[], Kernel]) -> Kernel:
+        made.append(make())
+        return made[-1]
+
+    kernel = first_within(bound, [partial(noted, make) for make in attempts], parameters, results)
+    asked.keep_choice(len(made) - 1, kernel.report.notes[-1])
+    return kernel
+
+
 def _attempts(
     make: Callable[..., Kernel], math: str | FastMath, strategy: Any, optimize_terms: bool
 ) -> list[Callable[[], Kernel]]:
@@ -373,26 +410,6 @@ def _attempts(
             found.append(partial(make, math=careful, strategy="accurate"))
         found.append(partial(make, math=careful, optimize_terms=False))
     return list(found)
-
-
-@dataclass(frozen=True, slots=True)
-class KernelCost:
-    """Predicted cost of a kernel's loop body, in the unit of its model."""
-
-    before: float
-    after: float
-    unit: str
-    model: str
-    measured: float | None = None
-    """Cycles an element, once `Kernel.measure` has been asked."""
-    predicted: float | None = None
-    """Cycles an element of the loop as it was emitted, once `Kernel.predict` or `measure` has."""
-
-    def __repr__(self) -> str:
-        """Show the figures and where they come from."""
-        more = "" if self.predicted is None else f", loop predicted {self.predicted:.4g}"
-        more += "" if self.measured is None else f", measured {self.measured:.4g}"
-        return f"{self.before:.4g} -> {self.after:.4g} {self.unit} ({self.model}){more}"
 
 
 def _cost(costs: Any) -> KernelCost | None:

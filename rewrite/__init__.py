@@ -90,7 +90,7 @@ _RENAMED: Final[dict[str, tuple[str, str]]] = {
 }
 _CALLED: Final = ("pi", "e")
 """Functions of `rewrite.term` that are called on each use: constants of the current store."""
-_MODULES: Final = ("errors", "interface", "ops", "testing", "io")
+_MODULES: Final = ("cache", "errors", "interface", "ops", "testing", "io")
 # fmt: on
 
 

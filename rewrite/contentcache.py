@@ -1,18 +1,21 @@
 """What was found before, on disk, by content: a key is a digest of all that a result depends on.
 
 One SQLite file in the user's cache folder holds texts, never pickles. It is shared by processes,
-bounded in size, and only ever a shortcut: what cannot be read is as if it were not there. The
-environment variable `REWRITE_CACHE` names another folder, or turns it off: `REWRITE_CACHE=0`.
+bounded in size, and only ever a shortcut: what cannot be read, or could be another user's, is as if
+it were not there. The environment variable `REWRITE_CACHE` names another folder, or turns it off:
+`REWRITE_CACHE=0`.
 """
 
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from rewrite.private import is_private, opened_folder
 
 __all__ = ["ContentCache", "digest", "folder", "stamp"]
 
@@ -39,10 +42,16 @@ def folder() -> Path | None:
 @cache
 def stamp() -> str:
     """Return a digest of this library's own sources: another version finds other results."""
-    root = Path(__file__).parents[1]
-    files = sorted(path for name in _PACKAGES for path in (root / name).rglob("*.py"))
-    stats = [(str(path.relative_to(root)), path.stat()) for path in files]
-    return digest(*[f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats])
+    root = str(Path(__file__).parents[1])
+    found = [
+        (os.path.relpath(where, root), name, os.stat(os.path.join(where, name)))
+        for package in _PACKAGES
+        for where, _, names in os.walk(os.path.join(root, package))
+        for name in names
+        if name.endswith(".py")
+    ]
+    texts = (f"{at}/{name} {seen.st_size} {seen.st_mtime_ns}" for at, name, seen in found)
+    return digest(*sorted(texts))
 
 
 def digest(*parts: str | bytes) -> str:
@@ -58,14 +67,17 @@ class ContentCache:
     """Texts by key, in a file of the given folder."""
 
     def __init__(self, where: Path) -> None:
-        self.path = where / "results.sqlite"
+        self.path = where / "forms" / "results.sqlite"
 
     def get(self, keys: Iterable[str]) -> dict[str, str]:
         """Return those texts that are there."""
         wanted, found = list(keys), dict[str, str]()
         if not self.path.exists():
             return found
-        with suppress(sqlite3.Error, OSError), closing(self._connect()) as connection:
+        with (
+            suppress(sqlite3.Error, OSError), self._private(),
+            closing(self._connect()) as connection,
+        ):  # fmt: skip
             for at in range(0, len(wanted), MOST_AT_ONCE):
                 some = wanted[at : at + MOST_AT_ONCE]
                 marks = ",".join("?" * len(some))
@@ -79,8 +91,7 @@ class ContentCache:
         if not rows:
             return
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with closing(self._connect()) as connection, connection:
+            with self._private(), closing(self._connect()) as connection, connection:
                 clock = self._clock(connection)
                 connection.executemany(
                     "INSERT OR IGNORE INTO results VALUES (?, ?, ?)",
@@ -93,6 +104,32 @@ class ContentCache:
                     self.path.unlink()
         except OSError:
             pass
+
+    def size(self) -> tuple[int, int]:
+        """Return how many results there are, and the bytes of the file."""
+        if self.path.exists():
+            with (
+                suppress(sqlite3.Error, OSError), self._private(),
+                closing(self._connect()) as connection,
+            ):  # fmt: skip
+                (count,) = connection.execute("SELECT COUNT(*) FROM results").fetchone()
+                return int(count), self.path.stat().st_size
+        return 0, 0
+
+    def clear(self) -> None:
+        """Forget every result."""
+        with suppress(OSError), self._private():
+            self.path.unlink()
+
+    @contextmanager
+    def _private(self) -> Iterator[None]:
+        """Work in a folder to which no other user can write; raise `OSError` where one can."""
+        with opened_folder(self.path.parent, make=True) as handle:
+            with suppress(FileNotFoundError):
+                seen = os.stat(self.path.name, dir_fd=handle, follow_symlinks=False)
+                if not is_private(seen):
+                    raise PermissionError(f"others may write to {self.path}")
+            yield
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=PATIENCE)

@@ -86,8 +86,9 @@ class Term:
     @property
     def symbol(self) -> Symbol | None:
         """The name, dtype and domain of a symbol or pattern variable, None for anything else."""
-        if self.op.code in (ops.SYMBOL.code, ops.PVAR.code):
-            return self.store.symbols[self.store.payload(self.id)]
+        store, node = self.store, self.id
+        if store.code(node) in _LETTERS:
+            return store.symbols[store.payload(node)]
         return None
 
     @property
@@ -362,6 +363,7 @@ class Term:
         return self
 
 
+_LETTERS: Final = (ops.SYMBOL.code, ops.PVAR.code)
 _FIXED: Final = frozenset(row.code for row in ops.BUILTIN)
 """Codes that are the same in every process; a user's ops are pickled by name."""
 

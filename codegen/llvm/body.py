@@ -69,8 +69,9 @@ def streams(program: Program, dtype: Float) -> tuple[Stream, ...]:
     """List the components of all arguments and outputs in the order of the pointer table."""
     sizes = {"f": ITEMSIZE[dtype], "b": 1}
     return tuple(
-        Stream(number, index, sizes[program.type_of(operand)])
+        Stream(number, index, size)
         for number, operand in enumerate(program.operands)
+        for size in [sizes[program.type_of(operand)]]
         for index in _indices(operand.shape)
     )
 

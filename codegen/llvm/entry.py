@@ -6,7 +6,6 @@ from math import prod
 
 from llvmlite import ir
 
-from codegen.llvm.body import streams
 from codegen.llvm.dispatch import emit_choice, emit_probes
 from codegen.llvm.driver import DRIVER, Entry, LoopData
 from codegen.llvm.loop import loop_data, stream_table
@@ -80,8 +79,7 @@ def _text(module: ir.Module, text: str) -> ir.GlobalVariable:
 
 def _data(module: ir.Module, program: Program, dtype: Float, target: Target) -> ir.GlobalVariable:
     """Write what the driver reads of a loop as constants."""
-    parts = streams(program, dtype)
-    rows = stream_table(program, parts)
+    rows = stream_table(program, dtype)
     places = [field[0] for field in Entry._fields_]
     written = [ir.Constant(_TABLE_ROW, [I64(getattr(row, p)) for p in places]) for row in rows]
     kind = ir.ArrayType(_TABLE_ROW, len(written))

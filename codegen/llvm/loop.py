@@ -3,20 +3,18 @@
 import ctypes
 import threading
 from collections.abc import Callable
+from math import prod
 from typing import Final
 
+import numpy as np
+
 from codegen.engine import Code, driver, load, object_code
-from codegen.llvm.body import (
-    Stream,
-    emit_module,
-    interleaved,
-    streams,
-    symbol,
-    waits_for_memory,
-)
+from codegen.llvm.body import emit_module, interleaved, symbol, waits_for_memory
 from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
 from codegen.program import Program
-from codegen.target import Float, Target, cache_bytes
+from codegen.store.columns import program_digest
+from codegen.store.objects import kept_object
+from codegen.target import ITEMSIZE, Float, Target, cache_bytes
 
 __all__ = ["Loop", "loop_data", "stream_table"]
 
@@ -30,10 +28,9 @@ class Loop:
 
     def __init__(self, program: Program, dtype: Float, target: Target, *, lazy: bool) -> None:
         self.dtype = dtype
-        parts = streams(program, dtype)
-        self._table = stream_table(program, parts)
+        self._table = stream_table(program, dtype)
         self.data = loop_data(program, dtype, target, self._table)
-        self._code = _LazyCode(program, dtype, target, self.data, len(parts))
+        self._code = _LazyCode(program, dtype, target, self.data, len(self._table))
         # the stub stays alive with the loop: a call may still be on its way through it
         self._stub = _BODY(self._code.first_call)
         if lazy:
@@ -41,10 +38,10 @@ class Loop:
         else:
             self._code.compile()
         if waits_for_memory(program) and target.triple.startswith("x86"):
-            self._past = _LazyCode(program, dtype, target, self.data, len(parts), behind=True)
+            self._past = _LazyCode(program, dtype, target, self.data, len(self._table), behind=True)
             self._past_stub = _BODY(self._past.first_call)
             self.data.behind = ctypes.cast(self._past_stub, ctypes.c_void_p).value
-            self.data.large = cache_bytes() // sum(part.itemsize for part in parts)
+            self.data.large = cache_bytes() // sum(part.size for part in self._table)
 
     @property
     def is_compiled(self) -> bool:
@@ -84,11 +81,16 @@ class _LazyCode:
         """Make the code and let the driver find it; a second thread waits for the first."""
         with self.lock:
             if self.code is None:
-                text = emit_module(self.program, self.dtype, self.target, behind=self.behind)
-                compiled = object_code(text, self.target)
                 name = symbol(self.program, self.dtype, behind=self.behind)
+                compiled = kept_object(
+                    self.target, lambda: ("loop", program_digest(self.program), name), self._emit
+                )
                 self.code = load(compiled, name, self.target)
                 setattr(self.data, self.place, self.code.address)
+
+    def _emit(self) -> bytes:
+        text = emit_module(self.program, self.dtype, self.target, behind=self.behind)
+        return object_code(text, self.target)
 
     def first_call(self, pointers: int, count: int) -> None:
         """Stand in for the body until it is compiled.
@@ -111,38 +113,40 @@ class _LazyCode:
             ctypes.memset(places[stream] or 0, 255 if size > 1 else 0, size * count)
 
 
-def stream_table(program: Program, parts: tuple[Stream, ...]) -> "ctypes.Array[Entry]":
+def stream_table(program: Program, dtype: Float) -> "ctypes.Array[Entry]":
     """Say where each stream starts; NumPy puts the strides of core axes after all others."""
-    first_axis, axes = [], len(program.operands)
-    for operand in program.operands:
-        first_axis.append(axes)
+    axes = len(program.operands)
+    parts = []
+    for number, operand in enumerate(program.operands):
+        rows = np.zeros((prod(operand.shape), len(Entry._fields_)), np.int64)
+        rows[:, 0] = number
+        rows[:, 1] = 1 if program.type_of(operand) == "b" else ITEMSIZE[dtype]
+        for axis, index in enumerate(np.indices(operand.shape)):
+            rows[:, 2 + 2 * axis] = axes + axis
+            rows[:, 3 + 2 * axis] = index.ravel()
         axes += len(operand.shape)
-    table = (Entry * len(parts))()
-    for entry, part in zip(table, parts, strict=True):
-        entry.operand, entry.size = part.operand, part.itemsize
-        for axis, index in enumerate(part.index):
-            setattr(entry, f"at{axis}", first_axis[part.operand] + axis)
-            setattr(entry, f"index{axis}", index)
-    return table
+        parts.append(rows)
+    table = np.concatenate(parts)
+    return (Entry * len(table)).from_buffer(table)
 
 
 def loop_data(
     program: Program, dtype: Float, target: Target, table: "ctypes.Array[Entry]"
 ) -> LoopData:
     """Describe a loop to the driver; it points into the table, which has to stay."""
-    parts = streams(program, dtype)
+    total = len(table)
     lanes = target.lanes(dtype) * interleaved(program)
-    inputs = sum(part.operand < len(program.arguments) for part in parts)
-    chunk = max(CHUNK_BYTES // (8 * len(parts)) // lanes, 1) * lanes
+    inputs = sum(prod(argument.shape) for argument in program.arguments)
+    chunk = max(CHUNK_BYTES // (8 * total) // lanes, 1) * lanes
     binary = program.is_elementwise and (len(program.arguments), len(program.outputs)) == (2, 1)
     return LoopData(
         table=ctypes.addressof(table),
         large=_NEVER,
         register_bytes=target.vector_bits // 8,
-        streams=len(parts),
+        streams=total,
         inputs=inputs,
         lanes=lanes,
         chunk=chunk,
-        scratch=len(parts) * (8 * chunk + 4 * 8),
+        scratch=total * (8 * chunk + 4 * 8),
         feedback=int(binary),
     )

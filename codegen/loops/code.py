@@ -1,40 +1,30 @@
-"""Machine code of a list of pieces: modules of bounded size, and the tables that pieces read."""
+"""Machine code of a list of pieces, in modules of bounded size."""
 
-import ctypes
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 from llvmlite import ir
 
-from codegen.engine import Library, load_library, object_code
+from codegen.engine import object_code
 from codegen.loops.costs import Costs
-from codegen.loops.driver import PieceRow
 from codegen.loops.emit import emit_loop
+from codegen.loops.linkable import Compiled, packed, placed
 from codegen.loops.plan import Piece, Shape, Straight, pieces
-from codegen.loops.program import Numbers, Rolled
+from codegen.loops.program import Rolled
 from codegen.loops.reshape import reshaped
 from codegen.loops.straight import emit_straight
+from codegen.store.objects import kept
+from codegen.store.rolled import rolled_digest
 from codegen.target import Float, Target
+from rewrite.parcel import Parcel
 
-__all__ = ["Compiled", "compile_pieces", "modules", "planned", "prepared"]
+__all__ = ["compiled", "modules", "planned", "prepared"]
 
 _MODULE: Final = 4000
 """Instructions of a module, roughly."""
 _COLD: Final = 2000
 """Straight-line instructions from which on code is fetched more slowly than it runs: LLVM's
 quickest way to emit it is a tenth slower then, and four times quicker to emit."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Compiled:
-    """What the driver runs, and all memory that it points into."""
-
-    rows: "ctypes.Array[PieceRow]"
-    pieces: tuple[Piece, ...]
-    kept: tuple[Any, ...]
-    library: Library
 
 
 def planned(program: Rolled, dtype: Float, target: Target, *, batch: bool) -> list[Piece]:
@@ -108,42 +98,18 @@ def _module(
     return "\n".join([str(module), *texts])
 
 
-def compile_pieces(
-    found: Sequence[Piece], dtype: Float, target: Target, *, batch: bool
-) -> Compiled:
-    """Compile pieces and write down the tables that they read."""
-    objects = [
-        object_code(text, target, opt=level)
-        for text, level, _ in modules(found, dtype, target, batch=batch)
-    ]
-    library = load_library(objects, target)
-    first: dict[Any, int] = {}
-    kept: list[Any] = []
-    rows = (PieceRow * max(len(found), 1))()
-    for number, piece in enumerate(found):
-        owner = first.setdefault(_key(piece, number), number)
-        words = _words(piece, dtype, kept)
-        rows[number] = PieceRow(library.address(f"piece{owner}"), words, piece.units)
-    return Compiled(rows, tuple(found), tuple(kept), library)
+def compiled(program: Rolled, dtype: Float, target: Target, *, batch: bool) -> Compiled:
+    """Compile the pieces of a program and their tables, or load what was compiled before."""
 
+    def made() -> Parcel:
+        work, found = prepared(program, dtype, target, batch=batch)
+        objects = [
+            object_code(text, target, opt=level)
+            for text, level, _ in modules(found, dtype, target, batch=batch)
+        ]
+        return packed(work, found, objects, dtype)
 
-def _key(piece: Piece, number: int) -> Any:
-    return number if isinstance(piece.code, Straight) else piece.code
+    def parts() -> tuple[str, ...]:
+        return "pieces", rolled_digest(program), dtype, "batch" if batch else "point"
 
-
-def _words(piece: Piece, dtype: Float, kept: list[Any]) -> int:
-    """Write what a piece reads: addresses of tables, slots of segments, cells."""
-    words = [_address(extra, kept) for extra in piece.extras]
-    for bound in piece.columns:
-        value = bound.value
-        if isinstance(value, Numbers):
-            value = value.f64 if dtype == "f64" else value.f32
-        words.append(bound.slot)
-        words.append(value if isinstance(value, int) else _address(value, kept))
-    made = np.array([*words, 0], np.int64)
-    return _address(made, kept)
-
-
-def _address(array: "np.ndarray[Any, Any]", kept: list[Any]) -> int:
-    kept.append(array)
-    return int(array.ctypes.data)
+    return placed(kept(target, parts, made), target)

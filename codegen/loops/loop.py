@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from codegen.engine import Code, load, object_code
 from codegen.instruction import Argument
-from codegen.loops.code import Compiled, compile_pieces, prepared
+from codegen.loops.code import compiled
 from codegen.loops.driver import (
     DRIVER,
     TEAM,
@@ -19,8 +19,9 @@ from codegen.loops.driver import (
     RolledData,
     emit_rolled_driver,
 )
-from codegen.loops.plan import Piece
+from codegen.loops.linkable import Compiled
 from codegen.loops.program import Cells, Numbers, Operand, Reduce, Rolled, Step, Zero
+from codegen.store.objects import kept_object
 from codegen.target import ITEMSIZE, Float, Target, host
 
 __all__ = ["RolledLoop", "rolled_driver", "with_argument"]
@@ -80,17 +81,8 @@ class _Maker:
         self.kept: list[Any] = []
         self.lock = threading.Lock()
         self.lanes = target.lanes(dtype)
-        self.single: list[Piece] | None = None
         self.work_bytes = 0
         self._describe()
-
-    def plan(self) -> list[Piece]:
-        """Return the pieces of one point."""
-        if self.single is None:
-            work, self.single = prepared(self.program, self.dtype, self.target, batch=False)
-            self.work_bytes = _line(work * ITEMSIZE[self.dtype]) + _LINE
-            self.data.bytes = self.data.work + self.work_bytes
-        return self.single
 
     def _describe(self) -> None:
         """Fill in all that does not depend on the code."""
@@ -125,16 +117,15 @@ class _Maker:
         with self.lock:
             if which in self.made:
                 return
-            batch = which == 1
-            if batch:
-                work, found = prepared(self.program, self.dtype, self.target, batch=True)
-                size = work * ITEMSIZE[self.dtype] * self.lanes
-                self.data.batch_bytes = self.data.batch_work + _line(size) + _LINE
+            made = compiled(self.program, self.dtype, self.target, batch=which == 1)
+            size = made.work * ITEMSIZE[self.dtype]
+            if which:
+                self.data.batch_bytes = self.data.batch_work + _line(size * self.lanes) + _LINE
             else:
-                found = self.plan()
-            made = compile_pieces(found, self.dtype, self.target, batch=batch)
-            self.made[which] = made
-            self._publish(which, made.rows, len(found))
+                self.work_bytes = _line(size) + _LINE
+                self.data.bytes = self.data.work + self.work_bytes
+            self.made[which] = made  # other threads look at it without the lock
+            self._publish(which, made.rows, len(made.parts))
 
     def _publish(self, which: int, rows: "ctypes.Array[PieceRow]", count: int) -> None:
         data = self.data
@@ -146,7 +137,7 @@ class _Maker:
 
     def _least(self) -> int:
         """Return how many points are worth a block, which takes as long for one as for all."""
-        found = self.plan()
+        found = self.made[0].parts if 0 in self.made else ()
         point = sum(piece.cycles for piece in found)
         cells = sum(self.program.size(number) for number in range(len(self.program.operands)))
         block = sum(piece.batch_cycles for piece in found) + _MOVED * cells * self.lanes
@@ -213,7 +204,9 @@ def rolled_driver(symbol: str = DRIVER) -> Code:
     """Compile the driver, once per process."""
     with _lock:
         if not _drivers:
-            code = object_code(emit_rolled_driver(host()), host())
+            code = kept_object(
+                host(), lambda: (DRIVER,), lambda: object_code(emit_rolled_driver(host()), host())
+            )
             for name in (DRIVER, TEAM):
                 _drivers[name] = load(code, name, host())
     return _drivers[symbol]

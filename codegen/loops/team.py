@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from codegen.loops.code import Compiled
 from codegen.loops.driver import TEAM, TeamData
+from codegen.loops.linkable import Compiled, Part
 from codegen.loops.loop import RolledLoop, rolled_driver
-from codegen.loops.plan import Piece
 from codegen.loops.program import Rolled
 
 __all__ = ["Teamed"]
@@ -51,7 +50,7 @@ class Teamed:
             return self.call(*args, **kwargs)
         compiled = loop.compiled()
         outputs = self._outputs(args, kwargs.get("out"))
-        if outputs is None or sum(p.cycles for p in compiled.pieces) < _WORTH:
+        if outputs is None or sum(p.cycles for p in compiled.parts) < _WORTH:
             return self.call(*args, **kwargs)
         self._run(loop, compiled, [*args, *outputs])
         return outputs[0] if len(outputs) == 1 else outputs
@@ -88,7 +87,7 @@ class Teamed:
         work = self._work(loop.maker.work_bytes)
         places = [array.ctypes.data for array in (*arrays, work)]
         segments = (ctypes.c_void_p * len(places))(*places)
-        chunks = np.array([self._chunks(piece) for piece in compiled.pieces], np.int64)
+        chunks = np.array([self._chunks(piece) for piece in compiled.parts], np.int64)
         counters = np.zeros((2, len(chunks)), np.int64)
         data = TeamData(
             ctypes.addressof(compiled.rows), len(chunks), ctypes.addressof(segments),
@@ -105,7 +104,7 @@ class Teamed:
                     job.result()
         self.idle.append(work)
 
-    def _chunks(self, piece: Piece) -> int:
+    def _chunks(self, piece: Part) -> int:
         if piece.serial:
             return 1
         most = min(_CHUNKS * self.threads, piece.units)

@@ -320,7 +320,7 @@ def test_a_time_limit_is_kept_between_the_parts(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("REWRITE_CACHE", str(tmp_path))
-    yield tmp_path / "results.sqlite"
+    yield tmp_path / "forms" / "results.sqlite"
 
 
 @pytest.mark.parametrize("plan", [FAST, GUARDED], ids=["fast", "guarded"])
