@@ -37,26 +37,43 @@ def cheapest(program: Program) -> Mode:
     least = min(up, down)
     if least <= WORTH * program.edges:
         return simple
-    counts: dict[Mode, int] = {
-        "mixed": min(operations(program, order, least) for order in GREEDY),
-        "forward": operations(program, machine.UPWARDS, 2 * least),
-        "reverse": operations(program, machine.DOWNWARDS, 2 * least),
-    }
-    best = min(counts, key=counts.__getitem__)
-    return simple if counts[best] == counts[simple] else best
+    _, fewest = _greedy(program, least)
+    best: Mode = "mixed"
+    other: Mode = "reverse" if simple == "forward" else "forward"
+    for mode in (other, simple):  # of equal ones the last
+        order = machine.UPWARDS if mode == "forward" else machine.DOWNWARDS
+        count = operations(program, order, 2 * least, fewest)
+        if count <= fewest:
+            best, fewest = mode, count
+    return best
 
 
-def operations(program: Program, order: int, limit: int = UNLIMITED) -> int:
-    """Count the products and sums of an order, from the derivatives of single nodes on."""
-    work = _Elimination(program, order, limit=limit, writes=False)
+def operations(
+    program: Program, order: int, limit: int = UNLIMITED, most: int = UNLIMITED
+) -> int:  # fmt: skip
+    """Count the products and sums of an order, from the derivatives of single nodes on.
+
+    UNLIMITED where it looks at more pairs of edges than the limit, or takes more operations.
+    """
+    work = _Elimination(program, order, limit=limit, most=most, writes=False)
     return int(work.st[machine.OPERATIONS]) if work.run() else UNLIMITED
+
+
+def _greedy(program: Program, limit: int) -> tuple[int, int]:
+    """Return the greedy order that takes fewer operations, and their number."""
+    best, fewest = GREEDY[0], operations(program, GREEDY[0], limit)
+    for order in GREEDY[1:]:
+        count = operations(program, order, limit, fewest)
+        if count < fewest:
+            best, fewest = order, count
+    return best, fewest
 
 
 def eliminated(program: Program) -> Entries:
     """Return the entries of a Jacobian by the greedy order that takes fewer operations."""
-    order = min(GREEDY, key=lambda each: operations(program, each))
+    order, _ = _greedy(program, UNLIMITED)
     with program.store.lock:
-        work = _Elimination(program, order, limit=UNLIMITED, writes=True)
+        work = _Elimination(program, order, limit=UNLIMITED, most=UNLIMITED, writes=True)
         work.run()
     return work.entries()
 
@@ -64,10 +81,13 @@ def eliminated(program: Program) -> Entries:
 class _Elimination:
     """The graph, and the room that the compiled loops need for it."""
 
-    def __init__(self, program: Program, order: int, *, limit: int, writes: bool) -> None:
+    def __init__(
+        self, program: Program, order: int, *, limit: int, most: int, writes: bool
+    ) -> None:  # fmt: skip
         self.program, self.order = program, order
         self.tables, self.st = tables_of(program)
-        self.st[machine.LIMIT], self.st[machine.WRITES] = limit, writes
+        self.st[machine.LIMIT], self.st[machine.MOST] = limit, most
+        self.st[machine.WRITES] = writes
         self.room = Room(program.store, 8 * len(program.dag) if writes else 0)
         self.roots, self.rows = np.unique(program.roots, return_inverse=True)
         edges = 2 * program.edges + len(self.roots) + 64

@@ -54,9 +54,9 @@ def programs(size: int = 1000) -> dict[str, Any]:
             small = memory_schedule(slope, memory_budget=int(plain.peak / LESS))
         point = {"x": np.linspace(0, 1, size), "k": np.full(size, 2.0)}
         assert same(plain.run(point), small.run(point))
-        calls = {each: lambda s=each: s.run(point) for each in (plain, small)}  # type: ignore[misc] # noqa: B023
+        calls = {each.peak: lambda s=each: s.run(point) for each in (plain, small)}  # type: ignore[misc] # noqa: B023
         best = in_turns(calls, 5)
-        ratio = best[small] / best[plain]
+        ratio = best[small.peak] / best[plain.peak]
         print(
             f"{name}: {plain.peak} and {small.peak} values, {small.repeated:.0%} more operations, "
             f"{ratio:.2f} times as long"

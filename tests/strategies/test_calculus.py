@@ -333,6 +333,7 @@ def test_orders_are_tried_within_a_limit(roots: list[Term]) -> None:
         whole = elimination.operations(program, order)
         assert whole < elimination.UNLIMITED
         limited = [elimination.operations(program, order, limit) for limit in (0, 5, 1000)]
+        limited += [elimination.operations(program, order, most=most) for most in (0, 5, 1000)]
         assert all(count in (whole, elimination.UNLIMITED) for count in limited)
 
 

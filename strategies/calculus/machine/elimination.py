@@ -41,6 +41,7 @@ __all__ = [
     "FROM_BELOW",
     "HEAP",
     "LIMIT",
+    "MOST",
     "NEED",
     "OPERATIONS",
     "ROOM",
@@ -69,7 +70,9 @@ OPERATIONS: Final = 9
 PAIRS: Final = 10
 """pairs of edges that were looked at,"""
 LIMIT: Final = 11
-"""and how many of these there may be."""
+"""how many of these there may be,"""
+MOST: Final = 12
+"""and how many products and sums."""
 
 DONE, ROOM, TOO_MANY = 0, 1, 2
 NOTHING, OTHER, ONE_ = -1, 0, 1
@@ -379,7 +382,7 @@ def _next(inputs: Any, order: int, G: Any, st: Any) -> int:
 def eliminate(inputs: Any, order: int, G: Any, T: Any, st: Any, S: Any) -> int:
     """Eliminate all nodes that are neither inputs nor outputs.
 
-    Where there is no room it returns ROOM, to be called again; TOO_MANY beyond the limit of pairs.
+    Where there is no room it returns ROOM, to be called again; TOO_MANY beyond a limit.
     """
     nodes = G[2]
     while True:
@@ -396,7 +399,7 @@ def eliminate(inputs: Any, order: int, G: Any, T: Any, st: Any, S: Any) -> int:
             _push_around(at, inputs, order, G, st)
         nodes[at, _DOWNS], nodes[at, _UPS] = _GONE, _GONE
         nodes[at, _DOWN_EDGE], nodes[at, _UP_EDGE] = -1, -1
-        if st[PAIRS] > st[LIMIT]:
+        if st[PAIRS] > st[LIMIT] or st[OPERATIONS] > st[MOST]:
             return TOO_MANY
 
 
