@@ -7,22 +7,27 @@ symbols. Points at which the source has no exact value are not judged.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from codegen.cuda.kernel import CudaKernel
 from codegen.kernel import Kernel
 from codegen.lower import Parameter, Result
 from codegen.target import Float
 from rewrite.accuracy import as_dag, point_at
 from rewrite.errors import AccuracyError, ArgumentError
+from rewrite.fastmath import FastMath, licence
 from rewrite.oracle import exact_dag, ulp_distance
 from rewrite.sampling import sample_points
 from rewrite.store import Symbol
 from rewrite.term import Term
 
-__all__ = ["Worst", "first_within", "ulps"]
+__all__ = ["Worst", "attempts", "first_within", "ulps"]
+
+type Compiled = Kernel | CudaKernel
 
 WORK: Final = 400_000
 """Points times nodes at most, some seconds of ball arithmetic; but at least LEAST points."""
@@ -65,10 +70,27 @@ def ulps(bound: Any) -> float:
     return float(found)
 
 
+def attempts(
+    make: Callable[..., Compiled], math: str | FastMath, strategy: Any, optimize_terms: bool
+) -> list[Callable[[], Compiled]]:
+    """List ways to compile from the one that was asked for to the most careful one."""
+    allowed = licence(math)
+    careful = math if FastMath.AFN not in allowed else allowed & ~FastMath.AFN
+    asked = partial(make, math=math, strategy=strategy, optimize_terms=optimize_terms)
+    found = [asked]
+    if careful is not math:
+        found.append(partial(make, math=careful, strategy=strategy, optimize_terms=optimize_terms))
+    if optimize_terms:
+        if strategy is None and FastMath.REASSOC in allowed:
+            found.append(partial(make, math=careful, strategy="accurate"))
+        found.append(partial(make, math=careful, optimize_terms=False))
+    return list(found)
+
+
 def first_within(
-    bound: float, kernels: Iterable[Callable[[], Kernel]], parameters: Sequence[Parameter],
+    bound: float, kernels: Iterable[Callable[[], Compiled]], parameters: Sequence[Parameter],
     source: Sequence[Result],
-) -> Kernel:  # fmt: skip
+) -> Compiled:  # fmt: skip
     """Return the first kernel whose error is within the bound; its report says what was seen.
 
     Raise `AccuracyError` where there is none, with the best that was found and the point where it
@@ -101,17 +123,16 @@ class _Measure:
         self.names = [result.name for result in source for _ in result.terms]
         self.known: dict[Float, tuple[dict[str, npt.NDArray[Any]], list[Any]]] = {}
 
-    def worst(self, kernel: Kernel) -> Worst:
+    def worst(self, kernel: Compiled) -> Worst:
         """Return the largest error over all results, in every float type that the kernel has."""
         types: tuple[Float, ...] = (kernel.dtype,) if kernel.dtype else ("f64", "f32")
         return max((self.worst_of(kernel, dtype) for dtype in types), key=lambda found: found.ulp)
 
-    def worst_of(self, kernel: Kernel, dtype: Float) -> Worst:
+    def worst_of(self, kernel: Compiled, dtype: Float) -> Worst:
         """Return the largest error in one float type."""
         points, exact = self.exact(dtype)
         data = self.arguments(points, dtype)
-        results = kernel.ufunc(*data, signature=kernel.ufunc.types[-1 if dtype == "f64" else 0])
-        outputs = results if isinstance(results, tuple) else (results,)
+        outputs = _outputs(kernel, data, dtype)
         count = len(exact[0].ok)
         full = [np.broadcast_to(part, (count, *np.shape(part)[1:])) for part in outputs]
         columns = [column for part in full for column in part.reshape(count, -1).T]
@@ -147,3 +168,19 @@ class _Measure:
             stacked = np.stack(columns, axis=-1)
             found.append(stacked.reshape(len(stacked), *parameter.shape))
         return found or [one]
+
+
+def _outputs(kernel: Compiled, data: Sequence[Any], dtype: Float) -> tuple[Any, ...]:
+    """Return all results in one float type, points first."""
+    if isinstance(kernel, Kernel):
+        found = kernel.ufunc(*data, signature=kernel.ufunc.types[-1 if dtype == "f64" else 0])
+        return found if isinstance(found, tuple) else (found,)
+    place = -1 if kernel.last else 0
+    given = [np.moveaxis(x, 0, place) for x in data[: len(kernel.program.arguments)]]
+    found = kernel(*given)
+    if kernel.results != "single":
+        return tuple(
+            np.moveaxis(x, place, 0)
+            for x in (found.values() if kernel.results == "dict" else found)
+        )
+    return (np.moveaxis(found, place, 0) if np.ndim(found) else found,)

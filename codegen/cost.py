@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from typing import Final
 
 from codegen.program import Program
-from codegen.target import NAMES, Float, Target, get
+from codegen.target import GPU_NAMES, NAMES, Float, Target, get
 from codegen.targets import TABLES
 from codegen.targets.table import CostTable, Row
 from rewrite import ops
@@ -189,7 +189,8 @@ def cycles(
     a + b + (c + d)
     """
     if isinstance(target, str):
-        table = table_for(get(target)) if target in NAMES else cycle_cost(target).table
+        known = target in NAMES or target in GPU_NAMES
+        table = table_for(get(target)) if known else cycle_cost(target).table
     else:
         table = table_for(target)
     return CycleCost(table, dtype, strict=strict, approximate=approximate, latency_weight=latency)
@@ -197,7 +198,7 @@ def cycles(
 
 def table_for(target: Target) -> CostTable:
     """Return the cost table of a target's CPU, or else of its vector width."""
-    arch = "aarch64" if target.triple.startswith(("aarch64", "arm64")) else "x86_64"
+    arch = target.triple.partition("-")[0].replace("arm64", "aarch64")
     known = [t for t in TABLES.values() if (t.vector_bits, t.arch) == (target.vector_bits, arch)]
     if not known:
         raise TargetError(

@@ -10,6 +10,9 @@ from typing import Any, overload
 
 import numpy as np
 
+from codegen.cuda.arrays import described, is_on_device
+from codegen.cuda.auto import AutoKernel
+from codegen.cuda.kernel import CudaKernel
 from codegen.instruction import MOST_AXES
 from codegen.kernel import Kernel
 from codegen.pipeline import compile_kernel
@@ -28,7 +31,7 @@ __all__ = ["Jitted", "jit"]
 class _Entry:
     """A kernel, and how its results go back into what the function returns."""
 
-    kernel: Kernel
+    kernel: Kernel | CudaKernel | AutoKernel
     result: Any
     single: bool
     flat: tuple[int, ...]
@@ -57,7 +60,7 @@ class _Entry:
         out = tuple([x if to is None else np.reshape(x, -1) for x, to in pairs])
         self.kernel(*values, out=out)
         for array, flat in zip(filled, out, strict=True):
-            if not np.may_share_memory(array, flat):
+            if array is not flat and not np.may_share_memory(array, flat):
                 array[...] = flat.reshape(array.shape)
 
 
@@ -102,7 +105,7 @@ class Jitted:
         self._lock = threading.Lock()
 
     @property
-    def kernels(self) -> list[Kernel]:
+    def kernels(self) -> list[Kernel | CudaKernel | AutoKernel]:
         """The kernels compiled so far, oldest first."""
         return [entry.kernel for entry in self._entries.values()]
 
@@ -273,6 +276,8 @@ def _hashable(value: Any, name: str) -> Any:
 
 def _filled(name: str, value: Any) -> tuple[int, ...]:
     """Return the shape of an argument that the function fills in."""
+    if is_on_device(value):
+        return described(value)[0]
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
         raise ArgumentError(
             f"argument {name!r} is filled in: pass an array of floats, not {value!r}"
@@ -292,6 +297,9 @@ def _spec(name: str, value: Any, whole: bool) -> Any:
     """Return what to trace an argument as: a float, a truth value, or an array of a shape."""
     if type(value) is float or type(value) is int:
         return None
+    if is_on_device(value):
+        shape, is_truth = described(value)
+        return shape if whole else "bool" if is_truth else None
     array = value if isinstance(value, np.ndarray) else _numbers(value)
     if array.dtype.kind not in "fiub":
         hint = "; complex numbers are not supported, split them" if array.dtype.kind == "c" else ""
@@ -343,7 +351,8 @@ def jit(
     floats around the function may be written to; see `rw.numpy_functions`. Arguments may not,
     but those of `out`. What the function does beside its results is done when it is traced, not
     in later calls. Zeros of dense matrices of numbers are left out of products unless `math` is
-    "strict", as `0*inf` then is no NaN.
+    "strict", as `0*inf` then is no NaN. With `target="cuda"` or "auto", arrays on a device stay
+    there.
     """
     for name, given in (("arrays", arrays), ("static", static), ("out", out)):
         if isinstance(given, str):

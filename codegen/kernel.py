@@ -21,6 +21,7 @@ from codegen.calls import (
     narrowed,
     thread_pool,
 )
+from codegen.cuda.kernel import ptx_text
 from codegen.engine import assembly
 from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
@@ -189,7 +190,7 @@ class Kernel(partial[Any]):
         return self.assembly(self.target)
 
     def llvm_ir(self, target: str | Target = "native", dtype: Any = None) -> str:
-        """Return the LLVM text of the loop for a target, whether it runs here or not.
+        """Return the LLVM text of the loop for a CPU, whether it runs here or not.
 
         `dtype` is float64 or float32, without it the kernel's own (float64 where it has both).
 
@@ -199,6 +200,10 @@ class Kernel(partial[Any]):
         True
         """
         floats, machine = self._floats(dtype)[0], get(target)
+        if machine.is_cuda:
+            raise TargetError(
+                f"{machine.name!r} has PTX, kernel.assembly('cuda'), and no LLVM text"
+            )
         if isinstance(self.program, Rolled):
             return rolled_llvm(self.program, floats, machine)
         return emit_module(self.program, floats, machine)
@@ -206,14 +211,25 @@ class Kernel(partial[Any]):
     def assembly(self, target: str | Target = "native", dtype: Any = None) -> str:
         """Return the assembly text of the loop for a target, whether it runs here or not.
 
+        Of a GPU ("cuda", "cuda-sm80") it is PTX, for which numba-cuda has to be installed, but
+        there need be no GPU; the form is the one that was found for this kernel's own target.
+
         >>> import rewrite as rw
         >>> x = rw.symbol("x")
         >>> "v0.4s" in rw.compile([x], x * x).assembly("neon", "float32")
         True
         """
+        floats, machine = self._floats(dtype)[0], get(target)
         if isinstance(self.program, Rolled):
-            return rolled_assembly(self.program, self._floats(dtype)[0], get(target))
-        return assembly(self.llvm_ir(target, dtype), get(target))
+            if machine.is_cuda:
+                raise TargetError(
+                    f"kernel {self.__name__!r} has loops, which are code of CPUs; compile it with "
+                    "target='cuda', which writes them out"
+                )
+            return rolled_assembly(self.program, floats, machine)
+        if machine.is_cuda:
+            return ptx_text(self.program, floats, machine.capability)
+        return assembly(self.llvm_ir(machine, dtype), machine)
 
     def export(
         self, name: str, *, folder: str | Path = ".", targets: Sequence[str] | str = ("native",),

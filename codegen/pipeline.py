@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 
 from codegen.autotune import tuned
-from codegen.bounded import first_within, ulps
+from codegen.bounded import Compiled, attempts, first_within, ulps
 from codegen.cost import cycles
+from codegen.cuda.auto import AutoKernel
+from codegen.cuda.build import cuda_kernel, present
+from codegen.cuda.kernel import CudaKernel
 from codegen.forms import (
     check_names,
     check_symbols,
@@ -261,6 +264,36 @@ def plan(
     return named_plan(name, _setting(machine, math, cost, limits, dtype))
 
 
+class Options(TypedDict, total=False):
+    """What `compile_kernel` takes beside the target."""
+
+    dtype: Any
+    math: str | FastMath
+    parallel: int
+    cost: "str | CostModel | None"
+    strategy: Any
+    limits: Limits | None
+    batch_axis: Literal[0, -1]
+    name: str
+    optimize_terms: bool
+    autotune: int
+    max_error: float | str | None
+
+
+@overload
+def compile_kernel(
+    args: Any, exprs: Any, *, target: Literal["cuda"], **options: Unpack[Options]
+) -> CudaKernel: ...
+@overload
+def compile_kernel(
+    args: Any, exprs: Any, *, target: Literal["auto"], **options: Unpack[Options]
+) -> AutoKernel: ...
+@overload
+def compile_kernel(
+    args: Any, exprs: Any, *, target: str | Target = "native", **options: Unpack[Options]
+) -> Kernel: ...
+
+
 def compile_kernel(
     args: Any,
     exprs: Any,
@@ -277,7 +310,7 @@ def compile_kernel(
     optimize_terms: bool = True,
     autotune: int = 0,
     max_error: float | str | None = None,
-) -> Kernel:
+) -> Kernel | CudaKernel | AutoKernel:
     """Optimise terms and compile them to native SIMD code, called like a NumPy ufunc.
 
     `args` lists the arguments: symbols, or (nested) lists or `TermArray`s of symbols, each of which
@@ -295,6 +328,9 @@ def compile_kernel(
     elementary functions within 1 ulp are tried, then the form that was measured to be the most
     accurate, then what is written.
 
+    With `target="cuda"` it is a `CudaKernel`, cheapest on a GPU, which takes arrays of CuPy,
+    PyTorch, JAX and Numba where they are, and copies NumPy's; "auto" runs where its arguments are.
+
     What was compiled before on this machine is loaded from disk (`rw.cache`), where the options are
     data: a strategy of your own and a cost model of your own are applied anew each time.
 
@@ -307,10 +343,17 @@ def compile_kernel(
     >>> rw.compile([x], x * x + 1)(np.array([1.0, 2.0]))
     array([2., 5.])
     """
-    machine = get(target) if isinstance(target, str) else target
-    machine.require_host()
+    if target == "auto":
+        again: Any = partial(
+            compile_kernel, args, exprs, dtype=dtype, math=math, cost=cost, strategy=strategy,
+            limits=limits, batch_axis=batch_axis, name=name, optimize_terms=optimize_terms,
+            max_error=max_error,
+        )  # fmt: skip
+        host = again(target="native", parallel=parallel, autotune=autotune)
+        return AutoKernel(host, partial(again, target="cuda"))
+    machine = _runnable(target)
     if dtype is not None:
-        float_name(dtype)  # refuses at once what kernels cannot compute in
+        dtype = float_name(dtype)  # refuses at once what kernels cannot compute in
     parameters = parameters_of(args)
     results, _ = results_of(exprs)
     dag = check_symbols(parameters, results)
@@ -326,13 +369,13 @@ def compile_kernel(
         "batch_axis": batch_axis, "patterns": patterns_of(exprs), "math": math,
     }  # fmt: skip
     if max_error is not None:
-        again = partial(
+        once: Any = partial(
             compile_kernel, args, exprs, target=machine, dtype=dtype, parallel=parallel, cost=cost,
             limits=limits, batch_axis=batch_axis, name=name, autotune=autotune,
         )  # fmt: skip
-        attempts = _attempts(again, math, strategy, optimize_terms)
-        return _bounded(asked, ulps(max_error), attempts, parameters, results)
-    if (known := asked.kernel(options)) is not None:
+        ways = attempts(once, math, strategy, optimize_terms)
+        return _bounded(asked, ulps(max_error), ways, parameters, results)
+    if not machine.is_cuda and (known := asked.kernel(options)) is not None:
         return known
     if optimize_terms and flat:
         found = optimize(
@@ -344,29 +387,50 @@ def compile_kernel(
     else:
         report, costs = Report(), None
     best = replaced(results, flat)
-    program, note = _program(parameters, best, allowed, name)
+    program, note = _program(parameters, best, allowed, name, loops=not machine.is_cuda)
     if note is not None:
         report = replace(report, notes=[*report.notes, note])
     emit("program", lambda: str(program))
-    doc = _doc(best)
-    kernel = Kernel(
-        program, machine, doc=doc, terms=flat, report=report, cost=_cost(costs), **options
-    )
-    asked.keep(kernel, doc)
+    return _compiled(program, machine, asked, {
+        "doc": _doc(best), "terms": flat, "report": report, "cost": _cost(costs), **options
+    })  # fmt: skip
+
+
+def _runnable(target: str | Target) -> Target:
+    """Return a target that can run here, or raise what is missing."""
+    machine = get(target)
+    if machine.is_cuda:
+        return present(machine)
+    machine.require_host()
+    return machine
+
+
+def _compiled(
+    program: Program | Rolled, machine: Target, asked: Request, options: dict[str, Any]
+) -> Kernel | CudaKernel:
+    """Make the kernel of a program, keep it, and show its last stages."""
+    if machine.is_cuda:
+        assert isinstance(program, Program), "loops are of CPUs"
+        found = cuda_kernel(program, machine, options)
+        emit("ptx", lambda: found.device_text)
+        return found
+    kernel = Kernel(program, machine, **options)
+    asked.keep(kernel, options["doc"])
     emit("llvm", lambda: kernel.llvm)
     emit("asm", lambda: kernel.asm)
     return kernel
 
 
 def _program(
-    parameters: Sequence[Parameter], results: Sequence[Result], allowed: FastMath, name: str
-) -> tuple[Program | Rolled, str | None]:
+    parameters: Sequence[Parameter], results: Sequence[Result], allowed: FastMath, name: str, *,
+    loops: bool,
+) -> tuple[Program | Rolled, str | None]:  # fmt: skip
     """Lower terms to a program: of loops where these are worth it, with what was found of them."""
     strict, approximate = FastMath.REASSOC not in allowed, FastMath.AFN in allowed
     options: Any = {"strict": strict, "approximate": approximate, "name": name}
     terms = [term for result in results for term in result.terms]
     arrays = any(p.shape for p in parameters) or any(result.shape for result in results)
-    if arrays and terms and len(Dag.of(terms[0].store, [t.id for t in terms])) > SMALL:
+    if loops and arrays and terms and len(Dag.of(terms[0].store, [t.id for t in terms])) > SMALL:
         rolled = roll(parameters, results, **options)
         found = summary(rolled)
         if found.worth_rolling:
@@ -375,41 +439,24 @@ def _program(
 
 
 def _bounded(
-    asked: Request, bound: float, attempts: Sequence[Callable[[], Kernel]],
+    asked: Request, bound: float, ways: Sequence[Callable[[], Compiled]],
     parameters: Sequence[Parameter], results: Sequence[Result],
-) -> Kernel:  # fmt: skip
+) -> Compiled:  # fmt: skip
     """Return the first kernel within the bound: the one that was it before, where that is known."""
     known = asked.choice()
     if known is not None:
-        kernel = attempts[known[0]]()
+        kernel = ways[known[0]]()
         kernel.report.notes.append(known[1])
         return kernel
-    made: list[Kernel] = []
+    made: list[Compiled] = []
 
-    def noted(make: Callable[[], Kernel]) -> Kernel:
+    def noted(make: Callable[[], Compiled]) -> Compiled:
         made.append(make())
         return made[-1]
 
-    kernel = first_within(bound, [partial(noted, make) for make in attempts], parameters, results)
+    kernel = first_within(bound, [partial(noted, make) for make in ways], parameters, results)
     asked.keep_choice(len(made) - 1, kernel.report.notes[-1])
     return kernel
-
-
-def _attempts(
-    make: Callable[..., Kernel], math: str | FastMath, strategy: Any, optimize_terms: bool
-) -> list[Callable[[], Kernel]]:
-    """List ways to compile from the one that was asked for to the most careful one."""
-    allowed = licence(math)
-    careful = math if FastMath.AFN not in allowed else allowed & ~FastMath.AFN
-    asked = partial(make, math=math, strategy=strategy, optimize_terms=optimize_terms)
-    found = [asked]
-    if careful is not math:
-        found.append(partial(make, math=careful, strategy=strategy, optimize_terms=optimize_terms))
-    if optimize_terms:
-        if strategy is None and FastMath.REASSOC in allowed:
-            found.append(partial(make, math=careful, strategy="accurate"))
-        found.append(partial(make, math=careful, optimize_terms=False))
-    return list(found)
 
 
 def _cost(costs: Any) -> KernelCost | None:

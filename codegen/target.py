@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 
 from rewrite.errors import TargetError
 
-__all__ = ["ITEMSIZE", "NAMES", "Float", "Target", "cache_bytes", "get", "host"]
+__all__ = ["GPU_NAMES", "ITEMSIZE", "NAMES", "Float", "Target", "cache_bytes", "get", "host"]
 
 type Float = Literal["f64", "f32"]
 
@@ -29,6 +29,15 @@ _ISAS: dict[str, tuple[str, str, int, str]] = {
     "neon": ("aarch64-unknown-linux-gnu", "generic", 128, "neon"),
 }
 NAMES: Final = ("native", *_ISAS)
+"""Of CPUs."""
+
+WARP_BITS: Final = 2048
+"""A warp of 32 threads, as one vector of float64."""
+# name: the architecture by NVIDIA's name; "cuda" is the device that is there
+_GPUS: dict[str, str] = {
+    "cuda": "sm_90", "cuda-sm90": "sm_90", "cuda-sm86": "sm_86", "cuda-sm80": "sm_80",
+}  # fmt: skip
+GPU_NAMES: Final = tuple(_GPUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,17 @@ class Target:
     features: str
     """LLVM's form: '+avx2,+fma,-sse4a'."""
     vector_bits: int
+
+    @property
+    def is_cuda(self) -> bool:
+        """Tell whether it is a GPU, whose kernels are those of `codegen.cuda`."""
+        return self.triple.startswith("nvptx")
+
+    @property
+    def capability(self) -> tuple[int, int]:
+        """Return the compute capability of a GPU: (9, 0) for "sm_90"."""
+        digits = self.cpu.removeprefix("sm_")
+        return int(digits[:-1]), int(digits[-1])
 
     def lanes(self, dtype: Float) -> int:
         """Return how many numbers of a float type fill one vector."""
@@ -61,6 +81,11 @@ class Target:
 
     def require_host(self) -> None:
         """Raise `TargetError` when the host cannot run this target's code."""
+        if self.is_cuda:
+            raise TargetError(
+                f"target {self.name!r} is a GPU, and this needs code of the CPU; rw.compile(..., "
+                "target='cuda') makes kernels for it, and kernel.assembly('cuda') shows PTX"
+            )
         missing = self.missing()
         if missing:
             raise TargetError(
@@ -89,7 +114,7 @@ class Target:
 
 
 def get(name: "str | Target" = "native") -> Target:
-    """Return a target by name: the host, or a fixed instruction set that may not run here.
+    """Return a target by name: the host, or a fixed instruction set or GPU that may not be here.
 
     A `Target` is returned as it is.
     """
@@ -97,8 +122,11 @@ def get(name: "str | Target" = "native") -> Target:
         return name
     if name == "native":
         return host()
+    if name in _GPUS:
+        return Target(name, "nvptx64-nvidia-cuda", _GPUS[name], "", WARP_BITS)
     if name not in _ISAS:
-        raise TargetError(f"there is no target {name!r}; choices: {', '.join(NAMES)}")
+        choices = ", ".join((*NAMES, *_GPUS))
+        raise TargetError(f"there is no target {name!r}; choices: {choices}")
     triple, cpu, bits, features = _ISAS[name]
     return Target(name, triple, cpu, ",".join(f"+{f}" for f in features.split()), bits)
 

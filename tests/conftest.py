@@ -1,6 +1,7 @@
 """Options, markers and fixtures that every test shares."""
 
 import functools
+import importlib.util
 import os
 import pathlib
 import re
@@ -41,6 +42,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"this CPU lacks {', '.join(missing)}")
     if item.get_closest_marker("cuda") and (reason := no_cuda()):
         pytest.skip(reason)
+    if item.get_closest_marker("nvvm") and (reason := no_nvvm()):
+        pytest.skip(reason)
 
 
 @functools.cache
@@ -51,9 +54,21 @@ def host_features() -> frozenset[str]:
 
 @functools.cache
 def no_cuda() -> str | None:
+    if importlib.util.find_spec("numba_cuda") is None:
+        return "numba-cuda is not installed (the cuda extra, with NumPy below 2.5)"
     from numba import cuda  # imported late: most runs have no such test
 
-    return None if cuda.is_available() else "Numba sees no CUDA device (needs the cuda extra)"
+    if cuda.is_available():
+        return None
+    return "Numba sees no CUDA device; NUMBA_ENABLE_CUDASIM=1 runs its simulator"
+
+
+@functools.cache
+def no_nvvm() -> str | None:
+    if importlib.util.find_spec("numba_cuda") is None:
+        return "numba-cuda is not installed (the cuda extra, with NumPy below 2.5)"
+    simulated = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
+    return "there is no NVVM under Numba's CUDA simulator" if simulated else None
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ stay in vector registers. Elements go through it a block at a time, and what a b
 fits the second-level cache, is added to the results at once: no array of element matrices is made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from codegen.cuda.arrays import is_on_device, like
+from codegen.cuda.elements import DeviceMatrix, Elements, Mesh
 from codegen.kernel import Kernel
 from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray, asarray
@@ -34,7 +36,8 @@ BLOCK: Final = 1024
 class Assembled(NamedTuple):
     """The sum of all energies, its gradient in the points' shape, its Hessian as SciPy's CSR."""
 
-    value: float
+    value: Any
+    """A float; of points on a device, an array there of no axes."""
     gradient: Any = None
     hessian: Any = None
 
@@ -50,7 +53,9 @@ def element_kernel(
     shape (n, d) or (n,), and parameters: numbers, or arrays with one entry or row for each element.
     It returns the sum, with `order` 1 its gradient too, and with 2 its Hessian as SciPy's CSR
     array, whose rows are the coordinates of the points in their order. The other options are those
-    of `rw.compile`. Derivatives are summed in the order of the elements.
+    of `rw.compile`. Derivatives are summed in the order of the elements. With `target="cuda"` they
+    are not; points on a device are not copied, and results lie there too, the Hessian as the arrays
+    of CSR.
 
     Raise `ArgumentError` for indices that are no integers, or beyond the points.
 
@@ -97,18 +102,75 @@ class ElementKernel:
 
     def __call__(self, points: Any, *params: Any, out: Assembled | None = None) -> Assembled:
         """Sum over all elements; `out`, an earlier result, is filled in place."""
+        if self.options.get("target") == "cuda":
+            return self._on_device(points, params, out)
         x = np.ascontiguousarray(_real(points, "the points"), np.float64)
-        if x.ndim not in (1, 2):
-            raise ArgumentError(f"the points have shape {x.shape}; give (n, d), or (n,)")
-        if len(x) <= int(self.over.max()):
-            at = int(np.argmax((self.over >= len(x)).any(axis=1)))
-            raise ArgumentError(
-                f"element {at} has the points {self.over[at].tolist()}, but there are only {len(x)}"
-            )
+        self._check(x.shape)
         values = [self._param(k, value) for k, value in enumerate(params)]
         kernel = self._kernel(x.shape[1:], values)
         made = self._results(x, out)
         return self._summed(kernel, x, values, made)
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        """Refuse points of odd shapes, and too few of them."""
+        if len(shape) not in (1, 2):
+            raise ArgumentError(f"the points have shape {shape}; give (n, d), or (n,)")
+        count = shape[0]
+        if count <= int(self.over.max()):
+            at = int(np.argmax((self.over >= count).any(axis=1)))
+            raise ArgumentError(
+                f"element {at} has the points {self.over[at].tolist()}, but there are only {count}"
+            )
+
+    @cached_property
+    def devices(self) -> dict[Any, Elements]:
+        """The kernels of a GPU, by the shapes of points and parameters."""
+        return {}
+
+    def _on_device(self, points: Any, params: Sequence[Any], out: Assembled | None) -> Assembled:
+        """Sum on a GPU; what is of the host is copied there, and the results back."""
+        if out is not None:
+            raise ArgumentError("out= is for kernels of the CPU: results on a device are new ones")
+        there = is_on_device(points)
+        x = points if there else np.ascontiguousarray(points, np.float64)
+        self._check(tuple(x.shape))
+        values = [
+            value if is_on_device(value) else self._param(k, value)
+            for k, value in enumerate(params)
+        ]
+        key = tuple(tuple(getattr(value, "shape", ())) for value in (x, *values))
+        if key not in self.devices:
+            kernel: Any = self._kernel(key[0][1:], values)
+            table = self._table(*key[0]) if self.order == 2 else None
+            d = key[0][1] if len(key[0]) == 2 else 1
+            mesh = Mesh(self.over, d) if table is None else Mesh(
+                self.over, d, table.places, table.halves
+            )  # fmt: skip
+            self.devices[key] = Elements(kernel, mesh, table.pattern.nnz if table else 0)
+        made = self.devices[key](x, values)
+        return self._assembled(made, key[0]) if there else self._copied(made, key[0])
+
+    def _assembled(self, made: tuple[Any, ...], shape: tuple[int, ...]) -> Assembled:
+        """Return results as they lie on the device."""
+        value, *others = made
+        found = Assembled(value.reshape(()))
+        if others:
+            found = found._replace(gradient=others[0].reshape(shape))
+        if len(others) > 1:
+            pattern = self._table(*shape).pattern
+            indices, indptr = (like(others[1], x) for x in (pattern.indices, pattern.indptr))
+            found = found._replace(hessian=DeviceMatrix(others[1], indices, indptr, pattern.shape))
+        return found
+
+    def _copied(self, made: tuple[Any, ...], shape: tuple[int, ...]) -> Assembled:
+        """Return results in the memory of the host."""
+        value, *others = (part.copy_to_host() for part in made)
+        found = Assembled(float(value[0]))
+        if others:
+            found = found._replace(gradient=others[0].reshape(shape))
+        if len(others) > 1:
+            found = found._replace(hessian=self._table(*shape).pattern.filled(others[1]))
+        return found
 
     def _param(self, place: int, value: Any) -> Any:
         array = np.asarray(_real(value, f"parameter {place + 1}"), np.float64)
@@ -120,7 +182,7 @@ class ElementKernel:
         return np.ascontiguousarray(array) if array.ndim else float(array)
 
     def _kernel(self, core: tuple[int, ...], params: list[Any]) -> Kernel:
-        shapes = (core, *[np.shape(value)[1:] for value in params])
+        shapes = (core, *[tuple(getattr(value, "shape", ()))[1:] for value in params])
         if shapes not in self.kernels:
             with scope():
                 self.kernels[shapes] = self._compiled(shapes)
@@ -145,7 +207,8 @@ class ElementKernel:
             results.append(TermArray(full.store, full.ids[upper]))
         args = [x.ravel(), *(p if p.ndim else p.item() for p in params)]
         options = {"dtype": np.float64, **self.options}
-        return compile_kernel(args, tuple(results), name="element", **options)
+        kernel: Kernel = compile_kernel(args, tuple(results), name="element", **options)
+        return kernel
 
     def _results(self, x: Floats, out: Assembled | None) -> Assembled:
         """Return results of zeros to add to."""
@@ -153,7 +216,7 @@ class ElementKernel:
             slope = np.zeros_like(x) if self.order else None
             if self.order < 2:
                 return Assembled(0.0, slope)
-            pattern = self._table(x).pattern
+            pattern = self._table(*x.shape).pattern
             return Assembled(0.0, slope, pattern.filled(np.zeros(pattern.nnz)))
         if self.order:
             if getattr(out.gradient, "shape", None) != x.shape or out.gradient.dtype != np.float64:
@@ -162,12 +225,11 @@ class ElementKernel:
                 raise ArgumentError("the gradient of out= is not C-contiguous; give an earlier one")
             out.gradient[...] = 0
         if self.order == 2:
-            self._table(x).pattern.values_of(out.hessian, "hessian")[...] = 0
+            self._table(*x.shape).pattern.values_of(out.hessian, "hessian")[...] = 0
         return out
 
-    def _table(self, x: Floats) -> "_Table":
-        d = x.shape[1] if x.ndim == 2 else 1
-        key = (len(x), d)
+    def _table(self, count: int, d: int = 1) -> "_Table":
+        key = (count, d)
         if key not in self.tables:
             self.tables[key] = _Table(self.over, *key)
         return self.tables[key]
@@ -193,7 +255,7 @@ class ElementKernel:
             slopes = np.ascontiguousarray(np.broadcast_to(found[1], (size, k * d)))
             add_gradient(slopes, self.over, begin, d, made.gradient.reshape(-1))
             if self.order == 2:
-                table = self._table(x)
+                table = self._table(*x.shape)
                 entries = np.ascontiguousarray(
                     np.broadcast_to(found[2], (size, *found[2].shape[-1:]))
                 )

@@ -30,16 +30,19 @@ class Part:
 
 
 def cut(
-    program: Program, items: Sequence[Item], called: frozenset[str], kept: Sequence[int]
-) -> tuple[list[Part], int]:
+    program: Program, items: Sequence[Item], called: frozenset[str], kept: Sequence[int], *,
+    large: int | None = None, size: int | None = None,
+) -> tuple[list[Part], int]:  # fmt: skip
     """Return the parts of a large program, and how many slots there are; no parts of a small one.
 
-    `kept` are values that have to be there at the end.
+    `kept` are values that have to be there at the end. A program is `large`, and a part of `size`,
+    as measured for LLVM unless these say otherwise.
     """
+    large, size = LARGE if large is None else large, SIZE if size is None else size
     weights = [_weight(program, item, called) for item in items]
-    if sum(weights) <= LARGE:
+    if sum(weights) <= large:
         return [], 0
-    groups = _groups(program, items, weights, called)
+    groups = _groups(program, items, weights, called, size)
     owner: dict[int, int] = {}
     for number, group in enumerate(groups):
         owner.update((at, number) for item in group for at in _values(item))
@@ -87,8 +90,9 @@ def _slotted(
 
 
 def _groups(
-    program: Program, items: Sequence[Item], weights: list[int], called: frozenset[str]
-) -> list[tuple[Item, ...]]:
+    program: Program, items: Sequence[Item], weights: list[int], called: frozenset[str],
+    size: int,
+) -> list[tuple[Item, ...]]:  # fmt: skip
     """Group items in their order; what lies behind a branch that is too large is no longer so."""
     found: list[tuple[Item, ...]] = []
     group: list[Item] = []
@@ -96,10 +100,10 @@ def _groups(
     stack = [(item, weight) for item, weight in zip(items, weights, strict=True)][::-1]
     while stack:
         item, weight = stack.pop()
-        if isinstance(item, Branch) and weight > SIZE:
+        if isinstance(item, Branch) and weight > size:
             stack += [(each, _weight(program, each, called)) for each in item.items][::-1]
             continue
-        if group and total + weight > SIZE:
+        if group and total + weight > size:
             found.append(tuple(group))
             group, total = [], 0
         group.append(item)

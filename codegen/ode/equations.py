@@ -36,7 +36,10 @@ class Equations:
     @cached_property
     def rhs(self) -> Kernel:
         """The kernel of the derivatives."""
-        return compile_kernel(self.arguments, self.system.rhs, name="rhs", **self.options)
+        kernel: Kernel = compile_kernel(
+            self.arguments, self.system.rhs, name="rhs", **self.options
+        )  # fmt: skip
+        return kernel
 
     @cached_property
     def jacobian_terms(self) -> SparseTerms:
@@ -52,9 +55,10 @@ class Equations:
     @cached_property
     def jacobian(self) -> Kernel:
         """The kernel of the Jacobian, which returns or fills SciPy's CSC array."""
-        return compile_kernel(
+        kernel: Kernel = compile_kernel(
             self.arguments, self.jacobian_terms, name="jacobian", **self.options
         )  # fmt: skip
+        return kernel
 
     @property
     def pattern(self) -> Pattern:

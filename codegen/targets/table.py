@@ -35,9 +35,13 @@ class CostTable:
     """LLVM's names of the CPUs that the table is for."""
     arch: str = "x86_64"
     """The first part of the triples that the table is for."""
+    threads: int = 0
+    """Threads of a warp, whose instructions the rows are; 0 where they are of vectors."""
 
     def lanes(self, dtype: str) -> int:
         """Return the numbers of one vector."""
+        if self.threads:
+            return self.threads
         return self.vector_bits // (64 if dtype == "f64" else 32)
 
     def index(self) -> Mapping[tuple[str, str], Row]:

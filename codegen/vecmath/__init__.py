@@ -5,7 +5,7 @@ lane's arguments only. No instruction carries a fast-math flag.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from llvmlite import ir
 
@@ -102,6 +102,11 @@ LOOKUPS: Final = FAST - {f"fast_{name}" for name in ("acos", "asin", "cos", "hyp
 def supported(name: str, dtype: str) -> bool:
     """Tell whether `emit` knows the function in this format ("f64" or "f32")."""
     return (name, dtype) in MAX_ULP
+
+
+def written(name: str) -> Callable[..., Any]:
+    """Return what writes a function, or "sincos", with a vocabulary such as `Lanes`."""
+    return trigonometric.sincos if name == "sincos" else _FUNCTIONS[name][0]
 
 
 def emit(

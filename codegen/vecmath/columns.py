@@ -254,6 +254,7 @@ def columns() -> list[str]:
         fractions(),
         f"ERF_STEP: dict[str, float] = {json.dumps(ERF_STEPS)}\n",
         pieces("ERF_PIECES", "erf about multiples of a step", erf_piece),
+        f"LOG_START: dict[str, float] = {json.dumps(LOG_START)}\n",
         *log_columns(),
         *log_polynomials(),
         *cbrt_columns(),

@@ -39,6 +39,12 @@ def _log_sum(v: Lanes, x: ir.Value) -> Sum:
 
 def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     """x**y = exp(y log(x)); x <= 0 and results out of the normal range go through libm."""
+    usual, far = positive_power(v, x, y)
+    return through_libm(v, "pow", [x, y], v.ior(far, flagged(v, x)), usual)
+
+
+def positive_power(v: Lanes, x: ir.Value, y: ir.Value) -> Sum:
+    """Return x**y of a positive normal x, and the mask of lanes that leave the normal range."""
     name = v.format.name
     log, log_low = _log_sum(v, x)
     high, low = v.two_product(y, log)
@@ -47,8 +53,7 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     usual = v.times_power(
         v.add(v.add(parts.high, exponential.fine_tail(v, parts)), 1.0), parts.shift
     )
-    far = v.beyond(v.abs(high), exponential.LARGEST[name])
-    return through_libm(v, "pow", [x, y], v.ior(far, flagged(v, x)), usual)
+    return usual, v.beyond(v.abs(high), exponential.LARGEST[name])
 
 
 def _reciprocal_cube_root(v: Lanes, m: ir.Value) -> ir.Value:

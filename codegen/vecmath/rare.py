@@ -1,6 +1,7 @@
 """Branches around what few lanes need: a repair in place, or the C library lane by lane."""
 
 from collections.abc import Callable, Sequence
+from functools import singledispatch
 
 from llvmlite import ir
 
@@ -44,12 +45,15 @@ def _any(v: Vector, found: ir.Value) -> ir.Value:
     )
 
 
+@singledispatch
 def rarely(v: Vector, found: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
     """Branch around `repair` unless a live lane of a mask, or of flags, is set.
 
     `repair` is emitted into the rare block and returns the whole replacement vector. It must
     leave the other lanes as in `usual`, so that no lane sees its neighbours. The builder moves to
     the join.
+
+    Dispatched on the vocabulary, as code that is no LLVM has branches of its own.
     """
     return _rarely(v, v.alive(found), usual, repair)
 
@@ -72,6 +76,7 @@ def _rarely(
     return merged
 
 
+@singledispatch
 def through_libm(
     v: Vector, name: str, args: Sequence[ir.Value], found: ir.Value, usual: ir.Value
 ) -> ir.Value:

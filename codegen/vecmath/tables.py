@@ -1108,6 +1108,8 @@ ERF_PIECES: dict[str, tuple[tuple[float, ...], ...]] = {
     ),
 }
 
+LOG_START: dict[str, float] = {"f64": -0.53125, "f32": -0.515625}
+
 # c, m = (1 + r) / c
 LOG_FACTOR: dict[str, tuple[float, ...]] = {
     "f64": (

@@ -160,3 +160,36 @@ def test_complex_numbers_are_refused() -> None:
         springs(np.array([0, 1j]), 1.0)
     with pytest.raises(ArgumentError, match="parameter 1: complex128 is not supported"):
         springs(np.array([0.0, 1.0]), 1j)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_a_gpu_sums_what_the_cpu_sums(order: Any, box: Any) -> None:
+    points, triangles = grid(3)
+    mu = np.random.default_rng(1).uniform(0.5, 2, len(triangles))
+    wanted = rw.element_kernel(membrane, over=triangles, order=order)(points, mu)
+    kernel = rw.element_kernel(membrane, over=triangles, order=order, target="cuda")
+    made, there = kernel(points, mu), kernel(box(points), box(mu))
+    assert made.value == pytest.approx(wanted.value, rel=1e-13)
+    assert there.value.numpy() == pytest.approx(wanted.value, rel=1e-13)
+    if order:
+        np.testing.assert_allclose(made.gradient, wanted.gradient, atol=1e-12)
+        np.testing.assert_allclose(there.gradient.numpy(), wanted.gradient, atol=1e-12)
+    if order == 2:
+        np.testing.assert_allclose(made.hessian.toarray(), wanted.hessian.toarray(), atol=1e-12)
+        parts = (part.numpy() for part in there.hessian[:3])
+        matrix = scipy.sparse.csr_array(tuple(parts), shape=there.hessian.shape)
+        np.testing.assert_allclose(matrix.toarray(), wanted.hessian.toarray(), atol=1e-12)
+
+
+@pytest.mark.cuda
+def test_a_gpu_takes_points_of_one_coordinate_and_numbers(box: Any) -> None:
+    kernel = rw.element_kernel(
+        lambda x, k: k * (x[1] - x[0]) ** 2, over=[[0, 1], [1, 2]], target="cuda"
+    )
+    made = kernel(np.array([0.0, 1.0, 3.0]), 2.0)
+    assert made.value == 10.0 and made.gradient.tolist() == [-4.0, -4.0, 8.0]
+    with pytest.raises(ArgumentError, match="C-contiguous array of float64"):
+        kernel(box(np.zeros(3, np.float32)), 2.0)
+    with pytest.raises(ArgumentError, match="but there are only 2"):
+        kernel(box(np.zeros(2)), 2.0)

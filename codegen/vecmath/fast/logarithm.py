@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from codegen.vecmath import exponential, logarithm, power, tables
-from codegen.vecmath.columns import LOG_START
 from codegen.vecmath.fast.exponential import part, sixteenths
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import through_libm
@@ -35,7 +34,7 @@ def split(v: Lanes, x: ir.Value) -> Split:
     """Take apart a positive normal x."""
     form = v.format
     factors = tables.LOG_FACTOR[form.name]
-    start = form.encode(1.0) + int(LOG_START[form.name] * 2**form.fraction)
+    start = form.encode(1.0) + int(tables.LOG_START[form.name] * 2**form.fraction)
     offset = v.isub(v.bits(x), start)
     exponent = v.iand(offset, form.sign_mask | form.exponent_mask)
     m = v.from_bits(v.isub(v.bits(x), exponent))
