@@ -91,14 +91,14 @@ class Jitted:
         out: Collection[str] = (),
     ) -> None:
         functools.update_wrapper(self, fn)
-        self.fn = fn
+        self.fn, self.name = fn, _name(fn)
         self.options = dict(options)
         self.signature = inspect.signature(fn)
         self.arrays, self.static = frozenset(arrays), frozenset(static)
         self.out = tuple(out)
         unknown = sorted({*arrays, *static, *out} - set(self.signature.parameters))
         if unknown:
-            raise ArgumentError(f"{fn.__qualname__} has no parameter {unknown[0]!r}")
+            raise ArgumentError(f"{self.name} has no parameter {unknown[0]!r}")
         self._entries: dict[Any, _Entry] = {}
         self._quick: dict[int, tuple[_Entry, list[Any]]] = {}
         """Number of arguments -> kernel and defaults, for calls with plain numbers in order."""
@@ -111,7 +111,7 @@ class Jitted:
 
     def __repr__(self) -> str:
         """Show the function and how many kernels it has."""
-        return f"<jit {self.fn.__qualname__}{self.signature}: {len(self._entries)} kernels>"
+        return f"<jit {self.name}{self.signature}: {len(self._entries)} kernels>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compile if this kind of call is new, then run."""
@@ -164,11 +164,18 @@ class Jitted:
             each = [exprs] if single else [value for _, value in leaves(exprs)]
             made = tuple(map(_folded, each))
             exprs = made[0] if single and not self.out else made
-            options = {"name": self.fn.__name__, **self.options}
+            options = {"name": self.name.rpartition(".")[2], **self.options}
             kernel = compile_kernel(list(map(_folded, traced.args)), exprs, **options)
         flat = tuple(place for place, arg in enumerate(traced.args) if _is_deep(arg))
         shapes = tuple(value.shape if _is_deep(value) else None for value in each)
         return _Entry(kernel, traced.result, single, flat, shapes)
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    """Return the name of a function; a partial one has that of its function, an object its type's."""
+    if isinstance(fn, functools.partial):
+        return _name(fn.func)
+    return str(getattr(fn, "__qualname__", type(fn).__qualname__))
 
 
 class _Call:

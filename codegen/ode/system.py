@@ -66,7 +66,7 @@ class System:
         if y0 is None:
             if self.start is None:
                 raise ArgumentError(f"y0= is missing: start values of {_listed(self.names)}")
-            return self.start.copy()
+            return _finite(self.start.copy())
         if isinstance(y0, Mapping):
             return self._by_name(y0)
         values = np.array(y0, np.float64)
@@ -117,6 +117,8 @@ class System:
                 raise ArgumentError(
                     f"the parameter {name} has the shape {shape}, not {array.shape}"
                 )
+            if np.isnan(array).any():
+                raise ArgumentError(f"the parameter {name} is {value!r}; solvers would not end")
             made.append(array if shape else float(array))
         return (np.array(made),) if self.packed else tuple(made)
 

@@ -1,5 +1,6 @@
 """Tracing and compiling ordinary Python functions."""
 
+import functools
 import inspect
 import threading
 from typing import Any, NamedTuple
@@ -32,6 +33,26 @@ def test_a_function_is_compiled_unchanged() -> None:
     assert f.__name__ == "smooth" and f.__doc__ == "Return something smooth."
     assert inspect.signature(f) == inspect.signature(smooth) and f.__wrapped__ is smooth
     assert repr(f).startswith("<jit smooth(u") and repr(f).endswith(": 1 kernels>")
+
+
+class Scaled(NamedTuple):
+    factor: float
+
+    def __call__(self, x: Any) -> Any:
+        return self.factor * x
+
+
+def test_partial_functions_and_objects_that_are_called() -> None:
+    def scaled(factor: float, x: Any, *, plus: float = 0.0) -> Any:
+        return factor * x + plus
+
+    double = jit(functools.partial(scaled, 2.0, plus=1.0))
+    assert double(3.0) == 7 and double.kernels[0].__name__ == "scaled"
+    assert ".scaled(x: Any, *, plus: float = 1.0)" in repr(double)
+    triple = jit(Scaled(3.0))
+    assert triple(3.0) == 9 and triple.kernels[0].__name__ == "Scaled"
+    with pytest.raises(ArgumentError, match="scaled has no parameter 'z'"):
+        jit(static=["z"])(functools.partial(scaled, 2.0))
 
 
 def test_strict_math_has_numpys_bits() -> None:

@@ -313,6 +313,7 @@ def test_bad_equations(make: Callable[[], Any], words: str) -> None:
         ([1.0], {"q": 1.0}, "args= has 'q'; the parameters are k"),
         ([1.0], {}, "args= lacks the parameter k"),
         ([1.0], ([1.0, 2.0],), "the parameter k has the shape (), not (2,)"),
+        ([1.0], (np.nan,), "the parameter k is nan"),
     ],
 )
 def test_bad_values(y0: Any, args: Any, words: str) -> None:

@@ -6,7 +6,7 @@ is a power, `&&`, `||` and `!` are logic, and truth values are numbers.
 
 import re
 from collections.abc import Mapping
-from math import isinf
+from math import inf, isinf
 from typing import Final
 
 from rewrite import ops
@@ -122,9 +122,8 @@ def read_expression(
 ) -> Term:
     """Read an expression over known names as a number; raise `ParseError` where it is none."""
     if _NUMBER.fullmatch(text) and len(text) <= grammar.MAX_DIGITS:
-        value = number(text)
-        if not isinf(value):
-            return const(value)
+        if not isinf(float(text)):
+            return const(number(text))
     made = Parser(text, known, True, BIONETGEN, functions).run()
     (node,) = loosely(made.store, ops.ADD, [made.id])
     return Term(made.store, node)
@@ -138,4 +137,9 @@ def number(text: str) -> int | float:
 def value_of(term: Term) -> float:
     """Return the value of a term without symbols, computed in double precision."""
     value = term.value
-    return float(value) if isinstance(value, (int, float)) else float(evaluate(term))
+    if not isinstance(value, (int, float)):
+        return float(evaluate(term))
+    try:
+        return float(value)
+    except OverflowError:  # as what is computed of such integers is
+        return inf if value > 0 else -inf

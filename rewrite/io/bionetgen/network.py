@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -312,6 +313,9 @@ def _made(
         parameters = {row.name: names.value(row.line, row.name) for row in source.parameters}
         starts = {row.text: row.line for row in reversed(source.starts)}
         values = {text: names.value(line, text) for text, line in starts.items()}
+        for text, line in starts.items():
+            if not isfinite(values[text]):
+                source.file.fail(line, f"expected a finite start value; {text} is {values[text]}")
     return Network(
         source.file.name,
         tuple(row.name for row in source.starts),

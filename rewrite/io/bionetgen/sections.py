@@ -7,6 +7,7 @@ skipped, and so is what stands between sections: BioNetGen's actions.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isinf
 from typing import Final, NamedTuple, NoReturn
 
 from rewrite.errors import ParseError
@@ -206,6 +207,8 @@ def _entry(file: File, line: Line, text: str, count: int) -> tuple[int, float]:
     if match is None:
         file.expected(line, "groups")
     weight, index = match.groups()
+    if weight and isinf(float(weight)):
+        file.fail(line, f"expected a weight that a double can hold, not {weight[:20]}")
     if not 1 <= int(index) <= count:
         file.fail(line, f"expected species from 1 to {count}, not {index}")
     return int(index) - 1, float(weight) if weight else 1.0
