@@ -172,7 +172,7 @@ class Jitted:
 
 
 def _name(fn: Callable[..., Any]) -> str:
-    """Return the name of a function; a partial one has that of its function, an object its type's."""
+    """Return a name: of a partial function that of its function, of an object its type's."""
     if isinstance(fn, functools.partial):
         return _name(fn.func)
     return str(getattr(fn, "__qualname__", type(fn).__qualname__))

@@ -35,8 +35,9 @@ def test_a_function_is_compiled_unchanged() -> None:
     assert repr(f).startswith("<jit smooth(u") and repr(f).endswith(": 1 kernels>")
 
 
-class Scaled(NamedTuple):
-    factor: float
+class Scaled:
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
 
     def __call__(self, x: Any) -> Any:
         return self.factor * x
