@@ -26,6 +26,9 @@ class Filled:
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Evaluate; each result that has a pattern is SciPy's sparse array."""
+        if out is not None and len(self.patterns) == 1 and not isinstance(out, tuple):
+            self.call(*args, out=self._values(out, self.patterns[0], self.names[0]), **kwargs)
+            return out
         given = out if isinstance(out, tuple) else (out,) * (out is not None)
         if given:
             if len(given) != len(self.patterns):

@@ -10,7 +10,7 @@ from codegen.llvm.scribe import I1, I8, I32, I64, POINTER, Scribe
 from codegen.loops.columns import Column
 from codegen.target import ITEMSIZE
 
-__all__ = ["SHUFFLED", "Access", "Place", "spread"]
+__all__ = ["SHUFFLED", "Access", "Place", "lane_mask", "spread"]
 
 SHUFFLED: Final = 4
 """Strides up to which neighbouring vectors are read and shuffled."""
@@ -28,8 +28,8 @@ class Place:
     """What was read before, by column: what is the same for a whole row."""
     starts: dict[Any, Value] = field(default_factory=dict)
     """Where the run begins, by the column that has it first."""
-    seen: dict[int, Value] = field(default_factory=dict)
-    """Indices that were read here, by the column that has their table first."""
+    seen: dict[tuple[int, int], Value] = field(default_factory=dict)
+    """Indices that were read here, by the column that has their table first, and lane."""
 
 
 class Access:
@@ -91,17 +91,25 @@ class Access:
 
     def address(self, place: Place) -> Value:
         """Return the address of an instance's cell."""
-        code, column = self.code, self.column
+        column = self.column
         if column.form == "uniform":
             return self.base
         if column.form == "affine":
             return self.strided(self.base, place.instance)
         if column.form == "run":
             return self.strided(place.starts[column.twin], place.within)
-        key = self.place if column.twin is None else column.twin
+        return self.found(place, place.row if column.form == "row" else place.instance, 0)
+
+    def found(self, place: Place, at: Value, ahead: int) -> Value:
+        """Return the address by a table, whose entry is read once for all columns that share it."""
+        owner = self if self.twin is None else self.twin
+        key = owner.place, ahead
         if key not in place.seen:
-            place.seen[key] = self.index(place.row if column.form == "row" else place.instance)
-        return code.gep(self.base, [place.seen[key]], source_etype=self.kind)
+            place.seen[key] = owner.index(at)
+        address = self.code.gep(self.base, [place.seen[key]], source_etype=self.kind)
+        if self.column.offset:
+            address = self.code.gep(address, [I64(self.column.offset)], source_etype=self.kind)
+        return address
 
     def start(self, place: Place) -> Value:
         """Return the address of the first cell of a run."""
@@ -177,6 +185,16 @@ class Access:
                 to = code.gep(first, [I64(k * column.stride)], source_etype=self.kind)
             self.write(to, code.extract_element(value, I32(k)))
 
+    def load_cells(self, place: Place, ahead: int) -> Value:
+        """Read a vector of neighbouring cells, so many after the entry of an instance."""
+        at = self.code.gep(self.address(place), [I64(ahead)], source_etype=self.kind)
+        return self.code.load(at, typ=self.vector, align=self.align)
+
+    def store_cells(self, place: Place, ahead: int, value: Value) -> None:
+        """Write a vector of neighbouring cells, so many after the entry of an instance."""
+        at = self.code.gep(self.address(place), [I64(ahead)], source_etype=self.kind)
+        self.code.store(value, at, align=self.align)
+
     @property
     def lanes(self) -> int:
         """Return the instances of a vector."""
@@ -196,8 +214,7 @@ class Access:
 
     def lane(self, place: Place, k: int) -> Value:
         """Return the address of an entry some instances further."""
-        index = self.index(self.code.add(place.instance, I64(k)))
-        return self.code.gep(self.base, [index], source_etype=self.kind)
+        return self.found(place, self.code.add(place.instance, I64(k)), k)
 
     def gathered(self, addresses: list[Value]) -> Value:
         """Put a vector together from cells."""
@@ -230,7 +247,7 @@ class Access:
                 mask.append(
                     here if owner < number else lanes + at - begin if owner == number else 0
                 )
-            found = code.shuffle_vector(found, parts[number], _mask(mask))
+            found = code.shuffle_vector(found, parts[number], lane_mask(mask))
         return found
 
 
@@ -243,7 +260,8 @@ def _zero(cells: int) -> str:
     return "0" if cells == 1 else "zeroinitializer"
 
 
-def _mask(lanes: list[int]) -> ir.Constant:
+def lane_mask(lanes: list[int]) -> ir.Constant:
+    """Return which lanes a shuffle picks."""
     return ir.Constant(ir.VectorType(I32, len(lanes)), [I32(k) for k in lanes])
 
 
@@ -251,5 +269,5 @@ def _spread(code: Scribe, value: Value, lanes: int) -> Value:
     """Return a vector with one number, or boolean, in each lane."""
     kind = ir.VectorType(I1 if value.type == I1 else value.type, lanes)
     single = code.insert_element(Text(kind, "undef"), value, I32(0))
-    mask = _mask([0] * lanes)
+    mask = lane_mask([0] * lanes)
     return code.shuffle_vector(single, Text(kind, "undef"), mask)

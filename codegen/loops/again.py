@@ -26,6 +26,7 @@ from codegen.loops.program import (
     operands_of,
     results_of,
 )
+from codegen.loops.together import together
 from codegen.program import Program
 
 __all__ = ["in_order"]
@@ -38,15 +39,22 @@ _MANY: Final = 16
 """Instances that are worth it."""
 _DENSE: Final = 0.75
 """Share of the cells from first to last that a step has to write."""
+_COPIED: Final = 2.0
+"""Numbers that are written one by one in the time in which a vector of them is copied."""
+_SEVERAL: Final = 8
+"""Results of a cheap step that may be joined to others."""
 
 
-def in_order(program: Rolled) -> Rolled:
-    """Compute copies again, sort results, and fill the gaps between them; bits stay the same."""
+def in_order(program: Rolled, lanes: int) -> Rolled:
+    """Compute copies again, sort results, and fill the gaps between them; bits stay the same.
+
+    `lanes` are the instances of a vector: the more, the less it takes to fill gaps.
+    """
     steps = [_folded(part) for step in program.steps for part in _split(program, step)]
     program = replace(program, steps=tuple(steps))
     steps = _again(program)
-    steps = _early(program, [_sorted(step) for step in steps])
-    return replace(program, steps=tuple(_filled(program, steps)))
+    steps = _early(program, [_sorted(step) for step in steps], lanes)
+    return replace(program, steps=tuple(_filled(program, steps, lanes)))
 
 
 def _is_cheap(program: Rolled, step: Step, results: int = 1) -> bool:
@@ -303,24 +311,42 @@ def _sorted(step: Step) -> Step:
     return replace(step, operands=tuple(_at(x, order) for x in step.operands), results=results)
 
 
-def _early(program: Rolled, steps: list[Step]) -> list[Step]:
+def _early(program: Rolled, steps: list[Step], lanes: int) -> list[Step]:
     """Do first what reads arguments only, so that the gaps between its results are free yet."""
-    first: list[Step] = []
+    first: list[Any] = []
     rest: list[Step] = []
     for step in steps:
-        if _is_cheap(program, step) and _is_free(program, rest, results_of(step)[0]):
+        if _is_cheap(program, step, _SEVERAL) and all(
+            _is_free(program, rest, cells) for cells in results_of(step)
+        ):
             first.append(step)
         else:
             rest.append(step)
-    return sorted(first, key=count, reverse=True) + rest
+    plain = [step for step in first if _is_dense(step, lanes)]
+    first = plain + together([step for step in first if not _is_dense(step, lanes)])
+    return sorted(first, key=lambda step: (not _is_constant(step), -count(step))) + rest
 
 
-def _filled(program: Rolled, steps: Sequence[Step]) -> list[Step]:
+def _is_constant(step: Step) -> bool:
+    """Tell whether results are a table of numbers."""
+    return isinstance(step, Map) and all(isinstance(x, Numbers) for x in step.operands)
+
+
+def _is_dense(step: Map, lanes: int) -> bool:
+    """Tell whether results are worth whole vectors, with the gaps between them."""
+    if len(step.results) != 1:
+        return False
+    index = step.results[0].index
+    share = min(_DENSE, _COPIED / lanes) if _is_constant(step) else _DENSE
+    return count(step) >= share * (int(index[-1]) - int(index[0]) + 1)
+
+
+def _filled(program: Rolled, steps: Sequence[Step], lanes: int) -> list[Step]:
     """Write cells between results too, where no step has been yet: later ones write them."""
     used: dict[int, Index] = {}
     found = []
     for step in steps:
-        found.append(_without_gaps(step, used))
+        found.append(_without_gaps(step, used, lanes))
         for cells in (*operands_of(step), *results_of(step)):
             if isinstance(cells, Cells):
                 if cells.segment not in used:
@@ -329,13 +355,13 @@ def _filled(program: Rolled, steps: Sequence[Step]) -> list[Step]:
     return found
 
 
-def _without_gaps(step: Step, used: dict[int, Index]) -> Step:
+def _without_gaps(step: Step, used: dict[int, Index], lanes: int) -> Step:
     if not isinstance(step, Map) or len(step.results) != 1 or count(step) < _MANY:
         return step
     cells = step.results[0]
     first, last = int(cells.index[0]), int(cells.index[-1])
     span = last - first + 1
-    if cells.segment == WORK or span == count(step) or count(step) < _DENSE * span:
+    if cells.segment == WORK or span == count(step) or not _is_dense(step, lanes):
         return step
     gaps = np.setdiff1d(np.arange(first, last + 1), cells.index, assume_unique=True)
     if cells.segment in used and used[cells.segment][gaps].any():

@@ -1,6 +1,7 @@
 """How the cells of a column lie, and so how code reads them: without a table where it can."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -10,11 +11,13 @@ import numpy.typing as npt
 from codegen.instruction import ValueType
 from codegen.loops.program import WORK, Cells, Numbers, Operand, Rolled, constant_within
 
-__all__ = ["Bound", "Column", "Tables", "slot", "stride_of"]
+__all__ = ["Bound", "Column", "Tables", "interleaved", "slot", "stride_of"]
 
 type Form = Literal["uniform", "affine", "run", "row", "table"]
 
 _SHORT: Final = 1 << 16
+_FIELDS: Final = 4
+"""The largest stride of neighbours that are one block: shuffles grow with its square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,30 @@ def stride_of(index: npt.NDArray[Any]) -> int | None:
     if last != int(index[-1]) or (np.diff(index) != stride).any():
         return None
     return stride
+
+
+def interleaved(columns: Sequence[Column]) -> list[tuple[int, ...]]:
+    """Return the positions of columns that fill the cells of their stride, in order of memory."""
+    groups: dict[tuple[int, int], dict[int, int]] = {}
+    for at, column in enumerate(columns):
+        if (
+            column.form in ("affine", "run") and not column.is_number and column.type == "f"
+            and column.twin is not None and 1 < column.stride <= _FIELDS
+        ):  # fmt: skip
+            groups.setdefault((column.twin, column.stride), {}).setdefault(column.offset, at)
+    return [
+        block for (_, stride), places in groups.items() for block in _blocks(places, stride)
+    ]  # fmt: skip
+
+
+def _blocks(places: dict[int, int], stride: int) -> Iterator[tuple[int, ...]]:
+    """Take so many neighbours at a time, each of them once."""
+    free = set(places)
+    for offset in sorted(places):
+        block = range(offset, offset + stride)
+        if free.issuperset(block):
+            free.difference_update(block)
+            yield tuple(places[k] for k in block)
 
 
 class Tables:

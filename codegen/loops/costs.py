@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from codegen.cost import table_for
-from codegen.loops.columns import Bound
+from codegen.loops.columns import Bound, Column, interleaved
 from codegen.program import Program
 from codegen.target import Float, Target
 from codegen.targets.memory import Memory, memory_of
@@ -16,6 +17,8 @@ __all__ = ["Costs"]
 _CHEAP = ("add", "mul", "logic")
 _SHUFFLED = 4
 """Strides up to which neighbouring vectors are read and shuffled."""
+_SHUFFLE: Final = 1.0
+"""Cycles to pick lanes of two vectors."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,21 @@ class Costs:
             return self.vector_ops(body) + 4 * reads + 4 * writes
         return self.scalar_ops(body) + reads + writes + memory.loop
 
-    def vectors(self, body: Program, columns: Sequence[Bound], split: int) -> float:
+    def vectors(self, body: Program, columns: Sequence[Column], split: int) -> float:
         """Return the cycles of a vector of instances."""
-        reads = sum(self._read(bound) for bound in columns[:split])
-        writes = sum(self._written(bound) for bound in columns[split:])
-        return self.vector_ops(body) + reads + writes
+        total = self.vector_ops(body)
+        for group, plain, moved in (
+            (columns[:split], self._read, self.memory.vector_load),
+            (columns[split:], self._written, self.memory.vector_store),
+        ):
+            blocks = interleaved(group)
+            inside = {at for block in blocks for at in block}
+            total += sum(len(block) * (moved + _SHUFFLE * (len(block) - 1)) for block in blocks)
+            total += sum(plain(column) for at, column in enumerate(group) if at not in inside)
+        return total
 
-    def _read(self, bound: Bound) -> float:
-        column, memory = bound.column, self.memory
+    def _read(self, column: Column) -> float:
+        memory = self.memory
         if column.form == "uniform":
             return 0.0
         if column.is_number or (column.form != "table" and column.stride == 1):
@@ -93,8 +103,8 @@ class Costs:
             return memory.vector_load * 2 * column.stride
         return memory.insert * self.lanes
 
-    def _written(self, bound: Bound) -> float:
-        column, memory = bound.column, self.memory
+    def _written(self, column: Column) -> float:
+        memory = self.memory
         if column.form != "table" and column.stride == 1:
             return memory.vector_store
         return memory.extract * self.lanes

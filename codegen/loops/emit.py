@@ -17,6 +17,8 @@ from codegen.llvm.body import called_functions
 from codegen.llvm.ops import OPS, Emitter, Value
 from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
 from codegen.loops.access import Access, Place, spread
+from codegen.loops.columns import interleaved
+from codegen.loops.interleave import load_block, store_block
 from codegen.loops.plan import Shape
 from codegen.loops.scalars import Scalars
 from codegen.program import Program
@@ -221,10 +223,25 @@ class _Loop:
     def vector(self, place: Place) -> None:
         """Write a vector of instances and its stores."""
         place.fixed, place.starts = self.wides, self.starts
-        arguments = [access.load_vector(place) for access in self.operands]
+        read: dict[int, Value] = {}
+        for block in self.blocks(self.operands):
+            read.update(zip((a.place for a in block), load_block(block, place), strict=True))
+        arguments = [
+            read[access.place] if access.place in read else access.load_vector(place)
+            for access in self.operands
+        ]
         values = emit_body(self.wide, self.shape.body, arguments)
-        for access, value in zip(self.results, values, strict=True):
-            access.store_vector(place, value)
+        made = {a.place: value for a, value in zip(self.results, values, strict=True)}
+        for block in self.blocks(self.results):
+            store_block(block, place, [made.pop(access.place) for access in block])
+        for access in self.results:
+            if access.place in made:
+                access.store_vector(place, made[access.place])
+
+    def blocks(self, accesses: list[Access]) -> list[list[Access]]:
+        """Return columns that are read, or written, together."""
+        found = interleaved([access.column for access in accesses])
+        return [[accesses[at] for at in block] for block in found]
 
     @contextmanager
     def stepping(self, begin: Value, end: Value, step: Value) -> Iterator[Value]:

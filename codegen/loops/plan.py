@@ -179,7 +179,9 @@ class _Planner:
             return self.piece("each", step.body, columns, split, number, **costs)
         runs = _Runs.of(columns, number, self.costs.lanes)
         seen = columns if runs is None else runs.columns
-        vectors = number / self.costs.lanes * self.costs.vectors(step.body, seen, split)
+        vectors = (
+            number / self.costs.lanes * self.costs.vectors(step.body, _with_twins(seen), split)
+        )
         if vectors >= loops or number < self.costs.lanes:
             return self.piece("each", step.body, columns, split, number, **costs)
         costs["cycles"] = vectors
@@ -291,15 +293,18 @@ class _Planner:
 def _with_twins(columns: Sequence[Bound]) -> tuple[Column, ...]:
     """Say of each table which column has it first, so that an index is read once.
 
-    Columns that are always as far apart, as those of a stencil, have one address in common.
+    Columns that are always as far apart, as those of a stencil, have one address or table in
+    common.
     """
     first: dict[Any, int] = {}
     found = []
     for number, bound in enumerate(columns):
         column = bound.column
         if column.form in ("table", "row") and not column.is_number:
-            twin = first.setdefault((id(bound.value), column.form), number)
-            column = replace(column, twin=twin)
+            apart = bound.value.astype(np.int64) - int(bound.value[0])
+            twin = first.setdefault((column.form, column.bits, apart.tobytes()), number)
+            offset = int(bound.value[0]) - int(columns[twin].value[0])
+            column = replace(column, twin=twin, offset=offset)
         elif column.form in ("run", "affine") and not column.is_number:
             start = np.atleast_1d(bound.value)
             steps = (start - start[0]).tobytes()

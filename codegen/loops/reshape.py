@@ -27,7 +27,7 @@ _SLOW: Final = 8.0
 
 def reshaped(program: Rolled, costs: Costs, *, batch: bool) -> Rolled:
     """Cut what is long and, for one point, take apart what is slow."""
-    program = in_order(program)
+    program = in_order(program, 1 if batch else costs.lanes)
     maker = _Reshaper(program, costs, batch)
     steps = tuple(made for step in program.steps for made in maker.step(step))
     return replace(program, steps=steps, work=maker.work)

@@ -71,7 +71,7 @@ class Pattern:
                 f"out= for {name!r} is a {type(matrix).__name__}; give SciPy's {self.format} array "
                 f"of shape {self.shape}, such as an earlier result, or {self.nnz} values"
             )
-        same = matrix.indices is self.indices and matrix.indptr is self.indptr
+        same = _is_view(matrix.indices, self.indices) and _is_view(matrix.indptr, self.indptr)
         if not same and not (
             np.array_equal(matrix.indptr, self.indptr)
             and np.array_equal(matrix.indices, self.indices)
@@ -92,6 +92,19 @@ class Pattern:
         if len(rows):
             return f"it lacks the entry ({rows[0]}, {columns[0]})"
         return f"it has {len(matrix.indices)} entries, not {self.nnz}, or has them in another order"
+
+
+def _is_view(array: Any, whole: Ints) -> bool:
+    """Tell whether an array is all of another's memory, as SciPy's are of those that it is given.
+
+    Where it is not, contents may be the same all the same.
+    """
+    return array is whole or (
+        array.base is whole
+        and array.shape == whole.shape
+        and array.dtype == whole.dtype
+        and array.strides == whole.strides
+    )
 
 
 def scipy_sparse() -> Any:

@@ -66,7 +66,7 @@ def test_bits_stay_the_same(seed: int) -> None:
     u[3], u[4] = np.inf, -0.0
     with np.errstate(all="ignore"):
         (expected,) = evaluate(program, u)
-        (found,) = evaluate(in_order(program).verify(), u)
+        (found,) = evaluate(in_order(program, 8).verify(), u)
         compiled = Kernel(program, dtype=np.float64)(u)
     for each in (found, compiled):
         same = each.view(np.int64) == expected.view(np.int64)
@@ -87,7 +87,7 @@ def test_copies_join_what_they_copy_and_gaps_are_filled() -> None:
     )
     arguments = (Argument("u", (30,)),)
     program = Rolled(arguments, (Result("y", (n,)),), 0, steps).verify()
-    first, *others = in_order(program).steps
+    first, *others = in_order(program, 8).steps
     assert isinstance(first, Map)
     assert (np.diff(first.results[0].index) == 1).all()
     assert [type(step) for step in others] == [Zero]
@@ -107,6 +107,6 @@ def test_gaps_that_are_in_use_are_left_alone() -> None:
     arguments = (Argument("u", (30,)),)
     program = Rolled(arguments, (Result("y", (300,)),), 0, tuple(steps)).verify()
     u = np.linspace(-1, 1, 30)
-    whole, part = in_order(program).steps
+    whole, part = in_order(program, 8).steps
     assert (count(whole), count(part)) == (300, inside.sum())
     np.testing.assert_array_equal(Kernel(program)(u), evaluate(program, u)[0])

@@ -99,6 +99,14 @@ def test_another_pattern_is_refused_and_nothing_is_written() -> None:
         kernel(POINT, out=more)
 
 
+def test_indices_in_our_memory_are_compared_where_they_are_in_another_order() -> None:
+    kernel = rw.compile([u], rw.sparse_jacobian(F, u))
+    matrix = kernel(POINT)
+    matrix.indices = matrix.indices.base[::-1]
+    with pytest.raises(ArgumentError, match="another pattern"):
+        kernel(2 * POINT, out=matrix)
+
+
 def test_a_reaction_network_agrees_with_differences() -> None:
     rng = np.random.default_rng(1)
     n, m = 30, 120
