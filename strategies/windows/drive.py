@@ -139,7 +139,7 @@ class _Large:
         if plan.judge is None or found == terms:
             return found
         source, candidate = (Dag.of(ts[0].store, [term.id for term in ts]) for ts in (terms, found))
-        for at in refused(plan.judge, source, candidate):
+        for at in refused(plan.judge, source, candidate, plan.size):
             found[at] = terms[at]
         mixed = Dag.of(found[0].store, [term.id for term in found])  # what was shared may be lost
         return found if dag_cost(mixed, plan.cost) < dag_cost(source, plan.cost) else terms
@@ -158,7 +158,7 @@ class _Large:
     def _round(self, terms: list[Term], dag: Dag, most: int) -> list[Term]:
         licence = self.plan.licence
         defined = FastMath.NNAN | FastMath.NINF in licence and len(set(dag.roots)) == 1
-        program = program_of(dag, assume=defined)
+        program = program_of(dag, assume=defined, opaque=self.plan.opaque)
         windows = cut(program, most)
         kinds = kinds_of(program, windows, without_value(program))
         self.current = self._plan_for(program.dag())
@@ -176,7 +176,9 @@ class _Large:
 
         if self.plan.judge is None or not chosen:
             return build(set()).terms(program.roots)
-        found, count = settled(self.plan.judge, program, windows, set(chosen), build)
+        found, count = settled(
+            self.plan.judge, program, windows, set(chosen), build, self.plan.size
+        )
         self.counts["windows kept"] += count
         return found.terms(program.roots)
 
@@ -187,7 +189,7 @@ class _Large:
         values: Any = {}
         if self.plan.judge is not None and kinds:
             wanted = {at for kind in kinds.values() for some in kind.sampled for at in some}
-            values = values_at(program, sorted(wanted))
+            values = values_at(program, sorted(wanted), self.plan.size)
         of_leaves = {
             key: [np.concatenate(column) for column in zip(*own, strict=True)]
             for key, kind in kinds.items()
