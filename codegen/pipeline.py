@@ -33,6 +33,7 @@ from codegen.loops.summary import SMALL, summary
 from codegen.lower import Parameter, Result, lower
 from codegen.program import Program
 from codegen.target import Float, Target, get
+from rewrite.collector import uncollected
 from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.debug import emit
@@ -122,6 +123,7 @@ def cost_model(
     return cost
 
 
+@uncollected()
 def optimize(
     exprs: Any,
     *,
@@ -171,6 +173,29 @@ def optimize(
     results, rebuild = results_of(exprs)
     flat = [term for result in results for term in result.terms]
     check_names(symbols_of(flat))
+    return _optimized(
+        flat, rebuild, target=target, math=math, cost=cost, strategy=strategy, limits=limits,
+        extract=extract, dtype=dtype, executor=executor, progress=progress, autotune=autotune,
+    )  # fmt: skip
+
+
+def _optimized(
+    flat: list[Term],
+    rebuild: Callable[[Sequence[Term]], Any],
+    *,
+    target: str | Target,
+    math: str | FastMath,
+    cost: "str | CostModel | None",
+    strategy: Any,
+    limits: Limits | None,
+    dtype: Any,
+    autotune: int,
+    extract: Mode = "search",
+    executor: Executor | None = None,
+    progress: bool | None = None,
+) -> Optimized:
+    """Optimise terms; `rebuild` gives the result the form that it was asked for in."""
+    source = Dag.of(flat[0].store, [term.id for term in flat])  # all that follows takes it again
     machine = get(target) if isinstance(target, str) else target
     if isinstance(autotune, bool) or not isinstance(autotune, int) or autotune < 0:
         raise ArgumentError(f"autotune={autotune!r} is not a number of forms to measure")
@@ -201,9 +226,8 @@ def optimize(
     if autotune:
         best = tuned(setting.search(model), flat, best, report, autotune, machine)
     emit("egraph", lambda: str(report))
-    before, after = (
-        dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (flat, best)
-    )
+    before = dag_cost(source, model)
+    after = dag_cost(Dag.of(best[0].store, [term.id for term in best]), model)
     emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{after:g} {model.unit}"]))
     kept = tuple(flat), tuple(best), allowed, own
     return Optimized(rebuild(best), before, after, model, report, setting.limits, *kept)
@@ -259,6 +283,7 @@ def plan(
     return named_plan(name, _setting(machine, math, cost, limits, dtype))
 
 
+@uncollected()
 def compile_kernel(
     args: Any,
     exprs: Any,
@@ -319,9 +344,9 @@ def compile_kernel(
         attempts = _attempts(again, math, strategy, optimize_terms)
         return first_within(ulps(max_error), attempts, parameters, results)
     if optimize_terms and flat:
-        found = optimize(
-            flat, target=machine, math=math, cost=cost, strategy=strategy, limits=limits,
-            dtype=dtype, autotune=autotune,
+        found = _optimized(
+            list(flat), tuple, target=machine, math=math, cost=cost, strategy=strategy,
+            limits=limits, dtype=dtype, autotune=autotune,
         )  # fmt: skip
         flat, report = found.terms, found.report
         costs: Any = (found.cost_before, found.cost_after, found.model)

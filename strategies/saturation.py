@@ -114,7 +114,9 @@ class Saturate(Strategy):
         if not terms:
             return [], Report(stop=StopReason.SATURATED)
         store = terms[0].store
-        terms = [Term(store, node) for node in join_all(store, terms)]
+        if any(term.store is not store for term in terms):
+            terms = [Term(store, node) for node in join_all(store, terms)]
+        terms = list(terms)
         dag = Dag.of(store, [t.id for t in terms])
         require_numbers(dag, "the e-graph")
         if len(dag) > WHOLE and self.until is None:

@@ -106,24 +106,25 @@ def clusters_of(dag: Dag, values: Callable[[Array], Array]) -> Clusters:
     own, load = np.full(n, -1, np.int32), np.zeros(n, np.int32)
     loops.owners(dag.start, dag.args, kind, root, own, load)
     parent, weight = _joined(dag, kind, own, load)
-    outside = root & (kind != loops.FREE)
+    outside = np.zeros(n, np.bool_)
     loops.shown(dag.start, dag.args, kind, own, parent, outside)
-    read = np.flatnonzero(outside & (kind == loops.INNER))
+    read = np.flatnonzero(outside)
     value = np.zeros(n, np.int32)
     value[read] = values(read)
     leaf, constants = leaf_classes(dag)
     hashes = np.empty(n, np.uint64)
     loops.shapes(*columns, kind, own, parent, leaf, value, hashes)
-    roots = np.flatnonzero(outside)
+    roots = np.flatnonzero(outside | (root & (kind != loops.FREE)))
     roots = roots[np.lexsort((roots, hashes[roots], parent[roots]))]
     first = np.append(np.flatnonzero(np.diff(parent[roots], prepend=-1)), len(roots))
     tokens, token_at, leaves, leaf_at = _written(
         (*columns, kind, own, parent, leaf, value), roots, first
     )
     like = _like(tokens, token_at)
+    heavy = weight[parent[roots[first[:-1]]]]
     return Clusters(
-        dag, kind, own, parent, value, weight[parent[roots[first[:-1]]]], roots, first, like, tokens,
-        token_at, leaves, leaf_at, constants,
+        dag, kind, own, parent, value, heavy, roots, first, like, tokens, token_at, leaves,
+        leaf_at, constants,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from rewrite.derivatives import FLAT, PARTIALS
 from rewrite.errors import ArgumentError, DerivativeWarning, UnsupportedOp
 from rewrite.sorts import BOOL
 from rewrite.store import Ints, Store
-from rewrite.term import join
+from rewrite.term import join_all, symbols_at
 from strategies.calculus.activity import CHOICE, KNOWN, STEPS, UNKNOWN, mark, reached
 
 __all__ = ["Program"]
@@ -62,10 +62,10 @@ class Program:
         Raise `ArgumentError` for what is no symbol, or is one twice.
         """
         terms = symbols.terms()
-        for term in terms:
-            if term.symbol is None:
+        for term, symbol in zip(terms, symbols_at(terms), strict=True):
+            if symbol is None:
                 raise ArgumentError(f"{term!r} is not a symbol; derivatives are taken by symbols")
-        ids = [join(outputs.store, term).id for term in terms]
+        ids = join_all(outputs.store, terms)
         if len(set(ids)) != len(ids):
             twice = next(term for k, term in enumerate(terms) if ids[k] in ids[:k])
             raise ArgumentError(f"{twice!r} is among the symbols twice")

@@ -1,14 +1,13 @@
 """The driver of large programs: cut, saturate each shape once, put together, and again."""
 
-import gc
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rewrite.collector import uncollected
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.job import Outcome
@@ -62,20 +61,8 @@ MANY_NODES: Final = (30_000, 80_000)
 
 def optimise(plan: "Saturate", terms: Sequence[Term]) -> tuple[list[Term], Report]:
     """Optimise a large program; return its terms in a store of their own, and a report."""
-    with _uncollected():
+    with uncollected():
         return _Large(plan).run(list(terms))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector of circles, of which there are few, from walking over all rows often."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Large:
