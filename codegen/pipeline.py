@@ -172,14 +172,17 @@ def optimize(
     mode_of(extract)
     results, rebuild = results_of(exprs)
     flat = [term for result in results for term in result.terms]
+    source = Dag.of(flat[0].store, [term.id for term in flat])  # what follows takes it again
     check_names(symbols_of(flat))
     return _optimized(
-        flat, rebuild, target=target, math=math, cost=cost, strategy=strategy, limits=limits,
-        extract=extract, dtype=dtype, executor=executor, progress=progress, autotune=autotune,
+        source, flat, rebuild, target=target, math=math, cost=cost, strategy=strategy,
+        limits=limits, extract=extract, dtype=dtype, executor=executor, progress=progress,
+        autotune=autotune,
     )  # fmt: skip
 
 
 def _optimized(
+    source: Dag,
     flat: list[Term],
     rebuild: Callable[[Sequence[Term]], Any],
     *,
@@ -194,8 +197,7 @@ def _optimized(
     executor: Executor | None = None,
     progress: bool | None = None,
 ) -> Optimized:
-    """Optimise terms; `rebuild` gives the result the form that it was asked for in."""
-    source = Dag.of(flat[0].store, [term.id for term in flat])  # all that follows takes it again
+    """Optimise the terms of a program; `rebuild` gives the result the form that is asked for."""
     machine = get(target) if isinstance(target, str) else target
     if isinstance(autotune, bool) or not isinstance(autotune, int) or autotune < 0:
         raise ArgumentError(f"autotune={autotune!r} is not a number of forms to measure")
@@ -333,8 +335,9 @@ def compile_kernel(
         float_name(dtype)  # refuses at once what kernels cannot compute in
     parameters = parameters_of(args)
     results, _ = results_of(exprs)
-    check_symbols(parameters, results)
     flat = tuple(term for result in results for term in result.terms)
+    source = Dag.of(flat[0].store, [term.id for term in flat])  # what follows takes it again
+    check_symbols(parameters, results)
     allowed = licence(math)
     if max_error is not None:
         again = partial(
@@ -343,9 +346,9 @@ def compile_kernel(
         )  # fmt: skip
         attempts = _attempts(again, math, strategy, optimize_terms)
         return first_within(ulps(max_error), attempts, parameters, results)
-    if optimize_terms and flat:
+    if optimize_terms:
         found = _optimized(
-            list(flat), tuple, target=machine, math=math, cost=cost, strategy=strategy,
+            source, list(flat), tuple, target=machine, math=math, cost=cost, strategy=strategy,
             limits=limits, dtype=dtype, autotune=autotune,
         )  # fmt: skip
         flat, report = found.terms, found.report

@@ -124,7 +124,8 @@ def constant_positions(dag: Dag) -> list[bool]:
     known: list[bool] = []
     leaves, literal = (ops.SYMBOL.code, ops.PVAR.code, ops.CONST.code), ops.CONST.code
     if len(dag) > SMALL:
-        return _constant(dag).tolist()
+        known = _constant(dag).tolist()
+        return known
     for code, args in dag.rows():
         known.append(code == literal if code in leaves else all([known[a] for a in args]))
     return known

@@ -14,7 +14,7 @@ from rewrite.dag import Dag
 from rewrite.repeats import loops
 from rewrite.store import Symbol
 
-__all__ = ["Clusters", "clusters_of"]
+__all__ = ["Clusters", "clusters_of", "of_sums"]
 
 type Array = npt.NDArray[Any]
 type Row = tuple[int, tuple[int, ...], Any]
@@ -26,6 +26,10 @@ SHARED: Final = 4
 """Else by those of cones of so many nodes at most,"""
 JOINED: Final = 64
 """into clusters of so many."""
+
+
+_SUMS: Final = [row.code for row in (ops.ADD, ops.SUB, ops.FMA)]
+_PRODUCTS: Final = [row.code for row in (ops.MUL, ops.POW)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +132,26 @@ def clusters_of(dag: Dag, values: Callable[[Array], Array]) -> Clusters:
     )  # fmt: skip
 
 
+def of_sums(clusters: Clusters) -> Array:
+    """Tell which clusters are products that sums of others add, or add such products.
+
+    In them it is worth more to share sums and factors among all than what each gains by itself.
+    """
+    dag, own, parent = clusters.dag, clusters.own, clusters.parent
+    users = np.repeat(np.arange(len(dag)), np.diff(dag.start))
+    used = dag.args
+    stored = (clusters.kind[used] == loops.INNER) & (own[used] == used)
+    inner = (clusters.kind[used] == loops.INNER) & ~stored
+    product = np.isin(dag.code, _PRODUCTS)
+    product[users[inner & ~product[used]]] = False
+    added = stored & np.isin(dag.code[users], _SUMS) & product[used]
+    added &= parent[used] != parent[np.maximum(own[users], 0)]
+    found = np.zeros(len(dag), np.bool_)
+    found[parent[used[added]]] = found[parent[own[users[added]]]] = True
+    marked: Array = found[parent[clusters.roots[clusters.first[:-1]]]]
+    return marked
+
+
 def _literals(dag: Dag) -> npt.NDArray[np.bool_]:
     fixed = np.zeros(len(dag), np.bool_)
     leaves = np.flatnonzero(dag.start[1:] == dag.start[:-1]).tolist()
@@ -183,7 +207,7 @@ def _written(
     for write in (False, True):
         stamp = np.full(n, -1, np.int32)
         loops.written(
-            *columns, roots, first, stamp, local, stack, tokens, token_at, leaves, leaf_at, write
+            columns, roots, first, stamp, local, stack, (tokens, leaves), token_at, leaf_at, write
         )
         if not write:
             tokens = np.empty(token_at[-1], np.int32)

@@ -83,38 +83,38 @@ def _find(parent: Any, at: int) -> int:
     return at
 
 
+@inlined
+def _unite(a: int, b: int, trial: Any, total: Any) -> None:
+    a, b = _find(trial, a), _find(trial, b)
+    if a != b:
+        low, high = min(a, b), max(a, b)
+        trial[high] = low
+        total[low] += total[high]
+
+
 @native
 def join(
     start: Any, args: Any, kind: Any, own: Any, load: Any, parent: Any, weight: Any, trial: Any,
     total: Any, least: int, most: int, cap: int,
 ) -> None:  # fmt: skip
-    """Join cones that share a value whose cone weighs so much, where all that come together are
-    light enough: so that equal neighbourhoods are decided equally.
+    """Join cones that share a value whose cone weighs so much.
+
+    It is done where all that come together are light enough: equal neighbourhoods are decided
+    equally.
     """
     for at in range(len(kind)):
         trial[at] = at
         total[at] = weight[at]
     for at in range(len(kind)):
-        if own[at] < 0:
-            continue
-        for k in range(start[at], start[at + 1]):
+        for k in range(start[at], start[at + 1] if own[at] >= 0 else start[at]):
             child = args[k]
-            if kind[child] != INNER or own[child] != child:
-                continue
-            if load[child] < least or load[child] > most:
-                continue
-            a = _find(trial, _find(parent, own[at]))
-            b = _find(trial, _find(parent, child))
-            if a != b:
-                low, high = min(a, b), max(a, b)
-                trial[high] = low
-                total[low] += total[high]
+            if kind[child] == INNER and own[child] == child and least <= load[child] <= most:
+                _unite(_find(parent, own[at]), _find(parent, child), trial, total)
     for at in range(len(kind)):
-        if own[at] == at and parent[at] == at:
-            top = _find(trial, at)
-            if top != at and total[top] <= cap:
-                parent[at] = top
-                weight[top] = total[top]
+        top = _find(trial, at)
+        if own[at] == at and parent[at] == at and top != at and total[top] <= cap:
+            parent[at] = top
+            weight[top] = total[top]
     for at in range(len(kind)):
         if own[at] == at:
             parent[at] = _find(parent, at)
@@ -198,18 +198,59 @@ def shapes(
         h[at] = total
 
 
+@inlined
+def _write_leaf(at: int, inside: bool, P: Any, T: Any, t: int, v: int, write: bool) -> int:
+    """Write a leaf; return how many leaves there are then: a constant is none."""
+    code, leaf, value = P[0], P[6], P[7]
+    tokens, leaves = T
+    if inside and code[at] == _CONST:
+        if write:
+            tokens[t] = LITERAL + leaf[at]
+        return v
+    if write:
+        tokens[t] = VARIABLE + leaf[at] if inside else VALUE + value[at]
+        leaves[v] = at
+    return v + 1
+
+
+@inlined
+def _write_node(at: int, P: Any, local: Any, T: Any, t: int, write: bool) -> int:
+    """Write an op and its arguments; return where the next token goes."""
+    code, start, args = P[0], P[1], P[2]
+    low, count = start[at], start[at + 1] - start[at]
+    if write:
+        T[0][t], T[0][t + 1] = code[at], count
+        for k in range(count):
+            T[0][t + 2 + k] = local[args[low + k]]
+    return int(t + 2 + count)
+
+
+@inlined
+def _open(at: int, c: int, top: int, P: Any, stamp: Any, stack: Any) -> int:
+    """Put a node on the stack below its arguments that are not written yet."""
+    start, args = P[1], P[2]
+    stack[top] = ~at
+    top += 1
+    for k in range(start[at + 1] - 1, start[at] - 1, -1):
+        if stamp[args[k]] != c:
+            stack[top] = args[k]
+            top += 1
+    return top
+
+
 @native
 def written(
-    code: Any, start: Any, args: Any, kind: Any, own: Any, parent: Any, leaf: Any, value: Any,
-    roots: Any, first: Any, stamp: Any, local: Any, stack: Any, tokens: Any, token_at: Any,
-    leaves: Any, leaf_at: Any, write: bool,
+    P: Any, roots: Any, first: Any, stamp: Any, local: Any, stack: Any, T: Any, token_at: Any,
+    leaf_at: Any, write: bool,
 ) -> None:  # fmt: skip
     """Write down what each cluster computes, and list its leaves as they are met.
 
-    The roots of cluster c are `roots[first[c]:first[c + 1]]`. What is written begins at
-    `token_at[c]`, its leaves at `leaf_at[c]`; both are filled, the rest only if it is to be
+    `P` is the program: code, start, args, kind, own, parent, classes of leaves and of values. The
+    roots of cluster c are `roots[first[c]:first[c + 1]]`. What is written begins at `token_at[c]`,
+    its leaves at `leaf_at[c]`; both are filled, tokens and leaves (`T`) only if it is to be
     written.
     """
+    start, kind, own, parent = P[1], P[3], P[4], P[5]
     t, v = 0, 0
     for c in range(len(first) - 1):
         token_at[c], leaf_at[c] = t, v
@@ -221,43 +262,24 @@ def written(
             while top > 0:
                 top -= 1
                 at = stack[top]
-                if at >= 0:
-                    if stamp[at] == c:
-                        continue
-                    inside = kind[at] != INNER or own[at] < 0 or parent[own[at]] == cluster
-                    if inside and start[at + 1] > start[at]:
-                        stack[top] = ~at
-                        top += 1
-                        for k in range(start[at + 1] - 1, start[at] - 1, -1):
-                            if stamp[args[k]] != c:
-                                stack[top] = args[k]
-                                top += 1
-                        continue
-                    if inside and code[at] == _CONST:
-                        if write:
-                            tokens[t] = LITERAL + leaf[at]
-                    else:
-                        if write:
-                            tokens[t] = VARIABLE + leaf[at] if inside else VALUE + value[at]
-                            leaves[v] = at
-                        v += 1
-                    t += 1
+                done = at < 0
+                at = ~at if done else at
+                if stamp[at] == c:
+                    continue
+                inside = kind[at] != INNER or own[at] < 0 or parent[own[at]] == cluster
+                if done:
+                    t = _write_node(at, P, local, T, t, write)
+                elif inside and start[at + 1] > start[at]:
+                    top = _open(at, c, top, P, stamp, stack)
+                    continue
                 else:
-                    at = ~at
-                    if stamp[at] == c:
-                        continue
-                    low, high = start[at], start[at + 1]
-                    if write:
-                        tokens[t] = code[at]
-                        tokens[t + 1] = high - low
-                        for k in range(low, high):
-                            tokens[t + 2 + k - low] = local[args[k]]
-                    t += 2 + high - low
+                    v = _write_leaf(at, inside, P, T, t, v, write)
+                    t += 1
                 stamp[at] = c
                 local[at] = count
                 count += 1
             if write:
-                tokens[t], tokens[t + 1] = ROOTED, local[roots[r]]
+                T[0][t], T[0][t + 1] = ROOTED, local[roots[r]]
             t += 2
     token_at[len(first) - 1], leaf_at[len(first) - 1] = t, v
 

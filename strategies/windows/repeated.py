@@ -18,7 +18,7 @@ from rewrite.cost import CostModel, dag_cost
 from rewrite.dag import Dag, rebuild
 from rewrite.egraph.limits import Report
 from rewrite.repeats import loops
-from rewrite.repeats.clusters import Clusters, clusters_of
+from rewrite.repeats.clusters import Clusters, clusters_of, of_sums
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 from strategies.windows.binary import made
@@ -39,7 +39,7 @@ SAMPLED: Final = (4, 16)
 """So many of them are optimised and judged at least, and at most;"""
 TOGETHER: Final = 6_000
 """as many as have about so many nodes, those of all shapes together."""
-SHARE: Final = 0.5
+SHARE: Final = 0.8
 """So much of a program must be of repeated clusters."""
 
 
@@ -89,12 +89,14 @@ class _Parts:
         self.opaque: list[str] = []
 
     def worthwhile(self) -> bool:
-        """Tell whether enough of the program is repeated."""
-        return self.covered > SHARE * max(1, self.total)
+        """Tell whether enough of the program is repeated, apart from sums of shared products."""
+        apart = self.repeated & ~of_sums(self.clusters)
+        return int(self.clusters.weight[apart].sum()) > SHARE * max(1, self.total)
 
     def note(self) -> str:
         """Say what was found."""
-        return f"{len(self.shapes)} shapes stand for {self.covered} of {self.total} nodes"
+        shapes = "1 shape stands" if len(self.shapes) == 1 else f"{len(self.shapes)} shapes stand"
+        return f"{shapes} for {self.covered} of {self.total} nodes"
 
     def terms(self) -> list[Term]:
         """Make the program of one cluster for each shape, and of what is not repeated."""
@@ -248,8 +250,8 @@ class _Instances:
             forms.append(_usual(candidates))
             self._constants(forms[-1].dag)
         self.used = len(self.dag) + len(self.constants)
-        for part, form in zip(parts.parts, forms, strict=True):
-            self._instantiate(part, form)
+        for part, chosen in zip(parts.parts, forms, strict=True):
+            self._instantiate(part, chosen)
 
     def _constants(self, form: Dag) -> None:
         for value in form.value:
@@ -305,7 +307,8 @@ class _Instances:
         out = np.full(len(order), -1, np.int32)
         out[order < before] = known[order[order < before]]
         self.store.indexed().intern(self.store, codes[order], sorted_start, edges, out, local=True)
-        return out[place[roots]].tolist()
+        found: list[int] = out[place[roots]].tolist()
+        return found
 
 
 def _resolved(alias: Array) -> Array | None:
