@@ -13,7 +13,7 @@ from rewrite.dag import Dag
 from rewrite.errors import ArgumentError
 from rewrite.numeric import require_numbers
 from rewrite.store import Store, Symbol
-from rewrite.term import Term, current_store, join, lift
+from rewrite.term import Term, current_store, join_all, lift, symbols_at
 from strategies.calculus.pattern import Pattern
 from strategies.calculus.sparse import SparseTerms
 
@@ -36,10 +36,10 @@ def parameters_of(args: Any) -> list[Parameter]:
     if not isinstance(args, (list, tuple)):
         raise ArgumentError(f"the arguments must be a list of symbols, not {args!r}")
     made = [_parameter(arg, place) for place, arg in enumerate(args)]
-    symbols = [s for p in made for term in p.symbols if (s := term.symbol)]
-    check_names(symbols)
-    twice = sorted(name for name, n in Counter(s.name for s in symbols).items() if n > 1)
-    if twice:
+    names = _given(made)
+    if len({symbol.name for symbol in names}) < len(names):
+        check_names(names)
+        twice = sorted(name for name, n in Counter(s.name for s in names).items() if n > 1)
         raise ArgumentError(f"the symbol {twice[0]!r} is given twice among the arguments")
     return made
 
@@ -49,18 +49,23 @@ def _parameter(arg: Any, place: int) -> Parameter:
     terms: tuple[Term, ...] = (arg,) if array is None else tuple(array.terms())
     if not terms:
         raise ArgumentError(f"argument {place + 1} is empty: an array argument has symbols")
-    names = [s.name if (s := term.symbol) else "" for term in terms]
+    names = [symbol.name if symbol else "" for symbol in symbols_at(terms)]
     if "" in names:
         odd = terms[names.index("")]
         raise ArgumentError(f"argument {place + 1} has {odd!r}, which is not a symbol")
     if array is None:
         return Parameter(names[0], (), terms)
-    return Parameter(_common_name(terms, place), array.shape, terms)
+    return Parameter(_common_name(names, place), array.shape, terms)
 
 
-def _common_name(terms: Sequence[Term], place: int) -> str:
+def _given(parameters: Sequence[Parameter]) -> list[Symbol]:
+    """Return the symbols of all arguments."""
+    return [symbol for p in parameters for symbol in symbols_at(p.symbols) if symbol]
+
+
+def _common_name(names: Sequence[str], place: int) -> str:
     """Name an array argument after what its symbols' names share."""
-    stems = {s.name.rstrip("0123456789_") for t in terms if (s := t.symbol)}
+    stems = {name.rstrip("0123456789_") for name in names}
     stem = stems.pop() if len(stems) == 1 else ""
     return stem if stem.isidentifier() else f"array{place + 1}"
 
@@ -139,7 +144,10 @@ def _result(name: str, value: Any, store: Store) -> Result:
         # of a matrix without entries a zero is computed, and left out of what is returned
         value = value.terms if value.nnz else Term(store, store.constant(0))
     if isinstance(value, TermArray):
-        return Result(name, value.shape, tuple(join(store, t) for t in value.terms()))
+        terms = value.terms()
+        if value.store is not store:
+            terms = [Term(store, node) for node in join_all(store, terms)]
+        return Result(name, value.shape, tuple(terms))
     if isinstance(value, (list, np.ndarray)):
         array = asarray(value, store)
         return Result(name, array.shape, tuple(array.terms()))
@@ -176,7 +184,7 @@ def check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) ->
 
     Return the program that the results are.
     """
-    given = [s for p in parameters for t in p.symbols if (s := t.symbol)]
+    given = _given(parameters)
     dag = _numbers([t for r in results for t in r.terms])
     used = _symbols(dag)
     known = {symbol.name for symbol in given}
@@ -210,7 +218,7 @@ def check_names(symbols: Iterable[Symbol]) -> None:
     known: dict[str, Symbol] = {}
     for symbol in symbols:
         first = known.setdefault(symbol.name, symbol)
-        if first != symbol:
+        if first is not symbol and first != symbol:
             raise ArgumentError(
                 f"{_written(first)} and {_written(symbol)} are two symbols of one name; make the "
                 "symbol once, or give them two names"

@@ -38,6 +38,7 @@ from codegen.lower import Parameter, Result, lower
 from codegen.program import Program
 from codegen.store.request import Request, request
 from codegen.target import Float, Target, get
+from rewrite.collector import uncollected
 from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.debug import emit
@@ -127,6 +128,7 @@ def cost_model(
     return cost
 
 
+@uncollected()
 def optimize(
     exprs: Any,
     *,
@@ -175,7 +177,32 @@ def optimize(
     mode_of(extract)
     results, rebuild = results_of(exprs)
     flat = [term for result in results for term in result.terms]
+    source = Dag.of(flat[0].store, [term.id for term in flat])  # what follows takes it again
     check_names(symbols_of(flat))
+    return _optimized(
+        source, flat, rebuild, target=target, math=math, cost=cost, strategy=strategy,
+        limits=limits, extract=extract, dtype=dtype, executor=executor, progress=progress,
+        autotune=autotune,
+    )  # fmt: skip
+
+
+def _optimized(
+    source: Dag,
+    flat: list[Term],
+    rebuild: Callable[[Sequence[Term]], Any],
+    *,
+    target: str | Target,
+    math: str | FastMath,
+    cost: "str | CostModel | None",
+    strategy: Any,
+    limits: Limits | None,
+    dtype: Any,
+    autotune: int,
+    extract: Mode = "search",
+    executor: Executor | None = None,
+    progress: bool | None = None,
+) -> Optimized:
+    """Optimise the terms of a program; `rebuild` gives the result the form that is asked for."""
     machine = get(target) if isinstance(target, str) else target
     if isinstance(autotune, bool) or not isinstance(autotune, int) or autotune < 0:
         raise ArgumentError(f"autotune={autotune!r} is not a number of forms to measure")
@@ -206,9 +233,8 @@ def optimize(
     if autotune:
         best = tuned(setting.search(model), flat, best, report, autotune, machine)
     emit("egraph", lambda: str(report))
-    before, after = (
-        dag_cost(Dag.of(ts[0].store, [t.id for t in ts]), model) for ts in (flat, best)
-    )
+    before = dag_cost(source, model)
+    after = dag_cost(Dag.of(best[0].store, [term.id for term in best]), model)
     emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{after:g} {model.unit}"]))
     kept = tuple(flat), tuple(best), allowed, own
     return Optimized(rebuild(best), before, after, model, report, setting.limits, *kept)
@@ -294,6 +320,7 @@ def compile_kernel(
 ) -> Kernel: ...
 
 
+@uncollected()
 def compile_kernel(
     args: Any,
     exprs: Any,
@@ -378,9 +405,9 @@ def compile_kernel(
     if not machine.is_cuda and (known := asked.kernel(options)) is not None:
         return known
     if optimize_terms and flat:
-        found = optimize(
-            flat, target=machine, math=math, cost=cost, strategy=strategy, limits=limits,
-            dtype=dtype, autotune=autotune,
+        found = _optimized(
+            dag, list(flat), tuple, target=machine, math=math, cost=cost, strategy=strategy,
+            limits=limits, dtype=dtype, autotune=autotune,
         )  # fmt: skip
         flat, report = found.terms, found.report
         costs: Any = (found.cost_before, found.cost_after, found.model)

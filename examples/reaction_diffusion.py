@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ Mx[1, 0] = Mx[-2, -1] = My[0, 1] = My[-1, -2] = 2.0
 a1 = np.repeat([0.0, 1.0], [N - N // 5, N // 5])[:, None]
 
 
-def f(t, u):  # type: ignore[no-untyped-def]
+def f(t: float, u: Any) -> Any:
     """Three species on a grid, of which the first diffuses."""
     A, B, C = u.reshape(3, N, N)
     dA = D * (My @ A + A @ Mx) + a1 - A - A * B + C

@@ -121,17 +121,25 @@ _RISK: Final[dict[str, float]] = {
 
 def constant_positions(dag: Dag) -> list[bool]:
     """Tell for every node whether it is made of constants only."""
-    if len(dag) > SMALL:
-        from rewrite.bulk import heights
-
-        fixed: npt.NDArray[np.bool_] = dag.code == ops.CONST.code
-        heights(dag.start, dag.args, fixed)
-        return fixed.tolist()  # type: ignore[no-any-return]
     known: list[bool] = []
     leaves, literal = (ops.SYMBOL.code, ops.PVAR.code, ops.CONST.code), ops.CONST.code
+    if len(dag) > SMALL:
+        known = _constant(dag).tolist()
+        return known
     for code, args in dag.rows():
         known.append(code == literal if code in leaves else all([known[a] for a in args]))
     return known
+
+
+def _constant(dag: Dag) -> npt.NDArray[np.bool_]:
+    """Tell for every node whether it is made of constants only; compiled for large programs."""
+    if len(dag) <= SMALL:
+        return np.array(constant_positions(dag))
+    from rewrite.bulk import heights
+
+    fixed: npt.NDArray[np.bool_] = dag.code == ops.CONST.code
+    heights(dag.start, dag.args, fixed)
+    return fixed
 
 
 def dag_cost(dag: Dag, model: CostModel) -> float:
@@ -140,11 +148,10 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
     A negation that only feeds products summed by `fma` is part of that instruction. What the model
     charges for the critical path is included.
     """
-    skipped = np.array(constant_positions(dag)) | _free_negations(dag)
-    own: list[float] = _prices(dag, model, ~skipped & (dag.start[1:] > dag.start[:-1])).tolist()
+    own = _prices(dag, model)
     if model.sharing:
         weight = latency_weight(model)
-        return sum(own, start=weight * critical_path(dag, model) if weight else 0.0)
+        return sum(own) + (weight * critical_path(dag, model) if weight else 0.0)
     rows = dag.rows()
     total = [0.0] * len(rows)
     for at, (_, args) in enumerate(rows):
@@ -152,20 +159,42 @@ def dag_cost(dag: Dag, model: CostModel) -> float:
     return sum(total[root] for root in dag.roots)
 
 
-def _prices(dag: Dag, model: CostModel, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return the price of each of some nodes; of ops on no constants, which most are, by kind."""
+def _prices(dag: Dag, model: CostModel) -> list[float]:
+    """Return what each node costs: equal ops on equal constants are asked about once."""
     own = np.zeros(len(dag))
-    arity = np.diff(dag.start)
-    literal = np.repeat(np.arange(len(dag)), arity)[dag.code[dag.args] == ops.CONST.code]
-    plain = which.copy()
-    plain[literal] = False
-    kinds, kind = np.unique((arity[plain] << 8) + dag.code[plain], return_inverse=True)
-    prices = [priced(model, key & 255, (None,) * (key >> 8)) for key in kinds.tolist()]
-    own[plain] = np.array(prices, np.float64)[kind]
-    for at in np.flatnonzero(which & ~plain).tolist():
-        args = dag.args[dag.start[at] : dag.start[at + 1]].tolist()
-        own[at] = priced(model, int(dag.code[at]), tuple([_value(dag, a) for a in args]))
-    return own
+    paid = np.flatnonzero(~(_constant(dag) | _free_negations(dag)) & (np.diff(dag.start) > 0))
+    if len(paid):
+        _, first, number = np.unique(_kinds(dag, paid), return_index=True, return_inverse=True)
+        own[paid] = np.array([_price(dag, at, model) for at in paid[first].tolist()])[number]
+    found: list[float] = own.tolist()
+    return found
+
+
+def _kinds(dag: Dag, nodes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Number some nodes so that those of one number have one op and are given the same constants.
+
+    Those of more than three operands of which one is a constant are all of a kind of their own.
+    """
+    literal = dag.code == ops.CONST.code
+    names = np.cumsum(literal) * literal
+    counts, code = np.diff(dag.start)[nodes], dag.code[nodes].astype(np.int64)
+    mixed = np.zeros(len(dag), np.bool_)
+    mixed[np.repeat(np.arange(len(dag)), np.diff(dag.start))[literal[dag.args]]] = True
+    kinds = (code << 48) + counts
+    some = np.flatnonzero(mixed[nodes])
+    odd = (counts[some] > 3) | (names.max(initial=0) >= 1 << 15)
+    kinds[some[odd]] = -1 - nodes[some[odd]]
+    some = some[~odd]
+    kinds[some] = (1 << 60) + (code[some] << 48)
+    for place in range(3):
+        here = some[counts[some] > place]
+        kinds[here] += (names[dag.args[dag.start[nodes[here]] + place]] + 2) << (16 * place)
+    return kinds
+
+
+def _price(dag: Dag, at: int, model: CostModel) -> float:
+    args = dag.args[dag.start[at] : dag.start[at + 1]].tolist()
+    return priced(model, int(dag.code[at]), tuple([_value(dag, a) for a in args]))
 
 
 def priced(model: CostModel, code: int, values: tuple[Constant | None, ...]) -> float:

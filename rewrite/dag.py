@@ -5,6 +5,7 @@ generation. Small ones are collected by Python, large ones by one compiled loop;
 the same.
 """
 
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -22,7 +23,7 @@ SMALL: Final = 4000
 """Up to so many nodes a walk in Python beats loading the compiled loops."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Dag:
     """Nodes in topological order; `args[start[i]:start[i+1]]` are positions of i's children.
 
@@ -82,29 +83,42 @@ class Dag:
 
     @staticmethod
     def of(store: Store, roots: Iterable[int]) -> "Dag":
-        """Collect everything below the roots."""
+        """Collect everything below the roots; a large program that is in use is taken again."""
         wanted = list(roots)
-        if store.table is not None and wanted:  # the loops are loaded
-            return _collected(store, wanted)
-        ids = reachable(store, wanted)
-        columns = store.columns()
-        position = np.empty(int(ids.max()) + 1 if len(ids) else 0, np.int32)
-        position[ids] = np.arange(len(ids), dtype=np.int32)
-        counts = columns.start[ids + 1] - columns.start[ids]
-        start = np.zeros(len(ids) + 1, np.int64)
-        np.cumsum(counts, out=start[1:])
-        flat = np.repeat(columns.start[ids] - start[:-1], counts) + np.arange(start[-1])
-        code, payload = columns.op[ids], columns.payload[ids]
-        value: list[Symbol | Constant | None] = [None] * len(ids)
-        for at in np.nonzero(payload >= 0)[0].tolist():
-            pool: Sequence[Symbol | Constant] = (
-                store.constants if code[at] == ops.CONST.code else store.symbols
-            )
-            value[at] = pool[payload[at]]
-        return Dag(
-            code, start, position[columns.pool[flat]], columns.sort[ids], value,
-            position[np.array(wanted, np.int64)].tolist() if wanted else [], ids,
-        )  # fmt: skip
+        recent = store.recent() if store.recent is not None else None
+        if recent is not None and len(recent.roots) == len(wanted):
+            if recent.ids[recent.roots].tolist() == wanted:
+                return recent
+        made = (
+            _collected(store, wanted)
+            if store.table is not None and wanted
+            else _walked(store, wanted)
+        )
+        if len(made) > SMALL:
+            store.recent = weakref.ref(made)
+        return made
+
+
+def _walked(store: Store, wanted: Sequence[int]) -> Dag:
+    ids = reachable(store, wanted)
+    columns = store.columns()
+    position = np.empty(int(ids.max()) + 1 if len(ids) else 0, np.int32)
+    position[ids] = np.arange(len(ids), dtype=np.int32)
+    counts = columns.start[ids + 1] - columns.start[ids]
+    start = np.zeros(len(ids) + 1, np.int64)
+    np.cumsum(counts, out=start[1:])
+    flat = np.repeat(columns.start[ids] - start[:-1], counts) + np.arange(start[-1])
+    code, payload = columns.op[ids], columns.payload[ids]
+    value: list[Symbol | Constant | None] = [None] * len(ids)
+    for at in np.nonzero(payload >= 0)[0].tolist():
+        pool: Sequence[Symbol | Constant] = (
+            store.constants if code[at] == ops.CONST.code else store.symbols
+        )
+        value[at] = pool[payload[at]]
+    return Dag(
+        code, start, position[columns.pool[flat]], columns.sort[ids], value,
+        position[np.array(wanted, np.int64)].tolist() if wanted else [], ids,
+    )  # fmt: skip
 
 
 def _collected(store: Store, roots: Sequence[int]) -> Dag:

@@ -10,6 +10,7 @@ node made by one path is found by the other. One lock per store serialises every
 """
 
 import threading
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite import ops
+from rewrite.collector import uncollected
 from rewrite.constants import Constant, constant_key, sort_of
 from rewrite.errors import SortError
 from rewrite.signatures import resolve
@@ -25,6 +27,7 @@ from rewrite.sorts import BOOL, INT, REAL, SORTS, Sort, by_name
 
 if TYPE_CHECKING:
     from rewrite.bulk import Table
+    from rewrite.dag import Dag
     from rewrite.hashing import Hashes
 
 __all__ = ["Store", "Symbol"]
@@ -97,6 +100,8 @@ class Store:
         self._pool: Ints = np.empty(2 * MIN_CAPACITY, np.int32)
         self.table: Table | None = None
         self.hashes: Hashes | None = None
+        self.recent: weakref.ref[Dag] | None = None
+        """The large program that was collected last, while somebody has it."""
         self._bulk_end = 0
         """Only below this id can a node be one that a compiled loop made."""
 
@@ -152,7 +157,7 @@ class Store:
 
     def named(self, names: Iterable[str]) -> list[int]:
         """Intern many symbols at once: real numbers without bounds."""
-        with self.lock:
+        with self.lock, uncollected():
             known, end = self._symbol_ids[ops.SYMBOL.code], len(self)
             fresh: dict[Symbol, int] = {}
             nodes = []

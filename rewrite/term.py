@@ -34,9 +34,14 @@ __all__ = [
     "scope",
     "symbol",
     "symbols",
+    "symbols_at",
 ]
 
 _ADD, _SUB, _MUL, _DIV = ops.ADD.code, ops.SUB.code, ops.MUL.code, ops.DIV.code
+
+
+FEW: Final = 64
+"""Of so many terms symbols are looked up one by one."""
 
 
 class Term:
@@ -429,6 +434,22 @@ def join_all(store: Store, terms: Iterable[Term]) -> list[int]:
             ids = rebuild(dag, store)
             own = [ids[root] for root in dag.roots]
         found += own
+    return found
+
+
+def symbols_at(terms: Iterable[Term]) -> list[Symbol | None]:
+    """Return the symbol that each term is, None for what is none; many at once."""
+    found: list[Symbol | None] = []
+    for store, same in groupby(terms, lambda term: term.store):
+        ids = [term.id for term in same]
+        if len(ids) <= FEW:
+            found += [Term(store, node).symbol for node in ids]
+            continue
+        columns, pool = store.columns(), store.symbols
+        node = np.array(ids, np.int64)
+        named = np.isin(columns.op[node], (ops.SYMBOL.code, ops.PVAR.code))
+        payload = np.where(named, columns.payload[node], -1).tolist()
+        found += [pool[at] if at >= 0 else None for at in payload]
     return found
 
 

@@ -29,7 +29,7 @@ from rewrite.fastmath import FastMath
 from rewrite.numeric import require_numbers
 from rewrite.rule import Rule, RuleSet
 from rewrite.schedule import Goal, Schedule, default_schedule
-from rewrite.store import Store
+from rewrite.store import Store, Symbol
 from rewrite.term import Term, join_all
 from strategies.contradiction import saturate_soundly
 from strategies.core import Strategy
@@ -78,6 +78,10 @@ class Saturate(Strategy):
     too, and judged against the source."""
     progress: bool | None = field(default=None, compare=False)
     """Whether long work shows a progress bar; None is at a terminal."""
+    opaque: frozenset[str] = frozenset()
+    """The names of symbols that stand for what may have no value."""
+    size: int = 0
+    """How many nodes the program has that a given one stands for: it is judged like that."""
 
     def __post_init__(self) -> None:
         """Check the mode, so that a mistake shows before the saturation."""
@@ -110,14 +114,13 @@ class Saturate(Strategy):
         if not terms:
             return [], Report(stop=StopReason.SATURATED)
         store = terms[0].store
-        terms = [Term(store, node) for node in join_all(store, terms)]
+        if any(term.store is not store for term in terms):
+            terms = [Term(store, node) for node in join_all(store, terms)]
+        terms = list(terms)
         dag = Dag.of(store, [t.id for t in terms])
         require_numbers(dag, "the e-graph")
         if len(dag) > WHOLE and self.until is None:
-            from strategies.windows.drive import optimise
-
-            best, report = optimise(self, terms)
-            return [Term(store, node) for node in join_all(store, best)], report
+            return self._in_parts(dag, terms)
         best, report, refused = self._search(dag, terms)
         if self.also and self.until is None:
             best = self._cheaper(terms, best, report)
@@ -132,6 +135,25 @@ class Saturate(Strategy):
             best = apart if costs[1] < costs[0] else terms  # what they shared may be lost
         report.seconds = time.perf_counter() - begin
         return best, report
+
+    def _in_parts(self, dag: Dag, terms: list[Term]) -> tuple[list[Term], Report]:
+        """Optimise a large program: what it repeats once, and the rest window by window."""
+        from strategies.windows.drive import optimise
+        from strategies.windows.repeated import LARGE, optimised
+
+        store, begin = terms[0].store, time.perf_counter()
+        if len(dag) > LARGE:
+            found = optimised(
+                terms, dag, self.cost,
+                lambda parts, opaque: optimise(
+                    replace(self, opaque=opaque, size=len(dag)), parts
+                ),
+            )  # fmt: skip
+            if found is not None:
+                found[1].seconds = time.perf_counter() - begin
+                return found
+        best, report = optimise(self, terms)
+        return [Term(store, node) for node in join_all(store, best)], report
 
     def _cheaper(self, terms: list[Term], best: list[Term], report: Report) -> list[Term]:
         """Search from other forms of the source too; return the cheapest that was found."""
@@ -187,7 +209,13 @@ class Saturate(Strategy):
         plan = plan_of(self.schedule_of(), fold=fold, kept=rules)
         defined = FastMath.NNAN | FastMath.NINF in self.licence and len(set(dag.roots)) == 1
         wanted = tuple(dag.roots)
-        return Job(plan, self.limits, dag, wanted, wanted if defined and assume else (), aim=aim)
+        opaque = frozenset(
+            at
+            for at, value in enumerate(dag.value if self.opaque else ())
+            if isinstance(value, Symbol) and value.name in self.opaque
+        )
+        assumed = wanted if defined and assume else ()
+        return Job(plan, self.limits, dag, wanted, assumed, opaque=opaque, aim=aim)
 
     def saturated(self, dag: Dag) -> tuple[Frozen | None, list[int], Report]:
         """Run the rules on a program; return the e-graph, the class of each position, a report.

@@ -18,7 +18,7 @@ from rewrite.derivatives import FLAT, PARTIALS
 from rewrite.errors import ArgumentError, DerivativeWarning, UnsupportedOp
 from rewrite.sorts import BOOL
 from rewrite.store import Ints, Store, Symbol
-from rewrite.term import Term, join
+from rewrite.term import Term, join_all
 from strategies.calculus.activity import CHOICE, KNOWN, STEPS, UNKNOWN, mark, numbered, reached
 
 __all__ = ["Program"]
@@ -72,7 +72,7 @@ class Program:
                     f"{Term(store, node)!r} is not a symbol; derivatives are taken by symbols"
                 )
         if store is not outputs.store:
-            ids = [join(outputs.store, term).id for term in symbols.terms()]
+            ids = join_all(outputs.store, symbols.terms())
         if len(set(ids)) != len(ids):
             twice = next(node for k, node in enumerate(ids) if node in ids[:k])
             raise ArgumentError(f"{Term(outputs.store, twice)!r} is among the symbols twice")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.array import TermArray, asarray
+from rewrite.collector import uncollected
 from rewrite.errors import ArgumentError
 from rewrite.store import Ints
 from strategies.calculus.activity import colors, gathered, spread
@@ -81,6 +82,7 @@ class SparseTerms:
         return f"<SparseTerms {rows} x {columns}, {self.nnz} entries, {self.format}>"
 
 
+@uncollected()
 def sparse_jacobian(
     f: Any, xs: Any, *, format: Format = "csr", mode: Mode | Literal["compressed"] = "auto"  # noqa: A002
 ) -> SparseTerms:  # fmt: skip

@@ -4,7 +4,7 @@ Sums and products of many become chains from the left, as they are computed, so 
 cut anywhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -23,7 +23,7 @@ from rewrite.ranges import transfer
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Store, Symbol
 
-__all__ = ["Known", "Program", "program_of"]
+__all__ = ["UNKNOWN", "Known", "Program", "coarse", "defined", "leaf_fact", "made", "program_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,18 @@ def made(store: Store, code: int, args: Iterable[int], value: Any) -> int:
     return store.symbol(value, code) if isinstance(value, Symbol) else store.constant(value)
 
 
-def program_of(dag: Dag, *, assume: bool) -> Program:
-    """Take a program apart; `assume` says that its root may be taken to have a value."""
+def program_of(dag: Dag, *, assume: bool, opaque: Container[str] = ()) -> Program:
+    """Take a program apart; `assume` says that its root may be taken to have a value.
+
+    `opaque` has the names of symbols that may have none.
+    """
     rows, place = binary(dag, 0)
     roots = [place[root] for root in dag.roots]
     facts: dict[int, list[str]] = {}
     for name, at in assumed(list(enumerate(rows)), roots) if assume else ():
         if name not in facts.setdefault(at, []):
             facts[at].append(name)
-    known = _known(rows, facts)
+    known = _known(rows, facts, opaque)
     constant: list[bool] = []
     for code, args, _, _ in rows:
         constant.append(all(constant[a] for a in args) if args else code == ops.CONST.code)
@@ -99,31 +102,35 @@ def program_of(dag: Dag, *, assume: bool) -> Program:
     )  # fmt: skip
 
 
-def _known(rows: list[Any], assumed_facts: dict[int, list[str]]) -> list[Known]:
+def _known(
+    rows: list[Any], assumed_facts: dict[int, list[str]], opaque: Container[str] = ()
+) -> list[Known]:
     facts: list[Fact] = []
-    defined: list[bool] = []
+    wholes: list[bool] = []
     seen: dict[tuple[Any, ...], Fact] = {}  # most nodes are like others
     for at, (code, args, value, sort) in enumerate(rows):
         if value is not None:
-            found, whole = _leaf(value), True
+            found = leaf_fact(value)
+            whole = not isinstance(value, Symbol) or value.name not in opaque
         else:
             below = [facts[a] for a in args]
             key = (code, len(set(args)) < len(args), *below)
             if key not in seen:
                 seen[key] = transfer(code, args, below) if sort != BOOL else TOP
             found = seen[key]
-            whole = all(defined[a] for a in args) and _defined(code, below)
+            whole = all(wholes[a] for a in args) and defined(code, below)
         for name in assumed_facts.get(at, ()):
             found = _sharper(found, name)
         facts.append(found)
-        defined.append(whole)
+        wholes.append(whole)
     return [
-        _coarse(one, whole) if row[3] != BOOL else Known(defined=whole)
-        for row, one, whole in zip(rows, facts, defined, strict=True)
+        coarse(one, whole) if row[3] != BOOL else Known(defined=whole)
+        for row, one, whole in zip(rows, facts, wholes, strict=True)
     ]
 
 
-def _leaf(value: Symbol | Constant) -> Fact:
+def leaf_fact(value: Symbol | Constant) -> Fact:
+    """Return what is known of a leaf."""
     if not isinstance(value, Symbol):
         return fact_of_constant(value)
     if value.sort == BOOL:
@@ -141,7 +148,7 @@ def _sharper(known: Fact, name: str) -> Fact:
     return fact(low, known.hi, known.nonzero or name in ("pos", "nz"), known.integer)
 
 
-def _defined(code: int, args: list[Fact]) -> bool:
+def defined(code: int, args: list[Fact]) -> bool:
     """Tell whether an op has a value on arguments that have one."""
     if code == ops.POW.code:
         whole = args[1].lo == args[1].hi and args[1].integer
@@ -149,7 +156,7 @@ def _defined(code: int, args: list[Fact]) -> bool:
     return has_value(code, args)
 
 
-def _coarse(known: Fact, defined: bool) -> Known:
+def coarse(known: Fact, defined: bool) -> Known:
     """Round bounds outwards to -1, 0 and 1: equal shapes should be found equal."""
     if not defined:
         return UNKNOWN

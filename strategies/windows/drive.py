@@ -1,14 +1,13 @@
 """The driver of large programs: cut, saturate each shape once, put together, and again."""
 
-import gc
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rewrite.collector import uncollected
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.job import Outcome
@@ -62,20 +61,8 @@ MANY_NODES: Final = (30_000, 80_000)
 
 def optimise(plan: "Saturate", terms: Sequence[Term]) -> tuple[list[Term], Report]:
     """Optimise a large program; return its terms in a store of their own, and a report."""
-    with _uncollected():
+    with uncollected():
         return _Large(plan).run(list(terms))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector of circles, of which there are few, from walking over all rows often."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Large:
@@ -139,7 +126,7 @@ class _Large:
         if plan.judge is None or found == terms:
             return found
         source, candidate = (Dag.of(ts[0].store, [term.id for term in ts]) for ts in (terms, found))
-        for at in refused(plan.judge, source, candidate):
+        for at in refused(plan.judge, source, candidate, plan.size):
             found[at] = terms[at]
         mixed = Dag.of(found[0].store, [term.id for term in found])  # what was shared may be lost
         return found if dag_cost(mixed, plan.cost) < dag_cost(source, plan.cost) else terms
@@ -158,7 +145,7 @@ class _Large:
     def _round(self, terms: list[Term], dag: Dag, most: int) -> list[Term]:
         licence = self.plan.licence
         defined = FastMath.NNAN | FastMath.NINF in licence and len(set(dag.roots)) == 1
-        program = program_of(dag, assume=defined)
+        program = program_of(dag, assume=defined, opaque=self.plan.opaque)
         windows = cut(program, most)
         zero = divisions_by_zero(program)
         self._note_divisions(sum(not zero.isdisjoint(window.nodes) for window in windows))
@@ -178,7 +165,9 @@ class _Large:
 
         if self.plan.judge is None or not chosen:
             return build(set()).terms(program.roots)
-        found, count = settled(self.plan.judge, program, windows, set(chosen), build)
+        found, count = settled(
+            self.plan.judge, program, windows, set(chosen), build, self.plan.size
+        )
         self.counts["windows kept"] += count
         return found.terms(program.roots)
 
@@ -194,7 +183,7 @@ class _Large:
         values: Any = {}
         if self.plan.judge is not None and kinds:
             wanted = {at for kind in kinds.values() for some in kind.sampled for at in some}
-            values = values_at(program, sorted(wanted))
+            values = values_at(program, sorted(wanted), self.plan.size)
         of_leaves = {
             key: [np.concatenate(column) for column in zip(*own, strict=True)]
             for key, kind in kinds.items()

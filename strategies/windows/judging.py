@@ -36,10 +36,13 @@ FEW: Final = 8
 type Values = Mapping[int, npt.NDArray[Any]]
 
 
-def values_at(program: Program, wanted: Sequence[int]) -> Values:
-    """Evaluate a program where its symbols are sampled; return the values of some positions."""
+def values_at(program: Program, wanted: Sequence[int], size: int = 0) -> Values:
+    """Evaluate a program where its symbols are sampled; return the values of some positions.
+
+    It may stand for one of another size.
+    """
     part = program.dag(wanted).reached()
-    count = count_for(part, POINTS, 64)
+    count = count_for(part, POINTS, 64, size)
     found = evaluate_rows(part, sampled(part, count))
     return {at: np.broadcast_to(value, count) for at, value in zip(wanted, found, strict=True)}
 
@@ -53,9 +56,10 @@ def without_value(program: Program) -> set[int]:
     return {at for at in bad if all(finite[a] for a in program.args[at])}
 
 
-def count_for(dag: Dag, table: Sequence[tuple[int, int]], least: int) -> int:
-    """Return at how many points a program of its size is evaluated."""
-    return next((points for size, points in table if len(dag) <= size), least)
+def count_for(dag: Dag, table: Sequence[tuple[int, int]], least: int, size: int = 0) -> int:
+    """Return at how many points a program of its size, or of a larger one, is evaluated."""
+    size = max(size, len(dag))
+    return next((points for most, points in table if size <= most), least)
 
 
 def sampled(dag: Dag, count: int) -> dict[str, npt.NDArray[Any]]:

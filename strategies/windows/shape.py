@@ -27,6 +27,7 @@ __all__ = [
     "plain_of",
     "rows_of",
     "shape_of",
+    "symbol_of",
     "symbols_of",
 ]  # fmt: skip
 
@@ -136,13 +137,15 @@ def dag_of(form: Form) -> Dag:
 
 def symbols_of(shape: Shape, prefix: str) -> list[Symbol]:
     """Make the symbols that stand for the leaves."""
-    made_symbols = []
-    for k, (sort, known) in enumerate(shape.leaves):
-        kind = "bool" if sort == BOOL else "int64" if sort == INT else None
-        low = None if known.low is None else float(known.low)
-        high = None if known.high is None else float(known.high)
-        made_symbols.append(Symbol(f"{prefix}{k}", kind, low, high))
-    return made_symbols
+    return [symbol_of(*leaf, f"{prefix}{k}") for k, leaf in enumerate(shape.leaves)]
+
+
+def symbol_of(sort: int, known: Known, name: str) -> Symbol:
+    """Make a symbol that stands for a value of a sort, of which something is known."""
+    kind = "bool" if sort == BOOL else "int64" if sort == INT else None
+    low = None if known.low is None else float(known.low)
+    high = None if known.high is None else float(known.high)
+    return Symbol(name, kind, low, high)
 
 
 def instantiate(form: Form, store: Store, leaves: list[int]) -> list[int]:

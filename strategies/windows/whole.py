@@ -47,34 +47,38 @@ class Rebuilt:
         return [Term(self.store, self.ids[at]) for at in positions]
 
 
-def refused(judge: Judge, source: Dag, candidate: Dag) -> list[int]:
-    """Return the roots of a candidate that are worse than the source's beyond doubt."""
-    doubtful = _differing(source, candidate)
+def refused(judge: Judge, source: Dag, candidate: Dag, size: int = 0) -> list[int]:
+    """Return the roots of a candidate that are worse than the source's beyond doubt.
+
+    The source may stand for a program of another size.
+    """
+    doubtful = _differing(source, candidate, size)
     if not doubtful:
         return []
-    return _Roots(judge, source, doubtful).worse(candidate)
+    return _Roots(judge, source, doubtful, size).worse(candidate)
 
 
 def settled(
     judge: Judge, program: Program, windows: Sequence[Window], changed: set[int],
-    build: Callable[[set[int]], Rebuilt],
+    build: Callable[[set[int]], Rebuilt], size: int = 0,
 ) -> tuple[Rebuilt, int]:  # fmt: skip
     """Rebuild a program with what keeps all roots as good as they were; also return how many stay.
 
     `build` makes it with some windows, by number, as they were; `changed` are those that differ.
+    The program may stand for one of another size.
     """
     found, kept = build(set()), set[int]()
     source = program.dag()
-    doubtful = _differing(source, found.dag(program.roots))
+    doubtful = _differing(source, found.dag(program.roots), size)
     if not doubtful:
         return found, 0
-    roots = _Roots(judge, source, doubtful)
+    roots = _Roots(judge, source, doubtful, size)
     bad = roots.worse(found.dag(program.roots))
     for doubt in DOUBTS:
         if not bad or not isinstance(judge, PointJudge):
             break
         below = _below(program, windows, [program.roots[at] for at in bad], changed - kept)
-        kept |= _origins(judge, source, windows, below, found, doubt)
+        kept |= _origins(judge, source, windows, below, found, doubt, size)
         found = build(kept)
         bad = roots.worse(found.dag(program.roots))
     if bad:  # all that they are made of stays: two forms of one part would cost more than one
@@ -86,12 +90,12 @@ def settled(
 class _Roots:
     """Some roots of a program, which are measured once."""
 
-    def __init__(self, judge: Judge, source: Dag, doubtful: Sequence[int]) -> None:
+    def __init__(self, judge: Judge, source: Dag, doubtful: Sequence[int], size: int) -> None:
         self.doubtful = doubtful
         part = source.reached([source.roots[at] for at in doubtful])
         self.many: WholeJudged | None = None
         if isinstance(judge, PointJudge):
-            self.many = judge.whole(part, sampled(part, count_for(part, POINTS, 32)))
+            self.many = judge.whole(part, sampled(part, count_for(part, POINTS, 32, size)))
         else:
             self.verdict = judge(_terms(part))
 
@@ -120,12 +124,12 @@ def _below(
 
 def _origins(
     judge: PointJudge, source: Dag, windows: Sequence[Window], below: Sequence[int],
-    found: Rebuilt, doubt: float,
+    found: Rebuilt, doubt: float, size: int,
 ) -> set[int]:  # fmt: skip
     """Return the windows that are worse though none of those below them is."""
     places = [windows[k].roots[0] for k in below]
     part = source.reached(places)
-    many = judge.whole(part, sampled(part, count_for(part, POINTS, 32)))
+    many = judge.whole(part, sampled(part, count_for(part, POINTS, 32, size)))
     bad = many(found.dag(places), doubt).tolist()
     worse = {place for place, b in zip(places, bad, strict=True) if b}
     rows = source.rows()
@@ -139,9 +143,9 @@ def _origins(
     return {k for k, place in zip(below, places, strict=True) if place in origins}
 
 
-def _differing(source: Dag, candidate: Dag) -> list[int]:
+def _differing(source: Dag, candidate: Dag, size: int) -> list[int]:
     """Return the roots whose values in floating point are not nearly those of the source."""
-    points = sampled(source, count_for(source, POINTS, 64))
+    points = sampled(source, count_for(source, POINTS, 64, size))
     found = []
     old, new = (evaluate_rows(dag, points) for dag in (source, candidate))
     for at, (before, after) in enumerate(zip(old, new, strict=True)):

@@ -1,0 +1,1 @@
+"""What is repeated in a large program: clusters of nodes that are equal but for their leaves."""
