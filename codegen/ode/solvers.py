@@ -34,8 +34,23 @@ def by_scipy(
             options["jac_sparsity"] = equations.sparsity
         elif analytic:
             options["jac"] = _filled(equations, args, dense=name == "LSODA")
+    if args and options.get("events") is not None:
+        options["events"] = _with_arguments(options["events"], args)
     rhs = equations.rhs
     return solve_ivp(lambda t, y: rhs(t, y, *args), t_span, y0, method=method, **options)
+
+
+def _with_arguments(events: Any, args: tuple[Any, ...]) -> list[Callable[..., Any]]:
+    """Call events as SciPy does where it is given `args`: with them, after time and state."""
+
+    def bound(event: Callable[..., Any]) -> Callable[..., Any]:
+        def call(t: float, y: Floats) -> Any:
+            return event(t, y, *args)
+
+        call.__dict__.update(getattr(event, "__dict__", {}))  # terminal, direction
+        return call
+
+    return list(map(bound, [events] if callable(events) else events))
 
 
 def _filled(equations: Equations, args: tuple[Any, ...], *, dense: bool) -> Callable[..., Any]:

@@ -392,3 +392,19 @@ def test_more_parameters_than_a_ufunc_takes() -> None:
     problem = rw.ode(bionetgen.parse("\n".join(lines)), parameters=names, optimize_terms=False)
     found = problem.solve_ivp((0, 1), args={"k7": 1.01}, **TIGHT)
     assert found.y[0, -1] == pytest.approx(np.exp(-2), rel=1e-6)
+
+
+def test_events_get_the_parameters_as_in_scipy() -> None:
+    y, k = rw.symbols("y k")
+
+    def half(t: float, state: Any, rate: float) -> Any:
+        assert rate == 2.0
+        return state[0] - 0.5
+
+    half.terminal = True  # type: ignore[attr-defined]
+    decay = rw.ode({y: -k * y}, parameters=[k])
+    options: dict[str, Any] = {"args": (2.0,), "rtol": 1e-10, "atol": 1e-12}
+    for events in (half, [half]):
+        found = decay.solve_ivp((0, 10), [1.0], events=events, **options)
+        assert found.status == 1
+        assert found.t_events[0] == pytest.approx([np.log(2) / 2], rel=1e-6)
