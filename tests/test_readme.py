@@ -16,7 +16,8 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MODEL = "intel-avx512"
 
 
-def test_the_example_runs() -> None:
+def test_the_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     block, *others = re.findall(r"```python\n(.*?)```", TEXT, re.S)
     names: dict[str, object] = {}
     exec(compile(block.replace("10_000_000", "1_000"), "README.md", "exec"), names)
