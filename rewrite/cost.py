@@ -134,7 +134,7 @@ def constant_positions(dag: Dag) -> list[bool]:
 def _constant(dag: Dag) -> npt.NDArray[np.bool_]:
     """Tell for every node whether it is made of constants only; compiled for large programs."""
     if len(dag) <= SMALL:
-        return np.array(constant_positions(dag))
+        return np.array(constant_positions(dag), np.bool_)
     from rewrite.bulk import heights
 
     fixed: npt.NDArray[np.bool_] = dag.code == ops.CONST.code
