@@ -457,12 +457,17 @@ def _program(
     options: Any = {"strict": strict, "approximate": approximate, "name": name}
     terms = [term for result in results for term in result.terms]
     arrays = any(p.shape for p in parameters) or any(result.shape for result in results)
-    if loops and arrays and terms and len(Dag.of(terms[0].store, [t.id for t in terms])) > SMALL:
+    if loops and arrays and terms and _size(terms) > SMALL:
         rolled = roll(parameters, results, **options)
         found = summary(rolled)
         if found.worth_rolling:
             return rolled, str(found)
     return lower(parameters, results, **options), None
+
+
+def _size(terms: Sequence[Term]) -> int:
+    """Count nodes and stores: results may be many copies of few values."""
+    return len(Dag.of(terms[0].store, [t.id for t in terms])) + len(terms)
 
 
 def _bounded(

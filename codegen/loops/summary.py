@@ -49,7 +49,7 @@ class Summary:
     @property
     def worth_rolling(self) -> bool:
         """Whether loops beat one straight-line function for one point at a time."""
-        if self.operations > LARGE:
+        if self.operations + self.copied > LARGE:  # a copy is a store
             return True
         return self.operations > SMALL and GAIN * self.code <= self.operations
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import rewrite as rw
 from codegen.instruction import Argument
 from codegen.kernel import Kernel
 from codegen.loops.code import planned
@@ -452,3 +453,15 @@ def test_code_that_cannot_be_made_gives_nan(monkeypatch: pytest.MonkeyPatch) -> 
     assert np.isnan(kernel(u)).all()
     assert np.isnan(kernel(u[0])).all()
     assert isinstance(seen[0].exc_value, MemoryError)
+
+
+def test_many_results_of_few_values_are_copied_by_loops() -> None:
+    x = rw.asarray(rw.symbols("x y"))
+    few = [x[0], x[0] * x[1], rw.const(2.5)]
+    for args in ([x], []):
+        terms = rw.asarray([few[k % 3 if args else 2] for k in range(3000)])
+        kernel = rw.compile(args, terms, optimize_terms=False)
+        assert isinstance(kernel.program, Rolled)
+        found = kernel(*[np.array([3.0, 0.5])] * len(args))
+        expected = np.tile([3.0, 1.5, 2.5], 1000) if args else np.full(3000, 2.5)
+        assert found.tolist() == expected.tolist()
