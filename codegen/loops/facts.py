@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
 from typing import Any, Final, NoReturn
@@ -81,6 +81,7 @@ def facts_of(
     terms = [term for result in results for term in result.terms]
     store = terms[0].store if terms else Store()
     dag = Dag.of(store, [term.id for term in terms])
+    dag = replace(dag, args=dag.args.copy())  # operands are put in order
     require_numbers(dag, "the compiler")
     n = len(dag)
     kind = np.full(n, INNER, np.uint8)

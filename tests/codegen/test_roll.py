@@ -20,6 +20,7 @@ from codegen.loops.program import Cells, Map, Numbers, Reduce, Rolled, Scatter, 
 from codegen.loops.summary import summary
 from codegen.loops.workspace import Workspace
 from codegen.lower import Parameter, Result, lower
+from rewrite.dag import Dag
 from rewrite.errors import ArgumentError, TargetError, UnsupportedOp
 from rewrite.term import Term, pattern_vars
 
@@ -450,3 +451,13 @@ def test_the_summary_says_what_became_of_it() -> None:
     assert not small.worth_rolling
     assert small.straight == 3
     assert "fewer than" in str(small)
+
+
+def test_a_program_in_use_is_left_as_it_is() -> None:
+    x = rw.asarray([rw.symbol(f"x{k}") for k in range(3000)])
+    terms = ((x[1:] - 2.0 * x[:-1]) * x[1:] + 0.5 * x[:-1]).terms()
+    dag = Dag.of(terms[0].store, [term.id for term in terms])
+    before = dag.args.copy()
+    rw.compile([x], rw.asarray(terms), optimize_terms=False)
+    assert (dag.args == before).all()
+    assert (Dag.of(terms[0].store, [term.id for term in terms]).args == before).all()

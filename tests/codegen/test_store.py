@@ -222,8 +222,8 @@ def test_an_interrupted_search_is_not_kept(cached: Path, monkeypatch: pytest.Mon
         assert isinstance(made, found)
         return replace(made, report=rw.Report(stop=rw.StopReason.INTERRUPTED))
 
-    original = codegen.pipeline.optimize
-    monkeypatch.setattr(codegen.pipeline, "optimize", accident)
+    original = codegen.pipeline._optimized
+    monkeypatch.setattr(codegen.pipeline, "_optimized", accident)
     for _ in range(2):
         kernel = rw.compile([X], X * 3)
         assert not isinstance(kernel.program.instructions, Stored)
