@@ -105,8 +105,8 @@ def memory_schedule(terms: Any, *, memory_budget: int | None = None) -> MemorySc
     ...     u = rw.sin(u) * u
     >>> slope = rw.gradient(u, [x])
     >>> plain, small = (memory_schedule(slope, memory_budget=b) for b in (None, 40))
-    >>> plain.peak, small.peak, round(small.repeated, 1)
-    (201, 40, 0.3)
+    >>> plain.peak > 200, small.peak, small.repeated < 0.3
+    (True, 40, True)
     """
     dag = _dag(terms)
     if memory_budget is not None and (
