@@ -457,7 +457,7 @@ def test_what_has_no_value_is_set_apart() -> None:
 def test_a_root_that_factoring_makes_worse_keeps_its_form(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b, c, d = rw.symbols("a b c d")
     roots = [a * b + a * c, d * b + d * c + rw.sin(a)]
-    monkeypatch.setattr(drive, "refused", lambda judge, source, candidate: [0])
+    monkeypatch.setattr(drive, "refused", lambda *_: [0])
     kept, better = drive._Large(GUARDED)._factored(roots)
     assert kept == roots[0] and better != roots[1]
     monkeypatch.setattr(drive, "refused", lambda judge, source, candidate: [0, 1])
