@@ -460,7 +460,7 @@ def test_a_root_that_factoring_makes_worse_keeps_its_form(monkeypatch: pytest.Mo
     monkeypatch.setattr(drive, "refused", lambda *_: [0])
     kept, better = drive._Large(GUARDED)._factored(roots)
     assert kept == roots[0] and better != roots[1]
-    monkeypatch.setattr(drive, "refused", lambda judge, source, candidate: [0, 1])
+    monkeypatch.setattr(drive, "refused", lambda *_: [0, 1])
     assert drive._Large(GUARDED)._factored(roots) == roots
 
 
