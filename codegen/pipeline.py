@@ -387,7 +387,7 @@ def compile_kernel(
     flat = tuple(term for result in results for term in result.terms)
     allowed = licence(math)
     asked = request(machine, parameters, results, dag, {
-        "dtype": None if dtype is None else float_name(dtype), "math": math, "cost": cost,
+        "dtype": dtype, "math": math, "cost": cost,
         "strategy": strategy, "limits": limits, "name": name, "optimize_terms": optimize_terms,
         "autotune": autotune, "max_error": max_error,
     })  # fmt: skip

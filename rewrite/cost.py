@@ -122,10 +122,10 @@ _RISK: Final[dict[str, float]] = {
 def constant_positions(dag: Dag) -> list[bool]:
     """Tell for every node whether it is made of constants only."""
     known: list[bool] = []
-    leaves, literal = (ops.SYMBOL.code, ops.PVAR.code, ops.CONST.code), ops.CONST.code
     if len(dag) > SMALL:
         known = _constant(dag).tolist()
         return known
+    leaves, literal = (ops.SYMBOL.code, ops.PVAR.code, ops.CONST.code), ops.CONST.code
     for code, args in dag.rows():
         known.append(code == literal if code in leaves else all([known[a] for a in args]))
     return known

@@ -19,7 +19,6 @@ from codegen.vecmath.vector import F32, F64
 
 __all__ = ["Name", "Words", "literal"]
 
-_UNSIGNED = {"==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!="}
 
 

@@ -26,6 +26,7 @@ from codegen.llvm.scribe import (
     Scribe,
     arm_environment,
     emit_copy,
+    places,
     x86_environment,
 )
 from codegen.llvm.turning import emit_turn
@@ -69,8 +70,7 @@ class LoopData(ctypes.Structure):
 _ENTRY = ir.LiteralStructType([I64] * len(Entry._fields_))
 _BODY = ir.FunctionType(VOID, [POINTER, I64]).as_pointer()
 _DATA = ir.LiteralStructType([_BODY, POINTER, _BODY, *[I64] * (len(LoopData._fields_) - 3)])
-_DATA_PLACES = {field[0]: place for place, field in enumerate(LoopData._fields_)}
-_ENTRY_PLACES = {field[0]: place for place, field in enumerate(Entry._fields_)}
+_DATA_PLACES, _ENTRY_PLACES = places(LoopData), places(Entry)
 
 
 def emit_driver(target: Target) -> str:

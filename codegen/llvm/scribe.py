@@ -1,5 +1,6 @@
 """Words for writing scalar LLVM code by hand: loops, struct fields, copies, float environment."""
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ __all__ = [
     "arm_environment",
     "declared",
     "emit_copy",
+    "places",
     "x86_environment",
 ]
 
@@ -24,6 +26,11 @@ I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _DEFAULT_MXCSR = 0x1F80
 _MXCSR_CONTROL = 0xFFC0  # rounding, masks, subnormals
 _REPORTED = 0x1D  # invalid, division by zero, overflow, underflow
+
+
+def places(kind: type[ctypes.Structure]) -> dict[str, int]:
+    """Return which field of a structure has which number."""
+    return {field[0]: number for number, field in enumerate(kind._fields_)}
 
 
 class Scribe(ir.IRBuilder):  # type: ignore[misc]

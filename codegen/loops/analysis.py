@@ -1,8 +1,6 @@
 """`roll`: from terms to a program of loops, in time linear in their nodes."""
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,6 +24,7 @@ from codegen.loops.units import (
     units_of,
 )  # fmt: skip
 from codegen.lower import Parameter, Result, lower
+from rewrite.collector import uncollected
 
 __all__ = ["roll"]
 
@@ -50,7 +49,7 @@ def roll(
     """
     if not (results and all(result.terms for result in results)):  # it says what is wrong
         lower(parameters, results, strict=strict, approximate=approximate, name=name)
-    with _uncollected():
+    with uncollected():
         facts = facts_of(
             parameters, results, strict=strict, approximate=approximate, name=name
         )  # fmt: skip
@@ -59,18 +58,6 @@ def roll(
         steps = Steps(facts, plan.partition, plan.units, bodies, plan.weight)
         work = steps.write(plan.order, plan.edges)
     return Rolled(facts.arguments, facts.outputs, work, tuple(steps.steps), name).verify()
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector of circles from walking over all instructions often."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from codegen.llvm.scribe import (
     Scribe,
     arm_environment,
     emit_copy,
+    places,
     x86_environment,
 )
 from codegen.loops.blocks import Blocks
@@ -105,10 +106,7 @@ _DATA = ir.LiteralStructType(
         for name, kind in ((field[0], field[1]) for field in RolledData._fields_)
     ]
 )
-_ENTRY_PLACES = {
-    name: place for place, name in enumerate(field[0] for field in OperandEntry._fields_)
-}
-_DATA_PLACES = {name: place for place, name in enumerate(field[0] for field in RolledData._fields_)}
+_DATA_PLACES, _ENTRY_PLACES = places(RolledData), places(OperandEntry)
 
 
 def emit_rolled_driver(target: Target) -> str:
@@ -358,8 +356,8 @@ class _Scratch:
 
     def __enter__(self) -> ir.Value:
         code, entry = self.entry.code, self.entry
-        zero, places = I32(0), _DATA_PLACES
-        self.slot = code.gep(entry.data, [zero, I32(places[self.name])], source_etype=_DATA)
+        place = I32(_DATA_PLACES[self.name])
+        self.slot = code.gep(entry.data, [I32(0), place], source_etype=_DATA)
         held = code.atomic_rmw("xchg", self.slot, I64(0), "acquire")
         kept, block = code.inttoptr(held, POINTER), code.block
         with code.if_then(code.equal(held, I64(0)), likely=False):

@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from mass_action import (
     random_network,
     timed,
 )  # fmt: skip
-from report import arguments, at_least, at_most, finish
+from report import arguments, at_least, at_most, finish, microseconds
 
 import rewrite as rw
 
@@ -49,20 +48,6 @@ RANDOM = {
 FILES = {"egfr_net": 3.0, "bcr": 15.0, "fceri_gamma2": 40.0}
 """Bounds from the file to the first call, in seconds."""
 STATES = 64
-
-
-def microseconds(call: Callable[[], object], seconds: float = 0.4) -> float:
-    """Return the time of a call: the best of runs of some milliseconds each."""
-    begin = time.perf_counter()
-    call()
-    each = max(1, int(0.005 / max(time.perf_counter() - begin, 1e-7)))
-    best, end = np.inf, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        begin = time.perf_counter()
-        for _ in range(each):
-            call()
-        best = min(best, (time.perf_counter() - begin) / each)
-    return 1e6 * float(best)
 
 
 def beside(label: str, net: Arrays, u: np.ndarray, *, slow: bool) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-from report import arguments, at_least, at_most, finish
+from report import arguments, at_least, at_most, finish, microseconds
 from scipy.integrate import solve_ivp
 from scipy.sparse import csc_array
 
@@ -102,16 +102,6 @@ def jacobian_by_hand(n: int) -> Callable[[float, Any], Any]:
         return csc_array((values, pattern.indices, pattern.indptr), shape=(size, size))
 
     return jac
-
-
-def microseconds(call: Callable[[], object], seconds: float = 0.5) -> float:
-    """Return the best time of a call."""
-    best, end = np.inf, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        begin = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - begin)
-    return 1e6 * float(best)
 
 
 class Timed:

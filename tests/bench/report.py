@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -31,6 +32,20 @@ def median_of(call: Callable[[], object], rounds: int = 7) -> float:
         call()
         times.append(time.perf_counter() - begin)
     return statistics.median(times)
+
+
+def microseconds(call: Callable[[], object], seconds: float = 0.4) -> float:
+    """Return the time of a call: the best of runs of some milliseconds each."""
+    begin = time.perf_counter()
+    call()
+    each = max(1, int(0.005 / max(time.perf_counter() - begin, 1e-7)))
+    best, end = math.inf, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begin = time.perf_counter()
+        for _ in range(each):
+            call()
+        best = min(best, (time.perf_counter() - begin) / each)
+    return 1e6 * best
 
 
 def machine() -> dict[str, Any]:

@@ -13,7 +13,6 @@ __all__ = ["schedule"]
 
 STRAIGHT: Final = 0
 WAITS: Final = -1
-LEVELS: Final = 34
 COMPLETE: Final = 33
 """The bucket of classes all whose units are ready; others are in that of the log of how many."""
 

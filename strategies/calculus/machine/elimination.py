@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from rewrite import ops
 from rewrite.native import inlined, native
+from strategies.calculus.machine.heap import drop_least, push
 from strategies.calculus.machine.writing import (
     CONST,
     EACH,
@@ -188,30 +189,8 @@ def _push(at: int, order: int, G: Any, st: Any) -> None:
     """Enter a node into the heap by its pairs of edges."""
     nodes, heap = G[2], G[5]
     tie = at if order == FROM_BELOW else 0x7FFFFFFF - at
-    key = (nodes[at, _DOWNS] * nodes[at, _UPS] << 32) + tie
-    place = st[HEAP]
-    st[HEAP] = place + 1
-    while place > 0 and heap[(place - 1) >> 1] > key:
-        heap[place] = heap[(place - 1) >> 1]
-        place = (place - 1) >> 1
-    heap[place] = key
-
-
-@inlined
-def _drop_least(heap: Any, st: Any) -> None:
-    """Take the least key off the heap."""
-    count = st[HEAP] - 1
-    st[HEAP] = count
-    last, place = heap[count], 0
-    while True:
-        down = 2 * place + 1
-        if down + 1 < count and heap[down + 1] < heap[down]:
-            down += 1
-        if down >= count or heap[down] >= last:
-            break
-        heap[place] = heap[down]
-        place = down
-    heap[place] = last
+    push(heap, st[HEAP], (nodes[at, _DOWNS] * nodes[at, _UPS] << 32) + tie)
+    st[HEAP] += 1
 
 
 @inlined
@@ -368,7 +347,8 @@ def _next(inputs: Any, order: int, G: Any, st: Any) -> int:
             pairs = nodes[at, _DOWNS] * nodes[at, _UPS]
             if nodes[at, _DOWNS] != _GONE and pairs == heap[0] >> 32:
                 return int(at)
-            _drop_least(heap, st)
+            st[HEAP] -= 1
+            drop_least(heap, st[HEAP])
         return -1
     while st[AT] < count:
         at = st[AT] if order == UPWARDS else count - 1 - st[AT]
@@ -393,7 +373,8 @@ def eliminate(inputs: Any, order: int, G: Any, T: Any, st: Any, S: Any) -> int:
         if not _may_go(at, order, G, st, S):
             return ROOM
         if order >= FROM_BELOW:
-            _drop_least(G[5], st)
+            st[HEAP] -= 1
+            drop_least(G[5], st[HEAP])
         _pass_by(at, G, T, st, S)
         if order >= FROM_BELOW:
             _push_around(at, inputs, order, G, st)

@@ -1,13 +1,14 @@
 """The way down: adjoints from the outputs to the inputs, always at the highest node that has one.
 
 When a node is the highest, all that uses it is done, so its adjoint is complete: each is summed
-once and passed on once. The nodes that wait are a heap.
+once and passed on once. The nodes that wait are a heap, of ~position: the highest one is next.
 """
 
 from typing import Any, Final
 
 from rewrite import ops
 from rewrite.native import inlined, native
+from strategies.calculus.machine.heap import drop_least, push
 from strategies.calculus.machine.writing import EACH, USED, ZERO, choice, ends, times, total
 
 __all__ = ["AT", "DONE", "FOUND", "ROOM", "reverse"]
@@ -35,30 +36,9 @@ def _contribute(at: int, ref: int, work: Any, st: Any) -> None:
     cells[cell, 0], cells[cell, 1] = ref, head[at]
     st[CELL] = cell + 1
     if head[at] < 0:
-        place = st[TOP]
-        st[TOP] = place + 1
-        while place > 0 and heap[(place - 1) >> 1] < at:
-            heap[place] = heap[(place - 1) >> 1]
-            place = (place - 1) >> 1
-        heap[place] = at
+        push(heap, st[TOP], ~at)
+        st[TOP] += 1
     head[at] = cell
-
-
-@inlined
-def _drop_highest(heap: Any, st: Any) -> None:
-    """Take the highest position off the heap."""
-    count = st[TOP] - 1
-    st[TOP] = count
-    last, place = heap[count], 0
-    while True:
-        down = 2 * place + 1
-        if down + 1 < count and heap[down + 1] > heap[down]:
-            down += 1
-        if down >= count or heap[down] <= last:
-            break
-        heap[place] = heap[down]
-        place = down
-    heap[place] = last
 
 
 @inlined
@@ -138,10 +118,11 @@ def reverse(
                 return DONE
             _begin(D, roots, seeds, work, st)
             continue
-        at = work[0][0]
+        at = ~work[0][0]
         if not _fits(at, D, work, found, st, S):
             return ROOM
-        _drop_highest(work[0], st)
+        st[TOP] -= 1
+        drop_least(work[0], st[TOP])
         g = _adjoint(at, work, T, st, S)
         if inputs[at] >= 0 and g != T[2][ZERO]:
             row = st[FOUND]
