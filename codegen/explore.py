@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from codegen.pipeline import cost_model
+from codegen.optimize import cost_model
 from codegen.target import Target, get
 from rewrite.array import TermArray
 from rewrite.cost import CostModel

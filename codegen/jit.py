@@ -10,12 +10,12 @@ from typing import Any, overload
 
 import numpy as np
 
+from codegen.compile import compile_kernel
 from codegen.cuda.arrays import described, is_on_device
 from codegen.cuda.auto import AutoKernel
 from codegen.cuda.kernel import CudaKernel
 from codegen.instruction import MOST_AXES
 from codegen.kernel import Kernel
-from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray
 from rewrite.array.literal import in_trace
 from rewrite.constants import constant_key

@@ -66,7 +66,7 @@ _HOME: Final[dict[str, str]] = {
         "strategies.calculus.sparse":
             "SparseTerms column_coloring hessian_sparsity jacobian_sparsity sparse_hessian "
             "sparse_jacobian",
-        "codegen.pipeline": "Optimized optimize plan",
+        "codegen.optimize": "Optimized optimize plan",
         "strategies.explore": "Saturated",
         "codegen.cost": "cycles",
         "codegen.explore": "egraph",
@@ -84,7 +84,7 @@ _HOME: Final[dict[str, str]] = {
 """Public name -> the module that defines it. `rw.where` is the op; the strategy of that name is in
 `strategies`."""
 _RENAMED: Final[dict[str, tuple[str, str]]] = {
-    "compile": ("codegen.pipeline", "compile_kernel"),
+    "compile": ("codegen.compile", "compile_kernel"),
     "op": ("rewrite.overloads", "define"),
     "sort": ("rewrite.sorts", "define"),
 }
@@ -143,7 +143,7 @@ if TYPE_CHECKING:
     from codegen.kernel import Kernel as Kernel
     from codegen.ode.ode import Ode as Ode
     from codegen.ode.ode import ode as ode
-    from codegen.pipeline import Optimized as Optimized
+    from codegen.optimize import Optimized as Optimized
     from codegen.target import Target as Target
     from rewrite.accuracy import Accuracy as Accuracy
     from rewrite.accuracy import accuracy as accuracy

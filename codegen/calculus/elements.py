@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from codegen.compile import compile_kernel
 from codegen.cuda.arrays import is_on_device, like
 from codegen.cuda.elements import DeviceMatrix, Elements, Mesh
 from codegen.kernel import Kernel
-from codegen.pipeline import compile_kernel
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
 from rewrite.term import scope, symbol

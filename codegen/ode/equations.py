@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from codegen.compile import compile_kernel
 from codegen.kernel import Kernel
 from codegen.ode.system import System
-from codegen.pipeline import compile_kernel
 from rewrite.array import asarray
 from strategies.calculus.pattern import Pattern
 from strategies.calculus.sparse import SparseTerms, jacobian_sparsity, sparse_jacobian

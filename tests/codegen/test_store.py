@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import codegen.compile
 import codegen.engine
 import codegen.loops.code
-import codegen.pipeline
+import codegen.optimize
 import rewrite as rw
 from codegen.instruction import Argument
 from codegen.kernel import Kernel
@@ -56,10 +57,9 @@ def forbidden(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             raise AssertionError("this is done again")
 
         for module, name in (
-            (codegen.pipeline, "optimize"), (codegen.pipeline, "lower"),
-            (codegen.pipeline, "roll"), (codegen.loops.code, "prepared"),
-            (codegen.loops.code, "object_code"), (codegen.engine, "object_code"),
-            (loop, "emit_module"), (loop, "object_code"),
+            (codegen.compile, "optimized"), (codegen.compile, "program_of"),
+            (codegen.loops.code, "prepared"), (codegen.loops.code, "object_code"),
+            (codegen.engine, "object_code"), (loop, "emit_module"), (loop, "object_code"),
         ):  # fmt: skip
             monkeypatch.setattr(module, name, refuse)
 
@@ -185,7 +185,7 @@ def test_a_bound_on_the_error_is_not_measured_again(
 ) -> None:
     first = rw.compile([X], rw.exp(X) * X, max_error=2)
     forbidden()
-    monkeypatch.setattr(codegen.pipeline, "first_within", None)
+    monkeypatch.setattr(codegen.compile, "first_within", None)
     second = rw.compile([X], rw.exp(X) * X, max_error=2)
     assert first.report == second.report and "largest error" in second.report.notes[-1]
 
@@ -217,13 +217,12 @@ def test_stages_that_are_shown_are_passed(cached: Path, capsys: pytest.CaptureFi
 
 def test_an_interrupted_search_is_not_kept(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def accident(*args: Any, **kwargs: Any) -> Any:
-        found = codegen.pipeline.Optimized
         made = original(*args, **kwargs)
-        assert isinstance(made, found)
+        assert isinstance(made, codegen.optimize.Optimized)
         return replace(made, report=rw.Report(stop=rw.StopReason.INTERRUPTED))
 
-    original = codegen.pipeline._optimized
-    monkeypatch.setattr(codegen.pipeline, "_optimized", accident)
+    original = codegen.optimize.optimized
+    monkeypatch.setattr(codegen.compile, "optimized", accident)
     for _ in range(2):
         kernel = rw.compile([X], X * 3)
         assert not isinstance(kernel.program.instructions, Stored)

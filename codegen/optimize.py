@@ -1,42 +1,18 @@
-"""The drivers that see all layers: `optimize` and `compile_kernel` (`rw.compile`).
-
-Read `compile_kernel` as the table of contents of the project: one line a stage, each shown by
-`rewrite.debug.emit` where it is asked for.
-"""
+"""`optimize`: the cheapest equal form of terms that a licence allows, and the plans to find it."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, Final, Literal, TypedDict, Unpack, overload
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
 from codegen.autotune import tuned
-from codegen.bounded import Compiled, attempts, first_within, ulps
 from codegen.cost import cycles
-from codegen.cuda.auto import AutoKernel
-from codegen.cuda.build import cuda_kernel, present
-from codegen.cuda.kernel import CudaKernel
-from codegen.forms import (
-    check_names,
-    check_symbols,
-    form_of,
-    parameters_of,
-    patterns_of,
-    replaced,
-    results_of,
-    symbols_of,
-)
+from codegen.forms import check_names, results_of, symbols_of
 from codegen.instructions import InstructionCount
-from codegen.kernel import Kernel, float_name
-from codegen.kernelcost import KernelCost
-from codegen.loops.analysis import roll
-from codegen.loops.program import Rolled
-from codegen.loops.summary import SMALL, summary
-from codegen.lower import Parameter, Result, lower
-from codegen.program import Program
-from codegen.store.request import Request, request
+from codegen.kernel import float_name
 from codegen.target import Float, Target, get
 from rewrite.collector import uncollected
 from rewrite.cost import CostModel, Gowda2021, dag_cost
@@ -57,7 +33,7 @@ from strategies.derive import derived
 from strategies.explain import sufficient
 from strategies.presets import GuardJudge, Setting, named_plan
 
-__all__ = ["Optimized", "compile_kernel", "cost_model", "optimize", "plan"]
+__all__ = ["Optimized", "cost_model", "optimize", "optimized", "plan"]
 
 
 @dataclass(frozen=True)
@@ -179,14 +155,14 @@ def optimize(
     flat = [term for result in results for term in result.terms]
     source = Dag.of(flat[0].store, [term.id for term in flat])  # what follows takes it again
     check_names(symbols_of(flat))
-    return _optimized(
+    return optimized(
         source, flat, rebuild, target=target, math=math, cost=cost, strategy=strategy,
         limits=limits, extract=extract, dtype=dtype, executor=executor, progress=progress,
         autotune=autotune,
     )  # fmt: skip
 
 
-def _optimized(
+def optimized(
     source: Dag,
     flat: list[Term],
     rebuild: Callable[[Sequence[Term]], Any],
@@ -288,215 +264,3 @@ def plan(
     """
     machine = get(target) if isinstance(target, str) else target
     return named_plan(name, _setting(machine, math, cost, limits, dtype))
-
-
-class Options(TypedDict, total=False):
-    """What `compile_kernel` takes beside the target."""
-
-    dtype: Any
-    math: str | FastMath
-    parallel: int
-    cost: "str | CostModel | None"
-    strategy: Any
-    limits: Limits | None
-    batch_axis: Literal[0, -1]
-    name: str
-    optimize_terms: bool
-    autotune: int
-    max_error: float | str | None
-
-
-@overload
-def compile_kernel(
-    args: Any, exprs: Any, *, target: Literal["cuda"], **options: Unpack[Options]
-) -> CudaKernel: ...
-@overload
-def compile_kernel(
-    args: Any, exprs: Any, *, target: Literal["auto"], **options: Unpack[Options]
-) -> AutoKernel: ...
-@overload
-def compile_kernel(
-    args: Any, exprs: Any, *, target: str | Target = "native", **options: Unpack[Options]
-) -> Kernel: ...
-
-
-@uncollected()
-def compile_kernel(
-    args: Any,
-    exprs: Any,
-    *,
-    target: str | Target = "native",
-    dtype: Any = None,
-    math: str | FastMath = "guarded",
-    parallel: int = 1,
-    cost: "str | CostModel | None" = None,
-    strategy: Any = None,
-    limits: Limits | None = None,
-    batch_axis: Literal[0, -1] = 0,
-    name: str = "kernel",
-    optimize_terms: bool = True,
-    autotune: int = 0,
-    max_error: float | str | None = None,
-) -> Kernel | CudaKernel | AutoKernel:
-    """Optimise terms and compile them to native SIMD code, called like a NumPy ufunc.
-
-    `args` lists the arguments: symbols, or (nested) lists or `TermArray`s of symbols, each of which
-    is one array argument with its axes last. `exprs` is a term, a nested list or `TermArray` (one
-    array result), a sparse matrix of terms (the result is SciPy's sparse array), a tuple (several
-    results) or a dictionary (named results). `math` is "strict", "guarded", "fast" or a `FastMath`;
-    `strategy` and `autotune` are what `optimize` takes.
-
-    "strict" computes what is written, in its order, with NumPy's bits in + - * / and sqrt. An
-    `np.sum` over terms is written as one sum from left to right; NumPy adds long arrays pairwise,
-    so that its own bits may differ there.
-
-    `max_error` is a number of ulps, or "2ulp", that no result may be off at sample points in the
-    domains of the symbols, in any float type that the kernel has. Where what `math` gives is worse,
-    elementary functions within 1 ulp are tried, then the form that was measured to be the most
-    accurate, then what is written.
-
-    With `target="cuda"` it is a `CudaKernel`, cheapest on a GPU, which takes arrays of CuPy,
-    PyTorch, JAX and Numba where they are, and copies NumPy's; "auto" runs where its arguments are.
-
-    What was compiled before on this machine is loaded from disk (`rw.cache`), where the options are
-    data: a strategy of your own and a cost model of your own are applied anew each time.
-
-    Raise `ArgumentError` for a symbol that no argument brings or that two bring, and for two
-    symbols of one name, `TargetError` for a target that this machine cannot run, `AccuracyError`
-    where `max_error` cannot be met. Kernels raise no floating-point warnings.
-
-    >>> import numpy as np, rewrite as rw
-    >>> x = rw.symbol("x")
-    >>> rw.compile([x], x * x + 1)(np.array([1.0, 2.0]))
-    array([2., 5.])
-    """
-    if target == "auto":
-        again: Any = partial(
-            compile_kernel, args, exprs, dtype=dtype, math=math, cost=cost, strategy=strategy,
-            limits=limits, batch_axis=batch_axis, name=name, optimize_terms=optimize_terms,
-            max_error=max_error,
-        )  # fmt: skip
-        host = again(target="native", parallel=parallel, autotune=autotune)
-        return AutoKernel(host, partial(again, target="cuda"))
-    machine = _runnable(target)
-    if dtype is not None:
-        dtype = float_name(dtype)  # refuses at once what kernels cannot compute in
-    parameters = parameters_of(args)
-    results, _ = results_of(exprs)
-    dag = check_symbols(parameters, results)
-    flat = tuple(term for result in results for term in result.terms)
-    allowed = licence(math)
-    asked = request(machine, parameters, results, dag, {
-        "dtype": dtype, "math": math, "cost": cost,
-        "strategy": strategy, "limits": limits, "name": name, "optimize_terms": optimize_terms,
-        "autotune": autotune, "max_error": max_error,
-    })  # fmt: skip
-    options: dict[str, Any] = {
-        "name": name, "dtype": dtype, "results": form_of(exprs), "parallel": parallel,
-        "batch_axis": batch_axis, "patterns": patterns_of(exprs), "math": math,
-    }  # fmt: skip
-    if max_error is not None:
-        once: Any = partial(
-            compile_kernel, args, exprs, target=machine, dtype=dtype, parallel=parallel, cost=cost,
-            limits=limits, batch_axis=batch_axis, name=name, autotune=autotune,
-        )  # fmt: skip
-        ways = attempts(once, math, strategy, optimize_terms)
-        return _bounded(asked, ulps(max_error), ways, parameters, results)
-    if not machine.is_cuda and (known := asked.kernel(options)) is not None:
-        return known
-    if optimize_terms and flat:
-        found = _optimized(
-            dag, list(flat), tuple, target=machine, math=math, cost=cost, strategy=strategy,
-            limits=limits, dtype=dtype, autotune=autotune,
-        )  # fmt: skip
-        flat, report = found.terms, found.report
-        costs: Any = (found.cost_before, found.cost_after, found.model)
-    else:
-        report, costs = Report(), None
-    best = replaced(results, flat)
-    program, note = _program(parameters, best, allowed, name, loops=not machine.is_cuda)
-    if note is not None:
-        report = replace(report, notes=[*report.notes, note])
-    emit("program", lambda: str(program))
-    return _compiled(program, machine, asked, {
-        "doc": _doc(best), "terms": flat, "report": report, "cost": _cost(costs), **options
-    })  # fmt: skip
-
-
-def _runnable(target: str | Target) -> Target:
-    """Return a target that can run here, or raise what is missing."""
-    machine = get(target)
-    if machine.is_cuda:
-        return present(machine)
-    machine.require_host()
-    return machine
-
-
-def _compiled(
-    program: Program | Rolled, machine: Target, asked: Request, options: dict[str, Any]
-) -> Kernel | CudaKernel:
-    """Make the kernel of a program, keep it, and show its last stages."""
-    if machine.is_cuda:
-        assert isinstance(program, Program), "loops are of CPUs"
-        found = cuda_kernel(program, machine, options)
-        emit("ptx", lambda: found.device_text)
-        return found
-    kernel = Kernel(program, machine, **options)
-    asked.keep(kernel, options["doc"])
-    emit("llvm", lambda: kernel.llvm)
-    emit("asm", lambda: kernel.asm)
-    return kernel
-
-
-def _program(
-    parameters: Sequence[Parameter], results: Sequence[Result], allowed: FastMath, name: str, *,
-    loops: bool,
-) -> tuple[Program | Rolled, str | None]:  # fmt: skip
-    """Lower terms to a program: of loops where these are worth it, with what was found of them."""
-    strict, approximate = FastMath.REASSOC not in allowed, FastMath.AFN in allowed
-    options: Any = {"strict": strict, "approximate": approximate, "name": name}
-    terms = [term for result in results for term in result.terms]
-    arrays = any(p.shape for p in parameters) or any(result.shape for result in results)
-    if loops and arrays and terms and _size(terms) > SMALL:
-        rolled = roll(parameters, results, **options)
-        found = summary(rolled)
-        if found.worth_rolling:
-            return rolled, str(found)
-    return lower(parameters, results, **options), None
-
-
-def _size(terms: Sequence[Term]) -> int:
-    """Count nodes and stores: results may be many copies of few values."""
-    return len(Dag.of(terms[0].store, [t.id for t in terms])) + len(terms)
-
-
-def _bounded(
-    asked: Request, bound: float, ways: Sequence[Callable[[], Compiled]],
-    parameters: Sequence[Parameter], results: Sequence[Result],
-) -> Compiled:  # fmt: skip
-    """Return the first kernel within the bound: the one that was it before, where that is known."""
-    known = asked.choice()
-    if known is not None:
-        kernel = ways[known[0]]()
-        kernel.report.notes.append(known[1])
-        return kernel
-    made: list[Compiled] = []
-
-    def noted(make: Callable[[], Compiled]) -> Compiled:
-        made.append(make())
-        return made[-1]
-
-    kernel = first_within(bound, [partial(noted, make) for make in ways], parameters, results)
-    asked.keep_choice(len(made) - 1, kernel.report.notes[-1])
-    return kernel
-
-
-def _cost(costs: Any) -> KernelCost | None:
-    if costs is None:
-        return None
-    before, after, model = costs
-    return KernelCost(before, after, model.unit, model.name)
-
-
-def _doc(results: Sequence[Result]) -> str:
-    return "\n".join(f"{r.name} = {t!r}" for r in results for t in r.terms[:4])[:2000]

@@ -1,0 +1,37 @@
+"""Which program terms become: loops recovered from repetition, or straight-line code."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from codegen.loops.analysis import roll
+from codegen.loops.program import Rolled
+from codegen.loops.summary import SMALL, summary
+from codegen.lower import Parameter, Result, lower
+from codegen.program import Program
+from rewrite.dag import Dag
+from rewrite.fastmath import FastMath
+from rewrite.term import Term
+
+__all__ = ["program_of"]
+
+
+def program_of(
+    parameters: Sequence[Parameter], results: Sequence[Result], allowed: FastMath, name: str, *,
+    loops: bool,
+) -> tuple[Program | Rolled, str | None]:  # fmt: skip
+    """Lower terms to a program: of loops where these are worth it, with what was found of them."""
+    strict, approximate = FastMath.REASSOC not in allowed, FastMath.AFN in allowed
+    options: Any = {"strict": strict, "approximate": approximate, "name": name}
+    terms = [term for result in results for term in result.terms]
+    arrays = any(p.shape for p in parameters) or any(result.shape for result in results)
+    if loops and arrays and terms and _size(terms) > SMALL:
+        rolled = roll(parameters, results, **options)
+        found = summary(rolled)
+        if found.worth_rolling:
+            return rolled, str(found)
+    return lower(parameters, results, **options), None
+
+
+def _size(terms: Sequence[Term]) -> int:
+    """Count nodes and stores: results may be many copies of few values."""
+    return len(Dag.of(terms[0].store, [t.id for t in terms])) + len(terms)
