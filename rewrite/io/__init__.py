@@ -1,9 +1,9 @@
-"""Formulas and models from outside: Python's syntax, SymPy's expressions, BioNetGen's networks."""
+"""Formulas and models from outside: Python's syntax, SymPy, BioNetGen's networks, FPCore."""
 
 import importlib
 from typing import Any
 
-__all__ = ["bionetgen", "parse", "sympy"]
+__all__ = ["bionetgen", "fpcore", "parse", "sympy"]
 
 
 def __getattr__(name: str) -> Any:
