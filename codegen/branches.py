@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from codegen.instructions import INLINED
-from codegen.program import Program
+from codegen.program import Instruction, Program
 
-__all__ = ["Branch", "Item", "branches"]
+__all__ = ["Branch", "Item", "branches", "size", "weight"]
 
 WORTH: Final = 30
 """Instructions of a side from which on it is worth a branch: those of the cheapest function.
@@ -25,6 +25,9 @@ DEEPEST: Final = 8
 
 MOST: Final = 32
 """So many conditions at most are kept in mind of each value."""
+
+PASSES: Final = 8
+"""How often a loop is taken to run, as nobody knows."""
 
 type Literal = tuple[int, bool]
 """A truth value of the program, and which of its two values the lane has to have."""
@@ -42,6 +45,18 @@ class Branch:
 
 
 type Item = int | Branch
+
+
+def size(this: Instruction) -> int:
+    """Count the instructions that one stands for; those of a loop as often as it may run."""
+    if isinstance(this.payload, Program):
+        return PASSES * weight(this.payload)
+    return INLINED.get(this.op, 1)
+
+
+def weight(program: Program) -> int:
+    """Count the instructions of a program with what is written in their places."""
+    return sum(map(size, program.instructions))
 
 
 def branches(program: Program) -> tuple[Item, ...]:
@@ -66,7 +81,7 @@ def _chains(program: Program) -> list[tuple[Literal, ...]]:
     needs = _needs(program)
     costs: Counter[Literal] = Counter()
     for instruction, need in zip(program.instructions, needs, strict=True):
-        costs.update(dict.fromkeys(need, INLINED.get(instruction.op, 1)))
+        costs.update(dict.fromkeys(need, size(instruction)))
 
     def outermost(literal: Literal) -> tuple[int, Literal]:
         return len(needs[literal[0]]), literal
@@ -114,7 +129,7 @@ class _Arranged:
     def branch(self, literal: Literal, group: list[int], depth: int) -> tuple[Item, ...]:
         """Return a branch around a group, or the group itself where it is too small for one."""
         inner = _Level(self, depth).arranged(group)
-        cost = sum(INLINED.get(self.program.instructions[at].op, 1) for at in group)
+        cost = sum(size(self.program.instructions[at]) for at in group)
         if cost < WORTH:
             return inner
         inside = set(group)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.instructions import INLINED
+from codegen.branches import weight
 from codegen.loops.program import Rolled
 from codegen.program import Program
 
@@ -95,7 +95,7 @@ class Sliced:
         """The number of elements of float64 from which on threads pay."""
         if isinstance(self.program, Rolled):
             return _WORTH / max(self.program.operations * _LOOPED, 1.0)
-        count = sum(INLINED.get(this.op, 1) for this in self.program.instructions)
+        count = weight(self.program)
         streams = sum(prod(x.shape) for x in self.program.operands)
         return _WORTH / max(count * _INSTRUCTION, streams * _STREAM)
 

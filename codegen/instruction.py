@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from codegen.program import Program
 
 __all__ = ["MOST_AXES", "SIGNATURES", "Argument", "Constant", "Instruction", "Output", "ValueType"]
 
 MOST_AXES: Final = 2
 """Axes of an argument or result: the drivers of loops walk as many."""
 
-type ValueType = Literal["f", "b"]
+type ValueType = Literal["f", "b", "w"]
+"""A number, a truth value, or all that a loop leaves."""
 
 _UNARY = (
     "neg sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh "
@@ -126,9 +130,13 @@ class Instruction:
     """One value: an op, the numbers of its operands, its type, and what `const` or `load` needs.
 
     The payload of a `load` is (argument, component), both counted from zero.
+
+    A `while` takes a state and, after it, what does not change. Its payload is the program of a
+    step, which takes the same, and makes whether to go on (of the state it is given), then the next
+    state. `result` is part of the state at the end; its payload says which.
     """
 
     op: str
     args: tuple[int, ...] = ()
     type: ValueType = "f"
-    payload: Constant | bool | tuple[int, int] | None = None
+    payload: "Constant | bool | tuple[int, int] | int | Program | None" = None

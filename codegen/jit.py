@@ -14,12 +14,15 @@ from codegen.compile import compile_kernel
 from codegen.cuda.arrays import described, is_on_device
 from codegen.cuda.auto import AutoKernel
 from codegen.cuda.kernel import CudaKernel
+from codegen.flow import compile_flow
 from codegen.instruction import MOST_AXES
 from codegen.kernel import Kernel
 from rewrite.array import TermArray
 from rewrite.array.literal import in_trace
 from rewrite.constants import constant_key
 from rewrite.errors import ArgumentError, TraceError
+from rewrite.flow.body import Flow
+from rewrite.flow.statements import interpret
 from rewrite.surroundings import stand_in
 from rewrite.term import Term, current_store, scope
 from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
@@ -89,6 +92,7 @@ class Jitted:
         arrays: Collection[str] = (),
         static: Collection[str] = (),
         out: Collection[str] = (),
+        control_flow: bool = False,
     ) -> None:
         functools.update_wrapper(self, fn)
         self.fn, self.name = fn, _name(fn)
@@ -96,12 +100,14 @@ class Jitted:
         self.signature = inspect.signature(fn)
         self.arrays, self.static = frozenset(arrays), frozenset(static)
         self.out = tuple(out)
+        self.control_flow = control_flow
         unknown = sorted({*arrays, *static, *out} - set(self.signature.parameters))
         if unknown:
             raise ArgumentError(f"{self.name} has no parameter {unknown[0]!r}")
         self._entries: dict[Any, _Entry] = {}
-        self._quick: dict[int, tuple[_Entry, list[Any]]] = {}
-        """Number of arguments -> kernel and defaults, for calls with plain numbers in order."""
+        self._quick: dict[Any, tuple[_Entry, list[Any]]] = {}
+        """Number of arguments -> kernel and defaults, for calls with plain numbers in order; with
+        control flow which of them are integers, too."""
         self._lock = threading.Lock()
 
     @property
@@ -115,7 +121,7 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compile if this kind of call is new, then run."""
-        quick = None if kwargs else self._quick.get(len(args))
+        quick = None if kwargs or not self._quick else self._quick.get(self._kind(args))
         if quick is not None and all(map(_is_plain, args)):
             return quick[0]([*args, *quick[1]])
         call_ = self._bind(args, kwargs)
@@ -135,12 +141,24 @@ class Jitted:
                 return stand_in(self.fn)(*args, **kwargs)
         special = self.arrays or self.static or self.out
         if not kwargs and not special and call_.is_plain(args):
-            self._quick[len(args)] = entry, call_.values[len(args) :]
+            self._quick[self._kind(args)] = entry, call_.values[len(args) :]
         return entry(call_.values, call_.filled)
+
+    def _kind(self, args: tuple[Any, ...]) -> Any:
+        """Return what tells calls with plain numbers apart."""
+        return tuple(map(_is_integer, args)) if self.control_flow else len(args)
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
         """Return the symbols and terms that a call with such arguments compiles."""
         return self._trace(self._bind(args, kwargs))
+
+    def _read(self, call_: "_Call") -> tuple[list[Any], Flow]:
+        """Return the symbols, and the terms and loops that the source of the function says."""
+        store = current_store()
+        made = map(plain, inputs(call_.specs, store))
+        given: Any = dict(zip(call_.specs, made, strict=True))
+        args, kwargs = call_.arguments(given)
+        return list(given.values()), interpret(self.fn, args, kwargs, store)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "_Call":
         bound = self.signature.bind(*args, **kwargs)
@@ -157,14 +175,25 @@ class Jitted:
         return Traced(tuple(plain(value) for value in given.values()), result)
 
     def _compile(self, call_: "_Call") -> _Entry:
+        name = self.name.rpartition(".")[2]
         with scope():
-            traced = self._trace(call_)
+            if self.control_flow:
+                symbols, flow = self._read(call_)
+                if flow.body.loops:
+                    kernel = compile_flow(symbols, flow, **{"name": name, **self.options})
+                    count = len(flow.body.results)
+                    return _Entry(
+                        kernel, flow.result, isinstance(flow.result, Term), (), (None,) * count
+                    )
+                traced = Traced(tuple(symbols), flow.result)
+            else:
+                traced = self._trace(call_)
             exprs: Any = traced.result
             single = isinstance(exprs, (Term, TermArray))
             each = [exprs] if single else [value for _, value in leaves(exprs)]
             made = tuple(map(_folded, each))
             exprs = made[0] if single and not self.out else made
-            options = {"name": self.name.rpartition(".")[2], **self.options}
+            options = {"name": name, **self.options}
             kernel = compile_kernel(list(map(_folded, traced.args)), exprs, **options)
         flat = tuple(place for place, arg in enumerate(traced.args) if _is_deep(arg))
         shapes = tuple(value.shape if _is_deep(value) else None for value in each)
@@ -200,7 +229,10 @@ class _Call:
                 key.append((name, _key(value, name)))
             else:
                 whole = parameter in jitted.arrays or (jitted.out and isinstance(value, np.ndarray))
-                self.specs[name] = _spec(name, value, bool(whole))
+                spec = _spec(name, value, bool(whole))
+                if jitted.control_flow and spec is None and _is_integer(value):
+                    spec = "int64"
+                self.specs[name] = spec
                 self.values.append(value)
                 key.append((name, self.specs[name]))
         self.key = tuple(key)
@@ -248,6 +280,15 @@ def _is_plain(value: Any) -> bool:
     """Tell at once of the commonest arguments that they are traced as a float."""
     kind = type(value)
     return kind is float or kind is int or (kind is np.ndarray and value.dtype.kind in "fiu")
+
+
+def _is_integer(value: Any) -> bool:
+    """Tell whether an argument is of integers: division with rest is simpler then."""
+    kind = type(value)
+    if kind is float or kind is int:
+        return kind is int
+    array = value if isinstance(value, np.ndarray) else _numbers(value)
+    return bool(array.dtype.kind in "iu")
 
 
 def _is_static(value: Any) -> bool:
@@ -325,10 +366,11 @@ def jit(fn: Callable[..., Any], /) -> Jitted: ...
 def jit(
     *,
     target: Any = "native",
-    math: Any = "guarded",
+    math: Any = None,
     arrays: Collection[str] = (),
     static: Collection[str] = (),
     out: Collection[str] = (),
+    control_flow: bool = False,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Jitted]: ...
 
@@ -338,10 +380,11 @@ def jit(
     /,
     *,
     target: Any = "native",
-    math: Any = "guarded",
+    math: Any = None,
     arrays: Collection[str] = (),
     static: Collection[str] = (),
     out: Collection[str] = (),
+    control_flow: bool = False,
     **options: Any,
 ) -> Any:
     """Compile a NumPy function by tracing it on its first call; use it as a decorator.
@@ -360,11 +403,32 @@ def jit(
     in later calls. Zeros of dense matrices of numbers are left out of products unless `math` is
     "strict", as `0*inf` then is no NaN. With `target="cuda"` or "auto", arrays on a device stay
     there.
+
+    With `control_flow` the source of the function is read instead, so that `if`, `while`, `for`,
+    `break`, `continue` and `return` may depend on the arguments. Choices become `where`, loops are
+    loops over whole vectors, whose lanes wait for each other; functions that it calls are read too.
+    Numbers are floats, integers exact up to 2**53; where Python raises, as in 1/0, there are
+    infinities and NaN. `math` is "strict" then, unless it is given: a comparison may hang on the
+    last bit. Raise `TraceError`, with the line, for what cannot be compiled.
+
+    >>> import rewrite as rw
+    >>> @rw.jit(control_flow=True)
+    ... def steps(n):
+    ...     count = 0
+    ...     while n != 1:
+    ...         n = n // 2 if n % 2 == 0 else 3 * n + 1
+    ...         count += 1
+    ...     return count
+    >>> steps([6, 7, 27])
+    array([  8.,  16., 111.])
     """
+    if control_flow and out:
+        raise ArgumentError("out= is for functions that are traced, not with control_flow=True")
     for name, given in (("arrays", arrays), ("static", static), ("out", out)):
         if isinstance(given, str):
             raise ArgumentError(f"{name}={given!r}: pass a list of parameter names")
+    math = ("strict" if control_flow else "guarded") if math is None else math
     options = {"target": target, "math": math, **options}
     if fn is None:
-        return lambda function: Jitted(function, options, arrays, static, out)
-    return Jitted(fn, options, arrays, static, out)
+        return lambda function: Jitted(function, options, arrays, static, out, control_flow)
+    return Jitted(fn, options, arrays, static, out, control_flow)

@@ -228,6 +228,8 @@ class Kernel(partial[Any]):
                 )
             return rolled_assembly(self.program, floats, machine)
         if machine.is_cuda:
+            if self.program.steps:
+                raise TargetError(f"the loops of kernel {self.__name__!r} are code of CPUs")
             return ptx_text(self.program, floats, machine.capability)
         return assembly(self.llvm_ir(machine, dtype), machine)
 

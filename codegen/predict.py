@@ -11,7 +11,8 @@ from typing import Final
 
 from codegen.cost import table_for
 from codegen.engine import assembly
-from codegen.llvm.body import emit_module, interleaved, streams, symbol
+from codegen.llvm.body import emit_module, streams, symbol
+from codegen.llvm.choices import interleaved
 from codegen.llvm.shared import emit_shared, needed
 from codegen.machine import arm, x86
 from codegen.machine.code import Loop, loop
@@ -78,6 +79,10 @@ def predict_text(
     text: str, program: Program, target: Target, *, dtype: Float, n: int, core: Core | None = None
 ) -> Prediction:
     """Predict a loop whose assembly is at hand; see `predict`."""
+    if program.steps:
+        raise TargetError(
+            f"the loops of {program.name!r} run as often as the arguments say: measure() times it"
+        )
     machine = core or core_for(target)
     if machine is None:
         known = ", ".join(sorted(cpu for core in CORES for cpu in core.cpus))

@@ -4,11 +4,9 @@ A program knows no machine and no term store. Type 'f' is the kernel's float typ
 code is emitted, so that one program serves float64 and float32; 'b' is a boolean.
 """
 
-import json
 import math
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -65,8 +63,16 @@ class Program:
 
     @property
     def ops(self) -> frozenset[str]:
-        """The ops that it has."""
-        return frozenset(instruction.op for instruction in self.instructions)
+        """The ops that it has, in its loops too."""
+        own = {instruction.op for instruction in self.instructions}
+        return frozenset(own).union(*(step.ops for step in self.steps))
+
+    @cached_property
+    def steps(self) -> "tuple[Program, ...]":
+        """The programs that its loops repeat."""
+        if isinstance(self.instructions, tuple):
+            return tuple(i.payload for i in self.instructions if isinstance(i.payload, Program))
+        return ()  # those that come from disk by their columns have none
 
     def type_of(self, operand: Argument | Output) -> ValueType:
         """Return the type of the components of an argument or output."""
@@ -76,12 +82,16 @@ class Program:
 
     def __str__(self) -> str:
         """Return the text form, which `Program.parse` reads back."""
-        return "\n".join(_lines(self))
+        from codegen.programtext import lines  # which knows what a program is
+
+        return "\n".join(lines(self))
 
     @staticmethod
     def parse(text: str) -> "Program":
         """Read the text form of a program and verify it."""
-        return _parse(text)
+        from codegen.programtext import parse
+
+        return parse(text)
 
 
 @dataclass
@@ -98,6 +108,10 @@ class ProgramBuilder:
         """Declare the next argument and return its number."""
         self._arguments.append(Argument(name, shape, type))
         return len(self._arguments) - 1
+
+    def type_of(self, value: int) -> ValueType:
+        """Return the type of a value."""
+        return self._instructions[value].type
 
     def load(self, argument: int, component: int = 0) -> int:
         """Read a component of an argument."""
@@ -119,6 +133,17 @@ class ProgramBuilder:
             raise TargetError(_signature_problem(op, types))
         self._instructions.append(Instruction(op, args, result))
         return len(self._instructions) - 1
+
+    def repeat(self, step: Program, state: Sequence[int], fixed: Sequence[int]) -> list[int]:
+        """Append a loop over a state, `fixed` beside it, and return the state at its end."""
+        self._instructions.append(Instruction("while", (*state, *fixed), "w", step))
+        loop = len(self._instructions) - 1
+        found = []
+        for place, value in enumerate(state):
+            kind = self._instructions[value].type
+            self._instructions.append(Instruction("result", (loop,), kind, place))
+            found.append(len(self._instructions) - 1)
+        return found
 
     def output(self, name: str, *values: int, shape: tuple[int, ...] = ()) -> None:
         """Declare the next result with its components in row-major order."""
@@ -179,6 +204,9 @@ def _instruction_problems(program: Program, index: int, this: Instruction) -> It
     if late:
         yield f"{this.op!r} uses %{late[0]}, which is not an earlier value"
         return
+    if this.op in _LOOPS:
+        yield from _loop_problems(program, this)
+        return
     types = "".join([program.instructions[arg].type for arg in this.args])
     if (types, this.type) not in SIGNATURES.get(this.op, ()):
         yield f"{_signature_problem(this.op, types)} (result type {this.type!r})"
@@ -189,6 +217,42 @@ def _instruction_problems(program: Program, index: int, this: Instruction) -> It
             yield f"a constant of type {this.type!r} holds {this.payload!r}"
     elif this.payload is not None:
         yield f"{this.op!r} has no payload, but {this.payload!r} was given"
+
+
+_LOOPS: Final = ("while", "result")
+
+
+def _loop_problems(program: Program, this: Instruction) -> Iterator[str]:
+    """Check a loop against its step, or a part of the state against its loop."""
+    if this.op == "while":
+        if not isinstance(this.payload, Program) or this.type != "w":
+            yield "a while needs the program of its step, and has type 'w'"
+        else:
+            yield from _step_problems(
+                [program.instructions[arg].type for arg in this.args], this.payload
+            )
+        return
+    loop = program.instructions[this.args[0]] if len(this.args) == 1 else this
+    if not isinstance(loop.payload, Program):
+        yield "a result takes one while"
+        return
+    size, place = len(loop.payload.outputs) - 1, this.payload
+    if type(place) is not int or not 0 <= place < size:
+        yield f"there is no part {place!r} of a state of {size}"
+    elif this.type != program.instructions[loop.args[place]].type:
+        yield f"part {place} of the state is not of type {this.type!r}"
+
+
+def _step_problems(given: list[ValueType], step: Program) -> Iterator[str]:
+    """Check what a step takes and makes; it is verified itself."""
+    step.verify()
+    made = [step.type_of(output) for output in step.outputs]
+    if not step.is_elementwise:
+        yield "a step has arguments and results of single values"
+    elif [argument.type for argument in step.arguments] != given:
+        yield f"its step takes other types than {''.join(given)!r}"
+    elif made[:1] != ["b"] or made[1:] != given[: len(made) - 1]:
+        yield "a step makes a truth value, then a state of the types that it takes"
 
 
 def _load_problems(program: Program, this: Instruction) -> Iterator[str]:
@@ -214,102 +278,3 @@ def _output_problems(program: Program, output: Output) -> Iterator[str]:
         yield f"output {output.name!r} uses %{missing[0]}, which does not exist"
     elif len({program.instructions[value].type for value in output.values}) > 1:
         yield f"output {output.name!r} mixes booleans and numbers"
-
-
-_NAME = r'[^\W\d]\w*|"(?:[^"\\]|\\.)*"'
-_SHAPE = r"(?:\[(\d+(?:, \d+)*)\])?"
-_HEADER = re.compile(rf"program ({_NAME})\((.*)\)")
-_PART = re.compile(rf"({_NAME}){_SHAPE}(: b)?(?:, |$)")
-_VALUE = re.compile(r"%(\d+) = (\w+) (.+)")
-_LOAD = re.compile(rf"({_NAME})(?:\[(\d+)\])?")
-_RETURN = re.compile(rf"return ({_NAME}){_SHAPE} =((?: %\d+)*)")
-_CONSTANTS = {"True": True, "False": False}
-
-
-def _bracketed(name: str, shape: tuple[int, ...]) -> str:
-    quoted = name if re.fullmatch(r"[^\W\d]\w*", name) else json.dumps(name)
-    return quoted + (f"[{', '.join(map(str, shape))}]" if shape else "")
-
-
-def _lines(program: Program) -> Iterator[str]:
-    marks = {"f": "", "b": ": b"}
-    parts = [_bracketed(part.name, part.shape) + marks[part.type] for part in program.arguments]
-    yield f"program {_bracketed(program.name, ())}({', '.join(parts)})"
-    for index, this in enumerate(program.instructions):
-        operands = " ".join(f"%{arg}" for arg in this.args)
-        if isinstance(this.payload, tuple):
-            argument = program.arguments[this.payload[0]]
-            operands = _bracketed(argument.name, this.payload[1:] if argument.shape else ())
-        elif this.payload is not None:
-            operands = str(this.payload)
-        yield f"  %{index} = {this.op} {operands}"
-    for output in program.outputs:
-        values = "".join(f" %{value}" for value in output.values)
-        yield f"  return {_bracketed(output.name, output.shape)} ={values}"
-
-
-def _unquoted(name: str) -> str:
-    return str(json.loads(name)) if name.startswith('"') else name
-
-
-def _shape(text: str | None) -> tuple[int, ...]:
-    return tuple(map(int, text.split(", "))) if text else ()
-
-
-def _parse(text: str) -> Program:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    header = _HEADER.fullmatch(lines[0]) if lines else None
-    if header is None:
-        raise TargetError("a program starts with a line such as: program kernel(x, v[3])")
-    parts = list(_PART.finditer(header[2]))
-    if "".join(part[0] for part in parts) != header[2]:
-        raise TargetError(f"cannot read the arguments {header[2][:80]!r} of a program")
-    arguments = tuple(
-        Argument(_unquoted(p[1]), _shape(p[2]), "b" if p[3] else "f") for p in parts if p[0]
-    )
-    places = {argument.name: index for index, argument in enumerate(arguments)}
-    values: list[Instruction] = []
-    outputs: list[Output] = []
-    for line in lines[1:]:
-        value = _VALUE.fullmatch(line)
-        if value and int(value[1]) == len(values):
-            values.append(_read_value(value[2], value[3], arguments, places, values))
-        elif result := _RETURN.fullmatch(line):
-            used = tuple(map(int, re.findall(r"\d+", result[3])))
-            outputs.append(Output(_unquoted(result[1]), used, _shape(result[2])))
-        else:
-            raise TargetError(f"cannot read {line[:80]!r} in a program")
-    return Program(arguments, tuple(values), tuple(outputs), _unquoted(header[1])).verify()
-
-
-def _read_value(
-    op: str,
-    rest: str,
-    arguments: tuple[Argument, ...],
-    places: dict[str, int],
-    values: list[Instruction],
-) -> Instruction:
-    if op == "const":
-        return _read_constant(rest)
-    if op == "load":
-        place = _LOAD.fullmatch(rest)
-        index = places.get(_unquoted(place[1]), -1) if place else -1
-        if place is None or index < 0:
-            raise TargetError(f"cannot read 'load {rest[:80]}' in a program")
-        return Instruction("load", (), arguments[index].type, (index, int(place[2] or 0)))
-    args = tuple(map(int, re.findall(r"%(\d+)", rest)))
-    types = "".join(values[arg].type for arg in args if arg < len(values))
-    result: ValueType = dict(SIGNATURES.get(op, ())).get(types, "f")
-    return Instruction(op, args, result)
-
-
-def _read_constant(text: str) -> Instruction:
-    if text in _CONSTANTS:
-        return Instruction("const", (), "b", _CONSTANTS[text])
-    first, _, second = text.partition(" | ")
-    try:
-        exact = Constant.of(float(first))
-        constant = Constant(exact.f64, Constant.of(float(second)).f32) if second else exact
-    except ValueError:
-        raise TargetError(f"cannot read the constant {text[:80]!r} in a program") from None
-    return Instruction("const", (), "f", constant)

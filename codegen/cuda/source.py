@@ -13,7 +13,7 @@ from codegen.branches import Branch, Item, branches
 from codegen.cuda.functions import SINCOS
 from codegen.cuda.words import Words, literal
 from codegen.llvm.parts import Part, cut
-from codegen.program import Argument, Instruction, Output, Program
+from codegen.program import Argument, Constant, Instruction, Output, Program
 from codegen.target import Float
 
 __all__ = ["Body", "Form", "entry", "functions_of", "indices", "kernel_source"]
@@ -254,7 +254,7 @@ class Body:
             return self._load(*payload)
         if isinstance(payload, bool):
             return str(payload)
-        if payload is not None:
+        if isinstance(payload, Constant):
             held = payload.f64 if self.form.dtype == "f64" else payload.f32
             return f"F({literal(held)})"
         args = [self.values[arg] for arg in this.args]

@@ -7,7 +7,6 @@ wherever it stands.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -16,25 +15,22 @@ from typing import Any
 
 from llvmlite import ir
 
-from codegen import vecmath
 from codegen.branches import Branch, Item, branches
 from codegen.cost import slower
-from codegen.instructions import INLINED
-from codegen.llvm.ops import LIBM, OPS, SCALARS, Emitter, Text, Value
-from codegen.llvm.parts import LARGE, Part, cut
+from codegen.llvm.choices import called_functions, interleaved
+from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
+from codegen.llvm.parts import Part, cut
+from codegen.llvm.repeat import emit_loop
 from codegen.llvm.shared import define_shared
-from codegen.program import Instruction, Program
+from codegen.program import Constant, Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
 from codegen.vecmath.rare import any_lane
 
 __all__ = [
     "Stream",
-    "called_functions",
     "emit_module",
-    "interleaved",
     "streams",
     "symbol",
-    "waits_for_memory",
 ]
 
 _POINTER = ir.PointerType()
@@ -43,17 +39,6 @@ _BYTE = ir.IntType(8)
 # beyond this many, base pointers do not stay in the 16 general registers
 _HELD_POINTERS = 11
 _SINCOS = ("sin", "cos")
-_WINDOW = (80, LARGE)
-"""Bodies of fewer instructions overlap by themselves: an out-of-order core looks at some 300 at a
-time. Of more, compile time counts."""
-_SHORT = 60
-"""Instructions of a body that may wait for memory."""
-_CALLING = 400
-"""Of more instructions between calls, compile time counts."""
-_INLINED_AT_MOST = 500
-"""Where elementary functions are more instructions than these, they are called: compile time grows
-with each copy. Measured on Zen 4: 200 random operations are compiled in a third of the time, and
-take a tenth longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,42 +58,6 @@ def streams(program: Program, dtype: Float) -> tuple[Stream, ...]:
         for number, operand in enumerate(program.operands)
         for size in [sizes[program.type_of(operand)]]
         for index in _indices(operand.shape)
-    )
-
-
-def interleaved(program: Program) -> int:
-    """Return how many vectors a pass of the loop computes, op by op in turns.
-
-    Where a body is longer than what the core sees of it at a time, its dependency chain is what it
-    waits for; two independent ones fill the gaps. A called function has them to itself, and four
-    share what a call costs. Measured on Zen 4: two make Black-Scholes 10 % faster in float64 and 20
-    % in float32, four make 200 random operations 40 %; the shortest bodies gain nothing.
-    """
-    if not program.is_elementwise:
-        return 1  # results of one point may be large: calls with few points are common
-    called = called_functions(program)
-    count = sum(1 if i.op in called else INLINED.get(i.op, 1) for i in program.instructions)
-    if count > LARGE:
-        return 1
-    if called and count <= _CALLING:
-        return 4
-    return 2 if _WINDOW[0] < count <= _WINDOW[1] or called else 1
-
-
-def waits_for_memory(program: Program) -> bool:
-    """Tell whether large arrays are what a program waits for, so that stores past caches pay.
-
-    Measured on Zen 4 at 10^7 elements of float64: they make a polynomial of degree 10 a fifth
-    faster and a rational function of two arguments a fifth; with an elementary function, nothing.
-    """
-    slow = LIBM | vecmath.FAST
-    floats = all(program.type_of(output) == "f" for output in program.outputs)
-    short = len(program.instructions) <= _SHORT
-    return (
-        program.is_elementwise
-        and floats
-        and short
-        and not slow & {i.op for i in program.instructions}
     )
 
 
@@ -160,14 +109,6 @@ def _state_target(module: ir.Module, target: Target) -> None:
             set.update(function.attributes, stated)  # llvmlite's own `add` knows no such words
 
 
-def called_functions(program: Program) -> frozenset[str]:
-    """Return the functions that are called, not inlined: all of them or none."""
-    uses = Counter(instruction.op for instruction in program.instructions)
-    own = [op for op in uses if vecmath.supported(op, "f64")]
-    sizes = {op: uses[op] * INLINED[op] for op in own}
-    return frozenset(sizes) if sum(sizes.values()) > _INLINED_AT_MOST else frozenset()
-
-
 def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = [()]
     for size in shape:
@@ -190,6 +131,10 @@ class _Loop:
         sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
         self.shared = sines & cosines if emitter.has_sincos else set()
         self.pairs: dict[tuple[int, ...], tuple[Value, Value]] = {}
+        self.given: Sequence[Value] = ()
+        """Of a step of a loop: its arguments."""
+        self.loops: dict[int, list[Value]] = {}
+        """What loops leave."""
 
     def emit(self) -> None:
         """Write the loop: values in program order, stores last, as `out=` may be an input."""
@@ -221,7 +166,8 @@ class _Loop:
                 stream = self.firsts[arguments + number] + component
                 places.setdefault(value, []).append(stream)
         items = branches(self.program)
-        parts, slots = cut(self.program, items, self.emitter.called, () if early else tuple(places))
+        kept = () if early else tuple(places)
+        parts, slots = cut(self.program, items, self.emitter.called, kept)
         if parts:
             self.in_parts(parts, slots, places, early=early)
             return
@@ -280,8 +226,22 @@ class _Loop:
             self.branch(item, values)
         else:
             instruction = self.program.instructions[item]
+            if instruction.op == "result":
+                assert isinstance(instruction.payload, int)
+                values[item] = self.loops[instruction.args[0]][instruction.payload]
+                return
             self.leaves(instruction.args, values)
-            values[item] = self.value(instruction, values)
+            if instruction.op == "while":
+                given = [values[arg] for arg in instruction.args]
+                self.loops[item] = emit_loop(self, instruction, given)
+            else:
+                values[item] = self.value(instruction, values)
+
+    def step(self, step: Program, given: Sequence[Value]) -> "_Loop":
+        """Return what writes the step of a loop, which reads these values."""
+        made = _Loop(step, self.emitter, self.table, self.count)
+        made.given = given
+        return made
 
     def leaves(self, wanted: Iterable[int], values: dict[int, Value]) -> None:
         """Read arguments and constants that are not there, as in all parts but one."""
@@ -328,19 +288,28 @@ class _Loop:
         builder.branch(after)
         builder.position_at_end(after)
         for index in branch.results:
-            merged = builder.phi(own[index].type)
-            merged.add_incoming(own[index], last)
-            merged.add_incoming(Text(own[index].type, "zeroinitializer"), head)
-            values[index] = merged
+            if index in self.loops:
+                self.loops[index] = [self.merged(v, last, head) for v in self.loops[index]]
+            else:
+                values[index] = self.merged(own[index], last, head)
+
+    def merged(self, value: Value, last: Value, head: Value) -> Value:
+        """Return a value of the end of a branch, or zeros where it was not taken."""
+        merged = self.builder.phi(value.type)
+        merged.add_incoming(value, last)
+        merged.add_incoming(Text(value.type, "zeroinitializer"), head)
+        return merged
 
     def value(self, instruction: Instruction, values: dict[int, Value]) -> Value:
         """Write one instruction."""
         payload = instruction.payload
         if isinstance(payload, tuple):
+            if self.given:
+                return self.given[payload[0]]
             return self.load(self.firsts[payload[0]] + payload[1], instruction.type)
         if isinstance(payload, bool):
             return self.emitter.truth(payload)
-        if payload is not None:
+        if isinstance(payload, Constant):
             return self.emitter.splat(payload.f64 if self.emitter.dtype == "f64" else payload.f32)
         if instruction.op in _SINCOS and instruction.args in self.shared:
             return self.sine_or_cosine(instruction, values)

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from codegen.engine import Code, driver, load, object_code
-from codegen.llvm.body import emit_module, interleaved, symbol, waits_for_memory
+from codegen.llvm.body import emit_module, symbol
+from codegen.llvm.choices import interleaved, waits_for_memory
 from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
 from codegen.program import Program
 from codegen.store.columns import program_digest

@@ -12,8 +12,9 @@ from typing import Any, Final
 from llvmlite import ir
 
 from codegen.cost import slower
+from codegen.instruction import Constant
 from codegen.instructions import INLINED
-from codegen.llvm.body import called_functions
+from codegen.llvm.choices import called_functions
 from codegen.llvm.ops import OPS, Emitter, Value
 from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
 from codegen.loops.access import Access, Place, spread
@@ -53,7 +54,7 @@ def emit_body(emitter: Emitter, body: Program, arguments: Sequence[Value]) -> li
             values.append(arguments[payload[0]])
         elif isinstance(payload, bool):
             values.append(emitter.truth(payload))
-        elif payload is not None:
+        elif isinstance(payload, Constant):
             values.append(emitter.splat(payload.f64 if emitter.dtype == "f64" else payload.f32))
         elif this.op in _SINCOS and this.args in shared:
             if this.args not in pairs:

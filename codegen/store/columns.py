@@ -103,7 +103,9 @@ class Stored(Sequence[Instruction]):
 
 
 def pack_program(program: Program) -> Parcel:
-    """Write a verified program as a header and columns."""
+    """Write a verified program as a header and columns; one that has loops as its text."""
+    if program.steps:
+        return Parcel({"text": str(program)}, {})
     instructions: Any = program.instructions
     header = {
         "name": program.name,
@@ -128,7 +130,7 @@ def _columns(instructions: Sequence[Instruction]) -> dict[str, Block]:
             loads.append(held)
         elif isinstance(held, bool):
             at = int(held)
-        elif held is not None:
+        elif isinstance(held, Constant):
             at = len(f64)
             f64.append(held.f64)
             f32.append(held.f32)
@@ -148,6 +150,8 @@ def _columns(instructions: Sequence[Instruction]) -> dict[str, Block]:
 
 def unpack_program(header: Mapping[str, Any], blocks: Mapping[str, Block]) -> Program:
     """Read a program that was verified before it was packed."""
+    if "text" in header:
+        return Program.parse(header["text"])
     arguments = tuple(
         Argument(name, tuple(shape), kind) for name, shape, kind in header["arguments"]
     )
@@ -165,6 +169,8 @@ def unpack_program(header: Mapping[str, Any], blocks: Mapping[str, Block]) -> Pr
 def program_digest(program: Program) -> str:
     """Return a digest of all that the code of a program depends on."""
     parcel = pack_program(program)
+    if not parcel.blocks:
+        return digest(repr(parcel.header))
     blocks = [
         part
         for name in (*_COLUMNS, "values")

@@ -16,7 +16,8 @@ from typing import Final
 from codegen.engine import assembly
 from codegen.instruction import SIGNATURES
 from codegen.instructions import INLINED
-from codegen.llvm.body import emit_module, interleaved, symbol
+from codegen.llvm.body import emit_module, symbol
+from codegen.llvm.choices import interleaved
 from codegen.machine.code import Instruction, Loop
 from codegen.machine.core import Core
 from codegen.machine.cores import core_of

@@ -9,7 +9,7 @@ import pytest
 import rewrite as rw
 from codegen.cost import CycleCost, cycle_cost, port_cycles, power_operations, table_for
 from codegen.kernel import float_name
-from codegen.llvm.body import interleaved
+from codegen.llvm.choices import interleaved
 from codegen.target import Target, get, host
 from codegen.targets import TABLES
 from rewrite.cost import dag_cost

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from codegen.engine import assembly, object_code
 from codegen.kernel import Kernel
-from codegen.llvm.body import emit_module, interleaved, waits_for_memory
+from codegen.llvm.body import emit_module
+from codegen.llvm.choices import interleaved, waits_for_memory
 from codegen.llvm.driver import emit_driver
 from codegen.llvm.loop import _LazyCode
 from codegen.llvm.ops import LIBM, OPS
