@@ -2,8 +2,8 @@
 
 Sparse Jacobians of mass-action networks (`NAME.net` somewhere below DIR), checked against
 differences; what a gradient costs beside its function; a long straight-line program; mechanics of
-growing size beside SymPy, symengine and CasADi; gradient kernels beside jax.jit(jax.grad). Seconds
-are the best of several runs in one process, on one core.
+growing size beside SymPy, symengine and CasADi; gradient kernels beside jax.jit(jax.grad), medians
+of calls in turns. Other seconds are the best of several runs in one process, on one core.
 """
 
 import os
@@ -340,13 +340,14 @@ def kernels() -> dict[str, Any]:
 
 
 def _in_turns(*calls: Callable[[], object]) -> list[float]:
-    best = [1e9] * len(calls)
-    for _ in range(25):
+    """Return the median time of each; the best of JAX are those that find memory without asking."""
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(75):
         for k, call in enumerate(calls):
             begin = time.perf_counter()
             call()
-            best[k] = min(best[k], time.perf_counter() - begin)
-    return best
+            times[k].append(time.perf_counter() - begin)
+    return [float(np.median(each)) for each in times]
 
 
 def _in_jax(name: str) -> Callable[[Any], Any]:
