@@ -62,7 +62,6 @@ _HOME: Final[dict[str, str]] = {
         "strategies.simplify": "simplify",
         "strategies.check": "CheckReport check",
         "strategies.derive": "explain",
-        "strategies.calculus.derivatives": "diff gradient hessian hvp jacobian jvp vjp",
         "strategies.calculus.sparse":
             "SparseTerms column_coloring hessian_sparsity jacobian_sparsity sparse_hessian "
             "sparse_jacobian",
@@ -71,6 +70,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.cost": "cycles",
         "codegen.explore": "egraph",
         "codegen.jit": "jit",
+        "codegen.calculus.functions": "diff gradient hessian hvp jacobian jvp vjp",
         "codegen.calculus.grad": "grad value_and_grad",
         "codegen.calculus.scan": "Scan scan",
         "codegen.calculus.elements": "ElementKernel element_kernel",
@@ -131,6 +131,13 @@ sys.modules[__name__].__class__ = _Front
 if TYPE_CHECKING:
     from codegen.calculus.elements import ElementKernel as ElementKernel
     from codegen.calculus.elements import element_kernel as element_kernel
+    from codegen.calculus.functions import diff as diff
+    from codegen.calculus.functions import gradient as gradient
+    from codegen.calculus.functions import hessian as hessian
+    from codegen.calculus.functions import hvp as hvp
+    from codegen.calculus.functions import jacobian as jacobian
+    from codegen.calculus.functions import jvp as jvp
+    from codegen.calculus.functions import vjp as vjp
     from codegen.calculus.grad import grad as grad
     from codegen.calculus.grad import value_and_grad as value_and_grad
     from codegen.calculus.memory import MemorySchedule as MemorySchedule
@@ -183,13 +190,6 @@ if TYPE_CHECKING:
     from rewrite.term import symbol as symbol
     from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
-    from strategies.calculus.derivatives import diff as diff
-    from strategies.calculus.derivatives import gradient as gradient
-    from strategies.calculus.derivatives import hessian as hessian
-    from strategies.calculus.derivatives import hvp as hvp
-    from strategies.calculus.derivatives import jacobian as jacobian
-    from strategies.calculus.derivatives import jvp as jvp
-    from strategies.calculus.derivatives import vjp as vjp
     from strategies.calculus.sparse import SparseTerms as SparseTerms
     from strategies.calculus.sparse import column_coloring as column_coloring
     from strategies.calculus.sparse import hessian_sparsity as hessian_sparsity

@@ -12,7 +12,7 @@ __all__ = ["inlined", "native", "stored"]
 
 _HERE: Final = Path(__file__).parent
 _SOURCES: Final = (
-    "native.py", "bulk.py", "ops.py", "pattern.py", "unknowns.py",
+    "native.py", "bulk.py", "ops.py", "pattern.py", "slim.py", "unknowns.py",
     *(f"machine/{name}.py" for name in ("groups", "layout", "loop", "match")),
 )  # fmt: skip
 """Files whose code or constants end up in each other's machine code."""

@@ -311,11 +311,11 @@ class Store:
 
     def indexed(self) -> "Table":
         """Return the compiled table with every node in it, building it on first use."""
-        from rewrite.bulk import Table
-
         with self.lock:
             self.flush()
             if self.table is None:
+                from rewrite.bulk import Table
+
                 self.table = Table()
             self.table.catch_up(self)
             return self.table

@@ -14,7 +14,10 @@ from rewrite.store import Store
 from rewrite.term import Term, symbol
 from strategies.calculus.derivatives import gradient
 
-__all__ = ["formed", "grad", "independent", "restored", "terms_of", "value_and_grad"]
+__all__ = [
+    "form_of", "formed", "grad", "independent", "name_of", "number_of", "plain", "restored",
+    "single_of", "terms_of", "value_and_grad",
+]  # fmt: skip
 
 _COUNT: Final = itertools.count()
 
@@ -74,9 +77,8 @@ class _Derivative:
     ) -> None:
         self.fn = fn.fn if isinstance(fn, Jitted) else fn
         self.single = not isinstance(argnums, (list, tuple, set, frozenset, range))
-        self.places = [_place(each) for each in ([argnums] if self.single else argnums)]  # type: ignore[union-attr]
+        self.places = [number_of(each) for each in ([argnums] if self.single else argnums)]  # type: ignore[union-attr]
         self.with_value = with_value
-        self.name = getattr(self.fn, "__name__", "the function")
 
     def traced(self) -> Callable[..., Any]:
         """Return it as a function with the signature of the original."""
@@ -93,36 +95,32 @@ class _Derivative:
         for place in self.places:
             if not -len(args) <= place < len(args):
                 raise ArgumentError(
-                    f"argnums={place}: {self.name} was called with {len(args)} positional arguments"
+                    f"argnums={place}: {name_of(self.fn)} was called with {len(args)} positional "
+                    "arguments"
                 )
             given[place] = independent(args[place], undo)
         value = self.fn(*given, **kwargs)
-        single = _plain(value)
-        if single.size != 1:
-            raise ArgumentError(
-                f"{self.name} returns an array of shape {single.shape}; a gradient is that of one "
-                "number: sum it, or use rw.jacobian on its terms"
-            )
-        term = single.terms()[0]
+        term = single_of(value, self.fn)
         made = tuple(restored(_by(term, given[place]), undo) for place in self.places)
         slope = made[0] if self.single else made
         return (restored(value, undo), slope) if self.with_value else slope
 
 
-def _place(given: Any) -> int:
+def number_of(given: Any) -> int:
+    """Return the number of an argument."""
     if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
-        raise ArgumentError(f"argnums={given!r}: give the number of an argument, or several")
+        raise ArgumentError(f"argnums={given!r} is not the number of an argument")
     return int(given)
 
 
 def _by(term: Term, wanted: Any) -> Any:
     """Return the derivative in the form of what it is taken by."""
-    return formed(gradient(term, _plain(wanted).ravel()).terms(), wanted)
+    return formed(gradient(term, plain(wanted).ravel()).terms(), wanted)
 
 
 def terms_of(value: Any) -> list[Term]:
     """Return the terms of a number, a term or an array of them."""
-    return _plain(value).terms()
+    return plain(value).terms()
 
 
 def formed(terms: Sequence[Term], like: Any) -> Any:
@@ -136,7 +134,7 @@ def independent(value: Any, undo: dict[Term, Term]) -> Any:
     New ones also for symbols: the function may use the same symbol by another way, which is held
     fixed.
     """
-    array = _plain(value, value.store if isinstance(value, Term) else None)
+    array = plain(value, value.store if isinstance(value, Term) else None)
     own = []
     for term in array.terms():
         known = term.symbol
@@ -149,10 +147,42 @@ def independent(value: Any, undo: dict[Term, Term]) -> Any:
     return own[0] if not array.shape else _like(array, own)
 
 
-def _plain(value: Any, store: Store | None = None) -> TermArray:
-    """Return an array whose shape may be asked for, which tracing refuses of an element."""
+def plain(value: Any, store: Store | None = None, *, like: Any = None) -> TermArray:
+    """Return an array whose shape may be asked for, which tracing refuses of an element.
+
+    Raise `ArgumentError` where that is not the shape of what it should be `like`.
+    """
     array = asarray(value, store)
-    return TermArray(array.store, array.ids)
+    array = TermArray(array.store, array.ids)
+    if like is not None and array.shape != plain(like).shape:
+        raise ArgumentError(
+            f"the vector has the shape {array.shape}, it is multiplied with {plain(like).shape}: "
+            "give one value for each"
+        )
+    return array
+
+
+def single_of(value: Any, fn: Any) -> Term:
+    """Return the only number that a function returns; raise `ArgumentError` for another."""
+    several = isinstance(value, (tuple, list, dict))
+    if several or plain(value).size != 1:
+        what = f"{len(value)} results" if several else f"an array of shape {plain(value).shape}"
+        raise ArgumentError(
+            f"{name_of(fn)} returns {what}; a gradient is that of one number: sum them, or use "
+            "rw.jacobian"
+        )
+    return plain(value).terms()[0]
+
+
+def form_of(made: Any, wanted: Any) -> Any:
+    """Return an array, or of a single number what has the form of the argument."""
+    array = plain(made)
+    return array if array.shape else formed(array.terms(), wanted)
+
+
+def name_of(fn: Any) -> str:
+    """Return what messages call a function."""
+    return str(getattr(fn, "__name__", "the function"))
 
 
 def _like(array: TermArray, terms: list[Term]) -> TermArray:

@@ -6,7 +6,9 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["mark", "numbered", "reached", "spread", "supports"]
+__all__ = [
+    "colors", "compressed", "gathered", "mark", "spread", "supports", "ways",
+]  # fmt: skip
 
 KNOWN, STEPS, UNKNOWN, CHOICE = 0, 1, 2, 3
 """Kinds of ops."""
@@ -14,29 +16,33 @@ TOO_MANY: Final = -1
 
 
 @nb.njit(cache=True, nogil=True)
-def numbered(ids: Any, first: Any, wanted: Any) -> Any:
-    """Return which of the wanted nodes each leaf of a program is, -1 for none."""
+def _numbered(ids: Any, first: Any, wanted: Any, found: Any) -> None:
+    """Find which of the wanted nodes each leaf of a program is, -1 for none."""
     order = np.argsort(wanted)
     ranked = wanted[order]
-    found = np.full(len(ids), -1, np.int32)
     for at in range(len(ids)):
+        found[at] = -1
         if first[at] == first[at + 1]:
             place = np.searchsorted(ranked, ids[at])
             if place < len(ranked) and ranked[place] == ids[at]:
                 found[at] = order[place]
-    return found
 
 
 @nb.njit(cache=True, nogil=True)
 def mark(
-    code: Any, first: Any, args: Any, active: Any, inputs: Any, kinds: Any, blocked: Any
-) -> tuple[int, int]:
-    """Mark what depends on an input by ops that have a derivative; note the ops that have none.
+    ids: Any, code: Any, first: Any, args: Any, sort: Any, wanted: Any, kinds: Any, numbers: int,
+    inputs: Any, active: Any, blocked: Any,
+) -> tuple[int, int, bool]:  # fmt: skip
+    """Mark what depends on the wanted nodes, by ops that have a derivative; note those with none.
 
-    Return how many edges there are between what depends on an input, and the most arguments.
+    Return how many edges there are between what depends on one, the most arguments of a node, and
+    whether there is any op without a derivative in the way, or a sort that is not below `numbers`.
+    Results are filled in: an array that is made here costs ten times as much.
     """
-    edges, widest = 0, 1
+    _numbered(ids, first, wanted, inputs)
+    edges, widest, odd = 0, 1, False
     for at in range(len(code)):
+        odd = odd or sort[at] >= numbers
         if inputs[at] >= 0:
             active[at] = True
             continue
@@ -48,16 +54,16 @@ def mark(
         for k in range(low, high):
             some += active[args[k]]
         if some and (kind == STEPS or kind == UNKNOWN):
-            blocked[code[at]] = True
+            blocked[code[at]] = odd = True
             some = 0
         active[at] = some > 0
         edges += some
         widest = max(widest, first[at + 1] - first[at])
-    return edges, widest
+    return edges, widest, odd
 
 
 @nb.njit(cache=True, nogil=True)
-def reached(first: Any, args: Any, active: Any, roots: Any) -> int:
+def _reached(first: Any, args: Any, active: Any, roots: Any) -> int:
     """Count the active edges below each root, and return the sum."""
     seen = np.full(len(active), -1, np.int32)
     stack = np.empty(len(active) + 1, np.int32)
@@ -82,13 +88,12 @@ def reached(first: Any, args: Any, active: Any, roots: Any) -> int:
 
 
 @nb.njit(cache=True, nogil=True)
-def supports(  # noqa: C901 - one loop over what each position is
+def _supports(  # noqa: C901 - one loop over what each position is
     first: Any, args: Any, active: Any, inputs: Any, spans: Any, pool: Any, seen: Any
 ) -> int:
     """List the inputs that each position depends on; return their number, -1 if over the pool.
 
-    `pool[spans[at, 0]:spans[at, 1]]` are the inputs of `at`; a position that has those of one
-    argument shares its list. `seen` has one cell an input, all -1.
+    `seen` has one cell an input, all -1.
     """
     used, work = 0, 0
     for at in range(len(active)):
@@ -132,20 +137,52 @@ def supports(  # noqa: C901 - one loop over what each position is
 
 
 @nb.njit(cache=True, nogil=True)
+def supports(
+    first: Any, args: Any, active: Any, inputs: Any, count: int, size: int, most: int
+) -> Any:  # fmt: skip
+    """List the inputs that each position depends on, in a pool of a size, and at most of another.
+
+    Return their number (-1: there was no room), `spans` and `pool`: the inputs of `at` are
+    `pool[spans[at, 0]:spans[at, 1]]`; a position that has those of one argument shares its list.
+    """
+    spans = np.empty((len(active), 2), np.int64)
+    while True:
+        pool, seen = np.empty(size, np.int32), np.full(count, -1, np.int32)
+        work = _supports(first, args, active, inputs, spans, pool, seen)
+        if work != TOO_MANY or size >= most:
+            return work, spans, pool
+        size = min(8 * size, most)
+
+
+@nb.njit(cache=True, nogil=True)
+def ways(
+    first: Any, args: Any, active: Any, inputs: Any, count: int, roots: Any
+) -> tuple[int, int]:
+    """Count what a pass down from each root looks at, and what one up from all inputs does.
+
+    Where the way up takes more than twice as much, it counts one more than the way down.
+    """
+    down = _reached(first, args, active, roots)
+    size = max(2 * len(active), 1024)
+    up, _, _ = supports(first, args, active, inputs, count, size, max(2 * down, 1024))
+    return down, up if up != TOO_MANY else down + 1
+
+
+@nb.njit(cache=True, nogil=True)
 def spread(roots: Any, spans: Any, pool: Any) -> Any:
-    """Return the number of the root, and the row of the pool, of all that the roots' spans hold."""
+    """Return the number of the root, and below it the row of the pool, of all in their spans."""
     count = 0
     for root in roots:
         count += spans[root, 1] - spans[root, 0]
-    rows, found = np.empty(count, np.int32), np.empty((pool.shape[1], count), np.int32)
+    found = np.empty((1 + pool.shape[1], count), np.int32)
     count = 0
     for k in range(len(roots)):
         for place in range(spans[roots[k], 0], spans[roots[k], 1]):
-            rows[count] = k
+            found[0, count] = k
             for column in range(pool.shape[1]):
-                found[column, count] = pool[place, column]
+                found[1 + column, count] = pool[place, column]
             count += 1
-    return rows, found
+    return found
 
 
 @nb.njit(cache=True, nogil=True)
@@ -171,27 +208,29 @@ def gathered(
 
 
 @nb.njit(cache=True, nogil=True)
-def compressed(outer: Any, inner: Any, high: int, wide: int) -> Any:
-    """Return `indices` and `indptr` of places in SciPy's formats, and the order they are in.
+def compressed(outer: Any, inner: Any, wide: int, indices: Any, indptr: Any, order: Any) -> None:
+    """Fill `indices` and `indptr` of places in SciPy's formats, and the order they are in.
 
     Two passes of sorting by counting: by the inner number, then by the outer one.
     """
-    count = len(outer)
-    begin, indptr = np.zeros(wide + 1, np.int64), np.zeros(high + 1, np.int32)
+    count, high = len(outer), len(indptr) - 1
+    begin, indptr[:] = np.zeros(wide + 1, np.int64), 0
     for k in range(count):
         begin[inner[k] + 1] += 1
         indptr[outer[k] + 1] += 1
-    begin, indptr = np.cumsum(begin), np.cumsum(indptr).astype(np.int32)
-    first, order = np.empty(count, np.int64), np.empty(count, np.int64)
+    for k in range(wide):
+        begin[k + 1] += begin[k]
+    for k in range(high):
+        indptr[k + 1] += indptr[k]
+    first = np.empty(count, np.int64)
     for k in range(count):
         first[begin[inner[k]]] = k
         begin[inner[k]] += 1
-    indices, free = np.empty(count, np.int32), indptr.copy()
+    free = indptr.copy()
     for entry in first:
         place = free[outer[entry]]
         order[place], indices[place] = entry, inner[entry]
         free[outer[entry]] = place + 1
-    return indices, indptr, order
 
 
 @nb.njit(cache=True, nogil=True)

@@ -31,6 +31,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "outputs_of",
+    "times_of",
     "vjp",
 ]
 
@@ -48,11 +49,9 @@ def diff(t: Any, x: Term, n: int = 1) -> Any:
     >>> diff(x**3, x, 2)
     3*(2*x)
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
-        raise ArgumentError(f"n={n!r} is not a number of times to differentiate")
     array = outputs_of(t)
     ids = np.ascontiguousarray(array.ids.ravel())
-    for _ in range(int(n)):
+    for _ in range(times_of(n)):
         program = Program.of(TermArray(array.store, ids), asarray([x], array.store))
         if program.count != 1:
             raise ArgumentError(f"{x!r} is not one symbol; use rw.gradient or rw.jacobian")
@@ -60,6 +59,13 @@ def diff(t: Any, x: Term, n: int = 1) -> Any:
         ids = np.full(len(ids), array.store.constant(0), np.int32)
         ids[found.rows] = found.nodes
     return _formed(t, array.store, ids.reshape(array.shape))
+
+
+def times_of(n: Any) -> int:
+    """Return how often is differentiated; raise `ArgumentError` for what is no such number."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+        raise ArgumentError(f"n={n!r} is not a number of times to differentiate")
+    return int(n)
 
 
 def gradient(t: Any, xs: Any) -> TermArray:

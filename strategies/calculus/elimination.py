@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from strategies.calculus.machine import elimination as machine
 from strategies.calculus.machine.writing import USED
-from strategies.calculus.passes import Entries, Room, support_lists, tables_of
+from strategies.calculus.passes import Entries, Room, tables_of
 from strategies.calculus.program import Program
 
 __all__ = ["MODES", "Mode", "cheapest", "eliminated"]
@@ -30,9 +30,7 @@ def cheapest(program: Program) -> Mode:
     """Choose between one pass up with all inputs, one pass down for each output, and a mixture."""
     if len(program.roots) == 1:
         return "reverse"
-    down = program.below()
-    lists = support_lists(program, most=max(2 * down, 1024))
-    up = down + 1 if lists is None else lists[0]
+    down, up = program.ways()
     simple: Mode = "forward" if up < down else "reverse"
     least = min(up, down)
     if least <= WORTH * program.edges:

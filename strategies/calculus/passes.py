@@ -11,7 +11,7 @@ from strategies.calculus.activity import TOO_MANY, spread, supports
 from strategies.calculus.machine import forward as up
 from strategies.calculus.machine import reverse as down
 from strategies.calculus.machine.writing import EACH, MASKS, USED
-from strategies.calculus.program import Program
+from strategies.calculus.program import Program, filled
 from strategies.calculus.templates import templates
 
 __all__ = [
@@ -83,7 +83,7 @@ def reverse(program: Program, groups: Ints, seeds: Ints) -> Entries:
         columns, (tables, st) = program.columns(), tables_of(program)
         edges = len(dag.args) + len(program.roots) + 8
         work = (
-            np.empty(len(dag) + 1, np.int32), np.full(len(dag), -1, np.int32),
+            np.empty(len(dag) + 1, np.int32), filled(len(dag), -1),
             np.empty((edges, 2), np.int32), np.empty(edges, np.int32),
         )  # fmt: skip
         roots = np.stack([program.roots, groups], axis=1).astype(np.int32)
@@ -113,9 +113,9 @@ def forward(program: Program, seeds: Ints) -> Entries:
     store, dag = program.store, program.dag
     with store.lock:
         columns, (tables, st) = program.columns(), tables_of(program)
-        spans = np.zeros((len(dag), 2), np.int64)
+        spans = np.empty((len(dag), 2), np.int64)
         tangents = np.empty((max(2 * len(dag), 64), 2), np.int32)
-        slots, touched = np.full(program.count, -1, np.int32), np.empty(program.count, np.int32)
+        slots, touched = filled(program.count, -1), np.empty(program.count, np.int32)
         most = 256
         room = Room(store, 8 * len(dag))
         while True:
@@ -133,20 +133,14 @@ def forward(program: Program, seeds: Ints) -> Entries:
                 more = np.empty((len(tangents) + need, 2), np.int32)
                 tangents = np.concatenate([tangents, more])
             room.more(8 * need + program.width(int(st[up.AT]), int(st[EACH])))
-    rows, (inputs, nodes) = spread(program.roots, spans, tangents)
-    return Entries(rows, inputs, nodes)
+    return Entries(*spread(program.roots, spans, tangents))
 
 
 def support_lists(program: Program, most: int) -> tuple[int, npt.NDArray[np.int64], Ints] | None:
     """Return the work of a forward pass, and the inputs of each position; None where too much."""
     dag = program.dag
-    size = max(2 * len(dag), 1024)
-    while True:
-        spans, pool = np.zeros((len(dag), 2), np.int64), np.empty(size, np.int32)
-        seen = np.full(program.count, -1, np.int32)
-        work = supports(dag.start, dag.args, program.active, program.inputs, spans, pool, seen)
-        if work != TOO_MANY:
-            return int(work), spans, pool
-        if size >= most:
-            return None
-        size = min(8 * size, most)
+    work, spans, pool = supports(
+        dag.start, dag.args, program.active, program.inputs, program.count,
+        max(2 * len(dag), 1024), most,
+    )  # fmt: skip
+    return None if work == TOO_MANY else (int(work), spans, pool)

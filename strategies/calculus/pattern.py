@@ -39,7 +39,9 @@ class Pattern:
         from strategies.calculus.activity import compressed  # loads Numba
 
         high, wide = shape if format == "csr" else shape[::-1]
-        indices, indptr, order = compressed(outer, inner, high, wide)
+        indices, indptr = np.empty(len(outer), np.int32), np.empty(high + 1, np.int32)
+        order = np.empty(len(outer), np.int64)
+        compressed(outer, inner, wide, indices, indptr, order)
         return Pattern(indices, indptr, shape, format), order
 
     @property

@@ -19,9 +19,9 @@ from rewrite.errors import ArgumentError, DerivativeWarning, UnsupportedOp
 from rewrite.sorts import BOOL
 from rewrite.store import Ints, Store, Symbol
 from rewrite.term import Term, join_all
-from strategies.calculus.activity import CHOICE, KNOWN, STEPS, UNKNOWN, mark, numbered, reached
+from strategies.calculus.activity import CHOICE, KNOWN, STEPS, UNKNOWN, mark, ways
 
-__all__ = ["Program"]
+__all__ = ["Program", "filled"]
 
 _OURS: Final = tuple(
     str(Path(__file__).parents[2] / package) for package in ("rewrite", "strategies", "codegen")
@@ -46,17 +46,18 @@ class Program:
         self.roots = np.array(dag.roots, np.int64)
         self.count = len(inputs)
         """How many inputs there are."""
-        self.inputs: Ints = numbered(dag.ids, dag.start, np.array(inputs, np.int32))
+        self.inputs = np.empty(len(dag), np.int32)
         """The number of the input at each position, -1 elsewhere."""
         self.active = np.empty(len(dag), np.bool_)
         """What depends on an input, inputs among them."""
         kinds = _kinds()
         blocked = np.zeros(len(kinds), np.bool_)
-        self.edges, self.widest = mark(
-            dag.code, dag.start, dag.args, self.active, self.inputs, kinds, blocked
-        )
+        self.edges, self.widest, odd = mark(
+            dag.ids, dag.code, dag.start, dag.args, dag.sort, np.array(inputs, np.int32),
+            kinds, NUMBERS, self.inputs, self.active, blocked,
+        )  # fmt: skip
         """How many edges lie between what is active, and the most arguments of a node."""
-        if blocked.any() or (dag.sort >= NUMBERS).any():
+        if odd:
             self._complain(blocked)
 
     @classmethod
@@ -80,7 +81,7 @@ class Program:
 
     def ones(self) -> Ints:
         """Return the derivative of each input in itself, by position."""
-        return np.full(len(self.dag), self.store.constant(1), np.int32)
+        return filled(len(self.dag), self.store.constant(1))
 
     def _complain(self, blocked: npt.NDArray[np.bool_]) -> None:
         hit = [ops.OPS[code] for code in np.flatnonzero(blocked).tolist()]
@@ -102,10 +103,13 @@ class Program:
                 DerivativeWarning, skip_file_prefixes=_OURS,
             )  # fmt: skip
 
-    def below(self) -> int:
-        """Return how many edges are visited from all roots, each for itself."""
+    def ways(self) -> tuple[int, int]:
+        """Return how many edges a pass down from each root visits, and inputs a pass up carries."""
         dag = self.dag
-        return int(reached(dag.start, dag.args, self.active, self.roots))
+        down, up = ways(
+            dag.start, dag.args, self.active, self.inputs, self.count, self.roots
+        )  # fmt: skip
+        return int(down), int(up)
 
     @cached_property
     def exponent(self) -> Ints:
@@ -114,20 +118,21 @@ class Program:
         1 and 2 say that n is that number; the nodes of all others are -1.
         """
         dag = self.dag
-        found = np.full((len(dag), 3), -1, np.int32)
-        powers = np.flatnonzero(dag.code == ops.POW.code)
-        if len(powers):
-            exponents = dag.args[dag.start[powers] + 1].tolist()
-            known = {
-                at: (-1, -1, -1) if value is None or isinstance(value, Symbol)
-                else self._exponent(value)
-                for at, value in ((at, dag.value[at]) for at in set(exponents))
-            }  # fmt: skip
-            found[powers] = [known[at] for at in exponents]
+        found = filled((len(dag), 3), -1)
+        codes, known = dag.code.tobytes(), dict[int, tuple[int, int, int]]()
+        at = codes.find(ops.POW.code)
+        while at >= 0:  # there are few: NumPy takes longer
+            exponent = dag.args.item(dag.start.item(at) + 1)
+            if exponent not in known:
+                known[exponent] = self._exponent(dag.value[exponent])
+            found[at] = known[exponent]
+            at = codes.find(ops.POW.code, at + 1)
         return found
 
-    def _exponent(self, value: Constant) -> tuple[int, int, int]:
+    def _exponent(self, value: Symbol | Constant | None) -> tuple[int, int, int]:
         store = self.store
+        if value is None or isinstance(value, Symbol):
+            return -1, -1, -1
         if type(value) is int:
             n, less = store.integers((value, value - 1))
             return n, less, value if value in (1, 2) else 0
@@ -147,6 +152,13 @@ class Program:
         """Return what the compiled passes read."""
         dag = self.dag
         return dag.code, dag.start, dag.args, dag.ids, self.active, self.exponent
+
+
+def filled(shape: int | tuple[int, ...], node: int) -> Ints:
+    """Return an array of one node; `np.full` takes four times as long for a short one."""
+    made = np.empty(shape, np.int32)
+    made.fill(node)
+    return made
 
 
 def _kinds() -> npt.NDArray[np.uint8]:

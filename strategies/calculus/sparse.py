@@ -188,7 +188,7 @@ def _dependent(program: Program) -> tuple[Ints, Ints]:
     lists = support_lists(program, most=max(64 * len(dag), 1 << 20))
     if lists is not None:
         _, spans, pool = lists
-        owners, (inputs,) = spread(program.roots, spans, pool[:, None])
+        owners, inputs = spread(program.roots, spans, pool[:, None])
         return owners, inputs
     rows, columns = [], []
     for base in range(0, program.count, BLOCK):  # a bit for each input, a block of them at a time

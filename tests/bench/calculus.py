@@ -2,8 +2,8 @@
 
 Sparse Jacobians of mass-action networks (`NAME.net` somewhere below DIR), checked against
 differences; what a gradient costs beside its function; a long straight-line program; mechanics of
-growing size beside SymPy, symengine and CasADi; gradient kernels beside jax.jit(jax.grad). Seconds
-are the best of several runs in one process, on one core.
+growing size beside SymPy, symengine and CasADi; gradient kernels beside jax.jit(jax.grad), medians
+of calls in turns. Other seconds are the best of several runs in one process, on one core.
 """
 
 import os
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import arguments, at_least, at_most, best_of, finish
+from report import arguments, at_least, at_most, best_of, finish, microseconds
 
 import rewrite as rw
 from codegen.cost import cycles
@@ -245,7 +245,7 @@ def mechanics_(sizes: Sequence[int] = (2, 4, 6)) -> dict[str, Any]:
     for links in sizes:
         entries, names = pendulum(links)
         own, peers = _jacobians(entries, names)
-        shown = ", ".join(f"{n} {s * 1e3:.1f} ms" for n, s in peers.items())
+        shown = ", ".join(f"{n} {s * 1e3:.2f} ms" for n, s in peers.items())
         print(f"pendulum of {links}: {own * 1e3:.2f} ms; {shown}")
         for name, seconds in peers.items():
             found[f"pendulum of {links}: {name} / ours"] = at_least(seconds / own, 1.0)
@@ -258,7 +258,7 @@ def _jacobians(entries: list[Any], names: list[Any]) -> tuple[float, dict[str, f
     with rw.scope():
         terms = rw.asarray([rw.from_sympy(e) for e in entries])
         symbols = rw.asarray([rw.from_sympy(n) for n in names])
-        own = best_of(lambda: rw.sparse_jacobian(terms, symbols), 5)
+        own = microseconds(lambda: rw.sparse_jacobian(terms, symbols)) / 1e6
     peers: dict[str, float] = {}
 
     def by_sympy() -> None:
@@ -274,7 +274,7 @@ def _jacobians(entries: list[Any], names: list[Any]) -> tuple[float, dict[str, f
 
         column = symengine.Matrix(len(entries), 1, [symengine.sympify(e) for e in entries])
         row = symengine.Matrix(len(names), 1, [symengine.sympify(n) for n in names])
-        peers["symengine"] = best_of(lambda: column.jacobian(row), 3)
+        peers["symengine"] = microseconds(lambda: column.jacobian(row)) / 1e6
     except ImportError:
         pass
     try:
@@ -284,7 +284,7 @@ def _jacobians(entries: list[Any], names: list[Any]) -> tuple[float, dict[str, f
         known |= {str(n): known.get(str(n), casadi.SX.sym(str(n))) for n in names}
         held = casadi.vertcat(*[_casadi(e, known, casadi) for e in entries])
         by = casadi.vertcat(*[known[str(n)] for n in names])
-        peers["CasADi"] = best_of(lambda: casadi.jacobian(held, by), 5)
+        peers["CasADi"] = microseconds(lambda: casadi.jacobian(held, by)) / 1e6
     except ImportError:
         pass
     return own, peers
@@ -340,13 +340,14 @@ def kernels() -> dict[str, Any]:
 
 
 def _in_turns(*calls: Callable[[], object]) -> list[float]:
-    best = [1e9] * len(calls)
-    for _ in range(25):
+    """Return the median time of each; the best of JAX are those that find memory without asking."""
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(75):
         for k, call in enumerate(calls):
             begin = time.perf_counter()
             call()
-            best[k] = min(best[k], time.perf_counter() - begin)
-    return best
+            times[k].append(time.perf_counter() - begin)
+    return [float(np.median(each)) for each in times]
 
 
 def _in_jax(name: str) -> Callable[[Any], Any]:

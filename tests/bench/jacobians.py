@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from calculus import pendulum
-from polynomials import read_network, written
 from report import arguments, at_least, at_most, best_of, finish
 
 import rewrite as rw
@@ -84,8 +83,8 @@ def links(count: int) -> System:
 
 def network(folder: Path, name: str) -> System:
     """Return the equations of a reaction network."""
-    terms = written(read_network(next(folder.rglob(f"{name}.net"))))
-    return terms, [rw.symbol(f"x{k + 1}") for k in range(len(terms))]
+    read = rw.io.bionetgen.read(next(folder.rglob(f"{name}.net")))
+    return read.rhs(read.symbols, read.parameter_symbols).terms(), read.symbols.terms()
 
 
 SYSTEMS: dict[str, Callable[[], System]] = {

@@ -502,7 +502,7 @@ def test_a_registered_derivative_is_a_number_made_of_the_arguments() -> None:
 
 def test_one_symbol_and_numbers_are_what_is_taken() -> None:
     with pytest.raises(ArgumentError, match=r"is not one symbol; use rw\.gradient"):
-        rw.diff(x * y, [x, y])  # type: ignore[arg-type]
+        rw.diff(x * y, [x, y])
     with pytest.raises(ArgumentError, match="v has a term that is no number"):
         rw.jvp([x * y], [x, y], [x < y, 2])
     with pytest.raises(ArgumentError, match="w has a term that is no number"):

@@ -6,8 +6,6 @@ to edges that pass it by. When all are gone, what is left are the entries of the
 inputs up it is forward mode, from the outputs down it is reverse mode; the greedy order takes the
 node next with the fewest pairs of edges (H. Markowitz, 1957), which suits narrow places.
 
-Where nothing is written, products and sums are counted: a derivative is then ONE_ or OTHER.
-
 Source: A. Griewank, A. Walther, "Evaluating Derivatives", 2008, chapters 9 and 10.
 """
 
@@ -15,6 +13,33 @@ from typing import Any, Final
 
 from rewrite import ops
 from rewrite.native import inlined, native
+from rewrite.slim import slim
+from strategies.calculus.machine.graph import (
+    CELLS,
+    COUNT,
+    DOWN_EDGE,
+    DOWNS,
+    EDGE_COLUMNS,
+    EDGES,
+    HEAD,
+    LAST,
+    LAST_UP,
+    LOW,
+    NEXT,
+    NEXT_UP,
+    OPERATIONS,
+    OTHER,
+    UNITY,
+    UP,
+    UP_EDGE,
+    UPS,
+    WRITES,
+    contribute,
+    enter,
+    multiplied,
+    summed,
+    unlink,
+)  # fmt: skip
 from strategies.calculus.machine.heap import drop_least, push
 from strategies.calculus.machine.writing import (
     CONST,
@@ -23,51 +48,26 @@ from strategies.calculus.machine.writing import (
     ONE,
     USED,
     ZERO,
-    chained,
     choice,
     ends,
     times,
-    total,
-)
+)  # fmt: skip
 
 __all__ = [
-    "AT",
-    "CELLS",
-    "DONE",
-    "DOWNWARDS",
-    "EDGES",
-    "EDGE_COLUMNS",
-    "FOUND",
-    "FROM_ABOVE",
-    "FROM_BELOW",
-    "HEAP",
-    "LIMIT",
-    "MOST",
-    "NEED",
-    "OPERATIONS",
-    "ROOM",
-    "TOO_MANY",
-    "UPWARDS",
-    "WRITES",
-    "build",
-    "collect",
-    "eliminate",
-    "enter",
+    "AT", "CELLS", "DONE", "DOWNWARDS", "EDGES", "EDGE_COLUMNS", "FOUND", "FROM_ABOVE",
+    "FROM_BELOW", "HEAP", "LIMIT", "MOST", "NEED", "OPERATIONS", "ROOM", "TOO_MANY", "UPWARDS",
+    "WRITES", "build", "collect", "eliminate", "enter",
 ]  # fmt: skip
 
 _ADD: Final = ops.ADD.code
 _WHERE: Final = ops.WHERE.code
 
-# cells of the state: how many edges, contributions, entries of the heap and results there are, ...
-EDGES, CELLS, HEAP, FOUND = 1, 2, 3, 4
+# further cells of the state: how many entries of the heap and results there are, ...
+HEAP, FOUND = 3, 4
 AT: Final = 5
 """what is next, a position or an output,"""
 NEED: Final = 6
 """how much room the next one needs, in nodes,"""
-WRITES: Final = 8
-"""whether anything is written,"""
-OPERATIONS: Final = 9
-"""products and sums,"""
 PAIRS: Final = 10
 """pairs of edges that were looked at,"""
 LIMIT: Final = 11
@@ -76,112 +76,15 @@ MOST: Final = 12
 """and how many products and sums."""
 
 DONE, ROOM, TOO_MANY = 0, 1, 2
-NOTHING, OTHER, ONE_ = -1, 0, 1
+NOTHING: Final = -1
 UPWARDS, DOWNWARDS, FROM_BELOW, FROM_ABOVE = 0, 1, 2, 3
 """Orders: those of the modes, and the greedy ones, which differ in whom they take of several."""
 
-# columns of an edge: the upper and the lower node, the edges after and before it among those down
-# from the upper node, and among those up from the lower one, its last contribution and how many
-_UP, _LOW, _NEXT, _LAST, _NEXT_UP, _LAST_UP, _HEAD, _COUNT = range(8)
-EDGE_COLUMNS: Final = 8
-# columns of a node: its first edge down, its first edge up, and how many of each; none: it is gone
-_DOWN_EDGE, _UP_EDGE, _DOWNS, _UPS = range(4)
 _GONE: Final = -1
+"""How many edges a node has that is eliminated."""
 
 _EACH_PAIR: Final = 8 + 2 * MASKS
 """Nodes that a product and its sum may need."""
-
-
-@inlined
-def _slot(up: int, low: int, edges: Any, slots: Any) -> int:
-    """Return where the edge between two nodes is in the table, or belongs."""
-    mask = len(slots) - 1
-    h = up * 0x9E3779B1 + low * 0x85EBCA77
-    slot = (h ^ (h >> 15)) & mask
-    while slots[slot] >= 0:
-        e = slots[slot]
-        if edges[e, _UP] == up and edges[e, _LOW] == low:
-            break
-        slot = (slot + 1) & mask
-    return int(slot)
-
-
-@native
-def enter(edges: Any, count: int, slots: Any) -> None:
-    """Enter so many edges into an empty table."""
-    for e in range(count):
-        slots[_slot(edges[e, _UP], edges[e, _LOW], edges, slots)] = e
-
-
-@native
-def _contribute(up: int, low: int, value: int, G: Any, st: Any) -> None:
-    """Add to the derivative on an edge, which is made where there is none."""
-    edges, cells, nodes, slots, _, _ = G
-    slot = _slot(up, low, edges, slots)
-    e = slots[slot]
-    if e < 0:
-        e = st[EDGES]
-        st[EDGES] = e + 1
-        slots[slot] = e
-        edges[e, _UP], edges[e, _LOW], edges[e, _HEAD], edges[e, _COUNT] = up, low, -1, 0
-        first, first_up = nodes[up, _DOWN_EDGE], nodes[low, _UP_EDGE]
-        edges[e, _NEXT], edges[e, _LAST], edges[e, _NEXT_UP], edges[e, _LAST_UP] = (
-            first, -1, first_up, -1,
-        )  # fmt: skip
-        if first >= 0:
-            edges[first, _LAST] = e
-        if first_up >= 0:
-            edges[first_up, _LAST_UP] = e
-        nodes[up, _DOWN_EDGE] = nodes[low, _UP_EDGE] = e
-        nodes[up, _DOWNS] += 1
-        nodes[low, _UPS] += 1
-    cell = st[CELLS]
-    st[CELLS] = cell + 1
-    cells[cell, 0], cells[cell, 1] = value, edges[e, _HEAD]
-    edges[e, _HEAD] = cell
-    edges[e, _COUNT] += 1
-
-
-@inlined
-def _unlink(e: int, next_: int, last: int, node: int, first: int, count: int, G: Any) -> None:
-    """Take an edge out of the list of a node that stays."""
-    edges, nodes = G[0], G[2]
-    after, before = edges[e, next_], edges[e, last]
-    if after >= 0:
-        edges[after, last] = before
-    if before >= 0:
-        edges[before, next_] = after
-    else:
-        nodes[node, first] = after
-    nodes[node, count] -= 1
-
-
-@native
-def _summed(e: int, G: Any, T: Any, st: Any, S: Any) -> int:
-    """Return the derivative on an edge: the sum of what was contributed, the first one first."""
-    edges, cells, terms = G[0], G[1], G[4]
-    cell, low = edges[e, _HEAD], len(terms)
-    if edges[e, _COUNT] == 1:
-        return int(cells[cell, 0])
-    if not st[WRITES]:
-        st[OPERATIONS] += edges[e, _COUNT] - 1
-        return OTHER
-    while cell >= 0:
-        low -= 1
-        terms[low] = cells[cell, 0]
-        cell = cells[cell, 1]
-    return int(total(terms, low, len(terms), T, st, S))
-
-
-@inlined
-def _product(g: int, part: int, T: Any, st: Any, S: Any) -> int:
-    """Return the product of the derivatives on two edges."""
-    if st[WRITES]:
-        return int(chained(g, part, T, st, S))
-    if g == ONE_ or part == ONE_:
-        return g * part
-    st[OPERATIONS] += 1
-    return OTHER
 
 
 @inlined
@@ -189,7 +92,7 @@ def _push(at: int, order: int, G: Any, st: Any) -> None:
     """Enter a node into the heap by its pairs of edges."""
     nodes, heap = G[2], G[5]
     tie = at if order == FROM_BELOW else 0x7FFFFFFF - at
-    push(heap, st[HEAP], (nodes[at, _DOWNS] * nodes[at, _UPS] << 32) + tie)
+    push(heap, st[HEAP], (nodes[at, DOWNS] * nodes[at, UPS] << 32) + tie)
     st[HEAP] += 1
 
 
@@ -223,13 +126,13 @@ def _partial(at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
         right = K[ZERO] if k == 1 else K[ONE]
         return int(choice(ids[args[first[at]]], left, right, T, st, S)) if st[WRITES] else OTHER
     if code[at] == _ADD:
-        return int(K[ONE]) if st[WRITES] else ONE_
+        return int(K[ONE]) if st[WRITES] else UNITY
     if st[WRITES]:
         return int(times(K[ONE], at, k, D, T, st, S))
     above = heads[code[at] * 8 + min(k, 7), 2]
     if above == CONST + ZERO:
         return NOTHING
-    return ONE_ if above == CONST + ONE and heads[code[at] * 8 + k, 3] < 0 else OTHER
+    return UNITY if above == CONST + ONE and heads[code[at] * 8 + k, 3] < 0 else OTHER
 
 
 @inlined
@@ -245,7 +148,7 @@ def _edges_down(at: int, D: Any, G: Any, T: Any, st: Any, S: Any) -> None:
             continue
         part = _partial(at, k, D, T, st, S)
         if part != nothing:
-            _contribute(at, below, part, G, st)
+            contribute(at, below, part, G, st)
 
 
 @native
@@ -253,6 +156,7 @@ def build(
     D: Any, inputs: Any, roots: Any, order: int, G: Any, T: Any, st: Any, S: Any
 ) -> int:  # fmt: skip
     """Make the edges, and one of 1 to each output, which is a node after all others."""
+    D, inputs, roots, G, T, st, S = slim((D, inputs, roots, G, T, st, S))
     first, active, count = D[1], D[4], len(inputs)
     while st[AT] < count + len(roots):
         at = st[AT]
@@ -261,8 +165,8 @@ def build(
             return ROOM
         if at >= count:
             if active[roots[at - count]]:
-                one = T[2][ONE] if st[WRITES] else ONE_
-                _contribute(at, roots[at - count], one, G, st)
+                one = T[2][ONE] if st[WRITES] else UNITY
+                contribute(at, roots[at - count], one, G, st)
         elif active[at] and inputs[at] < 0:
             _edges_down(at, D, G, T, st, S)
         st[AT] = at + 1
@@ -283,14 +187,14 @@ def _may_go(at: int, order: int, G: Any, st: Any, S: Any) -> bool:
     """Tell whether there is room to eliminate a node."""
     edges, nodes = G[0], G[2]
     most, total_ = 0, 0
-    e, downs, ups = nodes[at, _DOWN_EDGE], nodes[at, _DOWNS], nodes[at, _UPS]
+    e, downs, ups = nodes[at, DOWN_EDGE], nodes[at, DOWNS], nodes[at, UPS]
     while e >= 0:
-        most, total_ = max(most, edges[e, _COUNT]), total_ + edges[e, _COUNT]
-        e = edges[e, _NEXT]
-    e = nodes[at, _UP_EDGE]
+        most, total_ = max(most, edges[e, COUNT]), total_ + edges[e, COUNT]
+        e = edges[e, NEXT]
+    e = nodes[at, UP_EDGE]
     while e >= 0:
-        most, total_ = max(most, edges[e, _COUNT]), total_ + edges[e, _COUNT]
-        e = edges[e, _NEXT_UP]
+        most, total_ = max(most, edges[e, COUNT]), total_ + edges[e, COUNT]
+        e = edges[e, NEXT_UP]
     touched = downs + ups if order >= FROM_BELOW else 0
     need = _EACH_PAIR * (downs * ups + total_ + 1)
     return bool(_fits(downs * ups + 1, most, need, touched, G, st, S))
@@ -301,39 +205,39 @@ def _pass_by(at: int, G: Any, T: Any, st: Any, S: Any) -> None:
     """Multiply the edges to a node by those from it, and take it out."""
     edges, nodes = G[0], G[2]
     nothing = T[2][ZERO] if st[WRITES] else NOTHING
-    st[PAIRS] += nodes[at, _DOWNS] * nodes[at, _UPS]
-    e = nodes[at, _DOWN_EDGE]
+    st[PAIRS] += nodes[at, DOWNS] * nodes[at, UPS]
+    e = nodes[at, DOWN_EDGE]
     while e >= 0:
-        edges[e, _HEAD] = _summed(e, G, T, st, S)  # from here on it is what the edge holds
-        _unlink(e, _NEXT_UP, _LAST_UP, edges[e, _LOW], _UP_EDGE, _UPS, G)
-        e = edges[e, _NEXT]
-    u = nodes[at, _UP_EDGE]
+        edges[e, HEAD] = summed(e, G, T, st, S)  # from here on it is what the edge holds
+        unlink(e, NEXT_UP, LAST_UP, edges[e, LOW], UP_EDGE, UPS, G)
+        e = edges[e, NEXT]
+    u = nodes[at, UP_EDGE]
     while u >= 0:
-        up, g = edges[u, _UP], _summed(u, G, T, st, S)
-        _unlink(u, _NEXT, _LAST, up, _DOWN_EDGE, _DOWNS, G)
-        e = nodes[at, _DOWN_EDGE]
+        up, g = edges[u, UP], summed(u, G, T, st, S)
+        unlink(u, NEXT, LAST, up, DOWN_EDGE, DOWNS, G)
+        e = nodes[at, DOWN_EDGE]
         while e >= 0 and g != nothing:
-            if edges[e, _HEAD] != nothing:
-                made = _product(g, edges[e, _HEAD], T, st, S)
-                _contribute(up, edges[e, _LOW], made, G, st)
-            e = edges[e, _NEXT]
-        u = edges[u, _NEXT_UP]
+            if edges[e, HEAD] != nothing:
+                made = multiplied(g, edges[e, HEAD], T, st, S)
+                contribute(up, edges[e, LOW], made, G, st)
+            e = edges[e, NEXT]
+        u = edges[u, NEXT_UP]
 
 
 @inlined
 def _push_around(at: int, inputs: Any, order: int, G: Any, st: Any) -> None:
     """Enter the nodes anew that a node which is taken out was joined with."""
     edges, nodes, count = G[0], G[2], len(inputs)
-    e = nodes[at, _DOWN_EDGE]
+    e = nodes[at, DOWN_EDGE]
     while e >= 0:
-        if inputs[edges[e, _LOW]] < 0:
-            _push(edges[e, _LOW], order, G, st)
-        e = edges[e, _NEXT]
-    e = nodes[at, _UP_EDGE]
+        if inputs[edges[e, LOW]] < 0:
+            _push(edges[e, LOW], order, G, st)
+        e = edges[e, NEXT]
+    e = nodes[at, UP_EDGE]
     while e >= 0:
-        if edges[e, _UP] < count:
-            _push(edges[e, _UP], order, G, st)
-        e = edges[e, _NEXT_UP]
+        if edges[e, UP] < count:
+            _push(edges[e, UP], order, G, st)
+        e = edges[e, NEXT_UP]
 
 
 @inlined
@@ -344,15 +248,15 @@ def _next(inputs: Any, order: int, G: Any, st: Any) -> int:
         while st[HEAP] > 0:
             tie = heap[0] & 0xFFFFFFFF
             at = tie if order == FROM_BELOW else 0x7FFFFFFF - tie
-            pairs = nodes[at, _DOWNS] * nodes[at, _UPS]
-            if nodes[at, _DOWNS] != _GONE and pairs == heap[0] >> 32:
+            pairs = nodes[at, DOWNS] * nodes[at, UPS]
+            if nodes[at, DOWNS] != _GONE and pairs == heap[0] >> 32:
                 return int(at)
             st[HEAP] -= 1
             drop_least(heap, st[HEAP])
         return -1
     while st[AT] < count:
         at = st[AT] if order == UPWARDS else count - 1 - st[AT]
-        if inputs[at] < 0 and nodes[at, _DOWNS] + nodes[at, _UPS] > 0:
+        if inputs[at] < 0 and nodes[at, DOWNS] + nodes[at, UPS] > 0:
             return int(at)
         st[AT] += 1
     return -1
@@ -364,6 +268,7 @@ def eliminate(inputs: Any, order: int, G: Any, T: Any, st: Any, S: Any) -> int:
 
     Where there is no room it returns ROOM, to be called again; TOO_MANY beyond a limit.
     """
+    inputs, G, T, st, S = slim((inputs, G, T, st, S))
     nodes = G[2]
     while True:
         at = _next(inputs, order, G, st)
@@ -378,8 +283,8 @@ def eliminate(inputs: Any, order: int, G: Any, T: Any, st: Any, S: Any) -> int:
         _pass_by(at, G, T, st, S)
         if order >= FROM_BELOW:
             _push_around(at, inputs, order, G, st)
-        nodes[at, _DOWNS], nodes[at, _UPS] = _GONE, _GONE
-        nodes[at, _DOWN_EDGE], nodes[at, _UP_EDGE] = -1, -1
+        nodes[at, DOWNS], nodes[at, UPS] = _GONE, _GONE
+        nodes[at, DOWN_EDGE], nodes[at, UP_EDGE] = -1, -1
         if st[PAIRS] > st[LIMIT] or st[OPERATIONS] > st[MOST]:
             return TOO_MANY
 
@@ -387,19 +292,20 @@ def eliminate(inputs: Any, order: int, G: Any, T: Any, st: Any, S: Any) -> int:
 @native
 def collect(inputs: Any, outputs: int, found: Any, G: Any, T: Any, st: Any, S: Any) -> int:
     """List what the edges from the outputs to the inputs hold: output, input, node."""
+    inputs, found, G, T, st, S = slim((inputs, found, G, T, st, S))
     edges, nodes, count = G[0], G[2], len(inputs)
     while st[AT] < outputs:
-        e = nodes[count + st[AT], _DOWN_EDGE]
+        e = nodes[count + st[AT], DOWN_EDGE]
         if e < 0:
             st[AT] += 1
             continue
-        wide = edges[e, _COUNT]
+        wide = edges[e, COUNT]
         if not _fits(0, wide, _EACH_PAIR * (wide + 1), 0, G, st, S) or st[FOUND] == len(found):
             return ROOM
-        made = _summed(e, G, T, st, S)
-        nodes[count + st[AT], _DOWN_EDGE] = edges[e, _NEXT]
+        made = summed(e, G, T, st, S)
+        nodes[count + st[AT], DOWN_EDGE] = edges[e, NEXT]
         if st[WRITES] and made != T[2][ZERO]:
             row = st[FOUND]
-            found[row, 0], found[row, 1], found[row, 2] = st[AT], inputs[edges[e, _LOW]], made
+            found[row, 0], found[row, 1], found[row, 2] = st[AT], inputs[edges[e, LOW]], made
             st[FOUND] = row + 1
     return DONE

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from rewrite import ops
 from rewrite.native import inlined, native
+from rewrite.slim import slim
 from strategies.calculus.machine.writing import (
     EACH,
     ONE,
@@ -120,6 +121,8 @@ def forward(
     derivative of a position that is an input. Where there is no room it returns ROOM, to be called
     again.
     """
+    D, inputs, seeds, spans, tangents = slim((D, inputs, seeds, spans, tangents))
+    work, T, st, S = slim((work, T, st, S))
     slots, touched = work[0], work[1]
     while st[AT] < len(inputs):
         at = st[AT]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rewrite import ops
 from rewrite.native import inlined, native
+from rewrite.slim import slim
 from strategies.calculus.machine.heap import drop_least, push
 from strategies.calculus.machine.writing import EACH, USED, ZERO, choice, ends, times, total
 
@@ -112,6 +113,8 @@ def reverse(
     `roots[k, 0]` is a position, and `seeds[k]` the node of its adjoint. `found` gets (group, input,
     node), one row each. Where there is no room it returns ROOM, to be called again.
     """
+    D, inputs, roots, seeds, found = slim((D, inputs, roots, seeds, found))
+    work, T, st, S = slim((work, T, st, S))
     while True:
         if st[TOP] == 0:
             if st[AT] == len(roots):
