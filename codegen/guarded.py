@@ -23,7 +23,7 @@ from codegen.program import Argument, Program
 from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["Closer", "guarded"]
+__all__ = ["BuiltinMaker", "Closer", "address_of", "guarded", "layout"]
 
 _FASTCALL_WITH_KEYWORDS: Final = 0x80 | 0x02
 _HINTS: Final = {
@@ -172,8 +172,8 @@ class _MethodDef(ctypes.Structure):
     )
 
 
-class _Function:
-    """Makes builtin functions of the guard's machine code."""
+class BuiltinMaker:
+    """Makes builtin functions of machine code."""
 
     def __init__(self, code: Code) -> None:
         self._code = code
@@ -183,21 +183,21 @@ class _Function:
         )
         self._make = prototype(("PyCFunction_NewEx", ctypes.pythonapi))
 
-    def __call__(self, call: Callable[..., Any], closer: Closer) -> Callable[..., Any]:
-        """Return a function that looks at its arguments, then calls one or the other."""
+    def __call__(self, *held: object) -> Callable[..., Any]:
+        """Return a function whose first argument is a tuple of what it holds."""
         place = ctypes.addressof(self._definition)
-        # the third keeps the code: threads that begin together may have made two
-        made: Callable[..., Any] = self._make(place, (call, closer, self), None)
+        # the last keeps the code: threads that begin together may have made two
+        made: Callable[..., Any] = self._make(place, (*held, self), None)
         return made
 
 
 @cache
-def _function(*, narrow: bool = False) -> _Function | None:
+def _function(*, narrow: bool = False) -> BuiltinMaker | None:
     """Compile the guard, once per process, or find that it cannot be.
 
     A `narrow` one lets through what is cast to float32 safely.
     """
-    known = _layout()
+    known = layout()
     if known is None:
         return None
     if narrow:
@@ -205,10 +205,10 @@ def _function(*, narrow: bool = False) -> _Function | None:
             known, numbers=_bits("biu", 1, 2) | _bits("f", 2, 4), signed=0, unsigned=0,
             int64_type=0, quick_types=tuple(map(id, (float, bool, np.float32))),
         )  # fmt: skip
-    return _Function(load(object_code(emit_guard(host(), known), host()), GUARD, host()))
+    return BuiltinMaker(load(object_code(emit_guard(host(), known), host()), GUARD, host()))
 
 
-def _layout() -> CPython | None:
+def layout() -> CPython | None:
     """Return where this process has what the guard reads, or nothing if that is not known."""
     if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
         return None
@@ -225,10 +225,10 @@ def _layout() -> CPython | None:
         return None
 
     return CPython(
-        vectorcall=_address("PyObject_Vectorcall"),
-        long_as_long=_address("PyLong_AsLongLongAndOverflow"),
-        error_matches=_address("PyErr_ExceptionMatches"),
-        error_clear=_address("PyErr_Clear"),
+        vectorcall=address_of("PyObject_Vectorcall"),
+        long_as_long=address_of("PyLong_AsLongLongAndOverflow"),
+        error_matches=address_of("PyErr_ExceptionMatches"),
+        error_clear=address_of("PyErr_Clear"),
         type_error=id(TypeError),
         quick_types=tuple(map(id, (float, np.float64, bool, np.float32))),
         int_type=id(int),
@@ -273,5 +273,6 @@ def _word(sample: object, offset: int) -> int | None:
     return ctypes.c_void_p.from_address(id(sample) + offset).value
 
 
-def _address(name: str) -> int:
+def address_of(name: str) -> int:
+    """Return where a function of CPython is."""
     return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0

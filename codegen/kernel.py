@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
-from codegen.calculus.filled import Filled
+from codegen.calculus.filled import filled
 from codegen.calls import (
     BatchLast,
     Named,
@@ -22,6 +22,7 @@ from codegen.calls import (
     thread_pool,
 )
 from codegen.cuda.kernel import ptx_text
+from codegen.direct import direct
 from codegen.engine import assembly
 from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
@@ -321,10 +322,12 @@ class Kernel(partial[Any]):
             rolled = program if program.arguments else with_argument(program, _UNUSED)
             loops = [RolledLoop(rolled, dtype, self.target, lazy=late) for dtype, late in made]
             self._loops = {"d" if loop.dtype == "f64" else "f": loop for loop in loops}
+            self._last: Loop | RolledLoop = loops[-1]
             return make_ufunc(rolled, loops, str(self.__doc__))
         if not program.arguments:
             program = replace(program, arguments=(_UNUSED,))
         plain = [Loop(program, dtype, self.target, lazy=late) for dtype, late in made]
+        self._last = plain[-1]
         return make_ufunc(program, plain, str(self.__doc__))
 
     def _spread(self) -> Callable[..., Any]:
@@ -349,12 +352,14 @@ class Kernel(partial[Any]):
         quick = self.ufunc if narrow and call is self.ufunc else None
         if any(self.patterns) or self.results == "dict" or self.results == "tuple":
             quick = None
+        if program.arguments and self.parallel == 1:
+            call = direct(call, program, self._last, self.ufunc)
         if narrow and program.arguments:
             call = by_name(call, self.ufunc) if quick else narrowed(call, self.ufunc)
         if not program.arguments:
             call = WithoutArguments(call)
         if any(self.patterns):
-            call = Filled(call, self.patterns, tuple(output.name for output in program.outputs))
+            call = filled(call, self.patterns, tuple(output.name for output in program.outputs))
         if self.results == "dict":
             call = Named(call, tuple(output.name for output in program.outputs))
         elif self.results == "tuple" and len(program.outputs) == 1:

@@ -21,7 +21,7 @@ from codegen.loops.program import Rolled
 from codegen.program import Program
 from rewrite.errors import TargetError
 
-__all__ = ["make_ufunc"]
+__all__ = ["array_function", "make_ufunc"]
 
 _FROM_FUNC_AND_DATA: Final = 1
 _WITH_SIGNATURE: Final = 31
@@ -110,12 +110,13 @@ def _function(place: int) -> Any:
     return ctypes.PYFUNCTYPE(ctypes.py_object, *arguments)(table[place])
 
 
+def array_function(place: int) -> int:
+    """Return where a function of NumPy's table of arrays is."""
+    _function(_FROM_FUNC_AND_DATA)
+    return int(_table(ctypes.py_object(_multiarray_umath._ARRAY_API))[place])
+
+
 def _check(capsule: "ctypes.py_object[Any]") -> Any:
-    name_of = ctypes.pythonapi.PyCapsule_GetName
-    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer_of.restype = ctypes.POINTER(ctypes.c_void_p)
-    pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
     add = _UFuncObject.from_address(id(np.add))
     seen = (add.nin, add.nout, add.nargs, add.ntypes, add.name, add.core_enabled)
     expected = (2, 1, 3, np.add.ntypes, b"add", 0)
@@ -124,4 +125,13 @@ def _check(capsule: "ctypes.py_object[Any]") -> Any:
             f"NumPy {np.__version__} lays out its ufuncs in a way that is not known here "
             f"({seen} instead of {expected}); install numpy>=2.0,<3"
         )
+    return _table(capsule)
+
+
+def _table(capsule: "ctypes.py_object[Any]") -> Any:
+    name_of = ctypes.pythonapi.PyCapsule_GetName
+    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer_of.restype = ctypes.POINTER(ctypes.c_void_p)
+    pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
     return pointer_of(capsule, name_of(capsule))

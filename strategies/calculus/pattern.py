@@ -73,8 +73,7 @@ class Pattern:
                 f"out= for {name!r} is a {type(matrix).__name__}; give SciPy's {self.format} array "
                 f"of shape {self.shape}, such as an earlier result, or {self.nnz} values"
             )
-        same = _is_view(matrix.indices, self.indices) and _is_view(matrix.indptr, self.indptr)
-        if not same and not (
+        if not self.is_own(matrix) and not (
             np.array_equal(matrix.indptr, self.indptr)
             and np.array_equal(matrix.indices, self.indices)
         ):
@@ -83,6 +82,10 @@ class Pattern:
             )
         values: npt.NDArray[Any] = matrix.data
         return values
+
+    def is_own(self, matrix: Any) -> bool:
+        """Tell whether places are those of this pattern in memory, which nobody can write to."""
+        return _is_view(matrix.indices, self.indices) and _is_view(matrix.indptr, self.indptr)
 
     def _difference(self, matrix: Any) -> str:
         sparse = scipy_sparse()

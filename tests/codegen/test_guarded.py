@@ -58,7 +58,7 @@ def verdict(kernel: Kernel, x: Any) -> str:
 
 
 def test_the_layout_is_known_here() -> None:
-    assert guarded._layout() is not None
+    assert guarded.layout() is not None
     assert type(QUICK.func).__name__ == "builtin_function_or_method"
 
 
@@ -67,7 +67,7 @@ def test_the_layout_is_known_here() -> None:
 )
 def test_another_layout_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, name, getattr(guard, name) - 8 if "AT" in name else 0)
-    assert guarded._layout() is None
+    assert guarded.layout() is None
 
 
 EDGES = [

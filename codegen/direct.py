@@ -1,0 +1,104 @@
+"""Calls of one point that go past NumPy's ufunc machinery, in machine code (`llvm.direct`).
+
+They compute what the ufunc computes, by the same loop: only exact arrays take this way.
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from codegen.engine import load, object_code
+from codegen.guarded import BuiltinMaker, address_of, layout
+from codegen.llvm.direct import (
+    DIRECT,
+    WRITEABLE,
+    DirectData,
+    DirectEntry,
+    Python,
+    emit_direct,
+)
+from codegen.llvm.guard import SIMPLE
+from codegen.llvm.loop import Loop
+from codegen.loops.loop import RolledLoop
+from codegen.loops.program import Rolled
+from codegen.program import Program
+from codegen.target import host
+from codegen.ufunc import array_function
+
+__all__ = ["direct"]
+
+_MOST: Final = 32
+"""Operands of a kernel."""
+_RELEASED: Final = 500
+"""Cells from which on other threads may run meanwhile, as in NumPy."""
+_KINDS: Final[dict[int, np.dtype[Any]]] = {
+    kind.num: kind for kind in map(np.dtype, (np.bool_, np.float32, np.float64))
+}
+_ARRAY_NEW: Final = 93
+"""The place of `PyArray_New` in NumPy's table."""
+
+
+def direct(
+    call: Callable[..., Any], program: Program | Rolled, loop: Loop | RolledLoop, owner: object
+) -> Callable[..., Any]:
+    """Return what calls the loop for one point of exact arrays, and `call` in all other cases.
+
+    The `owner` keeps the loop in memory. It is `call` alone where points have no axes, where there
+    are several results, or where CPython lays out its objects in a way that is not known here.
+    """
+    function = None
+    if not program.is_elementwise and len(program.outputs) == 1:
+        if len(program.operands) <= _MOST:
+            function = _function()
+    if function is None:
+        return call
+    return function(call, _description(program, loop), owner)
+
+
+def _description(program: Program | Rolled, loop: Loop | RolledLoop) -> bytes:
+    """Put together what the machine code reads: operands, their entries, and NumPy's steps."""
+    operands, inputs = program.operands, len(program.arguments)
+    kinds = [_KINDS[number] for number in loop.types()]
+    entries = (DirectEntry * len(operands))()
+    outer, inner = list[int](), list[int]()
+    for number, (operand, kind) in enumerate(zip(operands, kinds, strict=True)):
+        shape, size = operand.shape, kind.itemsize * prod(operand.shape)
+        needed = SIMPLE | (WRITEABLE if number >= inputs else 0)
+        entries[number] = DirectEntry(id(kind), needed, len(shape), size, shape)
+        outer.append(size)
+        inner += [kind.itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    cells = sum(prod(operand.shape) for operand in operands)
+    head = DirectData(
+        loop.driver.address, ctypes.addressof(loop.data), inputs, loop.types()[-1],
+        bool(operands[-1].shape), cells > _RELEASED,
+        ctypes.sizeof(DirectData) + ctypes.sizeof(entries),
+    )  # fmt: skip
+    return bytes(head) + bytes(entries) + np.array([*outer, *inner], np.int64).tobytes()
+
+
+@cache
+def _function() -> BuiltinMaker | None:
+    """Compile the code, once per process, or find that it cannot be."""
+    known = layout()
+    text = b"some bytes"
+    bytes_at = bytes.__basicsize__ - 1
+    if known is None or ctypes.string_at(id(text) + bytes_at, len(text)) != text:
+        return None
+    python = Python(
+        vectorcall=known.vectorcall,
+        save_thread=address_of("PyEval_SaveThread"),
+        restore_thread=address_of("PyEval_RestoreThread"),
+        increment=address_of("Py_IncRef"),
+        array_new=array_function(_ARRAY_NEW),
+        array_type=known.array_type,
+        out=id(sys.intern("out")),
+        items_at=known.items_at,
+        bytes_at=bytes_at,
+    )
+    code = load(object_code(emit_direct(host(), python, _MOST), host()), DIRECT, host())
+    return BuiltinMaker(code)

@@ -1,0 +1,242 @@
+"""The direct call: a C function of CPython that calls a kernel for one point without NumPy's ufunc.
+
+What a gufunc looks up for each call (casts, broadcasting, iterators) takes two thirds of a
+microsecond, as long as 2,000 operations. Where each argument is an array of the very type and shape
+that the code takes, in one piece, and the result has its own memory, all of that is known.
+"""
+
+import ctypes
+from dataclasses import dataclass
+from typing import Final
+
+from llvmlite import ir
+
+from codegen.instruction import MOST_AXES
+from codegen.llvm.guard import DATA_AT, DTYPE_AT, FLAGS_AT, RANK_AT, SIZES_AT, TYPE_AT
+from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe, places
+from codegen.target import Target
+
+__all__ = ["DIRECT", "SIZE_AT", "WRITEABLE", "DirectData", "DirectEntry", "Python", "emit_direct"]
+
+DIRECT: Final = "rewrite_direct"
+SIZE_AT: Final = 16
+"""In `PyVarObject`: how many items it has."""
+WRITEABLE: Final = 0x400
+"""NumPy's flag."""
+_NEW: Final = ir.FunctionType(
+    POINTER, [POINTER, I32, POINTER, I32, POINTER, POINTER, I32, I32, POINTER]
+)
+"""Of NumPy's `PyArray_New`."""
+
+
+class DirectEntry(ctypes.Structure):
+    """An operand: its dtype, the flags that it needs, and its sizes; bytes of all its cells."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("dtype", "flags", "rank", "bytes")),
+        ("sizes", ctypes.c_int64 * MOST_AXES),
+    )
+
+
+class DirectData(ctypes.Structure):
+    """What one kernel is called with; the table of operands and the steps are in the same bytes."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in ("driver", "data", "inputs", "number", "allocates", "releases", "steps")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Python:
+    """Addresses in this process, and offsets in CPython's objects."""
+
+    vectorcall: int
+    save_thread: int
+    restore_thread: int
+    increment: int
+    array_new: int
+    """Functions; what follows are objects."""
+    array_type: int
+    out: int
+    """The name of the keyword, as each call of a Python program has it."""
+    items_at: int
+    """Of a tuple."""
+    bytes_at: int
+    """Of a bytes object's contents."""
+
+
+_ENTRY = ir.LiteralStructType([I64] * (4 + MOST_AXES))
+_DATA = ir.LiteralStructType([I64] * len(DirectData._fields_))
+_DATA_PLACES, _ENTRY_PLACES = places(DirectData), places(DirectEntry)
+
+
+def emit_direct(target: Target, python: Python, operands: int) -> str:
+    """Return the text of `direct((call, description, ...), args, count, kwnames)`.
+
+    Where a call is not that of one point for at most so many `operands`, `call` gets it.
+    """
+    module = ir.Module(name=DIRECT)
+    module.triple = target.triple
+    signature = ir.FunctionType(POINTER, [POINTER, POINTER, I64, POINTER])
+    _Direct(ir.Function(module, signature, DIRECT), python, operands).emit()
+    return str(module)
+
+
+class _Direct:
+    def __init__(self, function: ir.Function, python: Python, operands: int) -> None:
+        self.python = python
+        self.held, *self.call = function.args
+        self.code = Scribe(function.append_basic_block("entry"))
+        self.other = self.code.append_basic_block("other")
+        self.places = self.code.alloca(I64, operands)
+        self.one = self.code.alloca(I64)
+        for pointer in (self.places, self.one):
+            pointer.type = POINTER
+
+    def emit(self) -> None:
+        """Look at all operands, then call the driver, or leave it to the other callable."""
+        code, python = self.code, self.python
+        arguments, count, _ = self.call
+        description = code.load(code.at(self.held, I64(python.items_at + 8)), typ=POINTER)
+        self.description = code.at(description, I64(python.bytes_at))
+        inputs = self.known("inputs")
+        given = code.add(count, self.named())
+        self.leave_unless(code.icmp_signed("<=", inputs, count))
+        self.leave_unless(code.icmp_signed("<=", given, code.add(inputs, I64(1))))
+        with code.counted(I64(0), given) as index:
+            self.look(index, code.read(arguments, index, POINTER))
+        made = self.result(inputs, code.less(inputs, given))
+        code.store(I64(1), self.one)
+        self.run()
+        code.ret(made)
+        code.position_at_end(self.other)
+        call = code.load(code.at(self.held, I64(python.items_at)), typ=POINTER)
+        kinds = [POINTER, POINTER, I64, POINTER]
+        code.ret(code.call(self.address(python.vectorcall, POINTER, kinds), [call, *self.call]))
+
+    def named(self) -> ir.Value:
+        """Return how many arguments are given by name: none, or `out` alone."""
+        code, names = self.code, self.call[2]
+        before, some = code.block, code.append_basic_block("names")
+        after = code.append_basic_block("named")
+        code.cbranch(code.equal(code.ptrtoint(names, I64), I64(0)), after, some)
+        code.position_at_end(some)
+        size = code.load(code.at(names, I64(SIZE_AT)), typ=I64)
+        name = code.load(code.at(names, I64(self.python.items_at)), typ=I64)
+        is_out = code.and_(code.equal(size, I64(1)), code.equal(name, I64(self.python.out)))
+        code.cbranch(is_out, after, self.other)
+        code.position_at_end(after)
+        found = code.phi(I64)
+        found.add_incoming(I64(0), before)
+        found.add_incoming(I64(1), some)
+        return found
+
+    def look(self, index: ir.Value, array: ir.Value) -> None:
+        """Note where an operand's cells are, if it is what the code takes."""
+        code = self.code
+        is_array = code.equal(
+            code.load(code.at(array, I64(TYPE_AT)), typ=I64), I64(self.python.array_type)
+        )
+        self.leave_unless(is_array)
+        dtype = code.load(code.at(array, I64(DTYPE_AT)), typ=I64)
+        rank = code.zext(code.load(code.at(array, I64(RANK_AT)), typ=I32), I64)
+        flags = code.zext(code.load(code.at(array, I64(FLAGS_AT)), typ=I32), I64)
+        needed = self.entry(index, "flags")
+        fits = code.equal(dtype, self.entry(index, "dtype"))
+        fits = code.and_(fits, code.equal(rank, self.entry(index, "rank")))
+        self.leave_unless(code.and_(fits, code.equal(code.and_(flags, needed), needed)))
+        sizes = code.load(code.at(array, I64(SIZES_AT)), typ=POINTER)
+        own = self.entry_place(index, "sizes")
+        with code.counted(I64(0), rank) as axis:
+            self.leave_unless(code.equal(code.read(sizes, axis), code.read(own, axis)))
+        code.store(code.load(code.at(array, I64(DATA_AT)), typ=I64), code.slot(self.places, index))
+
+    def result(self, inputs: ir.Value, is_given: ir.Value) -> ir.Value:
+        """Return the array of the result, which has memory of its own."""
+        code = self.code
+        take, make, after = (code.append_basic_block(n) for n in ("given", "new", "result"))
+        code.cbranch(is_given, take, make)
+        code.position_at_end(take)
+        given = code.read(self.call[0], inputs, POINTER)
+        low = code.read(self.places, inputs)
+        high = code.add(low, self.entry(inputs, "bytes"))
+        with code.counted(I64(0), inputs) as index:
+            first = code.read(self.places, index)
+            last = code.add(first, self.entry(index, "bytes"))
+            meets = code.and_(
+                code.icmp_unsigned("<", first, high), code.icmp_unsigned("<", low, last)
+            )
+            self.leave_unless(code.not_(meets))
+        code.call(self.address(self.python.increment, VOID, [POINTER]), [given])
+        taken = code.block
+        code.branch(after)
+        code.position_at_end(make)
+        self.leave_unless(code.equal(self.known("allocates"), I64(1)))
+        made = self.new(inputs)
+        code.branch(after)
+        new = code.block
+        code.position_at_end(after)
+        found = code.phi(POINTER)
+        found.add_incoming(given, taken)
+        found.add_incoming(made, new)
+        return found
+
+    def new(self, place: ir.Value) -> ir.Value:
+        """Make an array as NumPy does, or return what tells Python of an exception."""
+        code = self.code
+        nothing, zero = code.inttoptr(I64(0), POINTER), I32(0)
+        kind = code.inttoptr(I64(self.python.array_type), POINTER)
+        rank, number = (
+            code.trunc(x, I32) for x in (self.entry(place, "rank"), self.known("number"))
+        )
+        function = code.inttoptr(I64(self.python.array_new), _NEW.as_pointer())
+        sizes = self.entry_place(place, "sizes")
+        made = code.call(
+            function, [kind, rank, sizes, number, nothing, nothing, zero, zero, nothing]
+        )
+        with code.if_then(code.equal(code.ptrtoint(made, I64), I64(0)), likely=False):
+            code.ret(made)
+        code.store(code.load(code.at(made, I64(DATA_AT)), typ=I64), code.slot(self.places, place))
+        return made
+
+    def run(self) -> None:
+        """Call the driver, for much work without Python's lock."""
+        code, python = self.code, self.python
+        releases = code.equal(self.known("releases"), I64(1))
+        state = code.alloca(I64)
+        state.type = POINTER
+        with code.if_then(releases):
+            code.store(code.call(self.address(python.save_thread, I64, []), []), state)
+        driver = code.inttoptr(
+            self.known("driver"), ir.FunctionType(VOID, [POINTER] * 4).as_pointer()
+        )
+        steps = code.at(self.description, self.known("steps"))
+        data = code.inttoptr(self.known("data"), POINTER)
+        code.call(driver, [self.places, self.one, steps, data])
+        with code.if_then(releases):
+            code.call(self.address(python.restore_thread, VOID, [I64]), [code.load(state, typ=I64)])
+
+    def known(self, name: str) -> ir.Value:
+        """Read a field of the description."""
+        return self.code.field(self.description, _DATA, _DATA_PLACES[name])
+
+    def entry_place(self, operand: ir.Value, name: str) -> ir.Value:
+        """Return where a field of an operand's entry is."""
+        table = self.code.at(self.description, I64(ctypes.sizeof(DirectData)))
+        base = self.code.gep(table, [operand], source_etype=_ENTRY)
+        return self.code.at(base, I64(8 * _ENTRY_PLACES[name]))
+
+    def entry(self, operand: ir.Value, name: str) -> ir.Value:
+        """Read a field of an operand's entry."""
+        return self.code.load(self.entry_place(operand, name), typ=I64)
+
+    def leave_unless(self, condition: ir.Value) -> None:
+        """Leave it to the other callable unless a condition holds."""
+        fine = self.code.append_basic_block("fine")
+        self.code.cbranch(condition, fine, self.other)
+        self.code.position_at_end(fine)
+
+    def address(self, value: int, result: ir.Type, kinds: list[ir.Type]) -> ir.Value:
+        """Return a function by its address."""
+        return self.code.inttoptr(I64(value), ir.FunctionType(result, kinds).as_pointer())
