@@ -40,7 +40,11 @@ class Access:
         words: tuple[Value, Value], *, cells: int, vector: Emitter | None = None,
         twin: "Access | None" = None,
     ) -> None:  # fmt: skip
-        """Read the base; cells hold so many numbers (points), 1 in code for one point."""
+        """Read the base; cells hold so many numbers (points), 1 in code for one point.
+
+        `words` are the address of the segment (of numbers: of the table of their runs), and where
+        the column starts or its table is.
+        """
         self.place, self.column, self.code, self.emitter = number, column, code, emitter
         self.cells = cells
         self.vectors = vector
@@ -52,8 +56,11 @@ class Access:
         self.wide: Value | None = None
         self.twin = twin
         slot, value = words
+        self.segment = slot
         if column.is_number:
             self.base = code.inttoptr(value, POINTER)
+            if column.form == "run":
+                self.table = code.inttoptr(slot, POINTER)
             if column.form == "uniform":
                 self.fixed = self.number(self.base)
         elif twin is not None and column.form in ("affine", "run"):
@@ -80,14 +87,20 @@ class Access:
         if self.place in place.fixed:
             return place.fixed[self.place]
         if self.column.is_number:
-            at = place.row if self.column.form == "row" else place.instance
-            return self.number(self.code.gep(self.base, [at], source_etype=self.single))
+            return self.number(self.number_address(place))
         return self.read(self.address(place))
 
     def number(self, address: Value) -> Value:
         """Read a constant."""
         value = self.code.load(address, typ=self.single, align=ITEMSIZE[self.emitter.dtype])
         return value if self.cells == 1 else _spread(self.code, value, self.cells)
+
+    def number_address(self, place: Place) -> Value:
+        """Return the address of an instance's constant."""
+        base, at = self.base, place.row if self.column.form == "row" else place.instance
+        if self.column.form == "run":
+            base, at = place.starts[self.place], place.within
+        return self.code.gep(base, [at], source_etype=self.single)
 
     def address(self, place: Place) -> Value:
         """Return the address of an instance's cell."""
@@ -112,8 +125,9 @@ class Access:
         return address
 
     def start(self, place: Place) -> Value:
-        """Return the address of the first cell of a run."""
-        return self.code.gep(self.base, [self.index(place.row)], source_etype=self.kind)
+        """Return the address of the first cell, or constant, of a run."""
+        kind = self.single if self.column.is_number else self.kind
+        return self.code.gep(self.base, [self.index(place.row)], source_etype=kind)
 
     def strided(self, base: Value, count: Value) -> Value:
         """Return the address some strides further."""
@@ -147,6 +161,14 @@ class Access:
         """Write the entry of an instance."""
         self.write(self.address(place), value)
 
+    def store_several(self, place: Place, values: list[Value]) -> None:
+        """Write the entry of an instance, and those of columns in the cells after it, as one."""
+        code = self.code
+        vector: Value = Text(ir.VectorType(self.kind, len(values)), "undef")
+        for k, value in enumerate(values):
+            vector = code.insert_element(vector, value, I32(k))
+        code.store(vector, self.address(place), align=self.align)
+
     # vectors across instances
 
     def load_vector(self, place: Place) -> Value:
@@ -157,7 +179,7 @@ class Access:
             return place.fixed[self.place]
         column, lanes = self.column, self.lanes
         if column.is_number:
-            at = self.code.gep(self.base, [place.instance], source_etype=self.single)
+            at = self.number_address(place)
             return self.code.load(at, typ=self.vector, align=ITEMSIZE[self.emitter.dtype])
         if column.form == "table":
             return self.gathered([self.lane(place, k) for k in range(lanes)])

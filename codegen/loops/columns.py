@@ -1,6 +1,7 @@
 """How the cells of a column lie, and so how code reads them: without a table where it can."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from codegen.instruction import ValueType
 from codegen.loops.program import WORK, Cells, Numbers, Operand, Rolled, constant_within
 
-__all__ = ["Bound", "Column", "Tables", "interleaved", "slot", "stride_of"]
+__all__ = ["Bound", "Column", "Tables", "interleaved", "neighbours", "slot", "stores", "stride_of"]
 
 type Form = Literal["uniform", "affine", "run", "row", "table"]
 
@@ -35,6 +36,8 @@ class Column:
     twin: int | None = None
     """The first column of the piece that has the same table, or starts `offset` cells before."""
     offset: int = 0
+    home: int | None = None
+    """The first column of the piece in the same segment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +48,8 @@ class Bound:
     slot: int
     value: Any
     """An integer, an array of indices, or `Numbers`."""
+    starts: npt.NDArray[Any] | None = None
+    """Where each run's numbers begin, of numbers that repeat."""
 
 
 def slot(program: Rolled, segment: int) -> int:
@@ -75,6 +80,35 @@ def interleaved(columns: Sequence[Column]) -> list[tuple[int, ...]]:
     return [
         block for (_, stride), places in groups.items() for block in _blocks(places, stride)
     ]  # fmt: skip
+
+
+def neighbours(columns: Sequence[Column]) -> list[tuple[int, ...]]:
+    """Return the positions of columns whose cells lie side by side in each instance, in order."""
+    groups: dict[Any, dict[int, int]] = {}
+    for at, column in enumerate(columns):
+        if column.twin is not None and column.type == "f" and not column.is_number:
+            key = column.home, column.twin, column.stride
+            groups.setdefault(key, {}).setdefault(column.offset, at)
+    found: list[tuple[int, ...]] = []
+    for places in groups.values():
+        offsets = sorted(places)
+        cuts = [k for k in range(1, len(offsets)) if offsets[k] != offsets[k - 1] + 1]
+        for low, high in itertools.pairwise([0, *cuts, len(offsets)]):
+            found.append(tuple(places[offset] for offset in offsets[low:high]))
+    return found
+
+
+def stores(results: Sequence[Column], lanes: int) -> list[tuple[int, ...]]:
+    """Return the positions of results that one store writes: of neighbours 2, 4, ... at a time."""
+    found = [group for group in neighbours(results) if 1 < lanes]
+    parts: list[tuple[int, ...]] = []
+    for group in found:
+        while group:
+            width = min(lanes, 1 << (len(group).bit_length() - 1))
+            parts.append(group[:width])
+            group = group[width:]
+    there = {k for part in parts for k in part}
+    return parts + [(k,) for k in range(len(results)) if k not in there]
 
 
 def _blocks(places: dict[int, int], stride: int) -> Iterator[tuple[int, ...]]:

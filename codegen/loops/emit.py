@@ -18,7 +18,7 @@ from codegen.llvm.choices import called_functions
 from codegen.llvm.ops import OPS, Emitter, Value
 from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
 from codegen.loops.access import Access, Place, spread
-from codegen.loops.columns import interleaved
+from codegen.loops.columns import interleaved, stores
 from codegen.loops.interleave import load_block, store_block
 from codegen.loops.plan import Shape
 from codegen.loops.scalars import Scalars
@@ -92,7 +92,12 @@ class _Loop:
         accesses: list[Access] = []
         for number, column in enumerate(columns):
             word = self.extras + 2 * number
-            slot = code.read(segments, code.read(self.words, I64(word)), POINTER)
+            if column.is_number:
+                slot = code.read(self.words, I64(word))
+            elif column.home in (None, number):
+                slot = code.read(segments, code.read(self.words, I64(word)), POINTER)
+            else:
+                slot = accesses[column.home].segment
             words = slot, code.read(self.words, I64(word + 1))
             twin = None if column.twin in (None, number) else accesses[column.twin]
             access = Access(
@@ -102,6 +107,7 @@ class _Loop:
             accesses.append(access)
         split = len(shape.operands)
         self.operands, self.results = accesses[:split], accesses[split:]
+        self.stored = stores(shape.results, 1 if batch else lanes)
         for access in self.operands:
             access.fix()
         self.singles: dict[int, Value] = {}
@@ -142,8 +148,12 @@ class _Loop:
 
     def one(self, place: Place) -> None:
         """Write an instance and its stores."""
-        for access, value in zip(self.results, self.body(place), strict=True):
-            access.store(place, value)
+        values = self.body(place)
+        for chosen in self.stored:
+            if len(chosen) > 1:
+                self.results[chosen[0]].store_several(place, [values[k] for k in chosen])
+            else:
+                self.results[chosen[0]].store(place, values[chosen[0]])
 
     def lanes(self) -> None:
         """Vectors of instances."""
@@ -195,15 +205,17 @@ class _Loop:
     def whole(self, begin: Value, last: Value, phase: Value, place_of: Any) -> Value:
         """Do whole vectors, from the second on those that are aligned; return where they end."""
         code, lanes = self.code, self.wide.lanes
+        aligned = code.and_(code.sub(begin, phase), I64(-lanes))
+        second = code.add(code.add(aligned, phase), I64(lanes))
         before, loop, after = code.block, *(code.append_basic_block(n) for n in ("loop", "after"))
         code.branch(loop)
         code.position_at_end(loop)
-        position = code.phi(I64)
+        position, following = code.phi(I64), code.phi(I64)
         position.add_incoming(begin, before)
+        following.add_incoming(second, before)
         self.vector(place_of(position))
-        aligned = code.and_(code.sub(position, phase), I64(-lanes))
-        following = code.add(code.add(aligned, phase), I64(lanes))
         position.add_incoming(following, code.block)
+        following.add_incoming(code.add(following, I64(lanes)), code.block)
         code.cbranch(code.less(last, following), after, loop)
         code.position_at_end(after)
         return following

@@ -125,6 +125,7 @@ def _words(piece: Piece, dtype: Float, tables: _Tables) -> list[tuple[int, bool]
         value = bound.value
         if isinstance(value, Numbers):
             value = value.f64 if dtype == "f64" else value.f32
-        words.append((bound.slot, False))
+        starts = bound.starts
+        words.append((bound.slot, False) if starts is None else (tables.place(starts), True))
         words.append((value, False) if isinstance(value, int) else (tables.place(value), True))
     return [*words, (0, False)]

@@ -25,6 +25,7 @@ from codegen.loops.program import (
     Zero,
     count,
 )
+from codegen.loops.runs import runs_of
 from codegen.program import Program, ProgramBuilder
 
 __all__ = ["GROUP", "Instance", "Piece", "Shape", "Straight", "pieces"]
@@ -177,7 +178,7 @@ class _Planner:
         costs: dict[str, Any] = {"cycles": loops, "batch_cycles": batch}
         if self.batch:
             return self.piece("each", step.body, columns, split, number, **costs)
-        runs = _Runs.of(columns, number, self.costs.lanes)
+        runs = runs_of(columns, number, self.costs.lanes)
         seen = columns if runs is None else runs.columns
         vectors = (
             number / self.costs.lanes * self.costs.vectors(step.body, _with_twins(seen), split)
@@ -297,9 +298,12 @@ def _with_twins(columns: Sequence[Bound]) -> tuple[Column, ...]:
     common.
     """
     first: dict[Any, int] = {}
+    homes: dict[int, int] = {}
     found = []
     for number, bound in enumerate(columns):
         column = bound.column
+        if not column.is_number:
+            column = replace(column, home=homes.setdefault(bound.slot, number))
         if column.form in ("table", "row") and not column.is_number:
             apart = bound.value.astype(np.int64) - int(bound.value[0])
             twin = first.setdefault((column.form, column.bits, apart.tobytes()), number)
@@ -344,40 +348,3 @@ def _runs_of_sums(starts: Index, clash: Index) -> tuple[Index, Index, Index]:
     clashes = np.add.reduceat(clash.astype(np.int64), begins)
     sums = (ends - begins - clashes).astype(np.int32)
     return begins, sums, clashes.astype(np.int32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Runs:
-    """Columns whose entries are affine in each of several long runs."""
-
-    starts: Index
-    columns: tuple[Bound, ...]
-
-    @staticmethod
-    def of(columns: Sequence[Bound], number: int, lanes: int) -> "_Runs | None":
-        """Return the runs, or None where columns need none or have none of two vectors or more."""
-        tables = [b for b in columns if b.column.form == "table" and not b.column.is_number]
-        strides: dict[int, int] = {}
-        breaks = np.zeros(0, np.int64)
-        for bound in tables:
-            steps = np.diff(bound.value.astype(np.int64))
-            stride = int(np.median(steps)) if len(steps) else 0
-            own = np.flatnonzero(steps != stride) + 1
-            if (len(own) + 1) * 2 * lanes <= number:
-                strides[id(bound)] = stride
-                breaks = np.union1d(breaks, own)
-        if not strides or (len(breaks) + 1) * 2 * lanes > number:
-            return None
-        starts = np.concatenate([[0], breaks, [number]]).astype(np.int32)
-        firsts = starts[:-1]
-
-        def turned(bound: Bound) -> Bound:
-            column, value = bound.column, bound.value
-            if id(bound) in strides:
-                column = replace(column, form="run", stride=strides[id(bound)], bits=32)
-                return Bound(column, bound.slot, value[firsts].astype(np.int32))
-            if column.is_number and column.form == "table" and value.is_constant_within(firsts):
-                return Bound(replace(column, form="row"), 0, value.at(firsts))
-            return bound
-
-        return _Runs(starts, tuple(map(turned, columns)))
