@@ -119,7 +119,11 @@ class Access:
         key = owner.place, ahead
         if key not in place.seen:
             place.seen[key] = owner.index(at)
-        address = self.code.gep(self.base, [place.seen[key]], source_etype=self.kind)
+        return self.addressed(place.seen[key])
+
+    def addressed(self, index: Value) -> Value:
+        """Return the address of a cell that a table tells of."""
+        address = self.code.gep(self.base, [index], source_etype=self.kind)
         if self.column.offset:
             address = self.code.gep(address, [I64(self.column.offset)], source_etype=self.kind)
         return address
@@ -236,7 +240,29 @@ class Access:
 
     def lane(self, place: Place, k: int) -> Value:
         """Return the address of an entry some instances further."""
-        return self.found(place, self.code.add(place.instance, I64(k)), k)
+        owner = self if self.twin is None else self.twin
+        key = owner.place, k
+        if key not in place.seen:
+            place.seen.update(owner.indices(place.instance, k))
+        return self.addressed(place.seen[key])
+
+    def indices(self, at: Value, k: int) -> dict[tuple[int, int], Value]:
+        """Read the word that the index so many entries further is in, and return all its indices.
+
+        Taking a word apart leaves the load units to what the indices tell of.
+        """
+        code, bits = self.code, self.column.bits
+        several = min(64 // bits, self.lanes)
+        first = k - k % several
+        place = code.gep(self.table, [code.add(at, I64(first))], source_etype=_INDEX[bits])
+        kind = ir.IntType(bits * several)
+        word = code.load(place, typ=kind, align=bits // 8)
+        found = {}
+        for number in range(several):
+            part = code.lshr(word, kind(bits * number)) if number else word
+            part = code.trunc(part, _INDEX[bits]) if several > 1 else part
+            found[self.place, first + number] = code.zext(part, I64)
+        return found
 
     def gathered(self, addresses: list[Value]) -> Value:
         """Put a vector together from cells."""
