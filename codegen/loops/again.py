@@ -67,13 +67,39 @@ def _is_cheap(program: Rolled, step: Step, results: int = 1) -> bool:
 
 
 def _split(program: Rolled, step: Step) -> list[Step]:
-    """Compute each result of a cheap step by itself where their cells rise not all together."""
+    """Compute each result of a cheap step by itself where their cells rise not all together.
+
+    Sums of one term are a step of their own, which is no sum.
+    """
+    if isinstance(step, Reduce):
+        return _without_singles(step)
     if not isinstance(step, Map) or not _is_cheap(program, step, len(step.results)):
         return [step]
     order = np.argsort(step.results[0].index)
     if all((np.diff(cells.index[order]) > 0).all() for cells in step.results):
         return [step]
     return [_only(step, number) for number in range(len(step.results))]
+
+
+def _without_singles(step: Reduce) -> list[Step]:
+    """Take out rows of one term."""
+    lengths = np.diff(step.bounds)
+    single = lengths == 1
+    if step.adds or single.sum() < _MANY:
+        return [step]
+    terms = np.repeat(single, lengths)
+
+    def part(rows: Index, of: Index) -> tuple[tuple[Operand, ...], Cells]:
+        results = Cells(step.results.segment, step.results.index[rows])
+        return tuple(_at(x, of) for x in step.operands), results
+
+    operands, results = part(single, terms)
+    found: list[Step] = [Map(step.body, operands, (results,))]
+    if not single.all():
+        operands, results = part(~single, ~terms)
+        bounds = np.r_[0, np.cumsum(lengths[~single])].astype(np.int32)
+        found.append(Reduce(step.body, operands, bounds, results))
+    return found
 
 
 def _only(step: Map, number: int) -> Map:

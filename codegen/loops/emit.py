@@ -15,7 +15,7 @@ from codegen.cost import slower
 from codegen.instruction import Constant
 from codegen.instructions import INLINED
 from codegen.llvm.choices import called_functions
-from codegen.llvm.ops import OPS, Emitter, Value
+from codegen.llvm.ops import OPS, Emitter, Text, Value
 from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
 from codegen.loops.access import Access, Place, spread
 from codegen.loops.columns import interleaved, stores
@@ -87,6 +87,11 @@ class _Loop:
         self.emitter = (
             self.wide if batch else Scalars(*common, 1, lookups, called, unused, None, lanes)
         )
+        # rows that are summed side by side are the lanes of a vector
+        plain = all(INLINED.get(op, 1) == 1 for op in shape.body.ops)
+        self.abreast = shape.form == "groups" and shape.count > 1 and plain and not batch
+        if self.abreast:
+            self.wide = Emitter(*common, shape.count, lookups, called, unused)
         self.extras = {"groups": 3, "runs": 1, "scatter_runs": 2}.get(shape.form, 0)
         columns = [*shape.operands, *shape.results]
         accesses: list[Access] = []
@@ -102,7 +107,7 @@ class _Loop:
             twin = None if column.twin in (None, number) else accesses[column.twin]
             access = Access(
                 number, column, code, self.emitter, words, cells=lanes if batch else 1,
-                vector=self.wide if self.across else None, twin=twin,
+                vector=self.wide if self.across or self.abreast else None, twin=twin,
             )  # fmt: skip
             accesses.append(access)
         split = len(shape.operands)
@@ -298,12 +303,45 @@ class _Loop:
             rows = [code.add(first, I64(k)) for k in range(width)]
             cells = [result.address(Place(row)) for row in rows]
             self.fixed = self.shared(group)
-            totals, done = self.begun(cells, start, group)
-            totals, k = self.in_turns(totals, start, done, shared, group)
+            if self.abreast:
+                totals, k = self.side_by_side(cells, start, shared, group)
+            else:
+                totals, done = self.begun(cells, start, group)
+                totals, k = self.in_turns(totals, start, done, shared, group)
             for number, cell in enumerate(cells):
                 tail = self.extra(2, rows[number])
                 total, k = self.added(totals[number], k, tail, group)
                 result.write(cell, total)
+
+    def side_by_side(
+        self, cells: list[Value], start: Value, shared: Value, group: Value
+    ) -> tuple[list[Value], Value]:
+        """Add the terms that all rows have, a vector of one of each at a time.
+
+        Return the sums, and where the tails begin.
+        """
+        code, width = self.code, self.shape.count
+        end, begin = code.add(start, code.mul(shared, I64(width))), start
+        if self.shape.adds:
+            total = self.joined([self.results[0].read(cell) for cell in cells])
+        else:
+            (total,) = self.terms(Place(start, group))
+            begin = code.add(start, I64(width))
+        with self.summing([total], begin, end, width) as (k, sums):
+            sums[0] = code.fadd(sums[0], self.terms(Place(k, group))[0])
+        return [code.extract_element(sums[0], I32(k)) for k in range(width)], end
+
+    def joined(self, values: list[Value]) -> Value:
+        """Return numbers as a vector."""
+        vector: Value = Text(ir.VectorType(values[0].type, len(values)), "undef")
+        for k, value in enumerate(values):
+            vector = self.code.insert_element(vector, value, I32(k))
+        return vector
+
+    def terms(self, place: Place) -> list[Value]:
+        """Write the body for a vector of instances."""
+        arguments = [access.load_vector(place) for access in self.operands]
+        return emit_body(self.wide, self.shape.body, arguments)
 
     def begun(self, cells: list[Value], start: Value, group: Value) -> tuple[list[Value], Value]:
         """Return what sums begin with, and how many of their terms that is."""
