@@ -5,7 +5,8 @@ cache. `insert` is an entry of a vector that is put together from loads by numbe
 that is stored by number, each with the load of its number.
 
 The gather instruction is left out. Measured on Zen 4 in loops c*u[i], it takes 1.3 cycles an entry
-where inserts take 0.85 (float32: 1.2 and 0.7); on others it was not measured.
+where inserts take 0.5 (float32: 1.2 and 0.55), since several numbers of entries are read as one
+word; on others it was not measured.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Memory:
 _MACHINES: Final = (
     # measured on an EPYC of family 25, model 17, in loops of 2,000 instances
     Memory(("znver4",), load=0.25, store=0.5, operation=0.35, loop=0.7,
-           vector_load=1, vector_store=2, insert=0.85, extract=0.95),
+           vector_load=1, vector_store=2, insert=0.5, extract=0.95),
 )
 # not measured: two loads and a store a cycle, all of full width, and Zen 4's for the rest
 _OTHERS: Final = Memory((), load=0.35, store=0.5, operation=0.4, loop=0.7,
