@@ -9,6 +9,7 @@ from rewrite.array import TermArray
 from rewrite.constants import Constant, constant_key
 from rewrite.cost import CostModel
 from rewrite.dag import Dag
+from rewrite.display import Displayed
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.language import exact
 from rewrite.egraph.limits import Report
@@ -19,7 +20,7 @@ from rewrite.extract import Extraction, Extractor, Mode, mode_of
 from rewrite.kbest import k_best
 from rewrite.printing import infix, number
 from rewrite.store import Store, Symbol
-from rewrite.tables import Section, Table
+from rewrite.tables import Table
 from rewrite.term import Term, join, join_all
 from strategies.saturation import Saturate
 
@@ -31,7 +32,7 @@ WRITTEN: Final = 80
 """Letters of a term in a picture's titles."""
 
 
-class Saturated:
+class Saturated(Displayed):
     """What `rw.egraph` makes: classes of equal terms, under the laws that were used.
 
     It does not change. Terms that it gives are in the store of the first term it was made of.
@@ -258,7 +259,7 @@ class Saturated:
 
     def table(self) -> Table:
         """Tell how the e-graph grew in each iteration, and how often each rule matched."""
-        return _grown(self.report, len(self._known))
+        return self.report.table(len(self._known))
 
     def _repr_svg_(self) -> str | None:
         return self.show()._repr_svg_()
@@ -273,19 +274,6 @@ def _leaf_key(leaf: Symbol | Constant | None) -> tuple[Any, ...]:
         return ("leaf", leaf)
     rational = exact(leaf)
     return ("leaf", *constant_key(leaf)) if rational is None else ("leaf", rational)
-
-
-def _grown(report: Report, source: int) -> Table:
-    rows, last, spent = [(0, source, 0, 0.0)], source, 0.0
-    for at, step in enumerate(report.iterations, 1):
-        rows.append((at, step.nodes, step.nodes - last, 1e3 * (step.seconds - spent)))
-        last, spent = step.nodes, step.seconds
-    ranked = sorted(report.matches.items(), key=lambda pair: (-pair[1], pair[0]))
-    stop = report.stop.value if report.stop else "not run"
-    return Table((f"stopped by: {stop}", *report.notes), (
-        Section("growth", ("iteration", "e-nodes", "more", "ms"), tuple(rows)),
-        Section("rules", ("rule", "matches"), tuple(ranked)),
-    ))  # fmt: skip
 
 
 def explore(terms: Term | Iterable[Term] | TermArray, plan: Saturate) -> Saturated:

@@ -17,6 +17,7 @@ from rewrite.array.assignment import data_dependent, masked, picked, written
 from rewrite.array.literal import in_trace
 from rewrite.array.registry import numpys
 from rewrite.constants import as_constant
+from rewrite.display import Displayed
 from rewrite.errors import NumbersError, ShapeError, SortError, TraceError, UnsupportedOp
 from rewrite.store import Ints, Store
 from rewrite.term import Term, current_store, join
@@ -33,6 +34,8 @@ _TO_NUMBERS: Final = (
 )
 
 
+MOST_TYPESET: Final = 100
+"""Elements of an array that is shown as a matrix."""
 _TO_SPARSE: Final = {"_matmul_dispatch": np.array(None, object), "dot": np.zeros(())}
 """What methods of SciPy's sparse matrices are given when they ask for an array: so they leave the
 product to the other operand, which knows it."""
@@ -49,7 +52,7 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
+class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
     """An array whose elements are terms of one store.
 
     >>> import numpy as np, rewrite as rw
@@ -288,6 +291,14 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         flat[:] = self.terms()
         shown = np.array2string(flat.reshape(self.shape), separator=", ")
         return f"TermArray({shown})"
+
+    def _repr_latex_(self) -> str | None:
+        if self.ndim > 2 or not 0 < self.size <= MOST_TYPESET or (self.ids < 0).any():
+            return None
+        from rewrite.printing import displayed, latex_matrix
+
+        table = self.reshape(-1, self.shape[-1] if self.ndim == 2 else 1).tolist()
+        return displayed(latex_matrix(table))
 
     def sum(self, *args: Any, **kwargs: Any) -> Any:
         """Add along axes as one n-ary sum an element, from left to right.

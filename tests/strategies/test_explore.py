@@ -119,7 +119,7 @@ def test_the_table_adds_up() -> None:
     found = rw.egraph(a * x + a * y, LAWS)
     growth, rules = found.table().sections
     assert [row[1] for row in growth.rows][-1] == growth.rows[0][1] + sum(r[2] for r in growth.rows)
-    assert dict(rules.rows) == found.report.matches
+    assert {row[0]: row[1] for row in rules.rows} == found.report.matches
     text, page = str(found.table()), found.table()._repr_html_()
     assert "stopped by: no rule adds anything" in text and "mul-comm" in text and "mul-comm" in page
 
