@@ -29,6 +29,7 @@ from rewrite.dag import Dag
 from rewrite.debug import emit
 from rewrite.egraph.limits import Limits, Report
 from rewrite.fastmath import FastMath, licence
+from rewrite.options import configured
 from rewrite.term import Term
 
 __all__ = ["compile_kernel"]
@@ -65,6 +66,7 @@ def compile_kernel(
 
 
 @uncollected()
+@configured
 def compile_kernel(
     args: Any,
     exprs: Any,
@@ -121,7 +123,7 @@ def compile_kernel(
     if target == "auto":
         again: Any = partial(compile_kernel, args, exprs, batch_axis=batch_axis, **shared)
         host = again(target="native", parallel=parallel, autotune=autotune)
-        return AutoKernel(host, partial(again, target="cuda"))
+        return AutoKernel(host, partial(again, target="cuda", autotune=0, parallel=1))
     machine = _runnable(target)
     if dtype is not None:
         dtype = shared["dtype"] = float_name(dtype)  # refuses what kernels cannot compute in

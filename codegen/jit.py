@@ -23,6 +23,7 @@ from rewrite.constants import constant_key
 from rewrite.errors import ArgumentError, TraceError
 from rewrite.flow.body import Flow
 from rewrite.flow.statements import interpret
+from rewrite.options import configured, settled
 from rewrite.surroundings import stand_in
 from rewrite.term import Term, current_store, scope
 from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
@@ -375,6 +376,7 @@ def jit(
 ) -> Callable[[Callable[..., Any]], Jitted]: ...
 
 
+@configured
 def jit(
     fn: Callable[..., Any] | None = None,
     /,
@@ -428,7 +430,7 @@ def jit(
         if isinstance(given, str):
             raise ArgumentError(f"{name}={given!r}: pass a list of parameter names")
     math = ("strict" if control_flow else "guarded") if math is None else math
-    options = {"target": target, "math": math, **options}
+    options = settled({"target": target, "math": math, **options})
     if fn is None:
         return lambda function: Jitted(function, options, arrays, static, out, control_flow)
     return Jitted(fn, options, arrays, static, out, control_flow)

@@ -23,6 +23,7 @@ from rewrite.egraph.limits import Limits, Report
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import Mode, mode_of
 from rewrite.fastmath import FastMath, licence
+from rewrite.options import configured
 from rewrite.rule import Rule
 from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.term import Term
@@ -105,6 +106,7 @@ def cost_model(
 
 
 @uncollected()
+@configured
 def optimize(
     exprs: Any,
     *,
@@ -237,6 +239,7 @@ def _setting(
     )  # fmt: skip
 
 
+@configured
 def plan(
     name: str,
     *,

@@ -47,6 +47,7 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.io.parse": "parse",
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
+        "rewrite.options": "options",
         "strategies.core":
             "Firing Strategy best choice count fail identity if_ named not_ repeat repeat1 seq "
             "strategy traced try_",
@@ -68,6 +69,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.optimize": "Optimized optimize plan",
         "strategies.explore": "Saturated",
         "codegen.cost": "cycles",
+        "codegen.config": "show_config",
         "codegen.explore": "egraph",
         "codegen.jit": "jit",
         "codegen.calculus.functions": "diff gradient hessian hvp jacobian jvp vjp",
@@ -144,6 +146,7 @@ if TYPE_CHECKING:
     from codegen.calculus.memory import memory_schedule as memory_schedule
     from codegen.calculus.scan import Scan as Scan
     from codegen.calculus.scan import scan as scan
+    from codegen.config import show_config as show_config
     from codegen.cost import cycles as cycles
     from codegen.explore import egraph as egraph
     from codegen.jit import jit as jit
@@ -175,6 +178,7 @@ if TYPE_CHECKING:
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
+    from rewrite.options import options as options
     from rewrite.overloads import overload as overload
     from rewrite.rule import Compute as Compute
     from rewrite.rule import Condition as Condition

@@ -23,6 +23,7 @@ from rewrite.errors import ArgumentError, ExplanationError
 from rewrite.fastmath import FastMath, licence
 from rewrite.intervals import Fact
 from rewrite.numeric import require_numbers
+from rewrite.options import configured
 from rewrite.rule import Rule, RuleSet
 from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.rules.powers import POWER_VALUES
@@ -53,6 +54,7 @@ ALWAYS: Final = POWER_VALUES["pow-one"]
 """The e-graph does this as arithmetic."""
 
 
+@configured
 def explain(
     source: Any,
     target: Any,

@@ -14,6 +14,7 @@ from codegen.calculus.grad import formed, independent, restored, terms_of
 from codegen.jit import Jitted
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
+from rewrite.options import settled
 from rewrite.term import Term
 from strategies.calculus.derivatives import vjp
 
@@ -49,7 +50,7 @@ def scan(
         return functools.partial(
             scan, n=n, checkpoint=checkpoint, memory_budget=memory_budget, arrays=arrays, **options
         )
-    return Scan(step, n, checkpoint, memory_budget, tuple(arrays), options)
+    return Scan(step, n, checkpoint, memory_budget, tuple(arrays), settled(options))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from codegen.ode.solvers import by_cvode, by_scipy
 from codegen.ode.system import System, of_function, of_network, of_terms
 from rewrite.errors import ArgumentError
 from rewrite.io.bionetgen import Network
+from rewrite.options import settled
 from rewrite.term import Term, scope
 
 __all__ = ["Ode", "ode"]
@@ -94,7 +95,7 @@ def ode(
         raise ArgumentError(f"jacobian={jacobian!r} is none of {', '.join(_JACOBIANS)}")
     if "dtype" in options:
         raise ArgumentError("solvers compute in float64; leave dtype= out")
-    options["dtype"] = np.float64
+    options = settled({**options, "dtype": np.float64})
     return Ode(_form(f, rhs, time, parameters), jacobian, options)
 
 
