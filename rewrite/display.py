@@ -8,8 +8,8 @@ __all__ = ["MOST", "Code", "Displayed", "legal", "preformatted"]
 
 MOST: Final = 60_000
 """Letters of one form; a longer one is left out, and text is cut."""
-MOST_CODE: Final = 12_000
-"""Letters of code in colour, which take five times as many of HTML."""
+MOST_CODE: Final = 9_000
+"""Letters of code: in HTML a letter may take six, and with colours more."""
 _WRITERS: Final = {
     "text/html": ("_repr_html_", MOST),
     "text/latex": ("_repr_latex_", MOST),
@@ -100,7 +100,12 @@ class Code(Displayed, str):
         return str(self)
 
     def _repr_html_(self) -> str:
-        return _framed(_coloured(legal(self[:MOST_CODE]), self.language), len(self) - MOST_CODE)
+        most = MOST_CODE
+        while True:
+            shown = _framed(_coloured(legal(self[:most]), self.language), len(self) - most)
+            if len(shown) <= MOST:
+                return shown
+            most //= 2
 
 
 def _coloured(text: str, language: str) -> str:

@@ -262,7 +262,7 @@ def latex(term: Term, limit: int = 4000) -> str:
 
 _MARKS: Final = {
     **{letter: f"\\{letter}" for letter in "#$%&{}_"},
-    "\\": "\\textbackslash{}", "^": "\\^{}", "~": "\\~{}",
+    "\\": "\\textbackslash{}", "^": "\\^{}", "~": "\\~{}", "<": "\u2039", ">": "\u203a",
 }  # fmt: skip
 
 

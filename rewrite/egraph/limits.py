@@ -73,7 +73,7 @@ class IterationStats:
     seconds: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Report(Displayed):
     """What a saturation did: counts by our rule names, sizes, time in seconds, why it stopped."""
 
@@ -98,6 +98,11 @@ class Report(Displayed):
         ranked = sorted(self.matches.items(), key=lambda pair: (-pair[1], pair[0]))
         lines += [f"  {name:32} {count}" for name, count in ranked]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Show the size and why it stopped."""
+        size = f"{len(self.iterations)} iterations, {self.nodes} e-nodes in {self.classes} classes"
+        return f"<Report: {size}; stopped by: {self.stop.value if self.stop else 'not run'}>"
 
     def table(self, source: int | None = None) -> Table:
         """Tell how the e-graph grew in each iteration, and how often each rule matched.

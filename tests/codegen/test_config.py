@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import rewrite as rw
-from codegen import config
 from codegen.target import host
 from rewrite.errors import ArgumentError
 
@@ -41,7 +40,7 @@ def test_what_is_missing_says_what_it_would_give(monkeypatch: pytest.MonkeyPatch
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", absent)
-    monkeypatch.setattr(config.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     found: Any = rw.show_config(mode="dicts")
     assert found["optional"]["matplotlib"] == "not installed; gives rw.plot"
     assert all("gives" in text for text in found["optional"].values())

@@ -16,7 +16,8 @@ x, y = rw.symbols("x y")
 READ: list[tuple[str, str, Any]] = [
     ("math", "fast", "fast"), ("target", "sse2", "sse2"), ("cost", "gowda2021", "gowda2021"),
     ("strategy", "textbook", "textbook"), ("parallel", " 3 ", 3), ("autotune", "2", 2),
-    ("progress", "off", False), ("limits", "nodes=90, seconds=0.5", rw.Limits(nodes=90, seconds=0.5)),
+    ("progress", "off", False),
+    ("limits", "nodes=90, seconds=0.5", rw.Limits(nodes=90, seconds=0.5)),
 ]  # fmt: skip
 
 
@@ -70,8 +71,8 @@ def test_a_decorated_function_keeps_the_options_of_its_place() -> None:
     with rw.options(math="strict"):
         inside(1.0)
         outside(1.0)
-    assert [k.math for k in inside.kernels] == ["fast"]  # type: ignore[union-attr]
-    assert [k.math for k in outside.kernels] == ["guarded"]  # type: ignore[union-attr]
+    assert [k.math for k in inside.kernels] == ["fast"]
+    assert [k.math for k in outside.kernels] == ["guarded"]
     with rw.options(target="sse2"):
         step = rw.scan(lambda u: u * 0.5, 2)
     assert step.options["target"] == "sse2" and settled({"math": "fast"})["math"] == "fast"
@@ -140,7 +141,7 @@ def test_threads_do_not_see_each_others_blocks() -> None:
             barrier.wait(timeout=30)
             inside = seen()[1]
             barrier.wait(timeout=30)
-        return before == 1 and inside == number + 2 and in_force()["parallel"] == 1
+        return (before, inside, in_force()["parallel"]) == (1, number + 2, 1)
 
     with rw.options(parallel=50), ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
