@@ -69,6 +69,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.optimize": "Optimized optimize plan",
         "strategies.explore": "Saturated",
         "codegen.cost": "cycles",
+        "codegen.alternatives": "Form Forms explore",
         "codegen.config": "show_config",
         "codegen.explore": "egraph",
         "codegen.jit": "jit",
@@ -78,6 +79,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.calculus.elements": "ElementKernel element_kernel",
         "codegen.calculus.memory": "MemorySchedule memory_schedule",
         "codegen.kernel": "Kernel",
+        "codegen.magic": "load_ipython_extension",
         "codegen.ode.ode": "Ode ode",
         "codegen.target": "Target",
     }.items()
@@ -92,7 +94,8 @@ _RENAMED: Final[dict[str, tuple[str, str]]] = {
 }
 _CALLED: Final = ("pi", "e")
 """Functions of `rewrite.term` that are called on each use: constants of the current store."""
-_MODULES: Final = ("cache", "errors", "interface", "ops", "testing", "io")
+_OWN: Final = ("cache", "errors", "interface", "io", "ops", "testing")
+_MODULES: Final = {**{name: f"rewrite.{name}" for name in _OWN}, "plot": "codegen.plot"}
 # fmt: on
 
 
@@ -104,6 +107,8 @@ def __getattr__(name: str) -> Any:
     elif name in _RENAMED:
         module, attribute = _RENAMED[name]
         value = getattr(importlib.import_module(module), attribute)
+    elif name in _MODULES:
+        value = importlib.import_module(_MODULES[name])
     elif not name.startswith("_") and importlib.util.find_spec(f"rewrite.{name}"):
         return importlib.import_module(f"rewrite.{name}")  # `from rewrite import ops` asks first
     else:
@@ -131,6 +136,10 @@ class _Front(types.ModuleType):
 sys.modules[__name__].__class__ = _Front
 
 if TYPE_CHECKING:
+    from codegen import plot as plot
+    from codegen.alternatives import Form as Form
+    from codegen.alternatives import Forms as Forms
+    from codegen.alternatives import explore as explore
     from codegen.calculus.elements import ElementKernel as ElementKernel
     from codegen.calculus.elements import element_kernel as element_kernel
     from codegen.calculus.functions import diff as diff
@@ -151,6 +160,7 @@ if TYPE_CHECKING:
     from codegen.explore import egraph as egraph
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
+    from codegen.magic import load_ipython_extension as load_ipython_extension
     from codegen.ode.ode import Ode as Ode
     from codegen.ode.ode import ode as ode
     from codegen.optimize import Optimized as Optimized

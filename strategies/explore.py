@@ -1,6 +1,7 @@
 """`Saturated`: an e-graph after saturation, to look at, to ask and to take terms from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -45,9 +46,10 @@ class Saturated(Displayed):
 
     def __init__(
         self, dag: Dag, store: Store, frozen: Frozen, classes: Sequence[int], report: Report,
-        cost: CostModel, *, single: bool,
+        cost: CostModel, *, single: bool, again: Callable[[int], "Saturated"],
     ) -> None:  # fmt: skip
         self.report, self.cost = report, cost
+        self._again = again
         self._store, self._single, self._frozen = store, single, frozen
         self._extractor = Extractor(frozen, cost)
         self._known = dict(zip(dag.ids.tolist(), classes, strict=True))
@@ -257,6 +259,34 @@ class Saturated(Displayed):
         store = next(iter(self._terms.values())).store
         return Term(store, self._extractor.make(node, [self._terms[a].id for a in below], store))
 
+    def at(self, iteration: int) -> "Saturated":
+        """Return the e-graph as it was after so many iterations; it is made anew.
+
+        Raise `ArgumentError` for an iteration that there was not.
+
+        >>> import rewrite as rw
+        >>> from rewrite.rules.arithmetic import FACTORING
+        >>> a, x, y = rw.symbols("a x y")
+        >>> found = rw.egraph(a * x + a * y, FACTORING)
+        >>> [len(found.at(k)) for k in range(len(found.report.iterations) + 1)]
+        [6, 8, 8, 8]
+        """
+        last = len(self.report.iterations)
+        if isinstance(iteration, bool) or not isinstance(iteration, int):
+            raise ArgumentError(f"iteration={iteration!r} is no whole number")
+        if not 0 <= iteration <= last:
+            raise ArgumentError(f"there were {last} iterations; {iteration} is none of 0 to {last}")
+        return self if iteration == last else self._again(iteration)
+
+    def slider(self) -> Any:
+        """Return a widget for a notebook: a slider over the iterations, and the picture of each.
+
+        Raise `MissingLibrary` where ipywidgets is not installed.
+        """
+        from strategies.slider import slider
+
+        return slider(self)
+
     def table(self) -> Table:
         """Tell how the e-graph grew in each iteration, and how often each rule matched."""
         return self.report.table(len(self._known))
@@ -300,8 +330,14 @@ def explore(terms: Term | Iterable[Term] | TermArray, plan: Saturate) -> Saturat
     frozen, classes, report = plan.saturated(dag)
     if frozen is None:
         raise StrategyError(f"the rules contradict each other here: {report.notes[-1]}")
+
+    def again(iterations: int) -> Saturated:
+        return explore(given[0] if single else given, replace(
+            plan, limits=replace(plan.limits, iterations=iterations), until=None
+        ))  # fmt: skip
+
     single = isinstance(terms, Term)
-    return Saturated(dag, store, frozen, classes, report, plan.cost, single=single)
+    return Saturated(dag, store, frozen, classes, report, plan.cost, single=single, again=again)
 
 
 def _listed(terms: Any) -> list[Any]:
