@@ -404,7 +404,7 @@ def jit(
     but those of `out`. What the function does beside its results is done when it is traced, not
     in later calls. Zeros of dense matrices of numbers are left out of products unless `math` is
     "strict", as `0*inf` then is no NaN. With `target="cuda"` or "auto", arrays on a device stay
-    there.
+    there. Options that no keyword gives are those in force where it is decorated (`rw.options`).
 
     With `control_flow` the source of the function is read instead, so that `if`, `while`, `for`,
     `break`, `continue` and `return` may depend on the arguments. Choices become `where`, loops are
@@ -413,7 +413,14 @@ def jit(
     infinities and NaN. `math` is "strict" then, unless it is given: a comparison may hang on the
     last bit. Raise `TraceError`, with the line, for what cannot be compiled.
 
-    >>> import rewrite as rw
+    Raise `ArgumentError` for what is no parameter, and at a call for what is no real number.
+
+    >>> import numpy as np, rewrite as rw
+    >>> @rw.jit
+    ... def f(x, y):
+    ...     return np.where(x > y, x * x, np.sqrt(y))
+    >>> f(np.array([1.0, 3.0]), 2.0).round(3)
+    array([1.414, 9.   ])
     >>> @rw.jit(control_flow=True)
     ... def steps(n):
     ...     count = 0

@@ -199,6 +199,7 @@ class Kernel(Displayed, partial[Any]):
         """Return the LLVM text of the loop for a CPU, whether it runs here or not.
 
         `dtype` is float64 or float32, without it the kernel's own (float64 where it has both).
+        Raise `TargetError` for a GPU, which has PTX.
 
         >>> import rewrite as rw
         >>> x = rw.symbol("x")
@@ -218,7 +219,8 @@ class Kernel(Displayed, partial[Any]):
         """Return the assembly text of the loop for a target, whether it runs here or not.
 
         Of a GPU ("cuda", "cuda-sm80") it is PTX, for which numba-cuda has to be installed, but
-        there need be no GPU; the form is the one that was found for this kernel's own target.
+        there need be no GPU; the form is the one that was found for this kernel's own target. Raise
+        `TargetError` for PTX of a program of loops.
 
         >>> import rewrite as rw
         >>> x = rw.symbol("x")

@@ -100,7 +100,11 @@ _MODULES: Final = {**{name: f"rewrite.{name}" for name in _OWN}, "plot": "codege
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
+    if name == "__all__":  # for `import *` and pdoc; pi and e are those of the current store
+        value: Any = [known for known in __dir__() if known not in _CALLED]
+        for known in value:
+            getattr(sys.modules[__name__], known)
+    elif name in _HOME:
         value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _CALLED:
         return getattr(importlib.import_module("rewrite.term"), name)()

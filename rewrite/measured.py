@@ -48,6 +48,11 @@ def bits_of_error(approx: npt.ArrayLike, exact: Exact, dtype: Any = np.float64) 
 
     At most the width of the dtype, 64 or 32, also for NaN and for an infinity where the exact
     value is in range; NaN where the exact value is undefined.
+
+    >>> import rewrite as rw
+    >>> third = rw.exact(rw.const(1) / 3, {})
+    >>> bits_of_error([1 / 3, 0.3333], third).round(1)
+    array([ 0. , 39.1])
     """
     distance = ulp_distance(approx, exact, dtype)
     bits: Floats = np.log2(np.maximum(distance, 1.0))

@@ -107,6 +107,8 @@ def compute(function: Callable[..., Any], *args: Any) -> Compute:
 def predicate(function: Callable[..., Any]) -> Callable[..., Check]:
     """Make a condition of rules out of a function of matched terms.
 
+    Raise `PatternError` for a function without a name, and where it is given no variable.
+
     >>> from rewrite.term import pattern_vars
     >>> @predicate
     ... def small(term):
@@ -375,6 +377,8 @@ def symbols_of(pattern: Term) -> list[Symbol]:
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:
     """Make a rule set of rows (name, lhs, rhs) or (name, lhs, rhs, condition or conditions).
+
+    Raise `PatternError` for a row that is none of these, and for two rules of one name.
 
     >>> from rewrite.term import pattern_vars
     >>> a, b = pattern_vars("a b")

@@ -67,7 +67,8 @@ def explain(
 
     Both may be sequences of terms, derived in pairs. `rules` are laws of your own beside those of
     the library that `math` allows. Where no derivation is found within `limits`, the explanation
-    says so: `.explained` is False. That proves nothing: the terms may be equal all the same.
+    says so: `.explained` is False. That proves nothing: the terms may be equal all the same. Raise
+    `ArgumentError` for what is no term, and for sequences of different lengths.
 
     >>> import rewrite as rw
     >>> x, y = rw.symbols("x y")

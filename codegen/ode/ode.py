@@ -33,7 +33,10 @@ class Ode:
         return f"<Ode of {shown}>"
 
     def equations(self, y0: Any = None, args: Any = None) -> Equations:
-        """Return the terms and kernels; those of a function depend on its arguments' shapes."""
+        """Return the terms and kernels; those of a function depend on its arguments' shapes.
+
+        Raise `ArgumentError` for a function without start values, or with some by name.
+        """
         if isinstance(self.form, System):
             return self._made.setdefault(None, Equations(self.form, self.options))
         values = () if args is None else tuple(args) if isinstance(args, (tuple, list)) else (args,)

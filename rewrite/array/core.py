@@ -98,8 +98,8 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
         """The transpose, a view."""
         return TermArray(self.store, self.ids.T)
 
-    mT = property(lambda self: TermArray(self.store, self.ids.mT))
-    real = property(lambda self: self)
+    mT = property(lambda self: TermArray(self.store, self.ids.mT), doc="Swap the last two axes.")
+    real = property(lambda self: self, doc="Return it as it is: terms are real.")
 
     @property
     def flat(self) -> "TermArray":
@@ -116,7 +116,10 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
         return len(self.ids)
 
     def reshape(self, *shape: Any, **order: Any) -> "TermArray":
-        """Give a new shape to the same elements; a view where NumPy returns one."""
+        """Give a new shape to the same elements; a view where NumPy returns one.
+
+        Raise `ShapeError` for a shape of another size.
+        """
         try:
             return TermArray(self.store, self.ids.reshape(*shape, **order))
         except ValueError as error:
@@ -145,7 +148,10 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
         return type(self)(self.store, self.ids.copy(order))
 
     def astype(self, dtype: Any, **options: Any) -> "TermArray":
-        """Copy as float64 or bool; truth values become 1 and 0, numbers what differs from 0."""
+        """Copy as float64 or bool; truth values become 1 and 0, numbers what differs from 0.
+
+        Raise `UnsupportedOp` for other dtypes.
+        """
         wanted = np.dtype(dtype)
         if wanted == self.dtype:
             return self.copy()
@@ -252,7 +258,7 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
     __rmod__ = __divmod__ = __rdivmod__ = __mod__  # type: ignore[assignment]
 
     def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse to look at several elements, where this stands for one of them."""
+        """Raise `TraceError`, as it looks at several elements where this stands for one of them."""
         names = ", ".join(t.symbol.name for t in self.item().free_symbols[:3] if t.symbol)
         raise TraceError(
             f"the traced function looks at the shape or at several elements of {names}, but is "
@@ -364,7 +370,13 @@ def one_into_many(value: Any, array: TermArray) -> None:
 
 
 def asarray(value: Any, store: Store | None = None) -> TermArray:
-    """Make a `TermArray` of terms, numbers, or nested sequences of them."""
+    """Make a `TermArray` of terms, numbers, or nested sequences of them.
+
+    >>> import rewrite as rw
+    >>> x, y = rw.symbols("x y")
+    >>> asarray([[x, 1], [y, x + y]]).shape
+    (2, 2)
+    """
     if isinstance(value, TermArray) and (store is None or value.store is store):
         return value
     store = store or (value.store if isinstance(value, Term) else store_of([value]))

@@ -19,6 +19,9 @@ class Limits:
     1,500 and 20,000. `seconds` of None means 5, and 30 ms for each input node where that is more.
     `matches` bounds the matches a growing rule may add in one iteration before it is banned for a
     while. `memory` is the most bytes that the process of a larger saturation may take.
+
+    >>> Limits(nodes=100).node_limit(20), Limits().node_limit(200)
+    (100, 12000)
     """
 
     iterations: int = 12
