@@ -169,7 +169,8 @@ def _results(found: Any) -> tuple[list[Term], list[str]]:
             raise ArgumentError(
                 f"kernel {found.__name__!r} takes or returns arrays; draw the error of its terms"
             )
-        return list(found.terms), [output.name for output in found.program.outputs]
+        outputs = [output.name for output in found.program.outputs]
+        return list(found.terms), outputs if len(outputs) > 1 else [found.__name__]
     if isinstance(found, Iterable) and not isinstance(found, str):
         terms = list(found)
         if terms and all(isinstance(term, Term) for term in terms):

@@ -18,7 +18,10 @@ _WRITERS: Final = {
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped, and messages to a notebook neither."""
 # colours of its own: pages may be light or dark
-_STYLE: Final = "text-align:left;overflow:auto;padding:0.4em;background:#f8f8f8;color:#222222"
+_STYLE: Final = (
+    "text-align:left;font-family:monospace;max-height:32em;overflow:auto;padding:0.4em;"
+    "background:#f8f8f8;color:#222222"
+)
 
 
 def legal(text: str) -> str:
