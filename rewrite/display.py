@@ -1,7 +1,6 @@
 """What a notebook shows: HTML, LaTeX or SVG of bounded length, and text in any case."""
 
-import html
-import re
+from functools import cache
 from typing import Any, Final
 
 __all__ = ["MOST", "Code", "Displayed", "legal", "preformatted"]
@@ -15,13 +14,22 @@ _WRITERS: Final = {
     "text/latex": ("_repr_latex_", MOST),
     "image/svg+xml": ("_repr_svg_", 50 * MOST),
 }
-_ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, not even escaped, and messages to a notebook neither."""
 # colours of its own: pages may be light or dark
 _STYLE: Final = (
     "text-align:left;font-family:monospace;max-height:32em;overflow:auto;padding:0.4em;"
     "background:#f8f8f8;color:#222222"
 )
+
+
+# Terms are of this module: what it takes to write pages is loaded by those who do.
+
+
+@cache
+def _illegal() -> Any:
+    """Match what XML 1.0 cannot hold, not even escaped, and messages to a notebook neither."""
+    import re
+
+    return re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def legal(text: str) -> str:
@@ -30,7 +38,7 @@ def legal(text: str) -> str:
     >>> legal("a" + chr(0))
     'a�'
     """
-    return _ILLEGAL.sub("\ufffd", text)
+    return str(_illegal().sub("\ufffd", text))
 
 
 class Displayed:
@@ -64,7 +72,9 @@ def preformatted(text: str, most: int = MOST_CODE) -> str:
     >>> preformatted("a < $b$")[-16:]
     'a &lt; $b$</pre>'
     """
-    return _framed(html.escape(legal(text[:most])), len(text) - most)
+    from html import escape
+
+    return _framed(escape(legal(text[:most])), len(text) - most)
 
 
 def _framed(shown: str, left: int) -> str:
@@ -117,6 +127,8 @@ def _coloured(text: str, language: str) -> str:
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import get_lexer_by_name
     except ImportError:
-        return html.escape(text)
+        from html import escape
+
+        return escape(text)
     made = HtmlFormatter(noclasses=True, nowrap=True)
     return str(highlight(text, get_lexer_by_name(language), made)).rstrip("\n")
