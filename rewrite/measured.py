@@ -50,8 +50,9 @@ def bits_of_error(approx: npt.ArrayLike, exact: Exact, dtype: Any = np.float64) 
     value is in range; NaN where the exact value is undefined.
 
     >>> import rewrite as rw
-    >>> third = rw.exact(rw.const(1) / 3, {})
-    >>> bits_of_error([1 / 3, 0.3333], third).round(1)
+    >>> x = rw.symbol("x")
+    >>> thirds = rw.exact(x / 3, {"x": [1.0, 1.0]})
+    >>> bits_of_error([1 / 3, 0.3333], thirds).round(1)
     array([ 0. , 39.1])
     """
     distance = ulp_distance(approx, exact, dtype)
