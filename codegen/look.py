@@ -1,5 +1,6 @@
 """How kernels and optimised terms look in a notebook: what is computed, and what it costs."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,9 +25,11 @@ def shown_terms(terms: Any) -> str:
     sum = x + y
     both = [x, y]
     """
-    lines = list(_lines(terms))
-    more = [f"… {len(lines) - LISTED} more"] if len(lines) > LISTED else []
-    return "\n".join([*lines[:LISTED], *more])
+    if isinstance(terms, TermArray) and terms.size > LISTED:
+        terms = terms.ravel().terms()
+    shown = list(itertools.islice(_lines(terms), LISTED))
+    left = len(terms) - LISTED if isinstance(terms, (dict, list, tuple)) else 0
+    return "\n".join([*shown, f"… {left} more"] if left > 0 else shown)
 
 
 def _lines(terms: Any) -> Iterator[str]:

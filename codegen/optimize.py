@@ -40,6 +40,10 @@ from strategies.presets import GuardJudge, Setting, named_plan
 __all__ = ["Optimized", "cost_model", "optimize", "optimized", "plan"]
 
 
+FEW: Final = 20
+"""Terms that are written out."""
+
+
 @dataclass(frozen=True)
 class Optimized(Displayed):
     """What `optimize` found: the terms, their cost before and after, and how."""
@@ -89,7 +93,9 @@ class Optimized(Displayed):
     def __repr__(self) -> str:
         """Show the result and the gain."""
         costs = f"{self.cost_before:.3g} -> {self.cost_after:.3g} {self.model.unit}"
-        return f"<Optimized {self.terms!r}: {costs} ({self.model.name})>"
+        many = len(self._target)
+        shown = repr(self.terms) if many <= FEW else f"{many} terms"
+        return f"<Optimized {shown}: {costs} ({self.model.name})>"
 
     @property
     def cost(self) -> KernelCost:

@@ -167,6 +167,13 @@ def test_costs_have_bars_as_long_as_they_are() -> None:
     assert "measured" in kernel._repr_html_() and "measured" in str(kernel.cost.section())
 
 
+def test_of_many_terms_few_are_written() -> None:
+    many = rw.optimize([x + k for k in range(500)], limits=rw.Limits(iterations=0))
+    page, text = many._repr_html_(), repr(many)
+    assert "… 480 more" in page and "x + 19" in page and "x + 20" not in page
+    assert text.startswith("<Optimized 500 terms: ")
+
+
 def test_code_is_a_text_in_colour() -> None:
     kernel = rw.compile([x, y], x * y)
     for code, language in ((kernel.llvm, "llvm"), (kernel.asm, "gas")):
