@@ -29,6 +29,7 @@ from rewrite.dag import Dag
 from rewrite.debug import emit
 from rewrite.egraph.limits import Limits, Report
 from rewrite.fastmath import FastMath, licence
+from rewrite.options import configured
 from rewrite.term import Term
 
 __all__ = ["compile_kernel"]
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     optimize_terms: bool
     autotune: int
     max_error: float | str | None
+    progress: bool | None
 
 
 @overload
@@ -65,6 +67,7 @@ def compile_kernel(
 
 
 @uncollected()
+@configured
 def compile_kernel(
     args: Any,
     exprs: Any,
@@ -81,6 +84,7 @@ def compile_kernel(
     optimize_terms: bool = True,
     autotune: int = 0,
     max_error: float | str | None = None,
+    progress: bool | None = None,
 ) -> Kernel | CudaKernel | AutoKernel:
     """Optimise terms and compile them to native SIMD code, called like a NumPy ufunc.
 
@@ -88,7 +92,7 @@ def compile_kernel(
     is one array argument with its axes last. `exprs` is a term, a nested list or `TermArray` (one
     array result), a sparse matrix of terms (the result is SciPy's sparse array), a tuple (several
     results) or a dictionary (named results). `math` is "strict", "guarded", "fast" or a `FastMath`;
-    `strategy` and `autotune` are what `optimize` takes.
+    `strategy`, `autotune` and `progress` are what `optimize` takes.
 
     "strict" computes what is written, in its order, with NumPy's bits in + - * / and sqrt. An
     `np.sum` over terms is written as one sum from left to right; NumPy adds long arrays pairwise,
@@ -119,9 +123,11 @@ def compile_kernel(
         "name": name, "optimize_terms": optimize_terms, "max_error": max_error,
     }  # fmt: skip
     if target == "auto":
-        again: Any = partial(compile_kernel, args, exprs, batch_axis=batch_axis, **shared)
+        again: Any = partial(
+            compile_kernel, args, exprs, batch_axis=batch_axis, progress=progress, **shared
+        )
         host = again(target="native", parallel=parallel, autotune=autotune)
-        return AutoKernel(host, partial(again, target="cuda"))
+        return AutoKernel(host, partial(again, target="cuda", autotune=0, parallel=1))
     machine = _runnable(target)
     if dtype is not None:
         dtype = shared["dtype"] = float_name(dtype)  # refuses what kernels cannot compute in
@@ -132,7 +138,7 @@ def compile_kernel(
     if max_error is not None:
         once: Any = partial(
             compile_kernel, args, exprs, target=machine, dtype=dtype, parallel=parallel, cost=cost,
-            limits=limits, batch_axis=batch_axis, name=name, autotune=autotune,
+            limits=limits, batch_axis=batch_axis, name=name, autotune=autotune, progress=progress,
         )  # fmt: skip
         ways = attempts(once, math, strategy, optimize_terms)
         return _bounded(asked, ulps(max_error), ways, parameters, results)
@@ -145,7 +151,8 @@ def compile_kernel(
     found = _Found(tuple(term for result in results for term in result.terms))
     if optimize_terms and found.terms:
         found = _searched(dag, found.terms, target=machine, math=math, cost=cost,
-            strategy=strategy, limits=limits, dtype=dtype, autotune=autotune)  # fmt: skip
+            strategy=strategy, limits=limits, dtype=dtype, autotune=autotune,
+            progress=progress)  # fmt: skip
     best = replaced(results, found.terms)
     program, note = program_of(parameters, best, licence(math), name, loops=not machine.is_cuda)
     report = replace(found.report, notes=[*found.report.notes, note]) if note else found.report

@@ -10,6 +10,7 @@ from rewrite.cost import CostModel
 from rewrite.egraph.limits import Limits
 from rewrite.errors import ArgumentError, StrategyError
 from rewrite.fastmath import FastMath, licence
+from rewrite.options import configured
 from rewrite.rule import Rule, RuleSet
 from rewrite.term import Term
 from strategies.explore import Saturated, explore
@@ -19,6 +20,7 @@ from strategies.saturation import saturate
 __all__ = ["egraph"]
 
 
+@configured
 def egraph(
     terms: Term | Iterable[Term] | TermArray,
     rules: Any = None,

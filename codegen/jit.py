@@ -23,6 +23,7 @@ from rewrite.constants import constant_key
 from rewrite.errors import ArgumentError, TraceError
 from rewrite.flow.body import Flow
 from rewrite.flow.statements import interpret
+from rewrite.options import configured, settled
 from rewrite.surroundings import stand_in
 from rewrite.term import Term, current_store, scope
 from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
@@ -375,6 +376,7 @@ def jit(
 ) -> Callable[[Callable[..., Any]], Jitted]: ...
 
 
+@configured
 def jit(
     fn: Callable[..., Any] | None = None,
     /,
@@ -402,7 +404,7 @@ def jit(
     but those of `out`. What the function does beside its results is done when it is traced, not
     in later calls. Zeros of dense matrices of numbers are left out of products unless `math` is
     "strict", as `0*inf` then is no NaN. With `target="cuda"` or "auto", arrays on a device stay
-    there.
+    there. Options that no keyword gives are those in force where it is decorated (`rw.options`).
 
     With `control_flow` the source of the function is read instead, so that `if`, `while`, `for`,
     `break`, `continue` and `return` may depend on the arguments. Choices become `where`, loops are
@@ -411,7 +413,14 @@ def jit(
     infinities and NaN. `math` is "strict" then, unless it is given: a comparison may hang on the
     last bit. Raise `TraceError`, with the line, for what cannot be compiled.
 
-    >>> import rewrite as rw
+    Raise `ArgumentError` for what is no parameter, and at a call for what is no real number.
+
+    >>> import numpy as np, rewrite as rw
+    >>> @rw.jit
+    ... def f(x, y):
+    ...     return np.where(x > y, x * x, np.sqrt(y))
+    >>> f(np.array([1.0, 3.0]), 2.0).round(3)
+    array([1.414, 9.   ])
     >>> @rw.jit(control_flow=True)
     ... def steps(n):
     ...     count = 0
@@ -428,7 +437,7 @@ def jit(
         if isinstance(given, str):
             raise ArgumentError(f"{name}={given!r}: pass a list of parameter names")
     math = ("strict" if control_flow else "guarded") if math is None else math
-    options = {"target": target, "math": math, **options}
+    options = settled({"target": target, "math": math, **options})
     if fn is None:
         return lambda function: Jitted(function, options, arrays, static, out, control_flow)
     return Jitted(fn, options, arrays, static, out, control_flow)

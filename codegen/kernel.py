@@ -37,6 +37,7 @@ from codegen.store.later import Later
 from codegen.target import NAMES, Float, Target, get, host
 from codegen.timing import Timing, check_count, timed
 from codegen.ufunc import make_ufunc
+from rewrite.display import Code, Displayed
 from rewrite.errors import ArgumentError, TargetError
 from strategies.calculus.pattern import Pattern
 
@@ -51,7 +52,7 @@ MOST_OPERANDS: Final = 64  # NPY_MAXARGS
 _UNUSED: Final = Argument("unused")
 
 
-class Kernel(partial[Any]):
+class Kernel(Displayed, partial[Any]):
     """Machine code for a program, called like a NumPy ufunc.
 
     Broadcasting, `out=`, `where=`, `dtype=`, casting, scalars, strides and empty arrays are
@@ -123,6 +124,11 @@ class Kernel(partial[Any]):
         types = self.dtype or "f64, f32"
         return f"<Kernel {self.__name__}({arguments}) -> {results}; {types}; {self.target.name}>"
 
+    def _repr_html_(self) -> str:
+        from codegen.look import kernel_html
+
+        return kernel_html(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the program and the options: machine code is made anew where it is loaded."""
         options = {
@@ -177,7 +183,7 @@ class Kernel(partial[Any]):
         return self._terms.make()
 
     @cached_property
-    def llvm(self) -> str:
+    def llvm(self) -> Code:
         """The LLVM text of the vector loop (of float64 unless `dtype` says otherwise).
 
         Of a program of loops it is that of the pieces for one point, with those of the batch after
@@ -186,14 +192,15 @@ class Kernel(partial[Any]):
         return self.llvm_ir(self.target)
 
     @cached_property
-    def asm(self) -> str:
+    def asm(self) -> Code:
         """The assembly text of the vector loop, cut off where `llvm` is."""
         return self.assembly(self.target)
 
-    def llvm_ir(self, target: str | Target = "native", dtype: Any = None) -> str:
+    def llvm_ir(self, target: str | Target = "native", dtype: Any = None) -> Code:
         """Return the LLVM text of the loop for a CPU, whether it runs here or not.
 
         `dtype` is float64 or float32, without it the kernel's own (float64 where it has both).
+        Raise `TargetError` for a GPU, which has PTX.
 
         >>> import rewrite as rw
         >>> x = rw.symbol("x")
@@ -206,14 +213,15 @@ class Kernel(partial[Any]):
                 f"{machine.name!r} has PTX, kernel.assembly('cuda'), and no LLVM text"
             )
         if isinstance(self.program, Rolled):
-            return rolled_llvm(self.program, floats, machine)
-        return emit_module(self.program, floats, machine)
+            return Code(rolled_llvm(self.program, floats, machine), "llvm")
+        return Code(emit_module(self.program, floats, machine), "llvm")
 
-    def assembly(self, target: str | Target = "native", dtype: Any = None) -> str:
+    def assembly(self, target: str | Target = "native", dtype: Any = None) -> Code:
         """Return the assembly text of the loop for a target, whether it runs here or not.
 
         Of a GPU ("cuda", "cuda-sm80") it is PTX, for which numba-cuda has to be installed, but
-        there need be no GPU; the form is the one that was found for this kernel's own target.
+        there need be no GPU; the form is the one that was found for this kernel's own target. Raise
+        `TargetError` for PTX of a program of loops.
 
         >>> import rewrite as rw
         >>> x = rw.symbol("x")
@@ -227,12 +235,12 @@ class Kernel(partial[Any]):
                     f"kernel {self.__name__!r} has loops, which are code of CPUs; compile it with "
                     "target='cuda', which writes them out"
                 )
-            return rolled_assembly(self.program, floats, machine)
+            return Code(rolled_assembly(self.program, floats, machine), "gas")
         if machine.is_cuda:
             if self.program.steps:
                 raise TargetError(f"the loops of kernel {self.__name__!r} are code of CPUs")
-            return ptx_text(self.program, floats, machine.capability)
-        return assembly(self.llvm_ir(machine, dtype), machine)
+            return Code(ptx_text(self.program, floats, machine.capability), "ptx")
+        return Code(assembly(self.llvm_ir(machine, dtype), machine), "gas")
 
     def export(
         self, name: str, *, folder: str | Path = ".", targets: Sequence[str] | str = ("native",),

@@ -13,18 +13,22 @@ from codegen.cost import cycles
 from codegen.forms import check_names, results_of, symbols_of
 from codegen.instructions import InstructionCount
 from codegen.kernel import float_name
+from codegen.kernelcost import KernelCost
 from codegen.target import Float, Target, get
 from rewrite.collector import uncollected
 from rewrite.cost import CostModel, Gowda2021, dag_cost
 from rewrite.dag import Dag
 from rewrite.debug import emit
+from rewrite.display import Displayed
 from rewrite.egraph.explanation import Explanation
 from rewrite.egraph.limits import Limits, Report
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import Mode, mode_of
 from rewrite.fastmath import FastMath, licence
+from rewrite.options import configured
 from rewrite.rule import Rule
 from rewrite.rules import EXPAND, SIMPLIFY
+from rewrite.tables import Table
 from rewrite.term import Term
 from strategies.base import Strategy
 from strategies.base import strategy as strategy_of
@@ -36,8 +40,12 @@ from strategies.presets import GuardJudge, Setting, named_plan
 __all__ = ["Optimized", "cost_model", "optimize", "optimized", "plan"]
 
 
+FEW: Final = 20
+"""Terms that are written out."""
+
+
 @dataclass(frozen=True)
-class Optimized:
+class Optimized(Displayed):
     """What `optimize` found: the terms, their cost before and after, and how."""
 
     terms: Any
@@ -85,7 +93,32 @@ class Optimized:
     def __repr__(self) -> str:
         """Show the result and the gain."""
         costs = f"{self.cost_before:.3g} -> {self.cost_after:.3g} {self.model.unit}"
-        return f"<Optimized {self.terms!r}: {costs} ({self.model.name})>"
+        many = len(self._target)
+        shown = repr(self.terms) if many <= FEW else f"{many} terms"
+        return f"<Optimized {shown}: {costs} ({self.model.name})>"
+
+    @property
+    def cost(self) -> KernelCost:
+        """The cost before and after, with the unit and the name of the model."""
+        return KernelCost(self.cost_before, self.cost_after, self.model.unit, self.model.name)
+
+    def table(self) -> Table:
+        """Compare the cost before and after, with what the search has to say.
+
+        >>> import rewrite as rw
+        >>> a, x, y = rw.symbols("a x y")
+        >>> print(rw.optimize(a * x + a * y, cost="gowda2021").table().sections[0])
+        cost by gowda2021
+                  cycles (2021 table)
+          before                    7  ████████████████████
+          after                     4  ███████████▌
+        """
+        return Table(tuple(self.report.notes), (self.cost.section(),))
+
+    def _repr_html_(self) -> str:
+        from codegen.look import optimized_html
+
+        return optimized_html(self)
 
 
 def cost_model(
@@ -105,6 +138,7 @@ def cost_model(
 
 
 @uncollected()
+@configured
 def optimize(
     exprs: Any,
     *,
@@ -237,6 +271,7 @@ def _setting(
     )  # fmt: skip
 
 
+@configured
 def plan(
     name: str,
     *,

@@ -21,6 +21,7 @@ from codegen.instruction import (
     Output,
     ValueType,
 )
+from rewrite.display import Displayed, preformatted
 from rewrite.errors import TargetError
 
 __all__ = [
@@ -35,8 +36,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Program:
+@dataclass(frozen=True, repr=False)
+class Program(Displayed):
     """Straight-line SSA code: value k is what instruction k computes."""
 
     arguments: tuple[Argument, ...]
@@ -85,6 +86,15 @@ class Program:
         from codegen.programtext import lines  # which knows what a program is
 
         return "\n".join(lines(self))
+
+    def __repr__(self) -> str:
+        """Show the operands and the size."""
+        names = ", ".join(argument.name for argument in self.arguments)
+        made = ", ".join(output.name for output in self.outputs)
+        return f"<Program {self.name}({names}) -> {made}: {len(self.instructions)} instructions>"
+
+    def _repr_html_(self) -> str:
+        return preformatted(str(self))
 
     @staticmethod
     def parse(text: str) -> "Program":

@@ -45,6 +45,9 @@ class Target:
     """A machine: its LLVM triple, CPU and features, and the width of its vectors.
 
     A `Target` can be emitted for on any host; `require_host` tells whether it can run here.
+
+    >>> get("avx2").lanes("f64"), get("avx2").lanes("f32"), get("neon").vector_bits
+    (4, 8, 128)
     """
 
     name: str

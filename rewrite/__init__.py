@@ -47,6 +47,7 @@ _HOME: Final[dict[str, str]] = {
         "rewrite.io.parse": "parse",
         "rewrite.io.sympy": "from_sympy to_sympy",
         "rewrite.debug": "show",
+        "rewrite.options": "options",
         "strategies.core":
             "Firing Strategy best choice count fail identity if_ named not_ repeat repeat1 seq "
             "strategy traced try_",
@@ -68,6 +69,8 @@ _HOME: Final[dict[str, str]] = {
         "codegen.optimize": "Optimized optimize plan",
         "strategies.explore": "Saturated",
         "codegen.cost": "cycles",
+        "codegen.alternatives": "Form Forms explore",
+        "codegen.config": "show_config",
         "codegen.explore": "egraph",
         "codegen.jit": "jit",
         "codegen.calculus.functions": "diff gradient hessian hvp jacobian jvp vjp",
@@ -76,6 +79,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.calculus.elements": "ElementKernel element_kernel",
         "codegen.calculus.memory": "MemorySchedule memory_schedule",
         "codegen.kernel": "Kernel",
+        "codegen.magic": "load_ipython_extension",
         "codegen.ode.ode": "Ode ode",
         "codegen.target": "Target",
     }.items()
@@ -90,18 +94,25 @@ _RENAMED: Final[dict[str, tuple[str, str]]] = {
 }
 _CALLED: Final = ("pi", "e")
 """Functions of `rewrite.term` that are called on each use: constants of the current store."""
-_MODULES: Final = ("cache", "errors", "interface", "ops", "testing", "io")
+_OWN: Final = ("cache", "errors", "interface", "io", "ops", "testing")
+_MODULES: Final = {**{name: f"rewrite.{name}" for name in _OWN}, "plot": "codegen.plot"}
 # fmt: on
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
+    if name == "__all__":  # for `import *` and pdoc; pi and e are those of the current store
+        value: Any = [known for known in __dir__() if known not in _CALLED]
+        for known in value:
+            getattr(sys.modules[__name__], known)
+    elif name in _HOME:
         value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _CALLED:
         return getattr(importlib.import_module("rewrite.term"), name)()
     elif name in _RENAMED:
         module, attribute = _RENAMED[name]
         value = getattr(importlib.import_module(module), attribute)
+    elif name in _MODULES:
+        value = importlib.import_module(_MODULES[name])
     elif not name.startswith("_") and importlib.util.find_spec(f"rewrite.{name}"):
         return importlib.import_module(f"rewrite.{name}")  # `from rewrite import ops` asks first
     else:
@@ -129,6 +140,10 @@ class _Front(types.ModuleType):
 sys.modules[__name__].__class__ = _Front
 
 if TYPE_CHECKING:
+    from codegen import plot as plot
+    from codegen.alternatives import Form as Form
+    from codegen.alternatives import Forms as Forms
+    from codegen.alternatives import explore as explore
     from codegen.calculus.elements import ElementKernel as ElementKernel
     from codegen.calculus.elements import element_kernel as element_kernel
     from codegen.calculus.functions import diff as diff
@@ -144,10 +159,12 @@ if TYPE_CHECKING:
     from codegen.calculus.memory import memory_schedule as memory_schedule
     from codegen.calculus.scan import Scan as Scan
     from codegen.calculus.scan import scan as scan
+    from codegen.config import show_config as show_config
     from codegen.cost import cycles as cycles
     from codegen.explore import egraph as egraph
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
+    from codegen.magic import load_ipython_extension as load_ipython_extension
     from codegen.ode.ode import Ode as Ode
     from codegen.ode.ode import ode as ode
     from codegen.optimize import Optimized as Optimized
@@ -175,6 +192,7 @@ if TYPE_CHECKING:
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
+    from rewrite.options import options as options
     from rewrite.overloads import overload as overload
     from rewrite.rule import Compute as Compute
     from rewrite.rule import Condition as Condition

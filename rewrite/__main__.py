@@ -21,17 +21,13 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m rewrite",
         description="Optimise formulas and show the cheapest form, its cost, and the laws used.",
-        epilog="Put -- before a formula that begins with a minus sign.",
+        epilog="Put -- before a formula that begins with a minus sign. What no option says is "
+        "taken from REWRITE_MATH, REWRITE_TARGET and REWRITE_COST.",
     )
     add = parser.add_argument
     add("formula", nargs="+", help='such as "a*x + a*y"; several share their subterms')
-    add(
-        "--math",
-        default="guarded",
-        choices=("strict", "guarded", "fast"),
-        help="how much rounding may change",
-    )
-    add("--target", default="native", help="the machine (default: this one)")
+    add("--math", choices=("strict", "guarded", "fast"), help="how much rounding may change")
+    add("--target", help="the machine (default: this one)")
     add("--dtype", choices=("f64", "f32"), default="f64", help="the float type of the code")
     add("--cost", help="another cost model, such as gowda2021")
     add(
@@ -73,7 +69,8 @@ def show(options: argparse.Namespace) -> None:
     for name in symbols:
         if name not in used:
             raise rw.errors.DomainError(f"--domain {name}: no formula has such a symbol")
-    common = {"target": options.target, "math": options.math, "cost": options.cost}
+    chosen = {"target": options.target, "math": options.math, "cost": options.cost}
+    common = {name: value for name, value in chosen.items() if value is not None}  # else rw.options
     best = rw.optimize(terms, dtype=options.dtype, **common)
     for term in best.terms:
         print(term.latex() if options.latex else term.sexpr() if options.sexpr else term)

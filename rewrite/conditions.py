@@ -26,13 +26,19 @@ KINDS: Final[dict[str, str]] = {
 }
 """Kind -> meaning; the e-graph renders each to facts, the classical engine to a check."""
 
+_EXAMPLE: Final = """>>> import rewrite as rw
+>>> (a,) = rw.pattern_vars("a")
+>>> rw.{0}(a)
+{0}(?a)
+"""
+
 
 def _kind(name: str) -> Callable[[object], Condition]:
     def condition(term: object) -> Condition:
         return Condition(name, lift(term, RULES))
 
     condition.__name__ = condition.__qualname__ = name
-    condition.__doc__ = f"Require of a pattern that {KINDS[name]}."
+    condition.__doc__ = f"Require of a pattern that {KINDS[name]}.\n\n{_EXAMPLE.format(name)}"
     return condition
 
 
@@ -44,7 +50,11 @@ def _shape(name: str) -> Callable[[object], Condition]:
         return Condition(name, term)
 
     condition.__name__ = condition.__qualname__ = name
-    condition.__doc__ = f"Require of what a variable matched that {SHAPES[name]}."
+    condition.__doc__ = (
+        f"Require of what a variable matched that {SHAPES[name]}.\n\n"
+        "The classical engine alone can ask that. Raise `PatternError` for what is no variable.\n\n"
+        f"{_EXAMPLE.format(name)}"
+    )
     return condition
 
 
@@ -62,10 +72,22 @@ atom = _shape("atom")
 
 
 def at_least(term: object, bound: object) -> Condition:
-    """Require term >= bound."""
+    """Require of a pattern that the value is >= a bound.
+
+    >>> from rewrite.term import pattern_vars
+    >>> (a,) = pattern_vars("a")
+    >>> at_least(a, 2)
+    nonneg(?a - 2)
+    """
     return nonneg(lift(term, RULES) - bound)
 
 
 def at_most(term: object, bound: object) -> Condition:
-    """Require term <= bound."""
+    """Require of a pattern that the value is <= a bound.
+
+    >>> from rewrite.term import pattern_vars
+    >>> (a,) = pattern_vars("a")
+    >>> at_most(a, 2)
+    nonneg(2 - ?a)
+    """
     return nonneg(bound - lift(term, RULES))

@@ -10,6 +10,7 @@ __all__ = [
     "DomainError",
     "ExplanationError",
     "MatchingWarning",
+    "MissingLibrary",
     "NumbersError",
     "ParseError",
     "PatternError",
@@ -82,6 +83,10 @@ class AccuracyError(RewriteError, ValueError):
 
 class ExplanationError(RewriteError, ValueError):
     """A step of an explanation does not hold."""
+
+
+class MissingLibrary(RewriteError, ImportError):
+    """A library that is optional was asked for something, and is not installed."""
 
 
 class MatchingWarning(UserWarning):

@@ -43,7 +43,8 @@ def evaluate(
     """Evaluate terms at values of their symbols, which broadcast; every op rounds once in `dtype`.
 
     An array of terms has its own axes last. As with NumPy's scalars, a subterm of constants alone
-    is evaluated in double precision and then rounded.
+    is evaluated in double precision and then rounded. Raise `SortError` for an array of terms of
+    sorts that are no numbers.
 
     >>> import rewrite as rw
     >>> x = rw.symbol("x")

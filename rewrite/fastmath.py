@@ -11,6 +11,9 @@ class FastMath(Flag):
     """What a rewrite may change; a group of rules states what it needs, a caller what is allowed.
 
     `NONE` means the same bits on every input, NaN payloads aside.
+
+    >>> FastMath.CONTRACT in licence("guarded"), FastMath.AFN in licence("guarded")
+    (True, False)
     """
 
     NONE = 0

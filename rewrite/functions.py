@@ -32,14 +32,52 @@ def _function(name: str, row: ops.Op) -> Callable[..., Any]:
         return apply(row, *args)
 
     function.__name__ = function.__qualname__ = name
-    meaning = f"`np.{row.numpy}`" if row.numpy and row.numpy[0] != "." else f"`{row.name}`"
-    function.__doc__ = (
-        f"Build the term of {meaning} elementwise from {max(row.arity, 2) if row.arity else 0} "
-        "or so terms, arrays of terms or numbers."
-        if row.arity < 0
-        else f"Build the term of {meaning} of {row.arity} argument(s), elementwise on arrays."
-    )
+    function.__doc__ = _documented(name, row)
     return function
+
+
+_COUNTS: Final = {-1: "two or more arguments", 1: "one argument", 2: "two arguments"}
+_MEANINGS: Final = {
+    "fma": "a product and a sum, rounded once,", "erf": "the error function",
+    "erfc": "1 minus the error function",
+}  # fmt: skip
+"""What NumPy has no name for."""
+_ANGLES: Final = {
+    **dict.fromkeys(("sin", "cos", "tan"), "The angle is in radians. "),
+    **dict.fromkeys(("asin", "acos", "atan", "atan2"), "The result is an angle in radians. "),
+}
+_SORTS: Final = {
+    "r": "real terms, numbers,", "b": "terms and numbers that are truth values,",
+    "x": "a truth value and two terms or numbers of one sort,",
+}  # fmt: skip
+_ARGUMENTS: Final = {"b": ("x < y", "y < z"), "r": ("x", "y", "z"), "x": ("x", "y", "z")}
+
+
+def _documented(name: str, row: ops.Op) -> str:
+    """Write what a function makes, of what, and an example."""
+    takes = row.takes if row.arity > 0 else row.takes * 2
+    named = [_ARGUMENTS[kind][at] for at, kind in enumerate(takes)]
+    count = _COUNTS.get(row.arity, f"{row.arity} arguments")
+    near = '\nKernels are within 1 ulp of the exact value, 4 under `math="fast"`.'
+    return f"""Return the term of {_MEANINGS.get(row.name) or f"`np.{row.numpy}`"} of {count}.
+
+{_ANGLES.get(row.name, "")}Arguments are {_SORTS[takes[-1]]}
+or arrays and lists of them, which broadcast and give a `TermArray`. Raise `SortError` for others.\
+{near if row.makes == "r" else ""}
+
+>>> import rewrite as rw
+>>> x, y, z = rw.symbols("x y z")
+>>> rw.{name}({", ".join(named)})
+{_written(row, named)}
+"""
+
+
+def _written(row: ops.Op, named: list[str]) -> str:
+    if not row.infix:
+        return f"{row.name}({', '.join(named)})"
+    parts = [f"({part})" if " " in part else part for part in named]
+    between = row.infix if row is ops.POW else f" {row.infix} "
+    return f"{row.infix}{parts[0]}" if len(parts) == 1 else between.join(parts)
 
 
 ROWS: Final[dict[str, ops.Op]] = {

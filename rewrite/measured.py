@@ -48,6 +48,12 @@ def bits_of_error(approx: npt.ArrayLike, exact: Exact, dtype: Any = np.float64) 
 
     At most the width of the dtype, 64 or 32, also for NaN and for an infinity where the exact
     value is in range; NaN where the exact value is undefined.
+
+    >>> import rewrite as rw
+    >>> x = rw.symbol("x")
+    >>> thirds = rw.exact(x / 3, {"x": [1.0, 1.0]})
+    >>> bits_of_error([1 / 3, 0.3333], thirds).round(1)
+    array([ 0. , 39.1])
     """
     distance = ulp_distance(approx, exact, dtype)
     bits: Floats = np.log2(np.maximum(distance, 1.0))

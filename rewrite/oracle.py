@@ -430,6 +430,11 @@ def ulp_distance(
     A real number: 0.5 for a result that was rounded correctly at a tie. Infinity where a number
     is NaN, or infinite although the exact value does not round to that; NaN where the exact value
     is undefined. With `relative`, as if the dtype had no least and no largest exponent.
+
+    >>> import rewrite as rw
+    >>> x = rw.symbol("x")
+    >>> ulp_distance([1.0, 1.0], exact(x * x, {"x": [1.0, 1 + 2**-52]})).round(3)
+    array([0., 2.])
     """
     info = np.finfo(np.dtype(dtype))
     given = np.asarray(approx)

@@ -4,7 +4,7 @@ A term is a DAG; written out it can be exponentially longer. Each writer works o
 stack and stops at its limit with an ellipsis.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -13,7 +13,7 @@ from rewrite.constants import Constant, Named
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["infix", "latex", "sexpr"]
+__all__ = ["displayed", "infix", "latex", "latex_matrix", "sexpr", "words"]
 
 ELLIPSIS: Final = "…"
 type Item = str | tuple[int, int]
@@ -149,13 +149,26 @@ _FRACTION: Final = ops.NEG.power
 """Written fractions need no parentheses in products and sums, only as the base of a power."""
 
 
+_SPECIAL: Final = {
+    **{letter: f"\\{letter}" for letter in "#$%&{}"},
+    "~": "\\sim{}", "^": "\\hat{}", "\\": "\\backslash{}", "<": "\\lt{}", ">": "\\gt{}",
+}  # fmt: skip
+"""Letters of names that mean something else in LaTeX, or to a page around it."""
+
+
+def _latex_word(word: str) -> str:
+    """Write a part of a name: a Greek letter, or what it says."""
+    return "\\" + word if word in _GREEK else "".join([_SPECIAL.get(c, c) for c in word])
+
+
 def _latex_name(name: str) -> str:
     head, *rest = name.rstrip("_").split("_")
     digits = head.rstrip("0123456789")
     if digits and digits != head:
         head, rest = digits, [head[len(digits) :], *rest]
-    shown = "\\" + head if head in _GREEK else head if len(head) <= 1 else f"\\mathrm{{{head}}}"
-    below = ",".join("\\" + part if part in _GREEK else part for part in rest if part)
+    shown = _latex_word(head)
+    shown = shown if head in _GREEK or len(head) <= 1 else f"\\mathrm{{{shown}}}"
+    below = ",".join(_latex_word(part) for part in rest if part)
     return f"{shown}_{{{below}}}" if below else shown
 
 
@@ -245,3 +258,39 @@ def latex(term: Term, limit: int = 4000) -> str:
     \\sqrt{x_{0}}
     """
     return _write(term, limit, _latex)
+
+
+_MARKS: Final = {
+    **{letter: f"\\{letter}" for letter in "#$%&{}_"},
+    "\\": "\\textbackslash{}", "^": "\\^{}", "~": "\\~{}", "<": "\u2039", ">": "\u203a",
+}  # fmt: skip
+
+
+def words(text: str, font: str = "text") -> str:
+    r"""Write plain words inside of LaTeX.
+
+    >>> print(words("50 % of a_b"))
+    \text{50 \% of a\_b}
+    """
+    return f"\\{font}{{{''.join([_MARKS.get(letter, letter) for letter in text])}}}"
+
+
+def displayed(text: str) -> str | None:
+    """Return LaTeX as a notebook takes it; None for a text that was cut, as braces are missing."""
+    return None if ELLIPSIS in text else f"$\\displaystyle {text}$"
+
+
+def latex_matrix(rows: Sequence[Sequence[Term]], limit: int = 4000) -> str:
+    r"""Write rows of terms as a LaTeX matrix.
+
+    >>> import rewrite as rw
+    >>> x, y = rw.symbols("x y")
+    >>> print(latex_matrix([[x, y + 1]]))
+    \begin{bmatrix}x & y + 1\end{bmatrix}
+    """
+    lines = []
+    for row in rows:
+        cells = [latex(term, limit) for term in row]
+        limit = max(0, limit - sum(map(len, cells)))
+        lines.append(" & ".join(cells))
+    return f"\\begin{{bmatrix}}{' \\\\ '.join(lines)}\\end{{bmatrix}}"

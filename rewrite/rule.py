@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rewrite import ops
+from rewrite.display import Displayed
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
 from rewrite.sorts import BOOL, REAL
 from rewrite.store import Symbol
+from rewrite.tables import Table
 from rewrite.term import RULES, Term, lift
 
 __all__ = [
@@ -25,6 +27,8 @@ IDENTITY: Final = {ops.ADD.code: 0, ops.MUL.code: 1, ops.AND.code: True, ops.OR.
 """What an op of no arguments is; the others need one."""
 
 
+MOST_LISTED: Final = 100
+"""Rules in a table."""
 _KINDS: Final = {REAL: "a number", BOOL: "a truth value"}
 
 
@@ -103,6 +107,8 @@ def compute(function: Callable[..., Any], *args: Any) -> Compute:
 def predicate(function: Callable[..., Any]) -> Callable[..., Check]:
     """Make a condition of rules out of a function of matched terms.
 
+    Raise `PatternError` for a function without a name, and where it is given no variable.
+
     >>> from rewrite.term import pattern_vars
     >>> @predicate
     ... def small(term):
@@ -130,7 +136,7 @@ def _named(function: Any, what: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Displayed):
     """A law: wherever `lhs` matches and the conditions hold, `rhs` has the same value.
 
     `rhs` is a `Term`, or a `Compute`. Raise `PatternError` if `rhs` or a condition has a variable
@@ -194,8 +200,29 @@ class Rule:
 
     def __repr__(self) -> str:
         """Write as the law: name: lhs -> rhs if conditions."""
+        return f"{self.name}: {self.law()}"
+
+    def law(self) -> str:
+        """Write the law without its name: lhs -> rhs if conditions."""
         given = f" if {', '.join(map(repr, self.where))}" if self.where else ""
-        return f"{self.name}: {self.lhs!r} -> {self.rhs!r}{given}"
+        return f"{self.lhs!r} -> {self.rhs!r}{given}"
+
+    def latex(self) -> str:
+        r"""Write the law as LaTeX, with its name.
+
+        >>> from rewrite.term import pattern_vars
+        >>> a, b = pattern_vars("a b")
+        >>> print(Rule("add-comm", a + b, b + a).latex())
+        \texttt{add-comm}:\quad a + b \rightarrow b + a
+        """
+        from rewrite.ruletext import latex_of
+
+        return latex_of(self)
+
+    def _repr_latex_(self) -> str | None:
+        from rewrite.printing import displayed
+
+        return displayed(self.latex())
 
 
 SHAPES: Final[dict[str, str]] = {
@@ -282,7 +309,7 @@ def _check_places(rule: Rule, what: str, side: Term, *, bare: bool = False) -> N
 
 
 @dataclass(frozen=True, slots=True)
-class RuleSet:
+class RuleSet(Displayed):
     """A named group of rules with one licence; `+` joins groups, iterating gives the rules."""
 
     name: str
@@ -316,6 +343,20 @@ class RuleSet:
         """Show the name and the size."""
         return f"<RuleSet {self.name}: {len(self.rules)} rules>"
 
+    def table(self, most: int = MOST_LISTED) -> Table:
+        """List the laws, their conditions and the licence that each needs, `most` of them.
+
+        >>> from rewrite.rules.arithmetic import FACTORING
+        >>> FACTORING.table(most=1).sections[0].columns
+        ('rule', 'law', 'licence')
+        """
+        from rewrite.ruletext import table_of
+
+        return table_of(self, most)
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
 
 def variables(pattern: Term) -> tuple[str, ...]:
     """Return the names of a pattern's variables."""
@@ -336,6 +377,8 @@ def symbols_of(pattern: Term) -> list[Symbol]:
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:
     """Make a rule set of rows (name, lhs, rhs) or (name, lhs, rhs, condition or conditions).
+
+    Raise `PatternError` for a row that is none of these, and for two rules of one name.
 
     >>> from rewrite.term import pattern_vars
     >>> a, b = pattern_vars("a b")

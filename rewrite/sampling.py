@@ -29,6 +29,11 @@ def sample_points(
     numbers next to zero first, while the others take ordinary ones. In the last eighth all symbols
     are close to each other, some of them equal. In the eighth before it those without a bound take
     all magnitudes of normal numbers; not subnormal ones, whose reciprocal overflows.
+
+    >>> import rewrite as rw
+    >>> points = sample_points([rw.symbol("x", low=0, high=1)], 8)["x"]
+    >>> points.shape, bool(((0 <= points) & (points <= 1)).all())
+    ((8,), True)
     """
     kind = float_dtype(dtype)
     found = [s.symbol if isinstance(s, Term) else s for s in symbols]

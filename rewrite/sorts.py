@@ -154,8 +154,8 @@ def define(
     it. `sample` draws a value from a NumPy generator and `equal` compares two (default: ==); the
     laws of the sort are checked with them, see `rw.testing.check_laws`.
 
-    Registering a name again gives the same sort, with the new functions; with another `isa` it is a
-    `SortError`.
+    Registering a name again gives the same sort, with the new functions. Raise `SortError` for
+    another `isa` than before, and for a name that is no identifier.
 
     >>> import rewrite as rw
     >>> rw.sort("colour"), rw.sort("colour") is rw.sort("colour")

@@ -1,15 +1,18 @@
 """Small tables for a prompt and a notebook: the same rows as text and as HTML."""
 
 import html
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Section", "Table", "clean", "cut"]
+from rewrite.display import Displayed, legal
 
-_ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, not even escaped."""
+__all__ = ["Bar", "Section", "Table", "bars", "clean", "cut"]
+
+WIDE: Final = 20
+"""Letters of the longest bar."""
 
 
 def clean(text: str) -> str:
@@ -18,7 +21,7 @@ def clean(text: str) -> str:
     >>> clean("a<b" + chr(0))
     'a&lt;b\ufffd'
     """
-    return html.escape(_ILLEGAL.sub("\ufffd", re.sub(r"[\t\n\r]", " ", text)))
+    return html.escape(legal(re.sub(r"[\t\n\r]", " ", text)))
 
 
 def cut(text: str, length: int) -> str:
@@ -31,7 +34,52 @@ def cut(text: str, length: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Bar:
+    """A cell that shows a number as a part of the largest one.
+
+    >>> print(Bar(3, 4))
+    ███████████████
+    """
+
+    value: float
+    most: float
+
+    @property
+    def part(self) -> float:
+        """The length, between 0 and 1; 0 where there is none."""
+        good = self.most > 0 and math.isfinite(self.most) and self.value > 0
+        return min(1.0, self.value / self.most) if good else 0.0
+
+    def __str__(self) -> str:
+        """Draw it in halves of a letter."""
+        halves = round(2 * WIDE * self.part)
+        return "█" * (halves // 2) + "▌" * (halves % 2)
+
+    def html(self) -> str:
+        """Draw it as a coloured box."""
+        size = f"width:{10 * self.part:.2f}em;height:0.8em"
+        return f'<div style="{size};background:#4c72b0"></div>'
+
+
+def bars(
+    title: str, rows: Sequence[tuple[Any, ...]], *, what: Sequence[str], at: int = -1
+) -> "Section":
+    """Make a table whose rows end in a bar, as long as the number in the column `at`.
+
+    >>> print(bars("cost", [("before", 8.0), ("after", 2.0)], what=("", "cycles")))
+    cost
+              cycles
+      before       8  ████████████████████
+      after        2  █████
+    """
+    values = [float(row[at]) for row in rows]
+    most = max((value for value in values if math.isfinite(value)), default=0.0)
+    drawn = [(*row, Bar(value, most)) for row, value in zip(rows, values, strict=True)]
+    return Section(title, (*what, ""), tuple(drawn))
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Displayed):
     """A table with a title and named columns; numbers are set flush right."""
 
     title: str
@@ -68,7 +116,18 @@ class Section:
 
     def _cell(self, column: int, value: Any) -> str:
         side = "right" if self._flush(column) else "left"
-        return f'<td style="text-align:{side}">{clean(_text(value))}</td>'
+        return f'<td style="text-align:{side}">{_html(value)}</td>'
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+def _html(value: Any) -> str:
+    if isinstance(value, Bar):
+        return value.html()
+    text = _text(value)
+    # what a page would take for LaTeX
+    return f"<code>{clean(text)}</code>" if "$" in text or "\\" in text else clean(text)
 
 
 def _text(value: Any) -> str:
@@ -76,7 +135,7 @@ def _text(value: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Table:
+class Table(Displayed):
     """Tables below each other, after a few lines of text; prints as text, shows as HTML.
 
     >>> print(Table(("two laws",), (Section("laws", ("name", "fired"), (("mul-comm", 12),)),)))
@@ -96,5 +155,5 @@ class Table:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{clean(note)}</p>" for note in self.notes)
+        notes = "".join(f"<p>{_html(note)}</p>" for note in self.notes)
         return f"<div>{notes}{''.join(section.html() for section in self.sections)}</div>"

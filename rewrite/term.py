@@ -16,6 +16,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.constants import PI, Constant, E, as_constant
 from rewrite.dag import Dag, count_nodes, rebuild, replaced
+from rewrite.display import Displayed
 from rewrite.errors import DomainError, NumbersError, SortError, TraceError, UnsupportedOp
 from rewrite.hashing import term_hash
 from rewrite.sorts import BOOL, INT, REAL, SORTS, Sort
@@ -44,7 +45,7 @@ FEW: Final = 64
 """Of so many terms symbols are looked up one by one."""
 
 
-class Term:
+class Term(Displayed):
     """An expression; equal terms of one store are one node.
 
     `==` compares structure and gives a bool; `rw.eq(a, b)` builds an equation.
@@ -349,8 +350,10 @@ class Term:
 
         return latex(self, limit)
 
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
+    def _repr_latex_(self) -> str | None:
+        from rewrite.printing import displayed
+
+        return displayed(self.latex())
 
     def __reduce__(self) -> Any:
         """Pickle as the columns of this term alone."""

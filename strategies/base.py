@@ -216,6 +216,8 @@ def _parts(whole: Strategy) -> Iterator[tuple[str, Any]]:
 def strategy(what: Any) -> Strategy:
     """Return a strategy for a strategy, a rule, a rule set, or a function of a term.
 
+    Raise `StrategyError` for anything else.
+
     >>> from rewrite.fastmath import FastMath
     >>> from rewrite.rule import ruleset
     >>> from rewrite.term import pattern_vars

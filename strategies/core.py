@@ -246,7 +246,8 @@ def best(*options: Any, by: Measure | Relative | None = None) -> Best:
     """Apply each strategy to the term, and return what is least by a measure; never fails.
 
     The term itself is the first candidate, and of equals the first is kept. A measure is a function
-    of a term, by default how many distinct nodes it has; `strategies.measures` has others.
+    of a term, by default how many distinct nodes it has; `strategies.measures` has others. Raise
+    `StrategyError` for what is no function.
 
     >>> best(lambda term: term[1:], lambda term: term + "!", by=len)("xy")
     'y'
@@ -258,7 +259,7 @@ def best(*options: Any, by: Measure | Relative | None = None) -> Best:
 
 
 def named(name: str, body: Any) -> Named:
-    """Give a strategy a name, as which it prints.
+    """Give a strategy a name, as which it prints; raise `StrategyError` for what is no name.
 
     >>> tidy = named("tidy", try_(identity))
     >>> tidy

@@ -23,6 +23,7 @@ from rewrite.errors import ArgumentError, ExplanationError
 from rewrite.fastmath import FastMath, licence
 from rewrite.intervals import Fact
 from rewrite.numeric import require_numbers
+from rewrite.options import configured
 from rewrite.rule import Rule, RuleSet
 from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.rules.powers import POWER_VALUES
@@ -53,6 +54,7 @@ ALWAYS: Final = POWER_VALUES["pow-one"]
 """The e-graph does this as arithmetic."""
 
 
+@configured
 def explain(
     source: Any,
     target: Any,
@@ -65,7 +67,8 @@ def explain(
 
     Both may be sequences of terms, derived in pairs. `rules` are laws of your own beside those of
     the library that `math` allows. Where no derivation is found within `limits`, the explanation
-    says so: `.explained` is False. That proves nothing: the terms may be equal all the same.
+    says so: `.explained` is False. That proves nothing: the terms may be equal all the same. Raise
+    `ArgumentError` for what is no term, and for sequences of different lengths.
 
     >>> import rewrite as rw
     >>> x, y = rw.symbols("x y")

@@ -1,6 +1,7 @@
 """`Saturated`: an e-graph after saturation, to look at, to ask and to take terms from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from rewrite.array import TermArray
 from rewrite.constants import Constant, constant_key
 from rewrite.cost import CostModel
 from rewrite.dag import Dag
+from rewrite.display import Displayed
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.language import exact
 from rewrite.egraph.limits import Report
@@ -19,7 +21,7 @@ from rewrite.extract import Extraction, Extractor, Mode, mode_of
 from rewrite.kbest import k_best
 from rewrite.printing import infix, number
 from rewrite.store import Store, Symbol
-from rewrite.tables import Section, Table
+from rewrite.tables import Table
 from rewrite.term import Term, join, join_all
 from strategies.saturation import Saturate
 
@@ -31,7 +33,7 @@ WRITTEN: Final = 80
 """Letters of a term in a picture's titles."""
 
 
-class Saturated:
+class Saturated(Displayed):
     """What `rw.egraph` makes: classes of equal terms, under the laws that were used.
 
     It does not change. Terms that it gives are in the store of the first term it was made of.
@@ -44,9 +46,10 @@ class Saturated:
 
     def __init__(
         self, dag: Dag, store: Store, frozen: Frozen, classes: Sequence[int], report: Report,
-        cost: CostModel, *, single: bool,
+        cost: CostModel, *, single: bool, again: Callable[[int], "Saturated"],
     ) -> None:  # fmt: skip
         self.report, self.cost = report, cost
+        self._again = again
         self._store, self._single, self._frozen = store, single, frozen
         self._extractor = Extractor(frozen, cost)
         self._known = dict(zip(dag.ids.tolist(), classes, strict=True))
@@ -256,9 +259,37 @@ class Saturated:
         store = next(iter(self._terms.values())).store
         return Term(store, self._extractor.make(node, [self._terms[a].id for a in below], store))
 
+    def at(self, iteration: int) -> "Saturated":
+        """Return the e-graph as it was after so many iterations; it is made anew.
+
+        Raise `ArgumentError` for an iteration that there was not.
+
+        >>> import rewrite as rw
+        >>> from rewrite.rules.arithmetic import FACTORING
+        >>> a, x, y = rw.symbols("a x y")
+        >>> found = rw.egraph(a * x + a * y, FACTORING)
+        >>> [len(found.at(k)) for k in range(len(found.report.iterations) + 1)]
+        [6, 8, 8, 8]
+        """
+        last = len(self.report.iterations)
+        if isinstance(iteration, bool) or not isinstance(iteration, int):
+            raise ArgumentError(f"iteration={iteration!r} is no whole number")
+        if not 0 <= iteration <= last:
+            raise ArgumentError(f"there were {last} iterations; {iteration} is none of 0 to {last}")
+        return self if iteration == last else self._again(iteration)
+
+    def slider(self) -> Any:
+        """Return a widget for a notebook: a slider over the iterations, and the picture of each.
+
+        Raise `MissingLibrary` where ipywidgets is not installed.
+        """
+        from strategies.slider import slider
+
+        return slider(self)
+
     def table(self) -> Table:
         """Tell how the e-graph grew in each iteration, and how often each rule matched."""
-        return _grown(self.report, len(self._known))
+        return self.report.table(len(self._known))
 
     def _repr_svg_(self) -> str | None:
         return self.show()._repr_svg_()
@@ -273,19 +304,6 @@ def _leaf_key(leaf: Symbol | Constant | None) -> tuple[Any, ...]:
         return ("leaf", leaf)
     rational = exact(leaf)
     return ("leaf", *constant_key(leaf)) if rational is None else ("leaf", rational)
-
-
-def _grown(report: Report, source: int) -> Table:
-    rows, last, spent = [(0, source, 0, 0.0)], source, 0.0
-    for at, step in enumerate(report.iterations, 1):
-        rows.append((at, step.nodes, step.nodes - last, 1e3 * (step.seconds - spent)))
-        last, spent = step.nodes, step.seconds
-    ranked = sorted(report.matches.items(), key=lambda pair: (-pair[1], pair[0]))
-    stop = report.stop.value if report.stop else "not run"
-    return Table((f"stopped by: {stop}", *report.notes), (
-        Section("growth", ("iteration", "e-nodes", "more", "ms"), tuple(rows)),
-        Section("rules", ("rule", "matches"), tuple(ranked)),
-    ))  # fmt: skip
 
 
 def explore(terms: Term | Iterable[Term] | TermArray, plan: Saturate) -> Saturated:
@@ -312,8 +330,14 @@ def explore(terms: Term | Iterable[Term] | TermArray, plan: Saturate) -> Saturat
     frozen, classes, report = plan.saturated(dag)
     if frozen is None:
         raise StrategyError(f"the rules contradict each other here: {report.notes[-1]}")
+
+    def again(iterations: int) -> Saturated:
+        return explore(given[0] if single else given, replace(
+            plan, limits=replace(plan.limits, iterations=iterations), until=None
+        ))  # fmt: skip
+
     single = isinstance(terms, Term)
-    return Saturated(dag, store, frozen, classes, report, plan.cost, single=single)
+    return Saturated(dag, store, frozen, classes, report, plan.cost, single=single, again=again)
 
 
 def _listed(terms: Any) -> list[Any]:

@@ -283,7 +283,8 @@ def saturate(
     In place of rules it takes a schedule, which says what each iteration does (`rewrite.schedule`).
     `until` ends the search as soon as a goal is reached; a goal that never is does no harm, the
     report says which limit came first. `extract` is "greedy" (the cheapest tree), "search" (local
-    search on the DAG) or "exact" (the optimum, or a bound, by an integer program).
+    search on the DAG) or "exact" (the optimum, or a bound, by an integer program). Raise
+    `StrategyError` for what is no cost model or no goal, and for `expand` beside a schedule.
 
     >>> import rewrite as rw
     >>> from rewrite import schedule

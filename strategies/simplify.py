@@ -16,6 +16,7 @@ from rewrite.constants import Constant
 from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath, licence
 from rewrite.functions import FUNCTIONS
+from rewrite.options import configured
 from rewrite.rule import RuleSet, ruleset
 from rewrite.rules import ALL, EXPAND
 from rewrite.rules.arithmetic import COMMUTATIVITY, FACTORING
@@ -86,6 +87,7 @@ def simplifier(
     raise StrategyError(f"no backend is called {backend!r}; choices: {', '.join(BACKENDS)}")
 
 
+@configured
 def simplify(
     term: Any, *, backend: str = "classical", math: str | FastMath = "guarded",
     rules: RuleSet = TIDY,

@@ -247,7 +247,8 @@ def on(op: Op | str, *bodies: Any, rest: Any = None) -> On:
     """Apply strategies to the children of a node with this op, one each, in their order.
 
     It fails on any other node, where the counts differ, and where one of them fails. `rest` goes to
-    the children that are left. A name may be any that the term interface gives.
+    the children that are left. A name may be any that the term interface gives. Raise
+    `StrategyError` for what is no op, and for counts that the op never has.
 
     >>> on("add", lambda term: term + 1, identity)(("add", 1, 2))
     ('add', 2, 2)
@@ -280,32 +281,58 @@ def topdown(body: Any, *, limit: int | None = None) -> TopDown:
 
     Raise `StrategyError` where it makes terms without end, after 10,000 firings and ten a node
     unless `limit` says otherwise.
+
+    >>> from strategies.core import try_
+    >>> topdown(try_(lambda term: ("mul", 2, 3) if term == 6 else None))(("neg", 6))
+    ('neg', ('mul', 2, 3))
     """
     return TopDown(strategy(body), bounded(limit))
 
 
 def bottomup(body: Any) -> BottomUp:
-    """Apply a strategy to every node, children first; it must apply to each."""
+    """Apply a strategy to every node, children first; it must apply to each.
+
+    >>> from strategies.core import try_
+    >>> bottomup(try_(lambda term: 2 if term == 1 else None))(("add", 1, ("neg", 1)))
+    ('add', 2, ('neg', 2))
+    """
     return BottomUp(strategy(body))
 
 
 def downup(body: Any, *, limit: int | None = None) -> DownUp:
-    """Apply a strategy to every node on the way down and on the way up."""
+    """Apply a strategy to every node on the way down and on the way up.
+
+    >>> from strategies.core import try_
+    >>> downup(try_(lambda term: term + 1 if term in (1, 2) else None))(("neg", 1))
+    ('neg', 3)
+    """
     return DownUp(strategy(body), bounded(limit))
 
 
 def alltd(body: Any) -> AllTd:
-    """Apply a strategy as high as it applies, along every path; never fails."""
+    """Apply a strategy as high as it applies, along every path; never fails.
+
+    >>> alltd(lambda term: term[1] if term[0] == "neg" else None)(("neg", ("neg", "x")))
+    ('neg', 'x')
+    """
     return AllTd(strategy(body))
 
 
 def oncetd(body: Any) -> OnceTd:
-    """Apply a strategy at the first place where it applies, parents first."""
+    """Apply a strategy at the first place where it applies, parents first.
+
+    >>> oncetd(lambda term: term[1] if term[0] == "neg" else None)(("add", ("neg", 1), ("neg", 2)))
+    ('add', 1, ('neg', 2))
+    """
     return OnceTd(strategy(body))
 
 
 def oncebu(body: Any) -> OnceBu:
-    """Apply a strategy at the first place where it applies, children first."""
+    """Apply a strategy at the first place where it applies, children first.
+
+    >>> oncebu(lambda term: 0 if term == ("mul", 0, 1) else None)(("add", ("mul", 0, 1), 2))
+    ('add', 0, 2)
+    """
     return OnceBu(strategy(body))
 
 
@@ -330,5 +357,11 @@ def outermost(body: Any, *, limit: int | None = None) -> Outermost:
 
     Each firing looks from the root again and rewrites one place, also of a subterm that is shared:
     `innermost` is faster on deep terms, and on DAGs with more paths than nodes the only one to end.
+
+    >>> import rewrite as rw
+    >>> from rewrite.rule import Rule
+    >>> (a,) = rw.pattern_vars("a")
+    >>> outermost(Rule("neg-neg", -(-a), a))(-(-(-rw.symbol("x"))))
+    -x
     """
     return Outermost(strategy(body), bounded(limit))

@@ -104,3 +104,11 @@ def test_in_its_own_process() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"rewrite {rw.__version__}\n", "")
     done = call("9**9**9**9")
     assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("error: integer")
+
+
+def test_the_environment_says_what_no_option_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REWRITE_MATH", "strict")
+    assert run(capsys, "x + y - x")[1].startswith("x + y - x\n")
+    assert run(capsys, "x + y - x", "--math", "guarded")[1].startswith("y\n")

@@ -19,6 +19,7 @@ from codegen.cuda.elements import DeviceMatrix, Elements, Mesh
 from codegen.kernel import Kernel
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
+from rewrite.options import settled
 from rewrite.term import scope, symbol
 from strategies.calculus.derivatives import gradient, hessian
 from strategies.calculus.pattern import Pattern
@@ -78,7 +79,7 @@ def element_kernel(
         raise ArgumentError(f"element {at} of over= has a negative index: {indices[at].tolist()}")
     if order not in (0, 1, 2):
         raise ArgumentError(f"order={order!r} is none of 0, 1, 2")
-    return ElementKernel(energy, np.ascontiguousarray(indices, np.int64), order, options)
+    return ElementKernel(energy, np.ascontiguousarray(indices, np.int64), order, settled(options))
 
 
 @dataclass(frozen=True, eq=False)

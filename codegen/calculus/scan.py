@@ -14,6 +14,7 @@ from codegen.calculus.grad import formed, independent, restored, terms_of
 from codegen.jit import Jitted
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
+from rewrite.options import settled
 from rewrite.term import Term
 from strategies.calculus.derivatives import vjp
 
@@ -49,7 +50,7 @@ def scan(
         return functools.partial(
             scan, n=n, checkpoint=checkpoint, memory_budget=memory_budget, arrays=arrays, **options
         )
-    return Scan(step, n, checkpoint, memory_budget, tuple(arrays), options)
+    return Scan(step, n, checkpoint, memory_budget, tuple(arrays), settled(options))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,10 @@ class Scan:
         return run.result()
 
     def plan(self, state: Any = 0.0) -> Plan:
-        """Return which states are stored on the way back, where the state has this size."""
+        """Return which states are stored on the way back, where the state has this size.
+
+        Raise `ArgumentError` where `memory_budget` holds no state.
+        """
         if self.memory_budget is None:
             return plan(self.n, self.checkpoint)
         size = sum(np.asarray(part, np.float64).nbytes for part in _parts(state))
@@ -135,7 +139,10 @@ class Scan:
         return {}
 
     def kernels(self, flat: State, packed: bool, params: State) -> "_Kernels":
-        """Return the functions for a state of so many parts and so many parameters."""
+        """Return the functions for a state of so many parts and so many parameters.
+
+        Raise `ArgumentError` for other numbers of arguments than the step has.
+        """
         unknown = [name for name in self.arrays if name not in self.names]
         if unknown:
             raise ArgumentError(f"arrays={list(self.arrays)}: the step has no {unknown[0]!r}")

@@ -11,12 +11,13 @@ from codegen.cuda import runtime
 from codegen.cuda.arrays import is_on_device
 from codegen.cuda.kernel import CudaKernel
 from codegen.kernel import Kernel
+from rewrite.display import Displayed
 from rewrite.errors import ArgumentError
 
 __all__ = ["AutoKernel"]
 
 
-class AutoKernel:
+class AutoKernel(Displayed):
     """A kernel of the CPU, and one of the GPU that is made when the first array comes from there.
 
     Arrays on a device stay there and come back as their library's; NumPy's stay on the CPU. What
@@ -72,6 +73,11 @@ class AutoKernel:
     def __repr__(self) -> str:
         """Show the kernel and where it runs."""
         return f"<AutoKernel of {self.host!r}: {self.where}>"
+
+    def _repr_html_(self) -> str:
+        from codegen.look import kernel_html
+
+        return kernel_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the kernel of the CPU and how the other one is made."""

@@ -30,6 +30,7 @@ from codegen.cuda.reduce import reduced
 from codegen.cuda.source import Form, kernel_source
 from codegen.program import Program
 from codegen.target import ITEMSIZE, Float, Target
+from rewrite.display import Code, Displayed
 from rewrite.errors import ArgumentError, TargetError
 
 __all__ = ["CudaKernel", "ptx_text"]
@@ -37,7 +38,7 @@ __all__ = ["CudaKernel", "ptx_text"]
 type Results = Literal["single", "tuple", "dict"]
 
 
-class CudaKernel:
+class CudaKernel(Displayed):
     """A program as CUDA kernels, made for each kind of call when it first comes.
 
     Arrays on a device (CuPy, PyTorch, JAX, Numba: `__cuda_array_interface__` or DLPack) are read
@@ -91,6 +92,11 @@ class CudaKernel:
         return (
             f"<CudaKernel {self.__name__}({arguments}) -> {results}; {types}; {self.target.name}>"
         )
+
+    def _repr_html_(self) -> str:
+        from codegen.look import kernel_html
+
+        return kernel_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the program and the options: code is made anew where it is loaded."""
@@ -148,17 +154,18 @@ class CudaKernel:
         return self.batch_axis == -1
 
     @property
-    def source(self) -> str:
+    def source(self) -> Code:
         """The Python that Numba compiles, for contiguous arrays of the kernel's float type."""
-        return kernel_source(self.program, plain_form(self.program, self.dtype or "f64"))
+        form = plain_form(self.program, self.dtype or "f64")
+        return Code(kernel_source(self.program, form), "python")
 
     @property
-    def ptx(self) -> str:
+    def ptx(self) -> Code:
         """The PTX text for contiguous arrays, of this device, or of compute capability 9.0."""
-        return ptx_text(self.program, self.dtype or "f64", runtime.capability())
+        return Code(ptx_text(self.program, self.dtype or "f64", runtime.capability()), "ptx")
 
     @property
-    def device_text(self) -> str:
+    def device_text(self) -> Code:
         """What runs: the PTX, or the Python under Numba's simulator."""
         return self.source if runtime.is_simulated() else self.ptx
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from codegen.instruction import Argument, ValueType
 from codegen.instructions import INLINED
 from codegen.program import Program
+from rewrite.display import Displayed, preformatted
 from rewrite.errors import TargetError
 
 __all__ = [
@@ -137,8 +138,8 @@ class Result:
     type: ValueType = "f"
 
 
-@dataclass(frozen=True, eq=False)
-class Rolled:
+@dataclass(frozen=True, eq=False, repr=False)
+class Rolled(Displayed):
     """Steps over the segments of arguments, outputs and work cells."""
 
     arguments: tuple[Argument, ...]
@@ -186,6 +187,16 @@ class Rolled:
     def __str__(self) -> str:
         """Show segments and steps; bodies are shown once, tables by their sizes."""
         return "\n".join(_lines(self))
+
+    def __repr__(self) -> str:
+        """Show the operands and the size."""
+        names = ", ".join(argument.name for argument in self.arguments)
+        made = ", ".join(output.name for output in self.outputs)
+        size = f"{len(self.steps)} steps, {self.operations} operations"
+        return f"<Rolled {self.name}({names}) -> {made}: {size}>"
+
+    def _repr_html_(self) -> str:
+        return preformatted(str(self))
 
 
 def count(step: Step) -> int:

@@ -10,6 +10,7 @@ from codegen.ode.solvers import by_cvode, by_scipy
 from codegen.ode.system import System, of_function, of_network, of_terms
 from rewrite.errors import ArgumentError
 from rewrite.io.bionetgen import Network
+from rewrite.options import settled
 from rewrite.term import Term, scope
 
 __all__ = ["Ode", "ode"]
@@ -32,7 +33,10 @@ class Ode:
         return f"<Ode of {shown}>"
 
     def equations(self, y0: Any = None, args: Any = None) -> Equations:
-        """Return the terms and kernels; those of a function depend on its arguments' shapes."""
+        """Return the terms and kernels; those of a function depend on its arguments' shapes.
+
+        Raise `ArgumentError` for a function without start values, or with some by name.
+        """
         if isinstance(self.form, System):
             return self._made.setdefault(None, Equations(self.form, self.options))
         values = () if args is None else tuple(args) if isinstance(args, (tuple, list)) else (args,)
@@ -94,7 +98,7 @@ def ode(
         raise ArgumentError(f"jacobian={jacobian!r} is none of {', '.join(_JACOBIANS)}")
     if "dtype" in options:
         raise ArgumentError("solvers compute in float64; leave dtype= out")
-    options["dtype"] = np.float64
+    options = settled({**options, "dtype": np.float64})
     return Ode(_form(f, rhs, time, parameters), jacobian, options)
 
 

@@ -17,6 +17,7 @@ from rewrite.array.assignment import data_dependent, masked, picked, written
 from rewrite.array.literal import in_trace
 from rewrite.array.registry import numpys
 from rewrite.constants import as_constant
+from rewrite.display import Displayed
 from rewrite.errors import NumbersError, ShapeError, SortError, TraceError, UnsupportedOp
 from rewrite.store import Ints, Store
 from rewrite.term import Term, current_store, join
@@ -33,6 +34,8 @@ _TO_NUMBERS: Final = (
 )
 
 
+MOST_TYPESET: Final = 100
+"""Elements of an array that is shown as a matrix."""
 _TO_SPARSE: Final = {"_matmul_dispatch": np.array(None, object), "dot": np.zeros(())}
 """What methods of SciPy's sparse matrices are given when they ask for an array: so they leave the
 product to the other operand, which knows it."""
@@ -49,7 +52,7 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
+class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
     """An array whose elements are terms of one store.
 
     >>> import numpy as np, rewrite as rw
@@ -95,8 +98,8 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         """The transpose, a view."""
         return TermArray(self.store, self.ids.T)
 
-    mT = property(lambda self: TermArray(self.store, self.ids.mT))
-    real = property(lambda self: self)
+    mT = property(lambda self: TermArray(self.store, self.ids.mT), doc="Swap the last two axes.")
+    real = property(lambda self: self, doc="Return it as it is: terms are real.")
 
     @property
     def flat(self) -> "TermArray":
@@ -113,7 +116,10 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self.ids)
 
     def reshape(self, *shape: Any, **order: Any) -> "TermArray":
-        """Give a new shape to the same elements; a view where NumPy returns one."""
+        """Give a new shape to the same elements; a view where NumPy returns one.
+
+        Raise `ShapeError` for a shape of another size.
+        """
         try:
             return TermArray(self.store, self.ids.reshape(*shape, **order))
         except ValueError as error:
@@ -142,7 +148,10 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         return type(self)(self.store, self.ids.copy(order))
 
     def astype(self, dtype: Any, **options: Any) -> "TermArray":
-        """Copy as float64 or bool; truth values become 1 and 0, numbers what differs from 0."""
+        """Copy as float64 or bool; truth values become 1 and 0, numbers what differs from 0.
+
+        Raise `UnsupportedOp` for other dtypes.
+        """
         wanted = np.dtype(dtype)
         if wanted == self.dtype:
             return self.copy()
@@ -249,7 +258,7 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
     __rmod__ = __divmod__ = __rdivmod__ = __mod__  # type: ignore[assignment]
 
     def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse to look at several elements, where this stands for one of them."""
+        """Raise `TraceError`, as it looks at several elements where this stands for one of them."""
         names = ", ".join(t.symbol.name for t in self.item().free_symbols[:3] if t.symbol)
         raise TraceError(
             f"the traced function looks at the shape or at several elements of {names}, but is "
@@ -288,6 +297,14 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin):
         flat[:] = self.terms()
         shown = np.array2string(flat.reshape(self.shape), separator=", ")
         return f"TermArray({shown})"
+
+    def _repr_latex_(self) -> str | None:
+        if self.ndim > 2 or not 0 < self.size <= MOST_TYPESET or (self.ids < 0).any():
+            return None
+        from rewrite.printing import displayed, latex_matrix
+
+        table = self.reshape(-1, self.shape[-1] if self.ndim == 2 else 1).tolist()
+        return displayed(latex_matrix(table))
 
     def sum(self, *args: Any, **kwargs: Any) -> Any:
         """Add along axes as one n-ary sum an element, from left to right.
@@ -353,7 +370,13 @@ def one_into_many(value: Any, array: TermArray) -> None:
 
 
 def asarray(value: Any, store: Store | None = None) -> TermArray:
-    """Make a `TermArray` of terms, numbers, or nested sequences of them."""
+    """Make a `TermArray` of terms, numbers, or nested sequences of them.
+
+    >>> import rewrite as rw
+    >>> x, y = rw.symbols("x y")
+    >>> asarray([[x, 1], [y, x + y]]).shape
+    (2, 2)
+    """
     if isinstance(value, TermArray) and (store is None or value.store is store):
         return value
     store = store or (value.store if isinstance(value, Term) else store_of([value]))

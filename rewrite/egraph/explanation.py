@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, overload
 
+from rewrite.display import Displayed
 from rewrite.fastmath import FastMath
 from rewrite.rule import Condition, Rule
 from rewrite.term import Term
@@ -107,7 +108,7 @@ class Step:
 
 
 @dataclass(frozen=True, repr=False)
-class Explanation(Sequence[Step]):
+class Explanation(Displayed, Sequence[Step]):
     """The steps from terms to equal ones, or why there are none.
 
     >>> import rewrite as rw
@@ -187,6 +188,22 @@ class Explanation(Sequence[Step]):
         if self.assumptions:
             lines.append("where the value is finite: " + ", ".join(map(str, self.assumptions)))
         return "\n".join(lines)
+
+    def latex(self) -> str:
+        """Write as an aligned derivation in LaTeX, each line with the name of its law."""
+        from rewrite.egraph.derivation import latex
+
+        return latex(self)
+
+    def _repr_latex_(self) -> str | None:
+        from rewrite.printing import displayed
+
+        return displayed(self.latex()) if self.steps else None
+
+    def _repr_html_(self) -> str:
+        from rewrite.egraph.derivation import html
+
+        return html(self)
 
     def __repr__(self) -> str:
         """Show how many steps there are."""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from rewrite.display import Displayed
 from rewrite.errors import ArgumentError
+from rewrite.tables import Table, bars
 
 __all__ = ["IterationStats", "Limits", "Report", "StopReason"]
 
@@ -17,6 +19,9 @@ class Limits:
     1,500 and 20,000. `seconds` of None means 5, and 30 ms for each input node where that is more.
     `matches` bounds the matches a growing rule may add in one iteration before it is banned for a
     while. `memory` is the most bytes that the process of a larger saturation may take.
+
+    >>> Limits(nodes=100).node_limit(20), Limits().node_limit(200)
+    (100, 12000)
     """
 
     iterations: int = 12
@@ -71,8 +76,8 @@ class IterationStats:
     seconds: float
 
 
-@dataclass(slots=True)
-class Report:
+@dataclass(slots=True, repr=False)
+class Report(Displayed):
     """What a saturation did: counts by our rule names, sizes, time in seconds, why it stopped."""
 
     stop: StopReason | None = None
@@ -96,3 +101,35 @@ class Report:
         ranked = sorted(self.matches.items(), key=lambda pair: (-pair[1], pair[0]))
         lines += [f"  {name:32} {count}" for name, count in ranked]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Show the size and why it stopped."""
+        size = f"{len(self.iterations)} iterations, {self.nodes} e-nodes in {self.classes} classes"
+        return f"<Report: {size}; stopped by: {self.stop.value if self.stop else 'not run'}>"
+
+    def table(self, source: int | None = None) -> Table:
+        """Tell how the e-graph grew in each iteration, and how often each rule matched.
+
+        `source` is the number of nodes that it began with, where that is known.
+
+        >>> print(Report(StopReason.SATURATED, matches={"mul-comm": 2, "add-comm": 1}).table())
+        stopped by: no rule adds anything
+        rules
+          rule      matches
+          mul-comm        2  ████████████████████
+          add-comm        1  ██████████
+        """
+        rows: list[tuple[object, ...]] = [] if source is None else [(0, source, 0, 0.0)]
+        last, spent = source or 0, 0.0
+        for at, step in enumerate(self.iterations, 1):
+            rows.append((at, step.nodes, step.nodes - last, 1e3 * (step.seconds - spent)))
+            last, spent = step.nodes, step.seconds
+        ranked = sorted(self.matches.items(), key=lambda pair: (-pair[1], pair[0]))
+        stop = f"stopped by: {self.stop.value if self.stop else 'not run'}"
+        growth = bars("growth", rows, what=("iteration", "e-nodes", "more", "ms"), at=1)
+        matched = bars("rules", ranked, what=("rule", "matches"))
+        both = (growth, matched)
+        return Table((stop, *self.notes), tuple(some for some in both if some.rows))
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rewrite.display import Displayed
 from rewrite.egraph.svg import Drawn, svg
 from rewrite.errors import ArgumentError
 from rewrite.tables import Section, Table, cut
@@ -17,7 +18,7 @@ LISTED: Final = 10
 
 
 @dataclass(frozen=True, repr=False)
-class Picture:
+class Picture(Displayed):
     """An e-graph as a notebook shows it; `str` writes the classes and what is in them.
 
     Above `most` e-nodes there is no drawing but a summary.

@@ -33,7 +33,7 @@ def to_sympy(term: Any) -> Any:
     """Return the SymPy expression of a term, or the matrix of a `TermArray`.
 
     Domains become the assumptions that they imply; anything else about a symbol but its name and
-    sort is lost.
+    sort is lost. Raise `UnsupportedOp` for what is no term.
 
     >>> import rewrite as rw
     >>> to_sympy(rw.symbol("x") * 2 - 0.5)

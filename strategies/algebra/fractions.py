@@ -170,7 +170,8 @@ def apart(by: Term, math: str | FastMath = "guarded") -> Apart:
     -1/x + 1/(x + -1) + 1/(x + 1)
 
     Other symbols may occur as parameters, as long as no factor of the denominator has both; else
-    the result is what `together` returns. It assumes and needs what `cancel` does.
+    the result is what `together` returns. It assumes and needs what `cancel` does. Raise
+    `StrategyError` for anything but a symbol.
     """
     if not isinstance(by, Term) or by.symbol is None:
         raise StrategyError(f"apart takes a symbol, not {by!r}")

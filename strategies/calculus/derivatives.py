@@ -71,6 +71,8 @@ def times_of(n: Any) -> int:
 def gradient(t: Any, xs: Any) -> TermArray:
     """Return the derivatives of one term by an array of symbols, in the shape of the array.
 
+    Raise `ArgumentError` for several terms, whose derivatives are a `jacobian`.
+
     >>> import rewrite as rw
     >>> x, y = rw.symbols("x y")
     >>> gradient(x * y + x, [x, y])

@@ -156,6 +156,9 @@ def column_coloring(pattern: Any) -> npt.NDArray[np.int32]:
     taken by falling degree, each gets the first colour that is free (A. Curtis, M. Powell, J. Reid,
     1974; D. Welsh, M. Powell, 1967). `pattern` is a sparse matrix of terms, or anything that SciPy
     makes a sparse array of; raise `ArgumentError` for anything else.
+
+    >>> column_coloring([[1, 1, 0], [0, 1, 1]]).tolist()
+    [1, 0, 1]
     """
     scipy = scipy_sparse()
     if isinstance(pattern, SparseTerms):

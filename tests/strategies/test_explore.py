@@ -1,5 +1,6 @@
 """`egraph`: what a saturated e-graph says of terms, and what comes out of it."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 import rewrite as rw
 from rewrite.egraph.svg import Drawn
-from rewrite.errors import ArgumentError, StrategyError
+from rewrite.errors import ArgumentError, MissingLibrary, StrategyError
 from rewrite.fastmath import FastMath
 from rewrite.rule import ruleset
 from rewrite.rules.arithmetic import ASSOCIATIVITY, COMMUTATIVITY, DISTRIBUTIVITY, FACTORING
@@ -119,7 +120,7 @@ def test_the_table_adds_up() -> None:
     found = rw.egraph(a * x + a * y, LAWS)
     growth, rules = found.table().sections
     assert [row[1] for row in growth.rows][-1] == growth.rows[0][1] + sum(r[2] for r in growth.rows)
-    assert dict(rules.rows) == found.report.matches
+    assert {row[0]: row[1] for row in rules.rows} == found.report.matches
     text, page = str(found.table()), found.table()._repr_html_()
     assert "stopped by: no rule adds anything" in text and "mul-comm" in text and "mul-comm" in page
 
@@ -148,3 +149,37 @@ def test_mistakes_say_what_to_do() -> None:
         rw.egraph(rw.const(0) / rw.const(0), wrong)
     with pytest.raises(ArgumentError, match="too many for one e-graph"):
         rw.egraph(rw.apply("add", *rw.symbols(" ".join(f"v{k}" for k in range(50_001)))))
+
+
+def test_an_earlier_iteration_is_what_it_was() -> None:
+    found = rw.egraph((a * x + a * y) / a + x * (y + z))
+    sizes = [step.nodes for step in found.report.iterations]
+    last = len(sizes)
+    for k in range(last + 1):
+        assert [step.nodes for step in found.at(k).report.iterations] == sizes[:k]
+    assert len(found.at(0)) < len(found.at(1)) and found.at(last) is found
+    assert found.at(1).report.stop is rw.StopReason.ITERATIONS
+    both = rw.egraph([a * x + a * y, x * y], LAWS)
+    assert both.at(0).extract() == [a * x + a * y, x * y]
+    for wrong, told in ((last + 1, f"none of 0 to {last}"), (-1, "none of 0"), (True, "no whole")):
+        with pytest.raises(ArgumentError, match=told):
+            found.at(wrong)
+
+
+def test_the_slider_shows_the_iteration_it_is_at() -> None:
+    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+    found = rw.egraph(a * x + a * y, LAWS)
+    control, picture = found.slider().children
+    last = len(found.report.iterations)
+    assert (control.min, control.max, control.value) == (0, last, last) and "<svg" in picture.value
+    whole = picture.value
+    control.value = 0
+    assert "6 e-nodes" in picture.value and picture.value != whole
+    control.value = last
+    assert picture.value == whole
+
+
+def test_without_a_widget_library_the_slider_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(MissingLibrary, match=r"slider needs ipywidgets.*rewrite\[notebook\]"):
+        rw.egraph(x + y, FACTORING).slider()
