@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from codegen.engine import Code, load, object_code
 from codegen.llvm import guard
-from codegen.llvm.guard import GUARD, LARGEST, CPython, emit_guard
+from codegen.llvm.guard import GUARD, LARGEST, CPython, Direct, emit_guard
 from codegen.loops.program import Rolled
 from codegen.program import Argument, Program
 from codegen.target import host
@@ -40,16 +40,17 @@ _FEW: Final = 16
 
 def guarded(
     call: Callable[..., Any], program: Program | Rolled, *, narrow: bool,
-    quick: Callable[..., Any] | None = None,
+    quick: Callable[..., Any] | None = None, direct: Direct | None = None,
 ) -> Callable[..., Any]:  # fmt: skip
     """Return the callable behind a look at its arguments.
 
     What is called `narrow` rounds to float32 whatever it is given, as its caller has asked for;
-    `quick` is called instead where nothing has to be rounded.
+    `quick` is called instead where nothing has to be rounded; `direct` says how single numbers of
+    float64 are computed without NumPy, and what it points to has to live as long as `call`.
     """
     closer = Closer(call, program.name, program.arguments, narrow)
     made = _function(narrow=quick is not None)
-    return closer if made is None else made(quick or call, closer)
+    return closer if made is None else made(quick or call, closer, direct or Direct(takes=-1))
 
 
 @dataclass(frozen=True)
@@ -183,11 +184,13 @@ class _Function:
         )
         self._make = prototype(("PyCFunction_NewEx", ctypes.pythonapi))
 
-    def __call__(self, call: Callable[..., Any], closer: Closer) -> Callable[..., Any]:
+    def __call__(
+        self, call: Callable[..., Any], closer: Closer, direct: Direct
+    ) -> Callable[..., Any]:
         """Return a function that looks at its arguments, then calls one or the other."""
         place = ctypes.addressof(self._definition)
-        # the third keeps the code: threads that begin together may have made two
-        made: Callable[..., Any] = self._make(place, (call, closer, self), None)
+        # the last keeps the code: threads that begin together may have made two
+        made: Callable[..., Any] = self._make(place, (call, closer, bytes(direct), self), None)
         return made
 
 
@@ -217,6 +220,8 @@ def _layout() -> CPython | None:
     samples = [1.5, 3, True, (1, 2), np.float64(1), np.float32(1), number, *arrays]
     if not all(_word(sample, guard.TYPE_AT) == id(type(sample)) for sample in samples):
         return None
+    if not all(_holds_double(sample) for sample in (1.5, np.float64(1.5))):
+        return None
     items_at = tuple.__basicsize__
     pair = (arrays[0], arrays[1])
     pairs_known = [_word(pair, items_at + 8 * k) for k in range(2)] == list(map(id, pair))
@@ -238,6 +243,10 @@ def _layout() -> CPython | None:
         numbers=_bits("biuf", 1, 2, 4) | _bits("f", 8),
         signed=_bits("i", 8),
         unsigned=_bits("u", 8),
+        float_types=tuple(map(id, (float, np.float64))),
+        new_object=_address("PyType_GenericAlloc"),
+        result_type=id(np.float64),
+        bytes_at=bytes.__basicsize__ - 1,
     )
 
 
@@ -267,6 +276,12 @@ def _is_known(array: "NDArray[Any]") -> bool:
     )
     expected = (dtype.num, dtype.byteorder.encode(), strange.byteorder.encode(), len(array))
     return seen == (id(dtype), array.ctypes.data, array.ndim, guard.SIMPLE, expected)
+
+
+def _holds_double(sample: float) -> bool:
+    """Tell whether a number is what the guard reads and makes: a head and a double."""
+    value = ctypes.c_double.from_address(id(sample) + guard.FLOAT_AT).value
+    return value == sample and type(sample).__basicsize__ == guard.FLOAT_AT + 8
 
 
 def _word(sample: object, offset: int) -> int | None:
