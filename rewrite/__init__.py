@@ -76,6 +76,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.calculus.elements": "ElementKernel element_kernel",
         "codegen.calculus.memory": "MemorySchedule memory_schedule",
         "codegen.kernel": "Kernel",
+        "codegen.lambdify": "lambdify",
         "codegen.ode.ode": "Ode ode",
         "codegen.target": "Target",
     }.items()
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
     from codegen.explore import egraph as egraph
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
+    from codegen.lambdify import lambdify as lambdify
     from codegen.ode.ode import Ode as Ode
     from codegen.ode.ode import ode as ode
     from codegen.optimize import Optimized as Optimized
