@@ -19,6 +19,7 @@ from codegen.engine import Code, load, object_code
 from codegen.llvm import guard
 from codegen.llvm.guard import GUARD, LARGEST, CPython, Direct, emit_guard
 from codegen.loops.program import Rolled
+from codegen.namespace import brought, given_back, namespace_of
 from codegen.program import Argument, Program
 from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
@@ -64,6 +65,9 @@ class Closer:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call unless an argument would be rounded; `casting="unsafe"` asks for that."""
+        space = namespace_of(args)
+        if space is not None:
+            return given_back(self(*brought(args, self.name), **kwargs), space)
         if not kwargs or kwargs.get("casting") != "unsafe":
             wide = self.narrow or (bool(kwargs) and not kwargs.keys().isdisjoint(_CASTS))
             seen = [

@@ -32,6 +32,7 @@ from codegen.loops.program import Result, Rolled
 from codegen.loops.team import Teamed
 from codegen.loops.text import rolled_assembly, rolled_llvm
 from codegen.native.outside import Outside
+from codegen.numpywords import Counted
 from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
 from codegen.store.later import Later
@@ -49,7 +50,7 @@ MOST_OPERANDS: Final = 64  # NPY_MAXARGS
 _UNUSED: Final = Argument("unused")
 
 
-class Kernel(partial[Any], Outside):
+class Kernel(partial[Any], Outside, Counted):
     """Machine code for a program, called like a NumPy ufunc.
 
     Broadcasting, `out=`, `where=`, `dtype=`, casting, scalars, strides and empty arrays are

@@ -269,7 +269,8 @@ def test_functions_and_symbols_of_the_caller() -> None:
     ("expr", "words"),
     [
         (sp.Sum(a, (i, 0, n)), "no fixed range"), (sp.Sum(a, (i, 0, sp.oo)), "no fixed range"),
-        (sp.Sum(i * a, (i, 0, 400), (j, 0, 300)), "more than 100000 terms"), (base[i], "no fixed place"),
+        (sp.Sum(i * a, (i, 0, 400), (j, 0, 300)), "more than 100000 terms"),
+        (base[i], "no fixed place"),
         (base[0] + sp.Symbol("v_0"), "two symbols are called v_0"),
     ],
 )  # fmt: skip
