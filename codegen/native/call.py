@@ -7,22 +7,41 @@ the loop that the kernel has anyway.
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Final
 
 from llvmlite import ir
 
 from codegen.engine import Code, load, object_code
-from codegen.llvm.scribe import I8, I32, I64, POINTER, VOID, Scribe
+from codegen.llvm.body import emit_module, symbol
+from codegen.llvm.scribe import (
+    I8,
+    I32,
+    I64,
+    POINTER,
+    VOID,
+    Scribe,
+    arm_environment,
+    x86_environment,
+)
 from codegen.loops.program import Rolled
 from codegen.program import Program
+from codegen.store.columns import program_digest
+from codegen.store.objects import kept_object
 from codegen.target import Float, Target
+from codegen.vecmath import LOOKUPS
 from rewrite.errors import TargetError
 
-__all__ = ["CALLBACKS", "Native", "Operand", "callback", "native", "operands_of"]
+__all__ = [
+    "CALLBACKS", "Native", "Operand", "Source", "callback", "derivatives", "narrow_body", "native",
+    "operands_of",
+]  # fmt: skip
 
 _NAME: Final = "rewrite_call"
+_NARROW: Final = 128
+"""Bits of the narrowest vectors that code is made for."""
+_MOST_NUMBERS: Final = 64
 _CTYPES: Final[dict[str, Any]] = {
     "double": ctypes.c_double, "float": ctypes.c_float, "unsigned char": ctypes.c_ubyte,
     "int": ctypes.c_int, "npy_intp": ctypes.c_ssize_t, "void": None,
@@ -63,7 +82,7 @@ class Native:
     """In C, without names: 'double (double, double)'."""
     code: Code
     owner: object
-    """The loop that it calls."""
+    """What it calls."""
 
     @property
     def address(self) -> int:
@@ -97,8 +116,44 @@ def operands_of(program: Program | Rolled, dtype: Float) -> tuple[list[Operand],
     return list(map(seen, program.arguments)), list(map(seen, program.outputs))
 
 
-def native(arguments: Sequence[Operand], results: Sequence[Operand], loop: Any,
-           target: Target) -> Native:  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class Body:
+    """The code of a program for one vector of the narrowest width."""
+
+    code: Code
+    lanes: int
+
+
+def narrow_body(program: Program | Rolled, dtype: Float, target: Target) -> Body | None:
+    """Compile a program for single points, or nothing where its own loop is what to call.
+
+    Wide vectors have the same bits in each lane, and take longer for one; but of programs that look
+    values up in registers, and of many numbers, which the driver packs better.
+    """
+    if isinstance(program, Rolled) or not program.arguments:
+        return None
+    total = sum(prod(operand.shape) for operand in program.operands)
+    if total > _MOST_NUMBERS or not LOOKUPS.isdisjoint(program.ops):
+        return None
+    narrow = replace(target, vector_bits=_NARROW)
+    name = symbol(program, dtype)
+    made = kept_object(
+        narrow, lambda: ("point", program_digest(program), name),
+        lambda: object_code(emit_module(program, dtype, narrow, single=True), narrow),
+    )  # fmt: skip
+    return Body(load(made, name, narrow), narrow.lanes(dtype))
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What functions of a kernel call: its code for single points, or its loop."""
+
+    loop: Any
+    body: Body | None
+    target: Target
+
+
+def native(arguments: Sequence[Operand], results: Sequence[Operand], source: Source) -> Native:
     """Make `double f(double x, double s)`, or `void f(const double *v, double x, double *out)`.
 
     The first is of single numbers with one result. Else single numbers come by value, arrays and
@@ -110,7 +165,7 @@ def native(arguments: Sequence[Operand], results: Sequence[Operand], loop: Any,
     if not single:
         kinds += [f"{each.kind} *" for each in results]
     signature = f"{results[0].kind if single else 'void'} ({', '.join(kinds) or 'void'})"
-    piece = _Piece(signature, arguments, results, loop)
+    piece = _Piece(signature, arguments, results, source)
     given = [value if each.shape else piece.kept(value)
              for each, value in zip(arguments, piece.parameters, strict=False)]  # fmt: skip
     if single:
@@ -120,18 +175,20 @@ def native(arguments: Sequence[Operand], results: Sequence[Operand], loop: Any,
     else:
         piece.run([*given, *piece.parameters[len(arguments) :]])
         piece.code.ret_void()
-    return piece.finish(target)
+    return piece.finish(source.target)
 
 
 class _Piece:
     """One function as it is written."""
 
     def __init__(
-        self, signature: str, arguments: Sequence[Operand], results: Sequence[Operand], loop: Any
-    ) -> None:
-        self.signature, self.loop = signature, loop
+        self, signature: str, arguments: Sequence[Operand], results: Sequence[Operand],
+        source: Source,
+    ) -> None:  # fmt: skip
+        self.signature, self.loop, self.body = signature, source.loop, source.body
         self.arguments, self.operands = arguments, [*arguments, *results]
         self.module = ir.Module(name=_NAME)
+        self.module.triple = source.target.triple
         result, given = _parsed(signature)
         kinds = [POINTER if each.endswith("*") else _LLVM[each] for each in given]
         function = ir.Function(self.module, ir.FunctionType(_LLVM[result], kinds), _NAME)
@@ -159,7 +216,43 @@ class _Piece:
         return place
 
     def run(self, places: Sequence[ir.Value]) -> None:
-        """Call the loop for one point, whose operands are at these places."""
+        """Compute one point, whose operands are at these places."""
+        if self.body is not None:
+            self.run_body(places, self.body)
+        else:
+            self.run_driver(places)
+
+    def run_body(self, places: Sequence[ir.Value], body: Body) -> None:
+        """Call code of one narrow vector, whose lanes all have the point."""
+        code, pointers, results = self.code, [], []
+        count = len(self.arguments)
+        for number, (operand, place) in enumerate(zip(self.operands, places, strict=True)):
+            kind = ir.IntType(8 * operand.size)
+            vector = ir.VectorType(kind, body.lanes)
+            for component in range(operand.components):
+                at = code.at(place, I64(component * operand.size))
+                room = code.alloca(vector)
+                room.align, room.type = 16, POINTER
+                if number < count:
+                    lane = ir.Constant(vector, ir.Undefined)
+                    lane = code.insert_element(lane, code.load(at, typ=kind, align=1), I32(0))
+                    zeros = ir.Constant(ir.VectorType(I32, body.lanes), [0] * body.lanes)
+                    code.store(code.shuffle_vector(lane, lane, zeros), room)
+                else:
+                    results.append((room, at, kind))
+                pointers.append(room)
+        table = self.table(pointers)
+        run = code.inttoptr(
+            I64(body.code.address), ir.FunctionType(VOID, [POINTER, I64]).as_pointer()
+        )
+        arm = str(self.module.triple).startswith("aarch64")
+        with arm_environment(code) if arm else x86_environment(code):
+            code.call(run, [table, I64(body.lanes)])
+        for room, at, kind in results:
+            code.store(code.load(room, typ=kind), at, align=1)
+
+    def run_driver(self, places: Sequence[ir.Value]) -> None:
+        """Call the kernel's own loop, as NumPy does."""
         operands = self.operands
         if (
             not self.arguments
@@ -200,9 +293,24 @@ class _Piece:
 
     def finish(self, target: Target) -> Native:
         """Make it machine code."""
-        self.module.triple = target.triple
         code = load(object_code(str(self.module), target), _NAME, target)
-        return Native(self.signature, code, self.loop)
+        return Native(self.signature, code, (self.loop, self.body))
+
+
+def derivatives(kernel: Any) -> Native:
+    """Make `void f(double t, double *y, double *p, double *out)` of a kernel f(t, y, *parameters).
+
+    The numbers of all parameters follow each other in p.
+    """
+    arguments, results = kernel.native_operands()
+    signature = "void (double, double *, double *, double *)"
+    piece = _Piece(signature, arguments, results, kernel.native_source)
+    t, y, p, out = piece.parameters
+    states = arguments[1].components
+    rest = sum(each.components for each in arguments[2:])
+    piece.run([*piece.split([(piece.kept(t), 1), (y, states), (p, rest)]), out])
+    piece.code.ret_void()
+    return piece.finish(kernel.native_source.target)
 
 
 # -- what SciPy calls ------------------------------------------------------------------------
@@ -275,10 +383,10 @@ CALLBACKS: Final = {
 
 
 def callback(
-    signature: str, arguments: Sequence[Operand], results: Sequence[Operand], own: int, loop: Any,
-    target: Target,
+    signature: str, arguments: Sequence[Operand], results: Sequence[Operand], own: int,
+    source: Source,
 ) -> Native:  # fmt: skip
     """Make a function that SciPy calls, the last `own` numbers of which are user data."""
-    piece = _Piece(signature, arguments, results, loop)
+    piece = _Piece(signature, arguments, results, source)
     CALLBACKS[signature](piece, own)
-    return piece.finish(target)
+    return piece.finish(source.target)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from codegen.loops.program import Rolled
-from codegen.native.call import Native, Operand, native, operands_of
+from codegen.native.call import Native, Operand, Source, narrow_body, native, operands_of
 from codegen.program import Program
 from rewrite.errors import TargetError
 
@@ -38,8 +38,14 @@ class Outside:
         contiguous memory, and single numbers by value. With dtype=float32 numbers are `float`;
         truth values are `unsigned char`. Any number of threads may call it.
         """
+        return native(*self.native_operands(), self.native_source)
+
+    @cached_property
+    def native_source(self) -> Source:
+        """What C functions of this kernel call."""
         kernel = self._kernel
-        return native(*self.native_operands(), kernel.loop(), kernel.target)
+        body = narrow_body(kernel.program, kernel.loop().dtype, kernel.target)
+        return Source(kernel.loop(), body, kernel.target)
 
     def native_operands(self) -> tuple[list[Operand], list[Operand]]:
         """Return the arguments and results of `native`."""

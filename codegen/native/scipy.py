@@ -49,7 +49,7 @@ def low_level_callable(kernel: "Kernel", signature: str | None, user_data: Any) 
         )
     if form != _MANY and (len(results) != 1 or results[0].components != 1):
         raise ArgumentError(f"signature={form!r} has one result, and the kernel has several")
-    made = callback(form, arguments, results, len(given), kernel.loop(), kernel.target)
+    made = callback(form, arguments, results, len(given), kernel.native_source)
     function = made.function()
     function.user_data = given  # it stays as long as the callable does
     data = ctypes.c_void_p(given.ctypes.data) if len(given) else None
