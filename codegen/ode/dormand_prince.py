@@ -69,8 +69,7 @@ def _times(t_eval: Any, begin: float, end: float) -> Floats:
     return times
 
 
-@intrinsic  # type: ignore[no-untyped-call]
-def _call(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any) -> Any:
+def _called(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any) -> Any:
     """Call `void f(double t, double *y, double *p, double *out)` at an address."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -85,6 +84,9 @@ def _call(typingctx: Any, address: Any, t: Any, y: Any, p: Any, out: Any) -> Any
         return context.get_dummy_value()
 
     return types.none(address, t, y, p, out), write
+
+
+_call: Any = intrinsic(_called)
 
 
 @njit(nogil=True, cache=True)
