@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from codegen.engine import Code, load, object_code
 from codegen.llvm import guard
-from codegen.llvm.guard import GUARD, LARGEST, CPython, emit_guard
+from codegen.llvm.guard import GUARD, LARGEST, CPython, Direct, emit_guard
 from codegen.loops.program import Rolled
+from codegen.namespace import brought, given_back, namespace_of
 from codegen.program import Argument, Program
 from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
@@ -40,16 +41,19 @@ _FEW: Final = 16
 
 def guarded(
     call: Callable[..., Any], program: Program | Rolled, *, narrow: bool,
-    quick: Callable[..., Any] | None = None,
+    quick: Callable[..., Any] | None = None, direct: Direct | None = None,
 ) -> Callable[..., Any]:  # fmt: skip
     """Return the callable behind a look at its arguments.
 
     What is called `narrow` rounds to float32 whatever it is given, as its caller has asked for;
-    `quick` is called instead where nothing has to be rounded.
+    `quick` is called instead where nothing has to be rounded; `direct` says how single numbers of
+    float64 are computed without NumPy, and what it points to has to live as long as `call`.
     """
     closer = Closer(call, program.name, program.arguments, narrow)
     made = _function(narrow=quick is not None)
-    return closer if made is None else made(quick or call, closer)
+    return (
+        closer if made is None else made(quick or call, closer, bytes(direct or Direct(takes=-1)))
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ class Closer:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call unless an argument would be rounded; `casting="unsafe"` asks for that."""
+        space = namespace_of(args)
+        if space is not None:
+            return given_back(self(*brought(args, self.name), **kwargs), space)
         if not kwargs or kwargs.get("casting") != "unsafe":
             wide = self.narrow or (bool(kwargs) and not kwargs.keys().isdisjoint(_CASTS))
             seen = [
@@ -217,6 +224,8 @@ def layout() -> CPython | None:
     samples = [1.5, 3, True, (1, 2), np.float64(1), np.float32(1), number, *arrays]
     if not all(_word(sample, guard.TYPE_AT) == id(type(sample)) for sample in samples):
         return None
+    if not all(_holds_double(sample) for sample in (1.5, np.float64(1.5))):
+        return None
     items_at = tuple.__basicsize__
     pair = (arrays[0], arrays[1])
     pairs_known = [_word(pair, items_at + 8 * k) for k in range(2)] == list(map(id, pair))
@@ -238,6 +247,10 @@ def layout() -> CPython | None:
         numbers=_bits("biuf", 1, 2, 4) | _bits("f", 8),
         signed=_bits("i", 8),
         unsigned=_bits("u", 8),
+        float_types=tuple(map(id, (float, np.float64))),
+        new_object=address_of("PyType_GenericAlloc"),
+        result_type=id(np.float64),
+        bytes_at=bytes.__basicsize__ - 1,
     )
 
 
@@ -267,6 +280,12 @@ def _is_known(array: "NDArray[Any]") -> bool:
     )
     expected = (dtype.num, dtype.byteorder.encode(), strange.byteorder.encode(), len(array))
     return seen == (id(dtype), array.ctypes.data, array.ndim, guard.SIMPLE, expected)
+
+
+def _holds_double(sample: float) -> bool:
+    """Tell whether a number is what the guard reads and makes: a head and a double."""
+    value = ctypes.c_double.from_address(id(sample) + guard.FLOAT_AT).value
+    return value == sample and type(sample).__basicsize__ == guard.FLOAT_AT + 8
 
 
 def _word(sample: object, offset: int) -> int | None:

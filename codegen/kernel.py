@@ -1,12 +1,12 @@
 """`Kernel`: a compiled program as a callable that behaves like a NumPy ufunc."""
 
+import ctypes
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from keyword import iskeyword
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 
@@ -26,11 +26,14 @@ from codegen.direct import direct
 from codegen.engine import assembly
 from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
+from codegen.llvm.guard import MOST_NUMBERS, Direct
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop, with_argument
 from codegen.loops.program import Result, Rolled
 from codegen.loops.team import Teamed
 from codegen.loops.text import rolled_assembly, rolled_llvm
+from codegen.native.outside import Outside
+from codegen.numpywords import Counted
 from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
 from codegen.store.later import Later
@@ -41,9 +44,6 @@ from rewrite.display import Code, Displayed
 from rewrite.errors import ArgumentError, TargetError
 from strategies.calculus.pattern import Pattern
 
-if TYPE_CHECKING:
-    from codegen.native.export import Exported, Kind
-
 __all__ = ["MOST_OPERANDS", "Kernel", "float_name"]
 
 type Results = Literal["single", "tuple", "dict"]
@@ -52,7 +52,7 @@ MOST_OPERANDS: Final = 64  # NPY_MAXARGS
 _UNUSED: Final = Argument("unused")
 
 
-class Kernel(Displayed, partial[Any]):
+class Kernel(Displayed, partial[Any], Outside, Counted):
     """Machine code for a program, called like a NumPy ufunc.
 
     Broadcasting, `out=`, `where=`, `dtype=`, casting, scalars, strides and empty arrays are
@@ -207,7 +207,7 @@ class Kernel(Displayed, partial[Any]):
         >>> "fmul <2 x double>" in rw.compile([x], x * x).llvm_ir("neon")
         True
         """
-        floats, machine = self._floats(dtype)[0], get(target)
+        floats, machine = self.floats(dtype)[0], get(target)
         if machine.is_cuda:
             raise TargetError(
                 f"{machine.name!r} has PTX, kernel.assembly('cuda'), and no LLVM text"
@@ -228,7 +228,7 @@ class Kernel(Displayed, partial[Any]):
         >>> "v0.4s" in rw.compile([x], x * x).assembly("neon", "float32")
         True
         """
-        floats, machine = self._floats(dtype)[0], get(target)
+        floats, machine = self.floats(dtype)[0], get(target)
         if isinstance(self.program, Rolled):
             if machine.is_cuda:
                 raise TargetError(
@@ -242,36 +242,6 @@ class Kernel(Displayed, partial[Any]):
             return Code(ptx_text(self.program, floats, machine.capability), "ptx")
         return Code(assembly(self.llvm_ir(machine, dtype), machine), "gas")
 
-    def export(
-        self, name: str, *, folder: str | Path = ".", targets: Sequence[str] | str = ("native",),
-        kind: "Kind" = "object", dtype: Any = None,
-    ) -> "Exported":  # fmt: skip
-        """Write a C header and an object file or shared library, which need libm and no Python.
-
-        `name` names files and functions; what is no C identifier becomes one. For x, s -> one
-        result they are `void pdf(size_t n, const double *x, const double *s, double *pdf_out)` and
-        `pdf_strided` with a stride after each pointer, in elements; `pdff` and `pdff_strided` are
-        those of float32, `pdf_target` names the target in use. Booleans are unsigned char. Array
-        operands are contiguous in each point, points first (last under `batch_axis=-1`).
-
-        The first call takes the first of `targets` that the CPU runs, widest vectors first; the
-        baseline ("sse2" or "neon") is always among them, so that each machine of the architecture
-        runs the code. "native" is the instruction set of this machine. Any architecture can be
-        exported, of one at a time. Without `dtype` there are functions of each type that the
-        kernel has. Results have the bits of the Python kernel on the same target.
-
-        Return the paths (`.header`, `.binary`). Raise `TargetError` for targets of different
-        architectures, and for kind="shared" where there is no C compiler to link with.
-        """
-        if isinstance(self.program, Rolled):
-            raise TargetError(
-                f"kernel {self.__name__!r} is a program of loops over tables, which are not "
-                "exported yet: compile fewer equations at a time"
-            )
-        from codegen.native.export import export  # loaded by those who ask
-
-        return export(self, name, folder, targets, kind, self._floats(dtype))
-
     @property
     def expression(self) -> str:
         """What is computed, a line for each result."""
@@ -284,11 +254,16 @@ class Kernel(Displayed, partial[Any]):
         given = "" if self.math is None else f"math={self.math!r}: "
         return f"{given}elementary functions are within {4 if quick else 1} ulp."
 
-    def _floats(self, dtype: Any) -> tuple[Float, ...]:
-        """Return the float types that code is asked for in."""
+    def floats(self, dtype: Any) -> tuple[Float, ...]:
+        """Return the float types that code is asked for in: the kernel's own without `dtype`."""
         if dtype is not None:
             return (float_name(dtype),)
         return (self.dtype,) if self.dtype else ("f64", "f32")
+
+    def loop(self) -> Loop | RolledLoop:
+        """Return the loop of the kernel's widest float type: what NumPy and others call."""
+        widest: Loop | RolledLoop = self._loops.get("d") or self._loops["f"]
+        return widest
 
     @cached_property
     def __signature__(self) -> inspect.Signature:
@@ -329,13 +304,12 @@ class Kernel(Displayed, partial[Any]):
         if isinstance(program, Rolled):
             rolled = program if program.arguments else with_argument(program, _UNUSED)
             loops = [RolledLoop(rolled, dtype, self.target, lazy=late) for dtype, late in made]
-            self._loops = {"d" if loop.dtype == "f64" else "f": loop for loop in loops}
-            self._last: Loop | RolledLoop = loops[-1]
+            self._loops: dict[str, Any] = {_letter(loop): loop for loop in loops}
             return make_ufunc(rolled, loops, str(self.__doc__))
         if not program.arguments:
             program = replace(program, arguments=(_UNUSED,))
         plain = [Loop(program, dtype, self.target, lazy=late) for dtype, late in made]
-        self._last = plain[-1]
+        self._loops = {_letter(loop): loop for loop in plain}
         return make_ufunc(program, plain, str(self.__doc__))
 
     def _spread(self) -> Callable[..., Any]:
@@ -361,7 +335,7 @@ class Kernel(Displayed, partial[Any]):
         if any(self.patterns) or self.results == "dict" or self.results == "tuple":
             quick = None
         if program.arguments and self.parallel == 1:
-            call = direct(call, program, self._last, self.ufunc)
+            call = direct(call, program, self.loop(), self.ufunc)
         if narrow and program.arguments:
             call = by_name(call, self.ufunc) if quick else narrowed(call, self.ufunc)
         if not program.arguments:
@@ -373,8 +347,25 @@ class Kernel(Displayed, partial[Any]):
         elif self.results == "tuple" and len(program.outputs) == 1:
             call = Single(call)
         if program.arguments:
-            call = guarded(call, program, narrow=narrow, quick=quick)
+            call = guarded(call, program, narrow=narrow, quick=quick, direct=self._direct())
         return call
+
+    def _direct(self) -> Direct | None:
+        """Say how to compute one point without NumPy, where operands are single float64."""
+        operands = self.program.operands
+        loop = self._loops.get("d")
+        plain = self.dtype != "f32" and self.results == "single" and self.program.is_elementwise
+        if not plain or not isinstance(loop, Loop) or len(operands) > MOST_NUMBERS + 1:
+            return None
+        if len(set(loop.types())) != 1:  # some are truth values
+            return None
+        data = ctypes.addressof(loop.data)
+        return Direct(takes=len(operands) - 1, driver=loop.driver.address, data=data)
+
+
+def _letter(loop: Loop | RolledLoop) -> str:
+    """Return NumPy's letter of a loop's type."""
+    return "d" if loop.dtype == "f64" else "f"
 
 
 def _not_compiled(*args: Any, **kwargs: Any) -> Any:

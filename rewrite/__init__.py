@@ -79,6 +79,7 @@ _HOME: Final[dict[str, str]] = {
         "codegen.calculus.elements": "ElementKernel element_kernel",
         "codegen.calculus.memory": "MemorySchedule memory_schedule",
         "codegen.kernel": "Kernel",
+        "codegen.lambdify": "lambdify",
         "codegen.magic": "load_ipython_extension",
         "codegen.ode.ode": "Ode ode",
         "codegen.target": "Target",
@@ -164,6 +165,7 @@ if TYPE_CHECKING:
     from codegen.explore import egraph as egraph
     from codegen.jit import jit as jit
     from codegen.kernel import Kernel as Kernel
+    from codegen.lambdify import lambdify as lambdify
     from codegen.magic import load_ipython_extension as load_ipython_extension
     from codegen.ode.ode import Ode as Ode
     from codegen.ode.ode import ode as ode

@@ -68,13 +68,15 @@ def symbol(program: Program, dtype: Float, *, behind: bool = False) -> str:
 
 
 def emit_module(
-    program: Program, dtype: Float, target: Target, *, behind: bool = False, part: str | None = None
-) -> str:
+    program: Program, dtype: Float, target: Target, *, behind: bool = False,
+    part: str | None = None, single: bool = False,
+) -> str:  # fmt: skip
     """Return the text of an LLVM module that holds the loop of a verified program.
 
     With `behind`, outputs are aligned to whole vectors and stored past the caches. As a `part`,
     which is then the loop's name, it can be linked with modules of other targets: it has all that
-    it calls, and its functions say which machine they are for.
+    it calls, and its functions say which machine they are for. With `single`, a pass is of one
+    vector.
     """
     module = ir.Module(name=part or symbol(program, dtype, behind=behind))
     module.triple = target.triple
@@ -86,7 +88,7 @@ def emit_module(
     table.name, count.name = "streams", "count"
     table.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    lanes = interleaved(program) * target.lanes(dtype)
+    lanes = (1 if single else interleaved(program)) * target.lanes(dtype)
     lookups = target.vector_bits == 512
     called = called_functions(program)
     emitter = Emitter(builder, module, dtype, lanes, lookups, called, slower(target, dtype))

@@ -20,6 +20,7 @@ from codegen.instruction import MOST_AXES
 from codegen.llvm.scribe import (
     I1,
     I8,
+    I32,
     I64,
     POINTER,
     VOID,
@@ -79,7 +80,7 @@ def emit_driver(target: Target) -> str:
     module.triple = target.triple
     copy = emit_copy(module)
     turns = [emit_turn(module, target, copy, back=back) for back in (False, True)]
-    feed = _Feed(module, copy, turns).function
+    feed = _Feed(module, copy, turns, target.vector_bits // 64).function
     _emit_entry(module, feed)
     return str(module)
 
@@ -112,7 +113,9 @@ def _emit_entry(module: ir.Module, feed: ir.Function) -> None:
 class _Feed:
     """`feed(args, count, steps, data, scratch)`: prepare the streams, then chunk by chunk."""
 
-    def __init__(self, module: ir.Module, copy: ir.Function, turns: list[ir.Function]) -> None:
+    def __init__(
+        self, module: ir.Module, copy: ir.Function, turns: list[ir.Function], words: int
+    ) -> None:
         signature = ir.FunctionType(VOID, [POINTER, I64, POINTER, POINTER, POINTER])
         self.function = ir.Function(module, signature, "feed")
         self.function.linkage = "internal"
@@ -127,6 +130,7 @@ class _Feed:
         self.bases = self.code.at(rest, bytes_each)
         self.strides = self.code.at(self.bases, bytes_each)
         self.runs = self.code.at(self.strides, bytes_each)
+        self.point(ir.VectorType(I64, words))
         self.feeds_back = self.feedback()
         self.prepare()
         self.join()
@@ -147,6 +151,68 @@ class _Feed:
         self.body, self.behind, self.table, self.total, self.inputs, self.lanes, self.chunk = values
         self.room = code.mul(self.chunk, I64(8))
         self.mask = code.neg(self.lanes)
+
+    def point(self, register: ir.VectorType) -> None:
+        """Do a single point, and return: it fills all lanes of its vector.
+
+        Calls for numbers come here, so that what they need not know of is left out.
+        """
+        code = self.code
+        width = 8 * register.count
+        wide = code.field(self.data, _DATA, _DATA_PLACES["register_bytes"])
+        single = code.and_(code.equal(self.count, I64(1)), code.equal(wide, I64(width)))
+        with code.if_then(single):
+            with code.counted(I64(0), self.inputs) as stream:
+                size = self.entry(stream, "size")
+                word = self.repeated(self.base(stream), size)
+                lane = code.insert_element(ir.Constant(register, ir.Undefined), word, I32(0))
+                zeros = ir.Constant(ir.VectorType(I32, register.count), [0] * register.count)
+                full = code.shuffle_vector(lane, lane, zeros)
+                buffer, end = self.buffer(stream), code.mul(self.lanes, size)
+                code.store(buffer, code.slot(self.pointers, stream))
+                # truth values fill less than a register, whose rest belongs to the buffer too
+                registers = code.udiv(code.add(end, I64(width - 1)), I64(width))
+                with code.counted(I64(0), registers) as index:
+                    code.store(full, code.at(buffer, code.mul(index, I64(width))), align=8)
+            with code.counted(self.inputs, self.total) as stream:
+                code.store(self.buffer(stream), code.slot(self.pointers, stream))
+            code.call(self.body, [self.pointers, self.lanes])
+            with code.counted(self.inputs, self.total) as stream:
+                size = self.entry(stream, "size")
+                given = [self.base(stream), size, self.buffer(stream), size, I64(1), size]
+                code.call(self.copy, given)
+            code.ret_void()
+
+    def repeated(self, place: ir.Value, size: ir.Value) -> ir.Value:
+        """Read an element, and repeat its bytes until they are 8."""
+        code = self.code
+        after = code.append_basic_block("repeated")
+        blocks = {width: code.append_basic_block(f"bytes{width}") for width in (8, 4, 1)}
+        choice = code.switch(size, blocks[8])
+        found = []
+        for width, block in blocks.items():
+            if width != 8:
+                choice.add_case(I64(width), block)
+            code.position_at_end(block)
+            bits = code.load(place, typ=ir.IntType(8 * width), align=1)
+            word = bits if width == 8 else code.zext(bits, I64)
+            often = ((1 << 64) - 1) // ((1 << 8 * width) - 1)
+            found.append((code.mul(word, I64(often)) if width != 8 else word, block))
+            code.branch(after)
+        code.position_at_end(after)
+        word = code.phi(I64)
+        for value, block in found:
+            word.add_incoming(value, block)
+        return word
+
+    def base(self, stream: ir.Value) -> ir.Value:
+        """Return where a stream starts."""
+        code = self.code
+        base = code.read(self.args, self.entry(stream, "operand"), POINTER)
+        for axis in range(MOST_AXES):
+            step = code.read(self.steps, self.entry(stream, f"at{axis}"))
+            base = code.at(base, code.mul(step, self.entry(stream, f"index{axis}")))
+        return base
 
     def entry(self, stream: ir.Value, name: str) -> ir.Value:
         """Read a field of a stream's entry."""
@@ -200,10 +266,7 @@ class _Feed:
         filled = code.smaller(padded, self.chunk)
         with code.counted(I64(0), self.total) as stream:
             operand, size = self.entry(stream, "operand"), self.entry(stream, "size")
-            base = code.read(self.args, operand, POINTER)
-            for axis in range(MOST_AXES):
-                step = code.read(self.steps, self.entry(stream, f"at{axis}"))
-                base = code.at(base, code.mul(step, self.entry(stream, f"index{axis}")))
+            base = self.base(stream)
             stride = code.read(self.steps, operand)
             code.store(base, code.slot(self.bases, stream))
             code.store(stride, code.slot(self.strides, stream))

@@ -3,8 +3,13 @@
 It goes on at once to the callable where every argument is one that float64 holds exactly, by its
 type: floats, arrays of all but 64-bit integers, small Python integers. Every other call, and one
 that fails with a TypeError, goes to a Python function, which looks closer and finds words for it.
+
+Where all arguments are single numbers of float64 and so is the result, the kernel's code is run at
+once: NumPy would make an array of each float, which takes some ten times as long.
 """
 
+import ctypes
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +23,11 @@ __all__ = [
     "DATA_AT",
     "DTYPE_AT",
     "FLAGS_AT",
+    "FLOAT_AT",
     "GUARD",
     "INT64_AT",
     "LARGEST",
+    "MOST_NUMBERS",
     "NUMBER_AT",
     "ORDER_AT",
     "RANK_AT",
@@ -28,10 +35,22 @@ __all__ = [
     "SIZES_AT",
     "TYPE_AT",
     "CPython",
+    "Direct",
     "emit_guard",
 ]
 
 GUARD = "rewrite_guard"
+
+
+class Direct(ctypes.Structure):
+    """How to run a kernel of numbers without NumPy: how many it takes, the driver, and its loop.
+
+    `takes` is -1 for a kernel that is not run so.
+    """
+
+    _fields_ = (("takes", ctypes.c_int64), ("driver", ctypes.c_void_p), ("data", ctypes.c_void_p))
+
+
 LARGEST = 1 << 53
 """Up to here float64 holds every integer."""
 
@@ -58,10 +77,17 @@ class CPython:
     signed: int
     unsigned: int
     """Those of integers of 64 bits, whose values are looked at."""
+    float_types: tuple[int, ...]
+    """Those that hold a double, at `FLOAT_AT`."""
+    new_object: int
+    """`PyType_GenericAlloc`, which makes a result of the type `result_type`."""
+    result_type: int
+    bytes_at: int
+    """Of the contents of a `bytes` object."""
 
 
-TYPE_AT, INT64_AT = 8, 16
-"""In `PyObject`, and where `np.int64` has its value."""
+TYPE_AT, INT64_AT, FLOAT_AT = 8, 16, 16
+"""In `PyObject`, and where `np.int64` and `float` have their values."""
 DATA_AT, RANK_AT, SIZES_AT, DTYPE_AT, FLAGS_AT = 16, 24, 32, 56, 64
 """In `PyArrayObject_fields`."""
 ORDER_AT, NUMBER_AT = 26, 28
@@ -70,10 +96,15 @@ SIMPLE = 0x101
 """Flags of an array that is contiguous and aligned."""
 _SOME = 1 << 18  # of more, NumPy's reductions are as fast, and let other threads run
 _LANES = 8
+MOST_NUMBERS = 15
+"""Kernels of more arguments than these are always called by NumPy."""
 
 
 def emit_guard(target: Target, python: CPython) -> str:
-    """Return the text of `guard((call, closer, ...), args, count, kwnames)`, for METH_FASTCALL."""
+    """Return the text of `guard((call, closer, direct, ...), args, count, kwnames)`.
+
+    It is called as METH_FASTCALL says; `direct` is a `bytes` object that holds a `Direct`.
+    """
     module = ir.Module(name=GUARD)
     module.triple = target.triple
     signature = ir.FunctionType(POINTER, [POINTER, POINTER, I64, POINTER])
@@ -159,6 +190,7 @@ class _Guard:
         code, python = self.code, self.python
         self.overflow = code.alloca(I32)
         self.closer = code.append_basic_block("closer")
+        self.run_directly()
         arguments, count, _ = self.call
         with code.counted(I64(0), count) as index:
             self.look(code.read(arguments, index, POINTER))
@@ -173,6 +205,79 @@ class _Guard:
         code.ret(result)
         code.position_at_end(self.closer)
         code.ret(code.call(self.address(python.vectorcall, POINTER, 4), self.operands(1)))
+
+    def run_directly(self) -> None:
+        """Run the kernel on numbers of float64, and return; go on where there is anything else."""
+        code = self.code
+        arguments, count, words = self.call
+        at = code.at(self.pair, I64(self.python.items_at + 16))
+        direct = code.at(code.load(at, typ=POINTER), I64(self.python.bytes_at))
+        places, integers = (code.alloca(I64, MOST_NUMBERS + 1) for _ in range(2))
+        numbers, others = code.append_basic_block("numbers"), code.append_basic_block("others")
+        all_given = code.equal(count, code.read(direct, I64(0)))
+        plain = code.and_(all_given, code.equal(code.ptrtoint(words, I64), I64(0)))
+        code.cbranch(plain, numbers, others)
+        code.position_at_end(numbers)
+        with code.counted(I64(0), count) as index:
+            argument = code.read(arguments, index, POINTER)
+            kind = code.load(code.at(argument, I64(TYPE_AT)), typ=I64)
+            known = [code.equal(kind, I64(each)) for each in self.python.float_types]
+            after = code.append_basic_block("stored")
+            with self.where(functools.reduce(code.or_, known), after):
+                self.store_place(argument, places, index)
+            self.store_integer(argument, kind, code.slot(integers, index), others)
+            code.store(code.ptrtoint(code.slot(integers, index), I64), code.slot(places, index))
+            code.branch(after)
+            code.position_at_end(after)
+        result = self.new_result()
+        self.store_place(result, places, count)
+        self.drive(direct, places)
+        code.ret(result)
+        code.position_at_end(others)
+
+    def store_place(self, number: ir.Value, places: ir.Value, index: ir.Value) -> None:
+        """Write down where an object has its double."""
+        code = self.code
+        value = code.ptrtoint(code.at(number, I64(FLOAT_AT)), I64)
+        code.store(value, code.slot(places, index))
+
+    def store_integer(
+        self, number: ir.Value, kind: ir.Value, place: ir.Value, others: ir.Block
+    ) -> None:
+        """Write a small Python integer as a double; go elsewhere with anything else."""
+        code = self.code
+        fine, small = code.append_basic_block("integer"), code.append_basic_block("small")
+        code.cbranch(code.equal(kind, I64(self.python.int_type)), fine, others)
+        code.position_at_end(fine)
+        read = self.address(self.python.long_as_long, I64, 2)
+        value = code.call(read, [number, self.overflow])
+        fits = code.equal(code.load(self.overflow, typ=I32), I32(0))
+        code.cbranch(code.and_(fits, self.is_small(value)), small, others)
+        code.position_at_end(small)
+        code.store(code.bitcast(code.sitofp(value, ir.DoubleType()), I64), place)
+
+    def new_result(self) -> ir.Value:
+        """Make a `np.float64`, or return where there is no memory."""
+        code, python = self.code, self.python
+        kind = ir.FunctionType(POINTER, [POINTER, I64]).as_pointer()
+        make = code.inttoptr(I64(python.new_object), kind)
+        result = code.call(make, [code.inttoptr(I64(python.result_type), POINTER), I64(0)])
+        with code.if_then(code.equal(code.ptrtoint(result, I64), I64(0)), likely=False):
+            code.ret(result)
+        return result
+
+    def drive(self, direct: ir.Value, places: ir.Value) -> None:
+        """Call the driver for one point."""
+        code = self.code
+        kind = ir.ArrayType(I64, MOST_NUMBERS + 1)
+        one, steps = code.alloca(I64), code.alloca(kind)
+        code.store(I64(1), one)
+        code.store(ir.Constant(kind, [0] * (MOST_NUMBERS + 1)), steps)
+        signature = ir.FunctionType(ir.VoidType(), [POINTER] * 4).as_pointer()
+        driver = code.load(code.slot(direct, I64(1)), typ=signature)
+        for table in (places, one, steps):  # untyped: these are llvmlite's typed pointers
+            table.type = POINTER
+        code.call(driver, [places, one, steps, code.read(direct, I64(2), POINTER)])
 
     def operands(self, place: int) -> list[ir.Value]:
         """Return what to call one of the pair with: what this function was called with."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from codegen.compile import compile_kernel
 from codegen.kernel import Kernel
+from codegen.native.call import Native, derivatives
 from codegen.ode.system import System
 from rewrite.array import asarray
 from strategies.calculus.pattern import Pattern
@@ -40,6 +41,11 @@ class Equations:
             self.arguments, self.system.rhs, name="rhs", **self.options
         )  # fmt: skip
         return kernel
+
+    @cached_property
+    def derivatives(self) -> Native:
+        """The derivatives as a C function, for solvers in machine code."""
+        return derivatives(self.rhs)
 
     @cached_property
     def jacobian_terms(self) -> SparseTerms:

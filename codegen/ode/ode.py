@@ -54,17 +54,22 @@ class Ode:
     ) -> Any:  # fmt: skip
         """Solve from t_span[0] to t_span[1] and return what `scipy.integrate.solve_ivp` does.
 
-        `method` is one of SciPy's, or "CVODE" for that of SUNDIALS by scikit-sundae. Implicit ones
-        get the sparse Jacobian, and "CVODE" solves with it by SuperLU. `y0` are the start values in
-        the order of the states, or a mapping from states or their names; a network has its own.
-        `args` are values of the parameters, in their order or by name. Other options go to the
-        solver.
+        `method` is one of SciPy's, "dopri5" for the steps of SciPy's "RK45" in machine code (with
+        no events and no dense output), or "CVODE" for that of SUNDIALS by scikit-sundae. Implicit
+        ones get the sparse Jacobian, and "CVODE" solves with it by SuperLU. `y0` are the start
+        values in the order of the states, or a mapping from states or their names; a network has
+        its own. `args` are values of the parameters, in their order or by name. Other options go
+        to the solver.
 
         Raise `ArgumentError` for values that are too many, too few, or of no state or parameter.
         """
         equations = self.equations(y0, args)
         start, values = equations.system.initial(y0), equations.system.values(args)
         options |= {"rtol": rtol, "atol": atol, "t_eval": t_eval, "analytic": self.analytic}
+        if method == "dopri5":
+            from codegen.ode.dormand_prince import by_dormand_prince  # loads Numba
+
+            return by_dormand_prince(equations, t_span, start, values, **options)
         if method == "CVODE":
             return by_cvode(equations, t_span, start, values, **options)
         return by_scipy(equations, t_span, start, values, method, **options)

@@ -30,7 +30,9 @@ _DOUBLE: Final = 53
 
 
 def to_sympy(term: Any) -> Any:
-    """Return the SymPy expression of a term, or the matrix of a `TermArray`.
+    """Return the SymPy expression of a term, or the array of a `TermArray`.
+
+    Lists, tuples and dictionaries keep their form.
 
     Domains become the assumptions that they imply; anything else about a symbol but its name and
     sort is lost. Raise `UnsupportedOp` for what is no term.
@@ -41,6 +43,10 @@ def to_sympy(term: Any) -> Any:
     """
     if isinstance(term, TermArray):
         return sp.Array([to_sympy(each) for each in term.terms()], term.shape)
+    if isinstance(term, dict):
+        return {key: to_sympy(part) for key, part in term.items()}
+    if isinstance(term, (list, tuple)):
+        return type(term)(to_sympy(part) for part in term)
     if not isinstance(term, Term):
         raise UnsupportedOp(f"{term!r} of type {type(term).__name__} is no term")
     dag = Dag.of(term.store, [term.id])

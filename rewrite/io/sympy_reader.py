@@ -5,7 +5,7 @@ the term says so, as SymPy's own printers do.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -17,11 +17,12 @@ from rewrite import ops
 from rewrite.array import TermArray, asarray
 from rewrite.constants import PI, Constant, E
 from rewrite.errors import UnsupportedOp
+from rewrite.io.sympy_forms import EXPLICIT, FORMS, LOGIC, element, terms_of_sum
 from rewrite.sorts import MATRIX
 from rewrite.store import Store
-from rewrite.term import Term, current_store, symbol
+from rewrite.term import Term, const, current_store, join, symbol
 
-__all__ = ["CLASSES", "NAMES", "below", "from_sympy", "negative"]
+__all__ = ["CLASSES", "NAMES", "Reader", "below", "from_sympy", "negative"]
 
 CLASSES: Final[dict[str, Any]] = {
     "exp": sp.exp, "log": sp.log, "sin": sp.sin, "cos": sp.cos, "tan": sp.tan,
@@ -42,23 +43,29 @@ _ONE_WAY: Final = {sp.Add: "add", sp.Mul: "mul", sp.Pow: "pow", cfunctions.Sqrt:
                    sp.ITE: "where", sp.MatAdd: "add", sp.MatMul: "mul", sp.MatPow: "pow",
                    sp.Inverse: "pow"}  # fmt: skip
 NAMES: Final[dict[Any, str]] = {**{cls: name for name, cls in CLASSES.items()}, **_ONE_WAY}
-_RECIPROCAL: Final = {
-    sp.sec: ops.COS, sp.csc: ops.SIN, sp.cot: ops.TAN,
-    sp.sech: ops.COSH, sp.csch: ops.SINH, sp.coth: ops.TANH,
-}  # fmt: skip
-_LOGIC: Final = (sp.And, sp.Or, sp.Not, sp.ITE)
+_LOGIC: Final = LOGIC | {sp.And, sp.Or, sp.Not, sp.ITE}
 _LARGEST: Final = 20_000
 """The size in bits of the numbers of a fraction that a Float of many digits may become."""
 
-type Plan = tuple[Sequence[Any], Callable[["_Reader", list[int]], int]]
+type Plan = tuple[Sequence[Any], Callable[["Reader", list[int]], int]]
 """Which expressions are needed first, and what makes the node of their nodes."""
 
 
-def from_sympy(expr: Any) -> Any:
-    """Return the term of a SymPy expression, or the `TermArray` of a matrix.
+def from_sympy(
+    expr: Any, *, functions: Mapping[str, Callable[..., Any]] | None = None,
+    symbols: Mapping[Any, Term] | None = None,
+) -> Any:  # fmt: skip
+    """Return the term of a SymPy expression, or the `TermArray` of a matrix or array.
 
-    Assumptions become domains: positive and nonnegative low=0, negative and nonpositive high=0,
-    integer dtype int64. Symbols that do not commute and `MatrixSymbol`s become matrices.
+    Lists, tuples and dictionaries keep their form; what `sympy.cse` returns becomes the list of
+    its terms, which share what was taken out. Assumptions become domains: positive and nonnegative
+    low=0, negative and nonpositive high=0, integer dtype int64. Symbols that do not commute and
+    `MatrixSymbol`s become matrices; their elements, and those of an `IndexedBase`, are symbols
+    such as a_0_1. Sums and products over fixed ranges are written out. Functions of complex
+    numbers are what they are on real ones: re(x) is x.
+
+    `functions` says by SymPy's name what makes the term of the terms of the arguments; `symbols`
+    which terms stand for symbols, or for any other parts.
 
     Raise `UnsupportedOp` that names what terms do not have.
 
@@ -66,34 +73,61 @@ def from_sympy(expr: Any) -> Any:
     >>> x, y = sympy.symbols("x y")
     >>> from_sympy(sympy.sqrt(x) - y / x)
     sqrt(x) - y/x
+    >>> from_sympy(sympy.Sum(x**y, (y, 1, 3)))
+    x + x**2 + x**3
     """
-    if isinstance(expr, sp.MatrixBase):
-        parts = [from_sympy(part) for part in expr]
-        return asarray(parts).reshape(expr.shape) if parts else _no_elements(expr.shape)
-    try:
-        expr = sp.sympify(expr, strict=True)
-    except sp.SympifyError:
-        raise UnsupportedOp(f"{expr!r} is no SymPy expression") from None
-    reader = _Reader(current_store())
-    return Term(reader.store, reader.read(expr))
+    return Reader(current_store(), functions or {}, symbols or {}).convert(expr)
 
 
 def _no_elements(shape: tuple[int, ...]) -> TermArray:
     raise UnsupportedOp(f"a matrix of shape {shape} has no elements")
 
 
-class _Reader:
-    """Convert the distinct objects of an expression, each once."""
+class Reader:
+    """Convert the distinct objects of expressions, each once."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(
+        self, store: Store, functions: Mapping[str, Any], symbols: Mapping[Any, Term], *,
+        use_imps: bool = True,
+    ) -> None:  # fmt: skip
+        self.store, self.functions, self.use_imps = store, functions, use_imps
+        self.renamed: dict[Any, str] = {}
+        """Names of symbols that are no identifiers."""
+        self.bound = {part: join(store, term).id for part, term in symbols.items()}
+        self.bound_types = set(map(type, symbols))
+        self.elements: dict[Any, dict[tuple[int, ...], Term]] = {}
+        """The symbols of the elements of arrays that were met."""
         self.done: dict[int, int] = {}
+        self.kept: list[Any] = []
+        """What was read, so that the id of no object is used again."""
         self.names: dict[Any, Any] = {}
         self.truths: set[Any] = set()
 
+    def convert(self, expr: Any) -> Any:
+        """Return the term, array, or structure of terms of an expression or structure."""
+        if _is_cse(expr):
+            for symbol_, part in expr[0]:
+                self.bound[symbol_] = self.convert(part).id
+                self.bound_types.add(type(symbol_))
+            return [self.convert(part) for part in expr[1]]
+        if isinstance(expr, dict):
+            return {key: self.convert(part) for key, part in expr.items()}
+        if isinstance(expr, (list, tuple, sp.Tuple)):
+            parts = [self.convert(part) for part in expr]
+            return parts if isinstance(expr, list) else tuple(parts)
+        if isinstance(expr, (sp.MatrixBase, sp.NDimArray)):
+            flat = expr.flat() if isinstance(expr, sp.MatrixBase) else sp.flatten(expr.tolist())
+            parts = [self.convert(part) for part in flat]
+            return asarray(parts).reshape(expr.shape) if parts else _no_elements(expr.shape)
+        try:
+            expr = sp.sympify(expr, strict=True)
+        except sp.SympifyError:
+            raise UnsupportedOp(f"{expr!r} is no SymPy expression") from None
+        self.kept.append(expr)
+        return Term(self.store, self.read(expr))
+
     def read(self, expr: Any) -> int:
         """Convert one expression on an explicit stack."""
-        kept: list[Any] = []  # so that the id of no object is used again
         stack: list[tuple[Any, Plan | None]] = [(expr, None)]
         while stack:
             this, plan = stack.pop()
@@ -101,7 +135,7 @@ class _Reader:
                 continue
             if plan is None:
                 plan = self.plan(this)
-                kept.append(plan)
+                self.kept.append(plan)
                 stack.append((this, plan))
                 stack.extend((part, None) for part in reversed(plan[0]))
             else:
@@ -126,26 +160,76 @@ class _Reader:
 
     def plan(self, expr: Any) -> Plan:
         """Say how to convert one expression."""
-        if not expr.args or isinstance(expr, sp.MatrixSymbol):
-            return (), lambda reader, _: reader.leaf(expr)
         cls = type(expr)
-        special = _SPECIAL.get(cls)
-        if special is not None:
-            return special(self, expr)
-        if isinstance(expr, AppliedUndef) and expr.func.__name__ in ops.BY_NAME:
-            row = ops.BY_NAME[expr.func.__name__]
-        elif cls in NAMES:
-            row = ops.BY_NAME[NAMES[cls]]
-        elif cls in _RECIPROCAL:
-            row = _RECIPROCAL[cls]
-            return expr.args, lambda reader, nodes: reader.over([], [reader.make(row, *nodes)])
-        else:
-            raise UnsupportedOp(f"SymPy's {_called(expr)} has no op here: {_short(expr)}")
+        if (known := self.known(expr)) is not None:
+            return known
+        if cls in _SPECIAL:
+            return _SPECIAL[cls](self, expr)
         if cls in _LOGIC:
             self.are_truths(expr.args)
+        if cls in FORMS:
+            return expr.args, lambda reader, nodes: reader.formed(FORMS[cls], nodes)
+        name = expr.func.__name__ if isinstance(expr, AppliedUndef) else NAMES.get(cls)
+        if name not in ops.BY_NAME:
+            raise UnsupportedOp(f"SymPy's {_called(expr)} has no op here: {_short(expr)}")
+        row = ops.BY_NAME[name]
         if row.arity in (-1, 2) and len(expr.args) >= 2:
             return expr.args, lambda reader, nodes: reader.chain(row, nodes)
         return expr.args, lambda reader, nodes: reader.make(row, *nodes)
+
+    def known(self, expr: Any) -> Plan | None:
+        """Say how to convert a leaf, or what the caller or an array gives a meaning."""
+        cls = type(expr)
+        # a hash of a deep expression would recurse
+        if cls in self.bound_types and expr in self.bound:
+            return (), lambda reader, _: reader.bound[expr]
+        if (place := element(expr)) is not None:
+            return (), lambda reader, _: reader.element(*place)
+        if (function := self.defined(expr)) is not None:
+            return self.own(expr, function)
+        if cls in EXPLICIT:
+            return (EXPLICIT[cls](expr),), lambda reader, nodes: nodes[0]
+        if not expr.args or isinstance(expr, sp.MatrixSymbol):
+            return (), lambda reader, _: reader.leaf(expr)
+        return None
+
+    def defined(self, expr: Any) -> Any:
+        """Return the function or number that the caller gives for one of SymPy, or nothing."""
+        if self.use_imps and hasattr(expr, "_imp_"):
+            return expr._imp_
+        if not self.functions or isinstance(expr, sp.Symbol):
+            return None
+        return self.functions.get(type(expr).__name__ if expr.args else str(expr))
+
+    def own(self, expr: Any, function: Any) -> Plan:
+        """Say how to convert what the caller defines: terms go through it as numbers would."""
+        if not expr.args:
+            return (), lambda reader, _: reader.formed(lambda: function, [])
+        name = type(expr).__name__
+        return expr.args, lambda reader, nodes: reader.formed(function, nodes, name)
+
+    def formed(self, function: Callable[..., Any], nodes: Sequence[int], name: str = "") -> int:
+        """Build what a function makes of terms."""
+        try:
+            made = function(*(Term(self.store, node) for node in nodes))
+        except Exception as error:
+            if not name:
+                raise
+            raise UnsupportedOp(
+                f"the function {name!r} takes no terms, so that it cannot be compiled "
+                f"({type(error).__name__}: {error}); write it with operators and functions of NumPy"
+            ) from error
+        return join(self.store, made if isinstance(made, Term) else const(made)).id
+
+    def element(self, base: Any, place: tuple[int, ...]) -> int:
+        """Build the symbol of an element of an array."""
+        label = str(getattr(base, "label", base))
+        name = "_".join([self.renamed.get(base, label), *map(str, place)])
+        known = self.elements.setdefault(base, {})
+        if place not in known:
+            self.admit_name(name, base)
+            known[place] = symbol(name)
+        return join(self.store, known[place]).id
 
     def are_truths(self, conditions: Sequence[Any]) -> None:
         """Note that symbols stand for truth values."""
@@ -158,10 +242,14 @@ class _Reader:
                 f"the symbol {expr} is not real, and complex numbers are not supported; split it "
                 "into its parts"
             )
-        other = self.names.setdefault(str(expr) if not hasattr(expr, "dummy_index") else expr, expr)
+        self.admit_name(str(expr) if not hasattr(expr, "dummy_index") else expr, expr)
+
+    def admit_name(self, name: Any, expr: Any) -> None:
+        """Refuse a second meaning of a name."""
+        other = self.names.setdefault(name, expr)
         if other != expr:
             raise UnsupportedOp(
-                f"two symbols are called {expr}, with different assumptions "
+                f"two symbols are called {name}, with different assumptions "
                 f"({_assumed(other)} and {_assumed(expr)}); rename one"
             )
 
@@ -192,6 +280,7 @@ class _Reader:
             if expr in self.truths:
                 low, high, dtype = None, None, "bool"
             name = f"{expr.name}_{expr.dummy_index}" if isinstance(expr, sp.Dummy) else expr.name
+            name = self.renamed.get(expr, name)
             if not expr.is_commutative:
                 return symbol(name, sort=MATRIX).id
             return symbol(name, low=low, high=high, dtype=dtype).id
@@ -204,6 +293,8 @@ def _number(expr: Any) -> Constant:
         sp.pi: PI, sp.E: E, sp.oo: float("inf"), -sp.oo: -float("inf"), sp.nan: float("nan"),
         sp.true: True, sp.false: False,
     }  # fmt: skip
+    if isinstance(expr, sp.NumberSymbol) and expr not in known:  # the golden ratio, ...
+        return float(expr.evalf(30))
     if isinstance(expr, sp.Integer):
         return int(expr)
     if isinstance(expr, sp.Rational):
@@ -236,11 +327,11 @@ def negative(expr: Any) -> Any:
     return None
 
 
-def _add(reader: _Reader, expr: Any) -> Plan:
+def _add(reader: Reader, expr: Any) -> Plan:
     bare = [negative(part) for part in expr.args]
     parts = [part if minus is None else minus for part, minus in zip(expr.args, bare, strict=True)]
 
-    def build(reader: _Reader, nodes: list[int]) -> int:
+    def build(reader: Reader, nodes: list[int]) -> int:
         if not any(minus is not None for minus in bare[1:]):
             first = nodes[0] if bare[0] is None else reader.make(ops.NEG, nodes[0])
             return reader.chain(ops.ADD, [first, *nodes[1:]])
@@ -252,14 +343,14 @@ def _add(reader: _Reader, expr: Any) -> Plan:
     return parts, build
 
 
-def _mul(reader: _Reader, expr: Any) -> Plan:
+def _mul(reader: Reader, expr: Any) -> Plan:
     positive = negative(expr)
     if positive is not None:
         return (positive,), lambda reader, nodes: reader.make(ops.NEG, *nodes)
     powers = [below(part) for part in expr.args]
     parts = [part if p is None else part.base for part, p in zip(expr.args, powers, strict=True)]
 
-    def build(reader: _Reader, nodes: list[int]) -> int:
+    def build(reader: Reader, nodes: list[int]) -> int:
         pairs = list(zip(nodes, powers, strict=True))
         return reader.over(
             [node for node, power in pairs if power is None],
@@ -277,7 +368,7 @@ def below(expr: Any) -> Fraction | None:
     return None
 
 
-def _pow(reader: _Reader, expr: Any) -> Plan:
+def _pow(reader: Reader, expr: Any) -> Plan:
     under, exponent = below(expr), expr.exp
     if under is not None:
         return (expr.base,), lambda reader, nodes: reader.over([], [reader.power(nodes[0], under)])
@@ -286,14 +377,14 @@ def _pow(reader: _Reader, expr: Any) -> Plan:
     return expr.args, lambda reader, nodes: reader.make(ops.POW, *nodes)
 
 
-def _piecewise(reader: _Reader, expr: Any) -> Plan:
+def _piecewise(reader: Reader, expr: Any) -> Plan:
     pairs = [(pair.expr, pair.cond) for pair in expr.args]
     reader.are_truths([condition for _, condition in pairs])
     last = next((k for k, (_, condition) in enumerate(pairs) if condition == sp.true), None)
     values = [value for value, _ in pairs[: None if last is None else last + 1]]
     conditions = [condition for _, condition in pairs[:last]]
 
-    def build(reader: _Reader, nodes: list[int]) -> int:
+    def build(reader: Reader, nodes: list[int]) -> int:
         result = reader.number(float("nan")) if last is None else nodes[len(values) - 1]
         for k in reversed(range(len(conditions))):
             result = reader.make(ops.WHERE, nodes[len(values) + k], nodes[k], result)
@@ -302,8 +393,24 @@ def _piecewise(reader: _Reader, expr: Any) -> Plan:
     return [*values, *conditions], build
 
 
-def _mod(reader: _Reader, expr: Any) -> Plan:
-    def build(reader: _Reader, nodes: list[int]) -> int:
+def _written_out(reader: Reader, expr: Any) -> Plan:
+    row, empty = (ops.ADD, 0) if isinstance(expr, sp.Sum) else (ops.MUL, 1)
+    parts = terms_of_sum(expr)
+    if not parts:
+        return (), lambda reader, _: reader.number(empty)
+    return parts, lambda reader, nodes: reader.chain(row, nodes)
+
+
+def _is_cse(expr: Any) -> bool:
+    """Tell whether it is what `sympy.cse` returns: symbols with their meanings, and expressions."""
+    if not (isinstance(expr, tuple) and len(expr) == 2 and isinstance(expr[0], list)):
+        return False
+    pairs = (isinstance(each, tuple) and len(each) == 2 for each in expr[0])
+    return isinstance(expr[1], list) and all(pairs)
+
+
+def _mod(reader: Reader, expr: Any) -> Plan:
+    def build(reader: Reader, nodes: list[int]) -> int:
         x, y = nodes
         whole = reader.make(ops.FLOOR, reader.make(ops.DIV, x, y))
         return reader.make(ops.SUB, x, reader.make(ops.MUL, y, whole))
@@ -312,7 +419,7 @@ def _mod(reader: _Reader, expr: Any) -> Plan:
 
 
 _SPECIAL: Final = {sp.Add: _add, sp.Mul: _mul, sp.Pow: _pow, sp.Piecewise: _piecewise,
-                   sp.Mod: _mod}  # fmt: skip
+                   sp.Mod: _mod, sp.Sum: _written_out, sp.Product: _written_out}  # fmt: skip
 
 
 def _assumed(expr: Any) -> str:

@@ -124,6 +124,9 @@ def test_kernels_are_programs_like_others() -> None:
     assert "while" in str(program) and "stretch 1" in str(kernel.report)
     with pytest.raises(TargetError, match=r"measure\(\)"):
         kernel.predict()
+    for text in ("c_source", "python_source"):
+        with pytest.raises(TargetError, match="the function that it was made of"):
+            getattr(kernel, text)()
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")

@@ -40,7 +40,7 @@ def watched(kernel: Kernel) -> tuple[Callable[..., Any], list[Any]]:
         seen.append((args, kwargs))
         return "other"
 
-    return direct(other, kernel.program, kernel._last, kernel.ufunc), seen
+    return direct(other, kernel.program, kernel.loop(), kernel.ufunc), seen
 
 
 @pytest.mark.parametrize("form", ["new", "named", "placed"])

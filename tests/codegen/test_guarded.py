@@ -392,7 +392,7 @@ def test_code_made_twice_stays_as_long_as_it_is_used(monkeypatch: pytest.MonkeyP
     gc.collect()
     assert [kernel(1.0, 2, True) for kernel in kernels] == [3, 3, 3]
     owner: Any = kernels[0].func
-    code = weakref.ref(owner.__self__[2])
+    code = weakref.ref(owner.__self__[-1])
     del kernels, owner
     gc.collect()
     assert code() is None
@@ -418,3 +418,50 @@ def test_threads() -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+DIRECT = [0.0, -0.0, 1.5, np.float64(-2.25), float("inf"), float("nan"), 5e-324, 7, -LIMIT, LIMIT]
+
+
+NUMBERS = rw.compile(
+    list(rw.symbols("a b")),
+    rw.where(rw.symbol("a") < rw.symbol("b"), rw.sin(rw.symbol("a")) / 3, rw.symbol("b") - 1),
+)
+
+
+@pytest.mark.parametrize("y", DIRECT)
+@pytest.mark.parametrize("x", DIRECT)
+def test_numbers_have_the_bits_and_the_type_that_numpy_gives(x: Any, y: Any) -> None:
+    found, expected = NUMBERS(x, y), NUMBERS.ufunc(x, y)
+    assert type(found) is type(expected) is np.float64
+    assert found.tobytes() == expected.tobytes() or (found != found and expected != expected)
+
+
+def test_numbers_of_other_types_are_numpys() -> None:
+    a = rw.symbol("a")
+    kernel = rw.compile([a], a * 2)
+    assert type(kernel(np.float32(1.5))) is np.float32
+    assert type(kernel(np.float16(1.5))) is np.float32
+    assert isinstance(kernel(np.ones(1)), np.ndarray)
+    assert kernel(1.5, dtype=np.float32).dtype == np.float32
+    assert type(rw.compile([a], a * 2, dtype=np.float32)(1.5)) is np.float32
+    assert rw.compile([a], (a, a))(1.5) == (1.5, 1.5)
+    assert rw.compile([a], a < 2)(1.5) is np.True_
+
+
+def test_many_numbers() -> None:
+    for count in (guard.MOST_NUMBERS, guard.MOST_NUMBERS + 1):
+        symbols = rw.symbols(" ".join(f"a{k}" for k in range(count)))
+        kernel = rw.compile(list(symbols), sum(symbols), math="strict")
+        assert kernel(*range(count)) == sum(range(count))
+        with pytest.raises(TypeError, match="positional"):
+            kernel(*range(count - 1))
+
+
+def test_a_number_outlives_its_kernel() -> None:
+    a = rw.symbol("a")
+    found = [rw.compile([a], a + k)(0.5) for k in range(3)]
+    gc.collect()
+    assert [float(x) for x in found] == [0.5, 1.5, 2.5]
+    count = sys.getrefcount(found[0])
+    assert count == 2
