@@ -19,6 +19,7 @@ from rewrite.errors import ArgumentError, TargetError
 from rewrite.fastmath import FastMath, licence
 from rewrite.flow.body import Body, Flow, Loop
 from rewrite.flow.invariants import hoisted
+from rewrite.options import OPTIONS
 from rewrite.term import Term
 from rewrite.tracing import leaves
 
@@ -38,8 +39,9 @@ def compile_flow(
     Raise `ArgumentError` for options of `rw.compile` that loops do not have, `TargetError` for
     GPUs and for targets that this machine cannot run.
     """
-    for option in others:
-        if option in _REFUSED or others[option] is not None:
+    for option, value in others.items():
+        known = OPTIONS.get(option)  # options in force come as what they are without a word
+        if (known is None and option in _REFUSED) or value != (known.default if known else None):
             raise ArgumentError(f"{option}= is not for functions with loops")
     machine = get(target)
     if machine.is_cuda:

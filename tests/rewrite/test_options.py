@@ -180,3 +180,17 @@ def test_progress_reaches_every_search(monkeypatch: pytest.MonkeyPatch) -> None:
         rw.optimize(x + 0, progress=True)
     rw.compile([x], x + 0)
     assert seen_there == [True, False, False, True, None]
+
+
+def test_functions_with_loops_take_the_options_that_they_have() -> None:
+    @rw.jit(control_flow=True)
+    def halved(n: Any) -> Any:
+        while n > 1:
+            n = n / 2
+        return n
+
+    assert halved(8.0) == 1.0
+    with rw.options(autotune=2):
+        other = rw.jit(control_flow=True)(halved.fn)
+    with pytest.raises(ArgumentError, match="autotune= is not for functions with loops"):
+        other(8.0)
