@@ -152,6 +152,8 @@ class CycleCost:
             )
         if op is ops.DIV and exact_inverse(constants[1]) is not None:
             return self.cycles("mul")
+        if op is ops.RSQRT and self.strict:
+            return self.cycles("div") + self.cycles("sqrt")
         return self.cycles(op.name)
 
     def latency(self, op: ops.Op, constants: tuple[Constant | None, ...]) -> float:
@@ -165,6 +167,8 @@ class CycleCost:
             return sum(count * self._of(column, name) for count, name in steps) + last
         if op is ops.DIV and exact_inverse(constants[1]) is not None:
             return self._of(column, "mul")
+        if op is ops.RSQRT and self.strict:
+            return self._of(column, "div") + self._of(column, "sqrt")
         return self._of(column, op.name)
 
 

@@ -22,8 +22,8 @@ type ValueType = Literal["f", "b", "w"]
 """A number, a truth value, or all that a loop leaves."""
 
 _UNARY = (
-    "neg sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh "
-    "asinh acosh atanh erf erfc abs sign floor ceil trunc round"
+    "neg sqrt rsqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh "
+    "tanh asinh acosh atanh erf erfc abs sign floor ceil trunc round"
 )
 # within 4 ulp instead of 1
 _FAST = (

@@ -190,6 +190,8 @@ class _Lowering:
             inverse = exact_inverse(self._known(args[1]))
             if inverse is not None:
                 return self._emit("mul", values[0], self.builder.const(inverse))
+        if row is ops.RSQRT and self.strict:  # the same bits on every width, and NumPy's
+            return self._emit("div", self.builder.const(1.0), self._emit("sqrt", *values))
         name = row.name
         paired = row in (ops.SIN, ops.COS) and args in self.pairs
         if self.approximate and f"fast_{name}" in SIGNATURES and not paired:

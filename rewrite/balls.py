@@ -74,6 +74,11 @@ def sqrt(x: Ball) -> Ball:
     return x.sqrt()
 
 
+def rsqrt(x: Ball) -> Ball:
+    """1 / sqrt(x); undefined for x <= 0."""
+    return x.rsqrt() if x > 0 else _nan(x)
+
+
 def cbrt(x: Ball) -> Ball:
     """Real cube root of either sign."""
     if x.is_zero():

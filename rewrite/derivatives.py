@@ -58,6 +58,7 @@ PARTIALS: Final[dict[int, tuple[Term, ...]]] = {
         (ops.POW,      (where(FUNCTIONS["eq"](b, 0), 0, b * a**(b - 1)),
                         where(FUNCTIONS["eq"](y, 0), 0, y * log(a)))),
         (ops.SQRT,     (1 / (2 * y),)),
+        (ops.RSQRT,    (-(y / (2 * a)),)),
         (ops.CBRT,     (1 / (3 * (y * y)),)),
         (ops.HYPOT,    (where(FUNCTIONS["eq"](y, 0), 0, a / y), where(FUNCTIONS["eq"](y, 0), 0, b / y))),
         (ops.EXP,      (y,)),

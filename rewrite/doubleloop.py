@@ -19,7 +19,8 @@ __all__ = ["run"]
 
 _ADD, _SUB, _MUL, _DIV, _NEG = (row.code for row in (ops.ADD, ops.SUB, ops.MUL, ops.DIV, ops.NEG))
 _FMA, _SQRT, _ABS, _POW = ops.FMA.code, ops.SQRT.code, ops.ABS.code, ops.POW.code
-_SIN, _COS = ops.SIN.code, ops.COS.code
+_RSQRT, _SIN, _COS = ops.RSQRT.code, ops.SIN.code, ops.COS.code
+# ops.SIN.code, ops.COS.code
 _UNIT: Final = 2.0**-101
 """No operation is off by more, relatively: a quotient by 17 u**2, others by less, u = 2**-53."""
 _SLACK: Final = 1 + 2.0**-40
@@ -204,6 +205,8 @@ def _applied(op: int, x: Any, y: Any) -> Any:  # noqa: C901 - one branch for eac
         return (-x[0], -x[1], x[2]) if x[0] < 0 else x
     if op == _SQRT:
         return _root(x)
+    if op == _RSQRT:
+        return _divided((1.0, 0.0, 0.0), _root(x))
     if op == _POW:
         return _powered(x, y)
     if op == _SIN:

@@ -393,6 +393,7 @@ def _fma64(x: Array, y: Array, z: Array) -> Array:
 _SPECIAL: Final[dict[str, Callable[..., Any]]] = {
     **{row.name: _left_to_right(getattr(np, row.numpy)) for row in ops.BUILTIN if row.arity < 0},
     "fma": fma,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
     # SciPy's are up to 2 and 87 ulp off, and its erfc has no subnormal results.
     "erf": _from_math(math.erf),
     "erfc": _from_math(math.erfc),

@@ -94,6 +94,7 @@ POW       = _row("pow",        2, "rr",  "r", "power",     infix="**", power=80)
 FMA       = _row("fma",        3, "rrr", "i", "")
 # Powers and roots
 SQRT      = _row("sqrt",       1, "r",   "r", "sqrt",      latex=r"\sqrt{%s}")
+RSQRT     = _row("rsqrt",      1, "r",   "r", "",          latex=r"\frac{1}{\sqrt{%s}}")
 CBRT      = _row("cbrt",       1, "r",   "r", "cbrt",      latex=r"\sqrt[3]{%s}")
 HYPOT     = _row("hypot",      2, "rr",  "r", "hypot",     commutative=True)
 # Exponentials and logarithms

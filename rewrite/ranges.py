@@ -159,6 +159,10 @@ def _truth(*_: Fact) -> Fact:
     return TRUTH
 
 
+def _rsqrt(x: float) -> float:
+    return 1 / math.sqrt(x)
+
+
 _UNIT: Final = (-1.0, 1.0)
 _POSITIVE: Final = (0.0, INF)
 # fmt: off
@@ -172,6 +176,7 @@ TRANSFER: Final[dict[int, Callable[..., Fact]]] = {
     ops.FMA.code:   _fma,
     ops.ABS.code:   magnitude,
     ops.SQRT.code:  Monotone(math.sqrt, _POSITIVE, _POSITIVE, exact=1.0),
+    ops.RSQRT.code: Monotone(_rsqrt, _POSITIVE, _POSITIVE, exact=1.0, zero="never", rising=False),
     ops.CBRT.code:  Monotone(math.cbrt),
     ops.HYPOT.code: _hypot,
     ops.EXP.code:   Monotone(math.exp, image=_POSITIVE, zero="never"),

@@ -125,14 +125,15 @@ def smallest(setting: Setting) -> Strategy:
 
 
 a, b = pattern_vars("a b")
-exp, exp2, expm1, log, log1p, sqrt, hypot = (
-    FUNCTIONS[name] for name in "exp exp2 expm1 log log1p sqrt hypot".split()
+exp, exp2, expm1, log, log1p, sqrt, rsqrt, hypot = (
+    FUNCTIONS[name] for name in "exp exp2 expm1 log log1p sqrt rsqrt hypot".split()
 )
 # fmt: off
 PLAIN: Final = RuleSet("plain", (
     *ruleset("plain-functions", REAL,
         ("plain-expm1",         expm1(a),                   exp(a) - 1),
         ("plain-log1p",         log1p(a),                   log(a + 1)),
+        ("plain-rsqrt",         rsqrt(a),                   1 / sqrt(a)),
         ("plain-exp2",          exp2(a),                    2**a),
         ("plain-hypot",         hypot(a, b),                sqrt(a**2 + b**2)),
     ),

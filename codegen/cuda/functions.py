@@ -33,7 +33,7 @@ LIBDEVICE: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "log10": (1, 2), "log1p": (1, 1), "sin": (2, 2), "cos": (2, 2), "tan": (2, 4),
     "asin": (2, 2), "acos": (2, 2), "atan": (2, 2), "atan2": (2, 3), "sinh": (2, 3),
     "cosh": (1, 2), "tanh": (1, 2), "asinh": (3, 3), "acosh": (3, 4), "atanh": (2, 3),
-    "erf": (2, 2), "erfc": (5, 4), "cbrt": (1, 1), "hypot": (2, 3), "pow": (2, 4),
+    "erf": (2, 2), "erfc": (5, 4), "cbrt": (1, 1), "rsqrt": (1, 2), "hypot": (2, 3), "pow": (2, 4),
     "fmod": (0, 0),
 })
 # fmt: on

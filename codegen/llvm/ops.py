@@ -212,7 +212,7 @@ def _sign(emitter: Emitter, a: Value) -> Value:
 
 
 OPS: Final[dict[str, Callable[..., Value]]] = {
-    **{name: _elementary(name) for name in (*LIBM, *sorted(vecmath.FAST))},
+    **{name: _elementary(name) for name in (*LIBM, "rsqrt", *sorted(vecmath.FAST))},
     "add": _instruction("fadd"),
     "sub": _instruction("fsub"),
     "mul": _instruction("fmul"),

@@ -36,6 +36,7 @@ _AMD_GENERAL: Final = effects({
 _AMD: Final = effects({
     **_FREE,
     "fadd": (3, "23"), "fmul": (3, "01"), "fma": (4, "01"), "fminmax": (2, "23"),
+    "estimate": (5, "01"),
     "round": (3, "23"), "convert": (4, "23"), "fcmp": (2, "23"), "icmp": (1, "0123"),
     "icmp64": (2, "01"),
     "fcmpmask": (4, "01"), "icmpmask": (4, "01"), "testmask": (4, "01"),
@@ -53,6 +54,7 @@ _INTEL_GENERAL: Final = effects({
 _INTEL: Final = {
     **_FREE,
     "fadd": (4, "01"), "fmul": (4, "01"), "fma": (4, "01"), "fminmax": (4, "01"),
+    "estimate": (4, "0"),
     "round": (8, "01", 1, 2), "convert": (5, "01"), "fcmp": (4, "01"), "icmp": (1, "01"),
     "icmp64": (3, "5"), "fcmpmask": (4, "5"), "icmpmask": (3, "5"), "testmask": (3, "5"),
     "logic": (1, "015"), "iadd": (1, "015"), "blend": (1, "015"), "blendv": (2, "015", 1, 2),
@@ -67,6 +69,7 @@ _INTEL_WIDE: Final = {
     **_INTEL,
     **{kind: (4, "05") for kind in ("fadd", "fmul", "fma", "fminmax")},
     **{kind: (1, "05") for kind in ("logic", "iadd", "blend")},
+    "estimate": (7, "0", 2),
     "shift": (1, "0"), "round": (8, "05", 1, 2), "convert": (5, "05"), "load": (8, "LM"),
     "fdiv64": (24, "D", 16), "fdiv32": (17, "D", 10),
     "fsqrt64": (32, "D", 24), "fsqrt32": (20, "D", 12),

@@ -33,6 +33,7 @@ TEMPLATES: Final = {
     "alu": "addq $1, {g}",
 }
 WIDE: Final = {
+    "estimate": "vrsqrt14pd {a}, {d}",
     "round": "vrndscalepd $9, {a}, {d}", "fcmpmask": "vcmpltpd {a}, {b}, %k{k}",
     "icmpmask": "vpcmpltuq {a}, {b}, %k{k}", "testmask": "vptestmq {a}, {b}, %k{k}",
     "blend": "vblendmpd {a}, {b}, {d} {{%k1}}", "merge": "vaddpd {a}, {b}, {d} {{%k1}}",

@@ -22,6 +22,7 @@ KINDS: Final = (
     ("fdiv32",   r"div[ps]s"),
     ("fsqrt64",  r"sqrt[ps]d"),
     ("fsqrt32",  r"sqrt[ps]s"),
+    ("estimate", r"r(sqrt|cp)14[ps][sd]"),
     ("fminmax",  r"(min|max)[ps][sd]"),
     ("round",    r"(rndscale|round)[ps][sd]"),
     ("fcmp",     r"cmp(\w*)[ps][sd]"),
@@ -61,7 +62,7 @@ _OVERWRITES: Final = re.compile(
     r"fn?m(add|sub)(132|213|231)|perm[it]2|pternlog"
 )  # three operands with the result among them
 _UNARY: Final = frozenset(
-    "move broadcast transfer fsqrt64 fsqrt32 round convert movmask permute".split()
+    "move broadcast transfer fsqrt64 fsqrt32 estimate round convert movmask permute".split()
 )
 _WIDTHS: Final = {"x": 128, "y": 256, "z": 512}
 _MASK: Final = re.compile(r"\{%(k\d)\}")

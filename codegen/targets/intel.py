@@ -4,6 +4,7 @@ Unit: core cycles for one whole vector. Cheap instructions, division and root: A
 tables" (Ice Lake), and uops.info; the loop that `codegen.targets.measure` times agrees within its
 noise for division and root. Elementary functions: measured by `codegen.targets.measure` on a Xeon
 of the family, as inlined code with its constants in registers; `fmod` calls the C library.
+The row of `rsqrt`: derived by `codegen.targets.derive`, and of 128-bit code as on Zen 4.
 Left out: loads, stores, and the overlap of ports. 128-bit code has no fma and calls the C library
 for it, as do rounding operations before SSE4.1.
 """
@@ -41,6 +42,7 @@ _AVX512 = {
     "where": ("fma", 1, 0.5, 1, 0.5),
     "div": ("div", 24, 16.0, 17, 10.0),
     "sqrt": ("div", 32, 24.0, 20, 12.0),
+    "rsqrt": ("fma", 31, 5.9, 27, 4.9),
     "cbrt": ("fma", 157.1, 39.1, 130.3, 30.9),
     "hypot": ("fma", 103.0, 28.4, 90.0, 27.9),
     "exp": ("fma", 63.1, 16.0, 61.1, 12.3),
@@ -99,6 +101,7 @@ _AVX2 = {
     "where": ("fma", 1, 0.67, 1, 0.67),
     "div": ("div", 15, 8.0, 11, 5.0),
     "sqrt": ("div", 21, 12.0, 13, 6.0),
+    "rsqrt": ("fma", 42, 7.7, 38, 6.7),
     "cbrt": ("fma", 137.7, 38.8, 112.4, 30.3),
     "hypot": ("fma", 76.4, 18.9, 69.4, 18.3),
     "exp": ("fma", 90.1, 13.5, 69.0, 8.6),
@@ -157,6 +160,7 @@ _SSE2 = {
     "where": ("fma", 1, 1.0, 1, 1.0),
     "div": ("div", 15, 4.0, 11, 3.0),
     "sqrt": ("div", 18, 6.0, 12, 3.0),
+    "rsqrt": ("fma", 348.9, 84.1, 540.8, 132.8),
     "cbrt": ("fma", 232.4, 152.0, 235.6, 185.2),
     "hypot": ("fma", 106.0, 42.8, 107.6, 75.2),
     "exp": ("fma", 126.4, 97.2, 124.4, 115.2),

@@ -7,8 +7,8 @@ begin on pages (of these three two are within 3 % of each other in nearly every 
 and what is a few of them (sign, minimum, comparisons, selections): by `codegen.machine.measure`,
 from blocks of assembly, as cycles over the number of units. 128-bit code has no fma and calls the C
 library for it, as do rounding operations before SSE4.1. Rows from
-`fast_tan` on: of one run with AVX-512, and narrower by how they stand to the finer grade. Left out:
-loads and stores; `codegen.predict` counts them.
+`fast_tan` on: of one run with AVX-512, and narrower by how they stand to the finer grade; that of
+`rsqrt`: of one run. Left out: loads and stores; `codegen.predict` counts them.
 """
 
 from codegen.targets.table import CostTable, rows
@@ -44,6 +44,7 @@ _AVX512 = {
     "where": ("logic", 1, 0.5, 1, 0.5),
     "div": ("div", 18.9, 9, 12.9, 6),
     "sqrt": ("div", 33.2, 16.2, 20.9, 10.2),
+    "rsqrt": ("mul", 42.2, 8.4, 36.5, 6.5),
     "cbrt": ("mul", 115.5, 42.8, 90.3, 32.5),
     "hypot": ("mul", 62.4, 22.1, 55.8, 21.5),
     "exp": ("mul", 60.7, 15.6, 48, 10.8),
@@ -127,6 +128,7 @@ _AVX2 = {
     "where": ("logic", 1, 0.5, 1, 0.5),
     "div": ("div", 13.2, 4.5, 11.3, 3),
     "sqrt": ("div", 21.2, 9, 15, 5),
+    "rsqrt": ("mul", 53, 8.3, 46, 6.3),
     "cbrt": ("mul", 108.6, 36.7, 87, 29.6),
     "hypot": ("mul", 58.8, 17.1, 52.7, 16.1),
     "exp": ("mul", 57.6, 13.9, 47.5, 8.8),
@@ -210,6 +212,7 @@ _SSE2 = {
     "where": ("logic", 1, 0.5, 1, 0.5),
     "div": ("div", 13.2, 4.5, 11.3, 3),
     "sqrt": ("div", 21.2, 9, 15, 5),
+    "rsqrt": ("mul", 348.9, 84.1, 540.8, 132.8),
     "cbrt": ("mul", 238, 153.9, 250.8, 208.7),
     "hypot": ("mul", 98.5, 47.2, 103.5, 78),
     "exp": ("mul", 122.1, 109.5, 139, 130.5),

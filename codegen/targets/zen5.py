@@ -3,7 +3,8 @@
 Unit: core cycles for one whole vector, measured by `codegen.targets.measure` on an EPYC of family
 26 at 4.2 GHz: what an op adds to a loop that is busy with additions. Of what is hidden behind those
 (products, sign bits, comparisons, selections) throughputs are those of two or four units, latencies
-from A. Fog, "Instruction tables" (Zen 5). Left out: loads and stores.
+from A. Fog, "Instruction tables" (Zen 5). The row of `rsqrt`:
+as `codegen.targets.derive` has it, in proportion to that of `cbrt`. Left out: loads and stores.
 """
 
 from codegen.targets.table import CostTable, rows
@@ -46,6 +47,7 @@ _AVX512 = {
     "maximum": ("add", 9.3, 0.8, 8.8, 1),
     "div": ("div", 13.4, 3, 10.7, 1.5),
     "sqrt": ("div", 20.2, 6.6, 14.3, 3.4),
+    "rsqrt": ("mul", 31, 6.6, 27, 5),
     "cbrt": ("mul", 120.1, 32.6, 98.1, 24.7),
     "hypot": ("mul", 61.8, 14.9, 55.6, 14),
     "exp": ("mul", 58.7, 10.2, 47.9, 7.3),
@@ -113,6 +115,7 @@ _AVX2 = {
     "maximum": ("add", 5.5, 1, 5.2, 1),
     "div": ("div", 13.2, 3, 9.9, 1.5),
     "sqrt": ("div", 19.9, 6.4, 13.6, 3.4),
+    "rsqrt": ("mul", 44, 8.6, 40, 7.7),
     "cbrt": ("mul", 117.7, 33.1, 96.1, 26.4),
     "hypot": ("mul", 61.5, 14.6, 55.3, 14.2),
     "exp": ("mul", 58.5, 10.4, 48.5, 7.3),
@@ -181,6 +184,7 @@ _SSE2 = {
     "maximum": ("add", 8, 1.2, 7.7, 1.2),
     "div": ("div", 13.7, 3, 10.2, 1.5),
     "sqrt": ("div", 19.9, 6.4, 13.9, 3.4),
+    "rsqrt": ("mul", 348.9, 84.1, 540.8, 132.8),
     "cbrt": ("mul", 268.9, 156.6, 283, 203.4),
     "hypot": ("mul", 106.7, 39.9, 113.6, 70.9),
     "exp": ("mul", 124.1, 100.1, 150.8, 119.6),

@@ -16,6 +16,7 @@ from codegen.vecmath import (
     inverse,
     logarithm,
     power,
+    root,
     trigonometric,
 )
 from codegen.vecmath.fast import error as fast_error
@@ -52,6 +53,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "atan2": (inverse.atan2,         0.90, 0.90),
     "cbrt":  (power.cbrt,            0.55, 0.55),
     "hypot": (power.hypot,           0.80, 0.80),
+    "rsqrt": (root.rsqrt,            0.70, 0.70),
     "pow":   (power.pow_,            0.85, 0.80),
     "erf":   (error.erf,             0.90, 0.85),
     "erfc":  (error.erfc,            0.90, 0.85),
@@ -95,8 +97,10 @@ MAX_ULP: dict[tuple[str, str], float] = {
 FAST: Final = frozenset(name for name in _FUNCTIONS if name.startswith("fast_"))
 """The functions of the faster grade."""
 
-LOOKUPS: Final = FAST - {f"fast_{name}" for name in ("acos", "asin", "cos", "hypot", "sin", "tan")}
-"""Those that are other code, with other bits, where registers hold tables (AVX-512)."""
+LOOKUPS: Final = {"rsqrt"} | FAST - {
+    f"fast_{name}" for name in ("acos", "asin", "cos", "hypot", "sin", "tan")
+}
+"""Those that are other code, with other bits, with AVX-512: tables in registers, estimates."""
 
 
 def supported(name: str, dtype: str) -> bool:

@@ -156,6 +156,16 @@ FITS = (
         (1.0, 8.0), lambda m: mpmath.cbrt(m), 6, 5,
     ),
     Fit(
+        "RSQRT_ROUGH", "(1 / sqrt(1 - e) - 1) / e",
+        lambda e: mpf(1) / 2 + 3 * e / 8 if e == 0 else (1 / mpmath.sqrt(1 - e) - 1) / e,
+        (-0.0703, 0.0682), lambda e: abs(e), 2, 2,
+    ),
+    Fit(
+        "RSQRT", "(1 / sqrt(1 - e) - 1) / e",
+        lambda e: mpf(1) / 2 if e == 0 else (1 / mpmath.sqrt(1 - e) - 1) / e,
+        (-0.0001222, 0.0001222), lambda e: abs(e), 3, 1,
+    ),
+    Fit(
         "ERF", "erf(x)/x - 1, z = x**2",
         lambda z: mpmath.erf(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1,
         (0.0, ERF_SWITCH**2), lambda z: mpmath.sqrt(z) / mpmath.erf(mpmath.sqrt(z)), 12, 6,

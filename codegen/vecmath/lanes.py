@@ -3,7 +3,7 @@
 What the functions compute is in the family modules; nothing here knows a function.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
@@ -74,6 +74,16 @@ class Lanes(Vector):
         guess = self.from_bits(self.isub(RECIPROCAL[self.format.name], self.bits(a)))
         return self.mul(guess, self.fma(self.neg(a), guess, 2.0))
 
+    def rsqrt14(self, a: ir.Value) -> ir.Value:
+        """Estimate 1 / sqrt(a) within 2**-14, of subnormal numbers too (AVX-512)."""
+        return self._by_registers(self._estimated, a)
+
+    def _estimated(self, a: ir.Value) -> ir.Value:
+        suffix = "pd" if self.format.bits == 64 else "ps"
+        mask = ir.IntType(int(a.type.count))
+        nothing, all_ = ir.Constant(a.type, None), ir.Constant(mask, -1)
+        return self._x86(f"rsqrt14.{suffix}", a, nothing, all_)
+
     def root(self, high: ir.Value, low: ir.Value | None) -> Sum:
         """Return the square root of high + low as a sum of two."""
         s = self.sqrt(high)
@@ -99,11 +109,12 @@ class Lanes(Vector):
 
     def looked_up(self, table: Sequence[float], index: ir.Value) -> ir.Value:
         """Take numbers by the low bits of an index, in registers: of one or of two (AVX-512)."""
+        return self._by_registers(lambda part: self._register_lookup(table, part), index)
+
+    def _by_registers(self, one: Callable[[ir.Value], ir.Value], a: ir.Value) -> ir.Value:
+        """Apply what works on a register to each of a wider vector."""
         lanes = 512 // self.format.bits
-        parts = [
-            self._register_lookup(table, self._part(index, at, lanes))
-            for at in range(0, self.count, lanes)
-        ]
+        parts = [one(self._part(a, at, lanes)) for at in range(0, self.count, lanes)]
         while len(parts) > 1:
             parts = [self._joined(*parts[at : at + 2]) for at in range(0, len(parts), 2)]
         return parts[0]
@@ -115,11 +126,15 @@ class Lanes(Vector):
             ir.Constant(kind, list(table[at : at + lanes])) for at in range(0, len(table), lanes)
         )
         one, two = {64: ("df", "pd"), 32: ("sf", "ps")}[self.format.bits]
-        name = f"llvm.x86.avx512.{f'vpermi2var.{two}' if second else f'permvar.{one}'}.512"
-        args = [first, index, *second]
-        signature = ir.FunctionType(kind, [arg.type for arg in args])
+        name = f"vpermi2var.{two}" if second else f"permvar.{one}"
+        return self._x86(name, first, index, *second)
+
+    def _x86(self, name: str, first: ir.Value, *others: ir.Value) -> ir.Value:
+        """Call an intrinsic of AVX-512 on registers, whose result is like its first operand."""
+        full, args = f"llvm.x86.avx512.{name}.512", [first, *others]
+        signature = ir.FunctionType(first.type, [arg.type for arg in args])
         module = self.builder.module
-        function = module.globals.get(name) or ir.Function(module, signature, name)
+        function = module.globals.get(full) or ir.Function(module, signature, full)
         return self.builder.call(function, args)
 
     def _part(self, a: ir.Value, start: int, count: int) -> ir.Value:

@@ -118,6 +118,7 @@ _PARTIAL_NAMES: Final[dict[str, Callable[..., bool]]] = {
     "copysign": lambda a, b: b.nonzero,
     "atan2": lambda a, b: a.nonzero,
     "sqrt": lambda a: a.nonneg,
+    "rsqrt": lambda a: a.positive,
     "log": lambda a: a.positive,
     "log2": lambda a: a.positive,
     "log10": lambda a: a.positive,

@@ -96,6 +96,7 @@ _TOTAL: Final = (
 _PARTIAL: Final = {
     "div": "(nz b)",
     "sqrt": "(nn a)",
+    "rsqrt": "(pos a)",
     "log": "(pos a)",
     "log2": "(pos a)",
     "log10": "(pos a)",
@@ -232,6 +233,7 @@ def _functions() -> list[str]:
         _rule("(= e (OpSqrt a)) (nn a)", "(nn e)"),
         _rule("(= e (OpSqrt a)) (pos a)", "(pos e)"),
         _rule("(= e (OpSqrt a)) (nn a) (nz e)", "(pos a)"),
+        _rule("(= e (OpRsqrt a)) (pos a)", "(pos e)"),
         _rule("(= e (OpAbs a)) (df a)", "(nn e)"),
         _rule("(= e (OpAbs a)) (nz a)", "(nz e)"),
         _rule("(= e (OpHypot a b)) (df a) (df b)", "(nn e)"),
@@ -279,7 +281,9 @@ _CARRY: Final = frozenset(
 """Ops whose value is not finite where an operand is not."""
 _CARRY_NAN: Final = _CARRY | {
     ops.op(name).code
-    for name in "div exp exp2 expm1 atan tanh erf erfc sign atanh minimum maximum fmod".split()
+    for name in (
+        "div rsqrt exp exp2 expm1 atan tanh erf erfc sign atanh minimum maximum fmod"
+    ).split()
 }
 """Ops whose value is NaN where an operand is."""
 

@@ -57,6 +57,7 @@ _GROWING: Final = (
     arithmetic.DISTRIBUTIVITY,
     powers.POWERS_APART,
     powers.ROOTS_APART,
+    powers.RECIPROCAL_ROOTS_APART,
     powers.HYPOTENUSE_APART,
     exponential.EXPONENTIALS_APART,
     exponential.LOGARITHMS_APART,

@@ -23,12 +23,15 @@ __all__ = [
     "POWERS_AS_PRODUCTS",
     "POWERS_EXACT",
     "POWER_VALUES",
+    "RECIPROCAL_ROOTS",
+    "RECIPROCAL_ROOTS_APART",
+    "RECIPROCAL_ROOTS_JOINED",
     "ROOTS",
     "ROOTS_APART",
 ]
 
 a, b, c, n, m = pattern_vars("a b c n m")
-sqrt, cbrt, hypot = (FUNCTIONS[name] for name in ("sqrt", "cbrt", "hypot"))
+sqrt, rsqrt, cbrt, hypot = (FUNCTIONS[name] for name in "sqrt rsqrt cbrt hypot".split())
 EXACT = FastMath.NONE
 FINITE = REAL | FastMath.NINF
 NOT_NEGATIVE = (nonneg(a), nonneg(b))
@@ -129,6 +132,37 @@ ROOTS_APART = ruleset("roots-apart", REAL,
 )
 # sqrt(a*b) -> sqrt(a)*sqrt(b) without conditions: a = b = -1 gives 1 and nothing.
 # sqrt(a/b) -> sqrt(a)/sqrt(b) without conditions: a = b = -1.
+# 1 / sqrt(a) costs two operations of a divider, rsqrt(a) a few products and sums.
+RECIPROCAL_ROOTS = ruleset("reciprocal-roots", FastMath.ARCP,
+    ("recip-sqrt",              1 / sqrt(a),                rsqrt(a)),
+    ("div-by-sqrt",             a / sqrt(b),                a * rsqrt(b)),
+    ("recip-rsqrt",             1 / rsqrt(a),               sqrt(a),                nonzero(a)),
+    ("div-by-rsqrt",            a / rsqrt(b),               a * sqrt(b),            nonzero(b)),
+)
+# 1 / rsqrt(a) -> sqrt(a) without nonzero(a): a = 0 gives nothing and 0.
+RECIPROCAL_ROOTS_JOINED = ruleset("reciprocal-roots-joined", REAL | FastMath.ARCP,
+    ("mul-rsqrt-self",          a * rsqrt(a),               sqrt(a),                nonzero(a)),
+    ("sqrt-mul-rsqrt-self",     sqrt(a) * rsqrt(a),         1,                      positive(a)),
+    ("rsqrt-mul-self",          rsqrt(a) * rsqrt(a),        1 / a,                  nonneg(a)),
+    ("rsqrt-mul-rsqrt",         rsqrt(a) * rsqrt(b),        rsqrt(a * b),           nonneg(a)),
+    ("rsqrt-of-recip",          rsqrt(1 / a),               sqrt(a),                nonzero(a)),
+    ("rsqrt-of-div",            rsqrt(a / b),               sqrt(b / a),            nonzero(b)),
+    ("rsqrt-of-mul-self",       rsqrt(a * a),               1 / abs(a)),
+)
+# rsqrt(a)*rsqrt(a) -> 1 / a without nonneg(a): a = -1 gives nothing and -1.
+# rsqrt(a)*rsqrt(b) -> rsqrt(a*b) without conditions: a = b = -1 gives nothing and 1.
+# a*rsqrt(a) -> sqrt(a) without nonzero(a): a = 0 gives nothing and 0.
+RECIPROCAL_ROOTS_APART = ruleset("reciprocal-roots-apart", REAL | FastMath.ARCP,
+    ("rsqrt-as-recip",          rsqrt(a),                   1 / sqrt(a)),
+    ("sqrt-as-rsqrt",           sqrt(a),                    a * rsqrt(a),           nonzero(a)),
+    ("sqrt-div-as-rsqrt",       sqrt(a / b),                a * rsqrt(a * b),       positive(a)),
+    ("div-by-mul-sqrt",         a / (b * sqrt(c)),          (a * rsqrt(c)) / b),
+    ("rsqrt-div-self",          rsqrt(a) / a,               (rsqrt(a) * rsqrt(a)) * rsqrt(a)),
+    ("rsqrt-of-mul",            rsqrt(a * b),               rsqrt(a) * rsqrt(b),    nonneg(a)),
+    ("rsqrt-of-mul-right",      rsqrt(a * b),               rsqrt(a) * rsqrt(b),    nonneg(b)),
+)
+# sqrt(a/b) -> a*rsqrt(a*b) for a < 0: a = b = -1 gives 1 and -1.
+# rsqrt(a*b) -> rsqrt(a)*rsqrt(b) without conditions: a = b = -1 gives 1 and nothing.
 CUBE_ROOTS = ruleset("cube-roots", REAL,
     ("cbrt-mul-cbrt",           cbrt(a) * cbrt(b),          cbrt(a * b)),
     ("cbrt-div-cbrt",           cbrt(a) / cbrt(b),          cbrt(a / b)),

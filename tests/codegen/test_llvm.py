@@ -60,6 +60,8 @@ NAMES_IN_NUMPY |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "
 def reference(op: str) -> Callable[..., Any]:
     if op in ("erf", "erfc"):
         return np.vectorize(getattr(math, op), otypes=[np.float64])
+    if op == "rsqrt":
+        return lambda x: 1 / np.sqrt(x)
     return getattr(np, NAMES_IN_NUMPY.get(op, op))  # type: ignore[no-any-return]
 
 

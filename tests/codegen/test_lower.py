@@ -133,3 +133,18 @@ def test_powers_that_overflow_keep_their_sign(n: int) -> None:
     found = kernel(values, 0.0)
     np.testing.assert_array_equal(np.isinf(found), np.isinf(expected))
     np.testing.assert_array_equal(np.sign(found), np.sign(expected))
+
+
+def test_reciprocal_roots_are_numpys_where_strict() -> None:
+    """Elsewhere they are one function, which the search finds in quotients by roots."""
+    x = rw.symbol("x", low=0.0)
+    data = np.random.default_rng(0).uniform(0.1, 100.0, 1000)
+    kernel = rw.compile([x], rw.rsqrt(x), math="strict", dtype=np.float64)
+    assert np.array_equal(kernel(data), 1 / np.sqrt(data))
+    assert "rsqrt" not in kernel.program.ops
+    for licence in ("guarded", "fast"):
+        kernel = rw.compile(
+            [x], 3 / rw.sqrt(x), math=licence, dtype=np.float64, cost=rw.cycles("zen4-avx512")
+        )
+        assert kernel.program.ops == {"load", "const", "mul", "rsqrt"}
+        np.testing.assert_allclose(kernel(data), 3 / np.sqrt(data), rtol=4e-16)

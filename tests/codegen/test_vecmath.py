@@ -44,6 +44,7 @@ BALLS: dict[str, Callable[..., Any]] = {
     "exp2": lambda x: arb(2) ** x,
     "log2": lambda x: arb.log(x) / arb(2).log(),
     "log10": lambda x: arb.log(x) / arb(10).log(),
+    "rsqrt": arb.rsqrt,
     "cbrt": lambda x: x.root(3) if x >= 0 else -((-x).root(3)),
     "hypot": lambda x, y: (x * x + y * y).sqrt(),
     "pow": lambda x, y: x**y,
@@ -52,6 +53,7 @@ MAY_BE_OFF = ("cbrt", "log10", "pow")  # results of the faster grade that happen
 NUMPY: dict[str, Callable[..., Any]] = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
     "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.power,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
     "erf": np.vectorize(math.erf, otypes=[float]),
     "erfc": np.vectorize(math.erfc, otypes=[float]),
 }
@@ -62,6 +64,7 @@ EXACT = (
     ("tanh", 30.0, 1.0), ("erf", 7.0, 1.0), ("expm1", -100.0, -1.0), ("cbrt", 27.0, 3.0),
     ("cbrt", -8.0, -2.0), ("hypot", (3.0, 4.0), 5.0), ("pow", (3.0, 4.0), 81.0),
     ("pow", (2.0, -10.0), 2.0**-10), ("pow", (-2.0, 3.0), -8.0), ("erfc", 0.0, 1.0),
+    ("rsqrt", 1.0, 1.0), ("rsqrt", 0.25, 2.0), ("rsqrt", 64.0, 0.125),
 )
 # fmt: on
 
@@ -226,7 +229,7 @@ def unary(name: str, dtype: str, rng: np.random.Generator) -> Iterator[Array]:
 def domain(name: str, x: Array) -> Array:
     """Drop arguments without a finite real result, save overflow."""
     name = plain(name)
-    if name in ("log", "log2", "log10"):
+    if name in ("log", "log2", "log10", "rsqrt"):
         return x[x > 0]
     if name == "log1p":
         return x[x > -1]
@@ -414,7 +417,7 @@ def kernel(name: str, dtype: str) -> Kernel:
 
 
 @pytest.mark.parametrize("dtype", ["f64", "f32"])
-@pytest.mark.parametrize("name", sorted(vecmath.FAST))
+@pytest.mark.parametrize("name", sorted(vecmath.FAST | vecmath.LOOKUPS))
 def test_what_is_looked_up_in_registers_is_as_good(name: str, dtype: str) -> None:
     """The bound, the C library's special values, and symmetry."""
     run, kind = kernel(name, dtype), TYPES[dtype]

@@ -31,7 +31,7 @@ PIECES = 16
 MANY = 10**8
 CHUNK = 1 << 20
 TARGETS = ("native", "avx2") if llvm.get_host_cpu_features().get("avx2") else ("native",)
-"""Those whose code differs in the faster grade, which looks tables up in AVX-512's registers."""
+"""Those whose code differs for what is in `vecmath.LOOKUPS`."""
 # fmt: off
 LONG: dict[str, Any] = {
     "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
@@ -39,6 +39,7 @@ LONG: dict[str, Any] = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
     "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "cbrt": np.cbrt, "hypot": np.hypot, "pow": np.power,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
 } if np.finfo(np.longdouble).nmant >= 63 else {}
 # fmt: on
 """Functions of long doubles that are good for a hundredth of an ulp of double, where there are."""

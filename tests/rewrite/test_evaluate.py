@@ -27,6 +27,7 @@ OWN: dict[str, Callable[..., Any]] = {
     "erf": np.vectorize(math.erf, otypes=[float]),
     "erfc": np.vectorize(math.erfc, otypes=[float]),
     "fma": fma,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
 }
 
 

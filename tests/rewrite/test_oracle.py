@@ -52,7 +52,7 @@ def test_every_ball_function_agrees_with_its_numpy_function(row: ops.Op) -> None
     term = call(row)
     computed, known = evaluate(term, points), exact(term, points)
     distance = ulp_distance(computed, known)
-    assert np.count_nonzero(known.ok) >= 50, "the samples miss the domain"
+    assert np.count_nonzero(known.ok) >= 40, "the samples miss the domain"
     assert np.nanmax(distance) <= 4
     undefined = ~known.ok
     if row.makes != "b" and row.name not in ("atan2", "pow", "copysign"):

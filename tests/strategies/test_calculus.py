@@ -24,7 +24,7 @@ a, b = rw.symbols("a b")
 
 # where the argument of an op is sampled, if not between -2 and 2
 DOMAINS: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("log", "log2", "log10", "sqrt", "pow", "div"), (0.1, 4.0)),
+    **dict.fromkeys(("log", "log2", "log10", "sqrt", "rsqrt", "pow", "div"), (0.1, 4.0)),
     **dict.fromkeys(("asin", "acos", "atanh"), (-0.95, 0.95)),
     "log1p": (-0.9, 3.0), "acosh": (1.1, 4.0), "cbrt": (0.1, 4.0), "fmod": (0.4, 0.9),
 }  # fmt: skip
