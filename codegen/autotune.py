@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
+from codegen.balance import balanced
+from codegen.cost import table_for
 from codegen.forms import parameters_of, results_of
 from codegen.kernel import MOST_OPERANDS, Kernel
 from codegen.lower import lower
-from codegen.target import Target
+from codegen.target import Float, Target
 from rewrite.dag import Dag
 from rewrite.egraph.limits import Report
 from rewrite.extract import Extractor
@@ -85,7 +87,8 @@ def compiled(form: Sequence[Term], plan: Saturate, target: Target) -> Kernel | N
         parameters, results, strict=FastMath.REASSOC not in plan.licence,
         approximate=FastMath.AFN in plan.licence,
     )  # fmt: skip
-    dtype = "f32" if plan.dtype == "f32" else "f64"
+    dtype: Float = "f32" if plan.dtype == "f32" else "f64"
+    program = balanced(program, table_for(target), dtype)
     return Kernel(program, target, terms=tuple(form), dtype=dtype)
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, TypedDict, Unpack, overload
 
+from codegen.balance import balanced
 from codegen.bounded import Compiled, attempts, first_within, ulps
+from codegen.cost import table_for
 from codegen.cuda.auto import AutoKernel
 from codegen.cuda.build import cuda_kernel, present
 from codegen.cuda.kernel import CudaKernel
@@ -156,6 +158,8 @@ def compile_kernel(
     best = replaced(results, found.terms)
     program, note = program_of(parameters, best, licence(math), name, loops=not machine.is_cuda)
     report = replace(found.report, notes=[*found.report.notes, note]) if note else found.report
+    if isinstance(program, Program) and not machine.is_cuda:
+        program = balanced(program, table_for(machine), "f32" if dtype == "f32" else "f64")
     emit("program", lambda: str(program))
     return _compiled(program, machine, asked, {
         "doc": _doc(best), "terms": found.terms, "report": report, "cost": found.cost, **options

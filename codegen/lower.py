@@ -23,7 +23,7 @@ from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["Parameter", "Result", "constant_value", "finished", "lower", "lower_part"]
+__all__ = ["Parameter", "Result", "constant_value", "finished", "lower", "lower_part", "pruned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def lower(
         lowering.builder.output(
             result.name, *[lowering.value[p] for p in places], shape=result.shape
         )
-    return _pruned(lowering.builder.finish())
+    return pruned(lowering.builder.finish())
 
 
 def lower_part(
@@ -95,7 +95,7 @@ def lower_part(
 
 def finished(builder: ProgramBuilder) -> Program:
     """Return the program without values that no output uses."""
-    return _pruned(builder.finish())
+    return pruned(builder.finish())
 
 
 class _Lowering:
@@ -270,7 +270,7 @@ def constant_value(term: Term, strict: bool) -> Constant | bool:
     return Constant.of(float(evaluate(term)))
 
 
-def _pruned(program: Program) -> Program:
+def pruned(program: Program) -> Program:
     """Drop values that no output uses, such as loads of unused components."""
     used = {value for output in program.outputs for value in output.values}
     for index in range(len(program.instructions) - 1, -1, -1):
