@@ -23,9 +23,11 @@ _RENAMED: Final = {"abs": "fabs", "round": "rint"}
 _HELPERS: Final = {
     "minimum": "a < b || a != a ? a : b",
     "maximum": "a > b || a != a ? a : b",
+    "rsqrt": "1 / sqrt(a)",
     "sign": "a != a ? a : (a > 0) - (a < 0)",
 }
 """What C's library has not, or not with NumPy's NaN."""
+_UNARY: Final = ("rsqrt", "sign")
 
 
 def c_source(program: Program, dtype: Float, about: str) -> str:
@@ -69,7 +71,7 @@ class _Writer:
         yield "#include <math.h>"
         yield ""
         for helper in self.helpers:
-            count = "a" if helper == "sign" else f"a, {self.kind} b"
+            count = "a" if helper in _UNARY else f"a, {self.kind} b"
             yield f"static {self.kind} {self.name}_{helper}({self.kind} {count})"
             yield from ("{", f"    return {_HELPERS[helper]};", "}", "")
         yield self.prototype()

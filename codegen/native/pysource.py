@@ -21,6 +21,7 @@ _INFIX: Final = {
 _SPECIAL: Final = ("erf", "erfc")
 _OTHERS: Final[dict[str, Callable[..., str]]] = {
     "neg": lambda a: f"-{a}",
+    "rsqrt": lambda a: f"1 / np.sqrt({a})",
     "fma": lambda a, b, c: f"{a} * {b} + {c}",
     "where": lambda c, a, b: f"np.where({c}, {a}, {b})",
 }

@@ -342,3 +342,19 @@ def test_python_source_of_results_by_name_and_of_arrays() -> None:
     found, expected = scope["class_"](*args), kernel(*args)
     assert list(found) == list(expected)
     assert all(alike(found[name], expected[name]) for name in found)
+
+
+def halved(value: float) -> float:
+    while value > 1:
+        value = value / 2
+    return value
+
+
+def test_loops_that_depend_on_data_have_an_address_and_no_source() -> None:
+    jitted = rw.jit(control_flow=True)(halved)
+    assert jitted(5.0) == 0.625
+    kernel: Any = jitted.kernels[0]
+    assert kernel.ctypes(5.0) == 0.625
+    for source in ("c_source", "python_source"):
+        with pytest.raises(TargetError, match="runs loops"):
+            getattr(kernel, source)
