@@ -1,5 +1,6 @@
 """Saturation as a strategy: it composes, is judged, spends its licence, and explains itself."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 
 import rewrite as rw
 from codegen.cost import cycle_cost
-from rewrite import schedule
+from rewrite import ops, schedule
 from rewrite.cost import Gowda2021, dag_cost
 from rewrite.dag import Dag
+from rewrite.egraph import workers
+from rewrite.egraph.job import Job, Outcome
 from rewrite.egraph.limits import Limits, StopReason
+from rewrite.egraph.rows import binary
 from rewrite.errors import StrategyError, UnsupportedOp
 from rewrite.extract import MODES, Extractor
 from rewrite.fastmath import FastMath, licence
@@ -204,6 +208,37 @@ def test_large_inputs_are_left_to_shrinking_rules() -> None:
     assert "in parts" in report.notes[0]
 
 
+def test_a_long_sum_of_few_nodes_is_large() -> None:
+    """It is a chain of as many nodes in the e-graph, which once was made here, without bounds."""
+    long = Term(x.store, x.store.make((ops.ADD.code, *[x.id, y.id] * 5_000)))
+    plan = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
+    dag = Dag.of(long.store, [long.id])
+    job = plan.job(dag, plan.rules_for(dag))
+    assert job.size == dag.binary_size() == 2 + 9_999 and not workers._small(job)
+    (best,), report = plan.roots([long])
+    assert "in parts" in report.notes[0]
+    assert best.node_count() < 10 and rw.fingerprint(best) == rw.fingerprint(long)
+
+
+def test_long_sums_become_chains_in_linear_time() -> None:
+    long = Term(x.store, x.store.make((ops.ADD.code, *[x.id, y.id, z.id] * 100_000)))
+    begin = time.perf_counter()
+    rows, (*_, root) = binary(Dag.of(x.store, [long.id]), 7)
+    assert time.perf_counter() - begin < 20  # it took hours when each step copied what was left
+    assert root == 7 + len(rows) - 1 and len(rows) == 3 + 299_999
+    assert all(row[1] == (7 + at - 1, 7 + (at - 2) % 3) for at, row in enumerate(rows) if at > 3)
+
+
+def test_interrupts_while_extracting_leave_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    plan = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
+    monkeypatch.setattr(Extractor, "extract", interrupted)
+    assert plan.roots([x * y + x * z])[0] == [x * y + x * z]
+    assert plan.roots([x * y + x * z])[1].stop is StopReason.INTERRUPTED
+
+
 def test_an_empty_rule_set_ends_at_once() -> None:
     plan = Saturate(RuleSet("none", ()), RuleSet("none", ()), Gowda2021())
     terms, report = plan.roots([x + y])
@@ -258,6 +293,25 @@ def test_an_unsound_rule_trips_the_alarm_and_is_named() -> None:
     sound, clean = replace(plan, simplify=SIMPLIFY).roots([term])
     assert clean.stop is not StopReason.CONTRADICTION
     assert best.sexpr() == sound[0].sexpr()
+
+
+def test_a_contradiction_does_not_hide_that_the_time_was_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = []
+
+    def saturated(job: Job) -> Outcome:
+        runs.append(job)
+        found = workers.saturate(job)
+        found.report.cut = len(runs) == 2
+        return found
+
+    term = (x * y + x * z) + rw.log(rw.minimum(x / x, 5) - 2)
+    plan = Saturate(SIMPLIFY + UNSOUND, EXPAND, MODEL)
+    assert plan.roots([term])[1].settled
+    monkeypatch.setattr("strategies.contradiction.saturate", saturated)
+    _, report = plan.roots([term])
+    assert report.stop is StopReason.CONTRADICTION and not report.settled
 
 
 def test_exact_folding_in_two_orders_is_no_contradiction() -> None:
