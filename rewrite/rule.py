@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rewrite import ops
+from rewrite.dag import Dag
 from rewrite.display import Displayed
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
@@ -188,6 +189,7 @@ class Rule(Displayed):
             isinstance(self.rhs, Term)
             and all(condition.about_numbers for condition in self.where)
             and not any(symbol.many for symbol in symbols_of(self.lhs))
+            and not any(_speaks_of_symbols(side) for side in (self.lhs, self.rhs))
         )
         object.__setattr__(self, "symbolic", law)
 
@@ -373,6 +375,12 @@ def symbols_of(pattern: Term) -> list[Symbol]:
             found.add(store.symbols[store.payload(node)])
         stack += store.children(node)
     return sorted(found, key=lambda symbol: (symbol.name, symbol.sort.name))
+
+
+def _speaks_of_symbols(pattern: Term) -> bool:
+    """Tell whether a pattern holds a symbol, which stands for itself alone."""
+    dag = Dag.of(pattern.store, [pattern.id])
+    return bool((dag.code == ops.SYMBOL.code).any())
 
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:

@@ -300,8 +300,8 @@ def classical(rules: Iterable[Rule]) -> list[str]:
     if not names:
         return []
     return [
-        f"left out, as the classical engine alone can compute, ask functions or match sequences: "
-        f"{', '.join(names)}"
+        "left out, as the classical engine alone can compute, ask functions, match sequences or "
+        f"speak of one symbol: {', '.join(names)}"
     ]
 
 

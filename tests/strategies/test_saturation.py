@@ -378,3 +378,24 @@ def test_goals_end_the_search() -> None:
         (best,), report = Saturate(SIMPLIFY, EXPAND, MODEL, until=goal).roots([term])
         assert report.stop in (StopReason.SATURATED, StopReason.NODES, StopReason.ITERATIONS)
         assert best == x * (y + z)
+
+
+def test_a_rule_of_a_callers_own_may_have_the_name_of_a_law() -> None:
+    """It once was left out in silence, as if it were the law."""
+    term = (x * y + x * z) + rw.log(rw.minimum(x / x, 5) - 2)
+    unsound = rw.ruleset("unsound", FastMath.NONE, ("div-self", a / a, 1))
+    _, report = Saturate(SIMPLIFY + unsound, EXPAND, MODEL).roots([term])
+    assert report.stop is StopReason.CONTRADICTION
+    assert any(note.endswith("by div-self; left out") for note in report.notes)
+
+
+def test_rules_and_goals_that_speak_of_a_symbol() -> None:
+    """The e-graph has no patterns for them; it once ended in an error of the engine's own."""
+    doubled = rw.ruleset("doubled", FastMath.NONE, ("twice", a + x, a * 2), ("zero", a * 0, 0))
+    (best,), report = saturate(doubled, Gowda2021()).roots([y + x + z * 0])
+    assert best == y + x + 0 or best == y + x + z * 0
+    assert any("speak of one symbol: twice" in note for note in report.notes)
+    assert repeat(try_(doubled), limit=1)  # it is a strategy as any other
+    for goal in (schedule.matches, schedule.contains):
+        with pytest.raises(StrategyError, match=r"has the symbol x, .*rw\.pattern_vars"):
+            goal(a + x)
