@@ -163,6 +163,11 @@ class Rule(Displayed):
             raise PatternError(f"rule {self.name!r}: the licence {self.licence!r} is no FastMath")
         if not isinstance(self.name, str) or not self.name:
             raise PatternError(f"{self.name!r} is no name for a rule; give a text")
+        if not self.name.isprintable() or not {'"', "\\"}.isdisjoint(self.name):
+            raise PatternError(
+                f"rule {self.name!r}: the name is written in e-graphs and reports; do without "
+                "double quotes, backslashes and control characters"
+            )
         if not isinstance(self.lhs, Term):
             raise PatternError(
                 f"rule {self.name!r}: the left side {self.lhs!r} is no term; write it with "

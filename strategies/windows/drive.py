@@ -1,5 +1,6 @@
 """The driver of large programs: cut, saturate each shape once, put together, and again."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -97,9 +98,10 @@ class _Large:
         if len(dag) > PREPARED and self.plan.executor is None:
             prepare(load)
         self.best = terms
+        given = self.plan.limits.seconds is not None
         try:
-            with until(self.deadline + GRACE):
-                self._search(terms, dag, seconds)
+            with until(self.deadline + GRACE if given else math.inf):
+                self._search(terms, dag, self.begin + seconds * FACTORING if given else math.inf)
         except KeyboardInterrupt:
             self.report.stop = StopReason.INTERRUPTED
         except OutOfTime:
@@ -107,11 +109,13 @@ class _Large:
         self._finish()
         return self.best, self.report
 
-    def _search(self, terms: list[Term], dag: Dag, seconds: float) -> None:
-        """Find better and better forms; the best so far is kept in any case."""
+    def _search(self, terms: list[Term], dag: Dag, factoring: float) -> None:
+        """Find better and better forms; the best so far is kept in any case.
+
+        Factoring as a system ends at the given time.
+        """
         cost = dag_cost(dag, self.plan.cost)
-        given = self.plan.limits.seconds is not None
-        found = self._factored(terms, self.begin + seconds * (FACTORING if given else 1.0))
+        found = self._factored(terms, factoring)
         if found != terms:
             self.best = found
             before, terms, dag = cost, found, Dag.of(found[0].store, [term.id for term in found])
@@ -180,12 +184,12 @@ class _Large:
         self.counts["shapes"] += len(kinds)
         fresh = {key: kind for key, kind in kinds.items() if key not in self.done}
         now = time.perf_counter()
-        self.learnt = self.deadline
+        self.learnt, end = self.deadline, math.inf
         if self.plan.limits.seconds is not None:
             # to put it together, and to judge that, takes about as long as this did
-            self.learnt = max(now, self.deadline - (now - begin))
+            self.learnt = end = max(now, self.deadline - (now - begin))
         try:
-            with until(self.learnt):
+            with until(end):
                 self._learn(program, fresh)
         except KeyboardInterrupt:
             self.report.stop = StopReason.INTERRUPTED

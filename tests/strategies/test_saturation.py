@@ -18,7 +18,7 @@ from rewrite.egraph import workers
 from rewrite.egraph.job import Job, Outcome
 from rewrite.egraph.limits import Limits, StopReason
 from rewrite.egraph.rows import binary
-from rewrite.errors import StrategyError, UnsupportedOp
+from rewrite.errors import PatternError, StrategyError, UnsupportedOp
 from rewrite.extract import MODES, Extractor
 from rewrite.fastmath import FastMath, licence
 from rewrite.rule import RuleSet
@@ -387,6 +387,14 @@ def test_a_rule_of_a_callers_own_may_have_the_name_of_a_law() -> None:
     _, report = Saturate(SIMPLIFY + unsound, EXPAND, MODEL).roots([term])
     assert report.stop is StopReason.CONTRADICTION
     assert any(note.endswith("by div-self; left out") for note in report.notes)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb"])
+def test_names_that_an_e_graph_cannot_have_are_refused(name: str) -> None:
+    with pytest.raises(PatternError, match="do without"):
+        rw.ruleset("odd", FastMath.NONE, (name, a + b, b + a))
+    fine = rw.ruleset("fine", FastMath.NONE, ("a'b (c) é", a + b, b + a))
+    assert saturate(fine, Gowda2021()).roots([x + y])[1].matches == {"a'b (c) é": 2}
 
 
 def test_rules_and_goals_that_speak_of_a_symbol() -> None:
