@@ -225,7 +225,8 @@ def _bounded(
         return made[-1]
 
     kernel = first_within(bound, [partial(noted, make) for make in ways], parameters, results)
-    asked.keep_choice(len(made) - 1, kernel.report.notes[-1])
+    if all(each.report.settled for each in made):
+        asked.keep_choice(len(made) - 1, kernel.report.notes[-1])
     return kernel
 
 

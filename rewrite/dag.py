@@ -19,6 +19,8 @@ from rewrite.store import Ints, Store, Symbol
 
 __all__ = ["Dag", "below", "count_nodes", "reachable", "rebuild", "replaced"]
 
+_CHAINED: Final = np.array([row.arity < 0 for row in ops.OPS])
+"""By op code: whether a node of many arguments is a chain of such nodes."""
 SMALL: Final = 4000
 """Up to so many nodes a walk in Python beats loading the compiled loops."""
 
@@ -45,6 +47,12 @@ class Dag:
     def __len__(self) -> int:
         """Count the distinct nodes."""
         return len(self.code)
+
+    def binary_size(self) -> int:
+        """Count the nodes where sums and products of many are chains of two each."""
+        counts = np.diff(self.start)
+        chained = counts[_CHAINED[self.code]]
+        return len(self) + int(np.maximum(chained - 2, 0).sum())
 
     def rows(self) -> list[tuple[int, tuple[int, ...]]]:
         """Return (op code, children) of every node as Python values; the list is kept."""

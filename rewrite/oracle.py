@@ -23,6 +23,7 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.constants import PI, Constant, Named
 from rewrite.dag import Dag, below
+from rewrite.deadline import look
 from rewrite.doubles import PAYS, Doubles, in_doubles
 from rewrite.evaluate import bind
 from rewrite.numeric import require_numbers
@@ -273,6 +274,7 @@ class _Balls:
         used, left = self._used(needed, wanted)
         columns: dict[int, _Column] = {}
         for at in sorted(used):
+            look()
             args = self.rows[at][1]
             columns[at] = self._column(at, columns, inputs, used[at])
             for a in args:

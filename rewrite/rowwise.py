@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rewrite import ops
 from rewrite.dag import SMALL, Dag
+from rewrite.deadline import look
 from rewrite.evaluate import FUNCTIONS, bind, evaluate_dag, float_dtype, function_of
 from rewrite.sorts import BOOL
 
@@ -54,6 +55,7 @@ def evaluate_rows(
         table = _Table(dag, min(most, width - first), kind)
         table.fill(fixed, part)
         for step in steps:
+            look()
             table.run(step)
         blocks.append([table.row(at) for at in wanted])
     whole = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rewrite import ops
+from rewrite.dag import Dag
 from rewrite.display import Displayed
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
@@ -162,6 +163,11 @@ class Rule(Displayed):
             raise PatternError(f"rule {self.name!r}: the licence {self.licence!r} is no FastMath")
         if not isinstance(self.name, str) or not self.name:
             raise PatternError(f"{self.name!r} is no name for a rule; give a text")
+        if not self.name.isprintable() or not {'"', "\\"}.isdisjoint(self.name):
+            raise PatternError(
+                f"rule {self.name!r}: the name is written in e-graphs and reports; do without "
+                "double quotes, backslashes and control characters"
+            )
         if not isinstance(self.lhs, Term):
             raise PatternError(
                 f"rule {self.name!r}: the left side {self.lhs!r} is no term; write it with "
@@ -188,6 +194,7 @@ class Rule(Displayed):
             isinstance(self.rhs, Term)
             and all(condition.about_numbers for condition in self.where)
             and not any(symbol.many for symbol in symbols_of(self.lhs))
+            and not any(_speaks_of_symbols(side) for side in (self.lhs, self.rhs))
         )
         object.__setattr__(self, "symbolic", law)
 
@@ -373,6 +380,12 @@ def symbols_of(pattern: Term) -> list[Symbol]:
             found.add(store.symbols[store.payload(node)])
         stack += store.children(node)
     return sorted(found, key=lambda symbol: (symbol.name, symbol.sort.name))
+
+
+def _speaks_of_symbols(pattern: Term) -> bool:
+    """Tell whether a pattern holds a symbol, which stands for itself alone."""
+    dag = Dag.of(pattern.store, [pattern.id])
+    return bool((dag.code == ops.SYMBOL.code).any())
 
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:

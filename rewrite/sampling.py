@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,11 @@ from rewrite.term import Term
 __all__ = ["sample_points"]
 
 type Floats = npt.NDArray[np.float64]
+
+MANY: Final = 512
+"""The values of more symbols of one kind are drawn together,"""
+BLOCK: Final = 1024
+"""those of so many at once."""
 
 
 def sample_points(
@@ -37,27 +42,53 @@ def sample_points(
     """
     kind = float_dtype(dtype)
     found = [s.symbol if isinstance(s, Term) else s for s in symbols]
-    known = {s.name: s for s in found if s is not None}
+    known = {s.name: s for s in sorted((s for s in found if s is not None), key=_name)}
     shared = np.random.default_rng(seed)
     near = n // 8
     first = min(max(near, len(known)), n // 2)
-    sizes, place = _signed(shared, near, -8, 8), shared.uniform(0, 1, near)
-    points = {}
-    for rank, name in enumerate(sorted(known)):
-        symbol = known[name]
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    sizes, place = _signed(shared, (near,), -8, 8), shared.uniform(0, 1, near)
+    specials = {
+        name: slice(rank, first, len(known))
+        for rank, name in zip(range(first), known, strict=False)
+    }
+    points: dict[str, npt.NDArray[Any]] = dict.fromkeys(known, np.empty(0))
+    for names in _together(known):
+        symbol, count = known[names[0]], len(names)
+        rng = np.random.default_rng([seed, zlib.crc32(names[0].encode())])
         if symbol.sort == BOOL:
-            points[name] = rng.integers(0, 2, n).astype(np.bool_)
+            truths = rng.integers(0, 2, (count, n)).astype(np.bool_)
+            points.update(zip(names, truths, strict=True))
             continue
-        offset = rng.integers(-2, 3, near) * np.exp2(rng.integers(-52, 0, near))
-        offset[::8] = 0.0
-        spread = rng.permutation(_column(symbol, rng, n - near))
-        turns = spread[rank : first : len(known)]
-        turns[:] = np.resize(_special(symbol), len(turns))
-        _widen(symbol, rng, kind, spread[len(spread) - near :])
+        offset = rng.integers(-2, 3, (count, near)) * np.exp2(rng.integers(-52, 0, (count, near)))
+        offset[:, ::8] = 0.0
+        spread = rng.permuted(_columns(symbol, rng, (count, n - near)), axis=1)
+        for row, name in enumerate(names):
+            if name in specials:
+                turns = spread[row, specials[name]]
+                turns[:] = np.resize(_special(symbol), len(turns))
+        _widen(symbol, rng, kind, spread[:, max(0, n - 2 * near) :])
         close = _alike(symbol, sizes, place) * (1 + offset)
-        points[name] = _inside(symbol, np.concatenate([spread, close]), kind)
+        values = _inside(symbol, np.concatenate([spread, close], axis=1), kind)
+        points.update(zip(names, values, strict=True))
     return points
+
+
+def _name(symbol: Symbol) -> str:
+    return symbol.name
+
+
+def _together(known: Mapping[str, Symbol]) -> Iterator[Sequence[str]]:
+    """Yield names of symbols of one kind whose values are drawn at once.
+
+    Each is alone where there are not many: then its values do not depend on the others.
+    """
+    kinds: dict[Any, list[str]] = {}
+    for name, symbol in known.items():
+        kinds.setdefault((symbol.dtype, symbol.low, symbol.high, symbol.sort), []).append(name)
+    for names in kinds.values():
+        step = BLOCK if len(names) > MANY else 1
+        for at in range(0, len(names), step):
+            yield names[at : at + step]
 
 
 def _special(symbol: Symbol) -> Floats:
@@ -71,7 +102,7 @@ def _special(symbol: Symbol) -> Floats:
 
 
 def _widen(symbol: Symbol, rng: np.random.Generator, kind: np.dtype[Any], column: Floats) -> None:
-    """Overwrite a column by values of all magnitudes that a symbol without a bound may have."""
+    """Overwrite columns by values of all magnitudes that a symbol without a bound may have."""
     low, high = symbol.low, symbol.high
     if low is not None and high is not None:
         return
@@ -81,39 +112,40 @@ def _widen(symbol: Symbol, rng: np.random.Generator, kind: np.dtype[Any], column
     end = low if low is not None else high
     if end:
         least = max(least, math.frexp(end)[1] - 64)
-    column[:] = _signed(rng, len(column), least, most)
+    column[:] = _signed(rng, column.shape, least, most)
     if end is not None:
         column[:] = end + np.abs(column) * (1 if low is not None else -1)
 
 
-def _signed(rng: np.random.Generator, n: int, least: float, most: float) -> Floats:
-    values: Floats = np.exp2(rng.uniform(least, most, n))
-    values *= rng.choice([-1.0, 1.0], n)
+def _signed(rng: np.random.Generator, size: tuple[int, ...], least: float, most: float) -> Floats:
+    values: Floats = np.exp2(rng.uniform(least, most, size))
+    values *= rng.choice([-1.0, 1.0], size)
     return values
 
 
 _SPECIAL: Final = (0.0, 1.0, -1.0, 2.0, 0.5, math.pi, 1e-18, -1e-9, 1e18, -1e9, 1 + 2.0**-52)
 
 
-def _column(symbol: Symbol, rng: np.random.Generator, n: int) -> Floats:
-    """Return n values that suit a symbol, most of them inside its domain."""
+def _columns(symbol: Symbol, rng: np.random.Generator, size: tuple[int, int]) -> Floats:
+    """Return values that suit a symbol, most of them inside its domain; a row for each symbol."""
     low, high = symbol.low, symbol.high
     if low is not None and high is not None:
-        return _bounded(low, high, rng, n)
-    small = rng.integers(-8, 9, n // 8) * rng.choice([1.0, 0.5], n // 8)
-    special = np.resize(_SPECIAL, n // 16)
-    size = 20 if symbol.sort == INT else 64
-    wide = _signed(rng, 3 * n // 8, -size, size)
-    column = np.concatenate([small, special, wide, _signed(rng, n, -6, 6)])[:n]
+        return _bounded(low, high, rng, size)
+    m, n = size
+    small = rng.integers(-8, 9, (m, n // 8)) * rng.choice([1.0, 0.5], (m, n // 8))
+    special = np.broadcast_to(np.resize(_SPECIAL, n // 16), (m, n // 16))
+    most = 20 if symbol.sort == INT else 64
+    wide = _signed(rng, (m, 3 * n // 8), -most, most)
+    columns = np.concatenate([small, special, wide, _signed(rng, size, -6, 6)], axis=1)[:, :n]
     end = low if low is not None else high
     if end is None:
-        return column
+        return columns
     # Fold the line at the end of the domain, and put some points close to the end.
-    column = end + np.abs(column - end) * (1 if low is not None else -1)
-    close = n // 8
-    column[-close:] = end + np.exp2(rng.uniform(-64, 0, close)) * (1 if low is not None else -1)
-    column[0] = end
-    return column
+    side, close = (1 if low is not None else -1), n // 8
+    columns = end + np.abs(columns - end) * side
+    columns[:, n - close :] = end + np.exp2(rng.uniform(-64, 0, (m, close))) * side
+    columns[:, :1] = end
+    return columns
 
 
 def _alike(symbol: Symbol, sizes: Floats, place: Floats) -> Floats:
@@ -132,15 +164,16 @@ def _between(low: float, high: float, place: Floats) -> Floats:
     return low * (1 - place) + high * place
 
 
-def _bounded(low: float, high: float, rng: np.random.Generator, n: int) -> Floats:
-    uniform = _between(low, high, rng.uniform(0, 1, n - n // 2))
+def _bounded(low: float, high: float, rng: np.random.Generator, size: tuple[int, int]) -> Floats:
+    m, half = size[0], size[1] // 2
+    uniform = _between(low, high, rng.uniform(0, 1, (m, size[1] - half)))
     least = max(low, -high, 2.0**-64 * max(abs(low), abs(high)))
-    bound = np.where(uniform[: n // 2] < 0, -low, high)
+    bound = np.where(uniform[:, :half] < 0, -low, high)
     ratio = np.log2(np.maximum(bound, least)) - math.log2(least) if least else bound
-    logs = np.exp2(math.log2(least) + rng.uniform(0, 1, n // 2) * ratio) if least else bound
-    column = np.concatenate([uniform, np.copysign(logs, uniform[: n // 2])])
-    column[:2] = low, high
-    return column
+    logs = np.exp2(math.log2(least) + rng.uniform(0, 1, (m, half)) * ratio) if least else bound
+    columns = np.concatenate([uniform, np.copysign(logs, uniform[:, :half])], axis=1)
+    columns[:, :2] = (low, high)[: size[1]]
+    return columns
 
 
 def _inside(symbol: Symbol, column: Floats, kind: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -157,4 +190,4 @@ def _inside(symbol: Symbol, column: Floats, kind: np.dtype[Any]) -> npt.NDArray[
         least = np.nextafter(least, narrow(np.inf)) if least < low else least
         most = np.nextafter(most, narrow(-np.inf)) if most > high else most
         values: npt.NDArray[Any] = np.clip(column.astype(narrow), least, most)
-    return values.astype(kind)
+    return values.astype(kind, copy=False)

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rewrite import ops
 from rewrite.errors import StrategyError
 from rewrite.rule import Rule, RuleSet
 from rewrite.term import Term, lift
@@ -247,4 +248,10 @@ def contains(pattern: Term) -> Goal:
 def _pattern(pattern: Any) -> Term:
     if not isinstance(pattern, Term):
         raise StrategyError(f"{pattern!r} is no pattern; write it with rw.pattern_vars")
+    own = [part for part in pattern.free_symbols if part.op is ops.SYMBOL]
+    if own:
+        raise StrategyError(
+            f"the pattern {pattern} has the symbol {own[0]}, and rules and goals speak of any "
+            "term: put a variable of rw.pattern_vars in its place, or ask for equal(...)"
+        )
     return pattern

@@ -7,7 +7,7 @@ contradiction stays (Zeller & Hildebrandt 2002). Those that are left need each o
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Final
 
 from rewrite.egraph.job import Job, Outcome
@@ -35,28 +35,30 @@ def saturate_soundly(build: Build, rules: Sequence[Rule]) -> Outcome:
     zero, or leaves a domain), and nothing comes out.
     """
     kept, assume, notes, alarm = list(rules), True, [], False
+    trial = _Trial(build)
     for _ in range(ROUNDS):
-        found = saturate(build(kept, assume))
+        found = trial.run(kept, assume)
         if found.report.stop is not StopReason.CONTRADICTION:
             break
         what = "a division by zero" if found.report.divided else "two different values made equal"
         trusted = [rule for rule in kept if id(rule) in _trusted()]
         suspects = [rule for rule in kept if id(rule) not in _trusted()]
-        if suspects and not _contradicts(build(trusted, assume)):
-            guilty = _guilty(suspects, partial(_test, build, trusted, assume))
+        if suspects and not trial.contradicts(trusted, assume):
+            guilty = trial.guilty(suspects, trusted, assume)
             notes.append(f"contradiction: {what}, by {_names(guilty)}; left out")
             kept, alarm = [rule for rule in kept if rule not in guilty], True
         elif assume:
             assume = False
         else:
             matched = [rule for rule in kept if rule.name in found.report.matches]
-            guilty = _guilty(matched, partial(_test, build, [], assume))
+            guilty = trial.guilty(matched, [], assume)
             by = f"by {_names(guilty)}" if guilty else "by arithmetic on constants alone"
             notes.append(f"nothing that was found is used: {what}, {by}")
             break
     if not assume and found.frozen is not None:
         notes.append("the program has no finite value where its symbols have theirs")
     found.report.notes += notes
+    found.report.cut |= trial.cut
     if alarm:
         found.report.stop = StopReason.CONTRADICTION
     return found
@@ -70,21 +72,35 @@ def _trusted() -> frozenset[int]:
     return frozenset(id(rule) for group in ALL for rule in group)
 
 
-def _test(build: Build, base: Sequence[Rule], assume: bool, some: Sequence[Rule]) -> bool:
-    return _contradicts(build([*base, *some], assume))
-
-
 def _names(rules: Sequence[Rule]) -> str:
     return ", ".join(rule.name for rule in rules)
 
 
-def _contradicts(job: Job) -> bool:
-    return saturate(job).report.stop is StopReason.CONTRADICTION
+class _Trial:
+    """Saturations with some of the rules."""
 
+    def __init__(self, build: Build) -> None:
+        self.build = build
+        self.cut = False
+        """Whether an accident, or the clock, ended one of them or the search for guilty rules."""
 
-def _guilty(rules: list[Rule], contradicts: Callable[[Sequence[Rule]], bool]) -> list[Rule]:
-    """Leave out rules while the contradiction stays."""
-    end = time.perf_counter() + SECONDS
-    return minimal(
-        rules, lambda rest: rest if contradicts(rest) else None, lambda: time.perf_counter() > end
-    )
+    def run(self, rules: Sequence[Rule], assume: bool) -> Outcome:
+        """Saturate with some rules."""
+        found = saturate(self.build(rules, assume))
+        self.cut |= not found.report.settled
+        return found
+
+    def contradicts(self, rules: Sequence[Rule], assume: bool) -> bool:
+        """Tell whether some rules lead to a contradiction."""
+        return self.run(rules, assume).report.stop is StopReason.CONTRADICTION
+
+    def guilty(self, rules: list[Rule], base: Sequence[Rule], assume: bool) -> list[Rule]:
+        """Leave out rules while the contradiction stays."""
+        end = time.perf_counter() + SECONDS
+
+        def still(rest: list[Rule]) -> list[Rule] | None:
+            return rest if self.contradicts([*base, *rest], assume) else None
+
+        found = minimal(rules, still, lambda: time.perf_counter() > end)
+        self.cut |= time.perf_counter() > end
+        return found

@@ -1,7 +1,7 @@
 """A plan that a caller brings: which laws it may use, and which of its results are kept."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Final
 
 from rewrite.dag import Dag
@@ -12,9 +12,10 @@ from rewrite.rule import Rule, RuleSet
 from rewrite.sorts import BOOL, REAL
 from rewrite.store import Symbol
 from rewrite.term import Term, join
-from strategies.base import Control, Rules, Strategy, cut, inside, strategy
+from strategies.base import Control, Rules, Strategy, cut, inside, mapped, strategy
 from strategies.judged import Judge
 from strategies.saturation import Saturate
+from strategies.tracing import Wrapped
 
 __all__ = ["follow", "leaves", "rules_of"]
 
@@ -41,7 +42,8 @@ def follow(
         judge = None if own else judge
     else:
         report = Report(notes=[f"strategy: {plan}"])
-        made = {term: _result(plan, term) for term in dict.fromkeys(terms)}
+        heard = _heard(plan, report)
+        made = {term: _result(plan, term, heard) for term in dict.fromkeys(terms)}
         best = [made[term] for term in terms]
     if judge is not None and best != list(terms):
         best = _accepted(terms, best, judge, report)
@@ -98,9 +100,29 @@ def _check_licence(plan: Strategy, granted: FastMath) -> None:
             )
 
 
-def _result(plan: Strategy, term: Term) -> Term:
-    """Apply a strategy to a term and check what comes back."""
-    made = plan(term)
+@dataclass(frozen=True, repr=False)
+class _Heard(Wrapped):
+    """A saturation whose accidents are noted in the report of the whole."""
+
+    report: Report = field(compare=False)
+
+    def fire(self, term: Any) -> tuple[str, Any] | None:
+        assert isinstance(self.leaf, Saturate)
+        (best,), own = self.leaf.roots([term])
+        self.report.cut |= not own.settled
+        return None if best == term else (str(self.leaf), best)
+
+
+def _heard(plan: Strategy, report: Report) -> Strategy:
+    """Return the same strategy, each saturation inside heard."""
+    if isinstance(plan, Saturate):
+        return _Heard(plan, report)
+    return mapped(plan, lambda part: _heard(part, report))
+
+
+def _result(plan: Strategy, term: Term, heard: Strategy) -> Term:
+    """Apply a strategy to a term, as it is heard, and check what comes back."""
+    made = heard(term)
     if made is None:
         return term
     if not isinstance(made, Term):

@@ -161,15 +161,14 @@ class Bans:
                 own.add(node)
         for code, children in self.dag.rows():
             groups = [self.classes[child] for child in children]
-            while groups:
-                some = tuple(groups[:2] if ops.OPS[code].arity < 0 else groups)
-                row = (code, *mirrored(code, some))
-                if row not in rows:
+            # sums and products of many are chains from the left in the graph
+            count = 2 if ops.OPS[code].arity < 0 else len(groups)
+            some, rest = tuple(groups[:count]), iter(groups[count:])
+            while (chosen := rows.get((code, *mirrored(code, some)))) is not None:
+                own.add(chosen)
+                if (right := next(rest, None)) is None:
                     break
-                own.add(rows[row])
-                # sums and products of many are chains from the left in the graph
-                rest = groups[len(row) - 1 :]
-                groups = [self.extractor.owner[rows[row]], *rest] if rest else []
+                some = self.extractor.owner[chosen], right
         return own
 
 
@@ -185,6 +184,8 @@ class Search:
         self.mode, self.seconds = mode, seconds
         self.proof: Proof | None = None
         """Of the last program, among those without what the judge blamed before."""
+        self.cut = False
+        """Whether a proof took more time than there was."""
         self.scratch = Store()
         self.reason = ""
 
@@ -203,6 +204,7 @@ class Search:
                 continue
             if extraction.proof is not None:
                 self.proof = extraction.proof
+                self.cut |= not extraction.proof.proved
                 self.seconds -= extraction.proof.seconds
             if (good := self._judged(extraction)) is not None:
                 return good

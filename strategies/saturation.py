@@ -119,60 +119,91 @@ class Saturate(Strategy):
         terms = list(terms)
         dag = Dag.of(store, [t.id for t in terms])
         require_numbers(dag, "the e-graph")
-        if len(dag) > WHOLE and self.until is None:
-            return self._in_parts(dag, terms)
+        try:
+            if dag.binary_size() > WHOLE and self.until is None:
+                best, report = self._in_parts(dag, terms, begin)
+            else:
+                best, report = self._as_a_whole(dag, terms)
+        except KeyboardInterrupt:
+            best, report = terms, Report(stop=StopReason.INTERRUPTED)
+        report.seconds = time.perf_counter() - begin
+        return best, report
+
+    def _as_a_whole(self, dag: Dag, terms: list[Term]) -> tuple[list[Term], Report]:
+        """Optimise a small program, and where that comes to nothing each root by itself."""
+        begin = time.perf_counter()
         best, report, refused = self._search(dag, terms)
         if self.also and self.until is None:
             best = self._cheaper(terms, best, report)
         distinct = dict.fromkeys(terms)
-        if refused and best == terms and 1 < len(distinct) <= CANDIDATES:
-            # one root may have been what the judge refused: the others get their own chance
-            alone = {term: self.roots([term])[0][0] for term in distinct}
-            apart = [alone[term] for term in terms]
-            costs = [
-                dag_cost(Dag.of(store, [t.id for t in ts]), self.cost) for ts in (terms, apart)
-            ]
-            best = apart if costs[1] < costs[0] else terms  # what they shared may be lost
-        report.seconds = time.perf_counter() - begin
-        return best, report
+        if not refused or best != terms or not 1 < len(distinct) <= CANDIDATES:
+            return best, report
+        # one root may have been what the judge refused: the others get their own chance
+        alone = {term: term for term in distinct}
+        for term in distinct:
+            plan = self._since(begin)
+            if plan.limits.seconds == 0 or report.stop is StopReason.INTERRUPTED:
+                report.cut = True
+                break
+            (alone[term],), own = plan.roots([term])
+            report.cut |= not own.settled
+        apart = [alone[term] for term in terms]
+        costs = [dag_cost(Dag.of(t[0].store, [x.id for x in t]), self.cost) for t in (terms, apart)]
+        return (apart if costs[1] < costs[0] else terms), report  # what they shared may be lost
 
-    def _in_parts(self, dag: Dag, terms: list[Term]) -> tuple[list[Term], Report]:
+    def _in_parts(
+        self, dag: Dag, terms: list[Term], begin: float
+    ) -> tuple[list[Term], Report]:  # fmt: skip
         """Optimise a large program: what it repeats once, and the rest window by window."""
         from strategies.windows.drive import optimise
         from strategies.windows.repeated import LARGE, optimised
 
-        store, begin = terms[0].store, time.perf_counter()
+        store = terms[0].store
         if len(dag) > LARGE:
             found = optimised(
                 terms, dag, self.cost,
                 lambda parts, opaque: optimise(
-                    replace(self, opaque=opaque, size=len(dag)), parts
+                    replace(self._since(begin), opaque=opaque, size=len(dag)), parts
                 ),
             )  # fmt: skip
             if found is not None:
-                found[1].seconds = time.perf_counter() - begin
                 return found
-        best, report = optimise(self, terms)
+        best, report = optimise(self._since(begin), terms)
         return [Term(store, node) for node in join_all(store, best)], report
+
+    def _since(self, begin: float) -> "Saturate":
+        """Return the same plan for the time that is left, if that is limited."""
+        if self.limits.seconds is None:
+            return self
+        left = max(0.0, self.limits.seconds - (time.perf_counter() - begin))
+        return replace(self, limits=replace(self.limits, seconds=left))
 
     def _cheaper(self, terms: list[Term], best: list[Term], report: Report) -> list[Term]:
         """Search from other forms of the source too; return the cheapest that was found."""
         store, begin = terms[0].store, time.perf_counter()
         source, cheapest = (Dag.of(store, [t.id for t in ts]) for ts in (terms, best))
         cost, least = dag_cost(source, self.cost), dag_cost(cheapest, self.cost)
-        limit = self.limits.time_limit(len(source)) - report.seconds
+        limit = self.limits.time_limit(source.binary_size()) - report.seconds
         for other in self.also:
             left = limit - (time.perf_counter() - begin)
             if left <= 0 or report.stop in _ENDS:
+                report.cut |= left <= 0
                 break
             start = [term if (made := other(term)) is None else made for term in terms]
             dag = Dag.of(store, join_all(store, start))
-            if start == terms or len(dag) > WHOLE or dag_cost(dag, self.cost) >= cost - 1e-9:
+            if start == terms or dag.binary_size() > WHOLE:
+                continue
+            if dag_cost(dag, self.cost) >= cost - 1e-9:
                 continue
             plan = replace(self, also=(), limits=replace(self.limits, seconds=left))
-            found, more, refused = plan._search(dag, terms)
+            try:
+                found, more, refused = plan._search(dag, terms)
+            except KeyboardInterrupt:
+                report.stop = StopReason.INTERRUPTED
+                break
             if more.stop in _ENDS:
                 report.stop = more.stop
+            report.cut |= not more.settled
             after = dag_cost(Dag.of(store, [t.id for t in found]), self.cost)
             if after < least - 1e-9:
                 best, least = found, after
@@ -245,12 +276,13 @@ class Saturate(Strategy):
         extractor = Extractor(frozen, self.cost, dtype=self.dtype)
         verdict = self.judge(terms) if self.judge is not None else None
         own = Dag.of(terms[0].store, [term.id for term in terms])
-        before, seconds = dag_cost(own, self.cost), self.limits.time_limit(len(dag))
+        before, seconds = dag_cost(own, self.cost), self.limits.time_limit(dag.binary_size())
         mode: Mode = "greedy" if report.stop is StopReason.INTERRUPTED else self.extract
         search = Search(extractor, dag, classes, before, verdict, mode, seconds)
         best = search.best()
         if search.proof is not None:
             report.notes.append(f"exact: {search.proof}")
+        report.cut |= search.cut
         if search.refused:
             forms = "form was" if search.refused == 1 else "forms were"
             report.notes.append(
@@ -268,8 +300,8 @@ def classical(rules: Iterable[Rule]) -> list[str]:
     if not names:
         return []
     return [
-        f"left out, as the classical engine alone can compute, ask functions or match sequences: "
-        f"{', '.join(names)}"
+        "left out, as the classical engine alone can compute, ask functions, match sequences or "
+        f"speak of one symbol: {', '.join(names)}"
     ]
 
 

@@ -28,8 +28,6 @@ from rewrite.store import Store
 __all__ = ["Request", "request"]
 
 _OWN: Final = ("rewrite", "strategies", "codegen")
-_ACCIDENTS: Final = (StopReason.INTERRUPTED, StopReason.FAILED)
-"""After these another try may find more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,8 @@ class Request:
         )  # fmt: skip
 
     def keep(self, kernel: Kernel, doc: str) -> None:
-        """Keep a kernel, unless an accident ended its search."""
-        if self.disk is None or kernel.report.stop in _ACCIDENTS:
+        """Keep a kernel, unless an accident ended its search: another try may find more."""
+        if self.disk is None or not kernel.report.settled:
             return
         chosen = Dag.of(kernel.terms[0].store, [term.id for term in kernel.terms])
         try:

@@ -57,8 +57,8 @@ class Job:
 
     @property
     def size(self) -> int:
-        """The nodes of the program."""
-        return len(self.dag)
+        """The nodes of the program, as they are loaded."""
+        return self.dag.binary_size()
 
     def job(self) -> Self:
         """Return itself."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from rewrite.display import Displayed
 from rewrite.errors import ArgumentError
@@ -68,6 +69,11 @@ class StopReason(Enum):
     CONTRADICTION = "two facts that exclude each other"
 
 
+_ACCIDENTS: Final = (
+    StopReason.TIME, StopReason.MEMORY, StopReason.INTERRUPTED, StopReason.FAILED,
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class IterationStats:
     """The size and time of the e-graph after one iteration."""
@@ -89,6 +95,13 @@ class Report(Displayed):
     notes: list[str] = field(default_factory=list)
     divided: bool = False
     """Whether a division by exactly zero is what contradicts itself."""
+    cut: bool = False
+    """Whether an accident ended a part of the work, whatever the whole ended by."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether another try would find the same: no clock, no Ctrl-C, no killed process."""
+        return not self.cut and self.stop not in _ACCIDENTS
 
     def __str__(self) -> str:
         """Write the sizes and the rules that matched, most first."""

@@ -3,6 +3,7 @@
 Phases between which nothing has to be looked at become one command of the engine.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -142,13 +143,26 @@ def plan_of(schedule: Schedule, *, fold: bool, kept: Iterable[Rule] | None = Non
     steps = writer.steps(schedule)
     rules = [rule for rule, _ in writer.rules.values()]
     return Plan(
-        tuple([(rule.name, text) for rule, text in writer.rules.values()]),
+        _named_apart((at, rule.name, text) for (_, at), (rule, text) in writer.rules.items()),
         len(writer.sets),
         tuple([(name, bound, ban) for (bound, ban), name in writer.schedulers.items()]),
         tuple(steps),
         frozenset().union(*(heads(rule.lhs) | heads(rule.rhs) for rule in rules)),
         fold,
     )
+
+
+def _named_apart(rows: Iterable[tuple[int, str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the name and the text of each rule; of one set no two have the same name."""
+    seen: Counter[tuple[int, str]] = Counter()
+    found = []
+    for at, name, text in rows:
+        seen[at, name] += 1
+        if (count := seen[at, name]) > 1:
+            own, name = name, f"{name} ({count})"
+            text = text.replace(f':name "{own}"', f':name "{name}"')
+        found.append((name, text))
+    return tuple(found)
 
 
 def groups_of(schedule: Schedule) -> tuple[list[Rule], list[Rule]]:

@@ -112,20 +112,20 @@ def within(
     groups = [(rule, True) for rule in simplify] + [(rule, False) for rule in expand]
     waiting = [
         (
-            *(rule.name, simple, heads(rule.lhs), heads(rule.rhs)),
+            *(id(rule), simple, heads(rule.lhs), heads(rule.rhs)),
             *(edges(rule.lhs), edges(rule.rhs), _made(rule.rhs)),
         )
         for rule, simple in groups
     ]
-    kept: set[str] = set()
+    kept: set[int] = set()  # by identity: a rule of a caller's may have the name of another
     grew = True
     while grew:
         grew, later = False, []
         for row in waiting:
-            name, simple, needs, makes, stands, puts, value = row
+            which, simple, needs, makes, stands, puts, value = row
             ready = needs <= known and all(e in places or e[2] in own for e in stands)
             if ready and (simple or makes <= known | _ARITHMETIC):
-                kept.add(name)
+                kept.add(which)
                 known |= makes
                 places |= puts
                 own |= value
@@ -133,10 +133,10 @@ def within(
             else:
                 later.append(row)
         waiting = later
-    first: dict[str, tuple[Rule, bool]] = {}
+    first: dict[int, tuple[Rule, bool]] = {}
     for rule, simple in groups:
-        if rule.name in kept:
-            first.setdefault(rule.name, (rule, simple))
+        if id(rule) in kept:
+            first.setdefault(id(rule), (rule, simple))
     wanted = list(first.values())
     return [r for r, simple in wanted if simple], [r for r, simple in wanted if not simple]
 

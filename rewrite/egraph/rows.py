@@ -11,6 +11,7 @@ from typing import Any, Final
 from rewrite import ops
 from rewrite.constants import Constant, Named
 from rewrite.dag import Dag
+from rewrite.deadline import look
 from rewrite.egraph.facts import assumed, number
 from rewrite.egraph.language import constructor
 from rewrite.sorts import BOOL, INT
@@ -31,11 +32,14 @@ def binary(dag: Dag, first: int) -> tuple[list[Any], list[int]]:
     place: list[int] = []
     sorts = dag.sort.tolist()
     for at, (code, args) in enumerate(dag.rows()):
-        args = tuple(place[a] for a in args)
-        arity = ops.OPS[code].arity
-        while arity < 0 and len(args) > 2:
-            rows.append((code, args[:2], None, sorts[at]))
-            args = (first + len(rows) - 1, *args[2:])
+        look()
+        args = tuple([place[a] for a in args])
+        if ops.OPS[code].arity < 0 and len(args) > 2:
+            left = args[0]
+            for right in args[1:-1]:
+                rows.append((code, (left, right), None, sorts[at]))
+                left = first + len(rows) - 1
+            args = left, args[-1]
         rows.append((code, args, dag.value[at], sorts[at]))
         place.append(first + len(rows) - 1)
     return rows, place

@@ -195,6 +195,7 @@ class Pending:
             short = replace(self.job.limits, iterations=self._iterations, seconds=OFTEN)
             found = perform(replace(self.job, limits=short, after=None))
         report = found.report
+        report.cut = True
         if report.stop is not StopReason.CONTRADICTION:
             report.stop = reason
         report.seconds = time.perf_counter() - self.begin

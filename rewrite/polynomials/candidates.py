@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rewrite.deadline import look
 from rewrite.polynomials.system import Mono, System
 
 __all__ = ["Candidates", "Ceiling", "Numbering", "find_candidates", "find_twins", "unsigned"]
@@ -48,6 +49,7 @@ class Numbering:
 
     def cuts(self, mono: int, known: Container[Mono]) -> list[tuple[int, int]]:
         """Return divisors with quotients: each literal, and products that are known."""
+        look()
         whole, of = self.monos[mono], self.of
         found = {whole[k : k + 1]: whole[:k] + whole[k + 1 :] for k in range(len(whole))}
         if 2 < len(whole) <= BROAD:

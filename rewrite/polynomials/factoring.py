@@ -8,6 +8,7 @@ from typing import Final
 from rewrite import ops
 from rewrite.cost import CostModel, dag_cost
 from rewrite.dag import Dag, rebuild
+from rewrite.deadline import look
 from rewrite.fastmath import FastMath
 from rewrite.polynomials.columns import merge_columns
 from rewrite.polynomials.grouping import Prices, group_factors
@@ -85,6 +86,7 @@ def _cheapest(
     best, least = None, dag_cost(Dag.of(store, roots), model)
     plans = PLANS if source.size() <= SMALL else PLANS[:1]
     for plan in plans:
+        look()
         system = copy.deepcopy(source) if len(plans) > 1 else source
         _factor(system, prices, plan)
         made = write_system(system, store, repeats=repeats)

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from rewrite.deadline import look
 from rewrite.polynomials.candidates import Ceiling, Numbering, find_candidates, find_twins, unsigned
 from rewrite.polynomials.products import pair_products
 from rewrite.polynomials.system import Mono, System, joined
@@ -94,6 +95,7 @@ class _Round:
             self.push(group)
         made = 0
         while self.queue:
+            look()
             gain, group = heapq.heappop(self.queue)
             if self.pushed[group] != -gain:
                 continue  # it is in the queue with a higher gain, or was

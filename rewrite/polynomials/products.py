@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
+from rewrite.deadline import look
 from rewrite.polynomials.system import Mono
 
 __all__ = ["Products", "pair_products"]
@@ -86,6 +87,7 @@ class _Pairing:
         heap = [(-len(places), pair) for pair, places in self.places.items() if len(places) > 1]
         heapq.heapify(heap)
         while heap:
+            look()
             count, pair = heapq.heappop(heap)
             places = [at for at in self.places.pop(pair, ()) if self.holds(at, pair)]
             if len(places) < -count:

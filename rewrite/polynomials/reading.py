@@ -13,6 +13,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.constants import Named
 from rewrite.dag import Dag
+from rewrite.deadline import look
 from rewrite.polynomials.system import Mono, Opaque, Rational, Row, System, exact
 from rewrite.sorts import INT, REAL
 from rewrite.store import Store
@@ -59,6 +60,7 @@ class _Reader:
     def run(self) -> System:
         ids = self.dag.ids.tolist()
         for at, (code, args) in enumerate(self.rows):
+            look()
             if self.arithmetic(code, args):
                 self.forms[at] = self.sum(at) if code != _MUL and code != _POW else self.product(at)
             if self.forms[at] is None:

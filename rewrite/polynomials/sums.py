@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
+from rewrite.deadline import look
 from rewrite.polynomials.system import Mono, System
 
 __all__ = ["share_sums"]
@@ -40,6 +41,7 @@ class _Table:
         self.rows: list[dict[int, int]] = []
         self.columns: list[dict[int, None]] = []
         for at, row in enumerate(system.rows):
+            look()
             signs: dict[int, int] = {}
             for mono, coef in row.items():
                 found = token.setdefault(mono, len(token))
@@ -81,6 +83,7 @@ class _Table:
         """Add up what is in the same rows with the same signs, up to a common one."""
         groups: defaultdict[tuple[int, ...], dict[int, int]] = defaultdict(dict)
         for token, column in enumerate(self.columns):
+            look()
             if len(column) > 1:
                 order = sorted(column)
                 first = self.rows[order[0]][token]
@@ -98,6 +101,7 @@ class _Table:
         window = self.window()
         counts = Counter[int]()
         for row in self.rows:
+            look()
             shared = sorted([t for t in row if len(self.columns[t]) > 1])
             low = [(t << 1) | (row[t] > 0) for t in shared]
             for k, one in enumerate(shared):
@@ -106,6 +110,7 @@ class _Table:
         queue = [(-count, pair) for pair, count in counts.items() if count > 1]
         heapq.heapify(queue)
         while queue:
+            look()
             count, pair = heapq.heappop(queue)
             users = self.users(pair)
             if len(users) < -count:

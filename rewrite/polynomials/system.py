@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from rewrite.deadline import look
+
 __all__ = ["Mono", "Opaque", "Rational", "Row", "System"]
 
 type Rational = int | Fraction
@@ -96,6 +98,7 @@ class System:
 
     def spelled(self, row: Row) -> Row:
         """Return a row whose coefficients are 1 or -1; like terms are collected once more."""
+        look()
         whole: Row = {}
         for mono, coef in row.items():
             for literal in mono:
@@ -115,6 +118,7 @@ class System:
         single = {k: at for k, at in self.kernels.items() if len(self.rows[at]) == 1}
         if single:
             for at, row in enumerate(self.rows):
+                look()
                 if any(literal in single for mono in row for literal in mono):
                     made: Row = {}
                     for mono, coef in row.items():

@@ -1,6 +1,7 @@
 """From a system back to terms: shared products in pairs, sums with as few negations as possible."""
 
 from rewrite import ops
+from rewrite.deadline import look
 from rewrite.polynomials.products import Products, pair_products
 from rewrite.polynomials.system import Mono, Opaque, Rational, System
 from rewrite.store import Store
@@ -36,6 +37,7 @@ class _Writer:
 
     def run(self) -> list[int]:
         for at in self.order:
+            look()
             self.rows[at] = self.row(at)
         return [self.rows[at] for at in self.system.roots]
 

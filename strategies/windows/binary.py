@@ -15,6 +15,7 @@ import numpy as np
 from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.dag import Dag
+from rewrite.deadline import look
 from rewrite.egraph.assumptions import has_value
 from rewrite.egraph.facts import assumed
 from rewrite.egraph.rows import binary
@@ -109,6 +110,7 @@ def _known(
     wholes: list[bool] = []
     seen: dict[tuple[Any, ...], Fact] = {}  # most nodes are like others
     for at, (code, args, value, sort) in enumerate(rows):
+        look()
         if value is not None:
             found = leaf_fact(value)
             whole = not isinstance(value, Symbol) or value.name not in opaque

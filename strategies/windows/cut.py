@@ -8,6 +8,7 @@ through a cut: sin(x) and cos(x) may be shared, and their squares still add up t
 from dataclasses import dataclass
 from typing import Final
 
+from rewrite.deadline import look
 from strategies.windows.binary import Program
 
 __all__ = ["MOST_NODES", "Window", "cut"]
@@ -46,6 +47,7 @@ def cut(program: Program, most: int = MOST_NODES) -> list[Window]:
 
 def _window(program: Program, root: int, members: dict[int, list[int]]) -> Window:
     """Look at small windows below, nearest first."""
+    look()
     nodes = members[root]
     inside, given, room = set(nodes), dict[int, None](), CONTEXT
     front = nodes

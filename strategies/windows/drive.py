@@ -1,5 +1,6 @@
 """The driver of large programs: cut, saturate each shape once, put together, and again."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 from rewrite.collector import uncollected
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
+from rewrite.deadline import OutOfTime, until
 from rewrite.egraph.job import Outcome
 from rewrite.egraph.limits import IterationStats, Limits, Report, StopReason
 from rewrite.egraph.plan import Plan, plan_of
@@ -17,30 +19,32 @@ from rewrite.egraph.relevance import Scope, scope_of, within
 from rewrite.egraph.workers import prepare
 from rewrite.fastmath import FastMath
 from rewrite.polynomials.factoring import factored_system
-from rewrite.store import Store
 from rewrite.term import Term
 from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, same_values
-from strategies.windows.binary import Program, made, program_of
+from strategies.windows.binary import Program, program_of
 from strategies.windows.costing import FormCosts
-from strategies.windows.cut import MOST_NODES, Window, cut
-from strategies.windows.forms import Choice, Chooser, form_of, load
+from strategies.windows.cut import MOST_NODES, cut
+from strategies.windows.forms import Choice, Chooser, Chosen, form_of, load
 from strategies.windows.judging import values_at, without_value
 from strategies.windows.kinds import Group, Kind, divisions_by_zero, grouped, kinds_of
 from strategies.windows.memory import Memory, settled_plan
 from strategies.windows.shape import (
     Form,
     Shape,
-    instantiate,
     plain_of,
 )
-from strategies.windows.whole import Rebuilt, refused, settled
+from strategies.windows.whole import Rebuilt, rebuilt, refused, settled
 
 if TYPE_CHECKING:
     from strategies.saturation import Saturate
 
 __all__ = ["optimise"]
 
+GRACE: Final = 0.5
+"""Seconds after its limit of time in which it ends."""
+FACTORING: Final = 0.5
+"""This part of a limit of time that was given goes into factoring as a system at most."""
 ROUNDS: Final = 3
 """So often the result is cut and saturated again, elsewhere: windows hide what crosses them."""
 SMALLER: Final = 10
@@ -71,6 +75,7 @@ class _Large:
     def __init__(self, plan: "Saturate") -> None:
         self.plan = plan
         self.report = Report()
+        self.best: list[Term] = []
         self.done: dict[str, Form | None] = {}
         """By the key of a shape: its cheapest form, None where that is its own."""
         self.plans: dict[Scope, Plan] = {}
@@ -78,7 +83,8 @@ class _Large:
         self.memory = Memory(plan)
         self.chooser = Chooser(plan.cost, plan.judge, plan.dtype, plan.extract)
         self.begin = time.perf_counter()
-        self.deadline = 0.0
+        self.deadline = self.learnt = 0.0
+        """When all is to be done, and when all forms of a round are to be known."""
         self.rows = 0
         self.counts = dict.fromkeys(
             "windows,shapes,e-graphs,forms refused,windows kept,shapes from the cache".split(","),
@@ -87,17 +93,31 @@ class _Large:
 
     def run(self, terms: list[Term]) -> tuple[list[Term], Report]:
         dag = Dag.of(terms[0].store, [term.id for term in terms])
-        self.deadline = self.begin + self.plan.limits.time_limit(len(dag))
-        cost = dag_cost(dag, self.plan.cost)
+        seconds = self.plan.limits.time_limit(dag.binary_size())
+        self.deadline = self.begin + seconds
         if len(dag) > PREPARED and self.plan.executor is None:
             prepare(load)
+        self.best = terms
+        given = self.plan.limits.seconds is not None
         try:
-            found = self._factored(terms)
+            with until(self.deadline + GRACE if given else math.inf):
+                self._search(terms, dag, self.begin + seconds * FACTORING if given else math.inf)
         except KeyboardInterrupt:
             self.report.stop = StopReason.INTERRUPTED
-            self._finish()
-            return terms, self.report
+        except OutOfTime:
+            self.report.stop = StopReason.TIME
+        self._finish()
+        return self.best, self.report
+
+    def _search(self, terms: list[Term], dag: Dag, factoring: float) -> None:
+        """Find better and better forms; the best so far is kept in any case.
+
+        Factoring as a system ends at the given time.
+        """
+        cost = dag_cost(dag, self.plan.cost)
+        found = self._factored(terms, factoring)
         if found != terms:
+            self.best = found
             before, terms, dag = cost, found, Dag.of(found[0].store, [term.id for term in found])
             cost = dag_cost(dag, self.plan.cost)
             self.report.notes.append(f"factored as a system: {before:.6g} to {cost:.6g}")
@@ -110,19 +130,28 @@ class _Large:
             new = Dag.of(found[0].store, [term.id for term in found])
             after = dag_cost(new, self.plan.cost)
             if after >= cost - 1e-9:
-                break
+                return
+            self.best = found
             terms, dag, cost = found, new, after
             if self._over() or turn + 1 >= rounds:
-                break
-        self._finish()
-        return terms, self.report
+                return
 
-    def _factored(self, terms: list[Term]) -> list[Term]:
+    def _factored(self, terms: list[Term], end: float) -> list[Term]:
         """Factor and share over all sums of products at once, which windows cannot see."""
         plan = self.plan
         if FastMath.REASSOC not in plan.licence:
             return terms
-        found = factored_system(terms, plan.cost, plan.licence)
+        try:
+            with until(end):
+                return self._accepted(terms, factored_system(terms, plan.cost, plan.licence))
+        except OutOfTime:
+            self.report.cut = True
+            self.report.notes.append("factoring as a system was ended by the limit of time")
+            return terms
+
+    def _accepted(self, terms: list[Term], found: list[Term]) -> list[Term]:
+        """Return what is as accurate of other forms, where that is still cheaper."""
+        plan = self.plan
         if plan.judge is None or found == terms:
             return found
         source, candidate = (Dag.of(ts[0].store, [term.id for term in ts]) for ts in (terms, found))
@@ -143,7 +172,7 @@ class _Large:
         report.notes.insert(0, f"a large program in parts: {counts}")
 
     def _round(self, terms: list[Term], dag: Dag, most: int) -> list[Term]:
-        licence = self.plan.licence
+        licence, begin = self.plan.licence, time.perf_counter()
         defined = FastMath.NNAN | FastMath.NINF in licence and len(set(dag.roots)) == 1
         program = program_of(dag, assume=defined, opaque=self.plan.opaque)
         windows = cut(program, most)
@@ -154,16 +183,26 @@ class _Large:
         self.counts["windows"] += len(windows)
         self.counts["shapes"] += len(kinds)
         fresh = {key: kind for key, kind in kinds.items() if key not in self.done}
+        now = time.perf_counter()
+        self.learnt, end = self.deadline, math.inf
+        if self.plan.limits.seconds is not None:
+            # to put it together, and to judge that, takes about as long as this did
+            self.learnt = end = max(now, self.deadline - (now - begin))
         try:
-            self._learn(program, fresh)
+            with until(end):
+                self._learn(program, fresh)
         except KeyboardInterrupt:
             self.report.stop = StopReason.INTERRUPTED
+        except OutOfTime:
+            self.report.stop = StopReason.TIME
         chosen = _chosen(kinds, self.done)
+        if not chosen:
+            return terms
 
         def build(kept: set[int]) -> Rebuilt:
-            return _rebuilt(program, windows, {k: c for k, c in chosen.items() if k not in kept})
+            return rebuilt(program, windows, {k: c for k, c in chosen.items() if k not in kept})
 
-        if self.plan.judge is None or not chosen:
+        if self.plan.judge is None:
             return build(set()).terms(program.roots)
         found, count = settled(
             self.plan.judge, program, windows, set(chosen), build, self.plan.size
@@ -218,7 +257,7 @@ class _Large:
             for group, plan in work
         )  # fmt: skip
         plan, halves = self.plan, list[Group]()
-        found = in_order(batches, plan.executor, self.deadline, plan.progress, len(work))
+        found = in_order(batches, plan.executor, self.learnt, plan.progress, len(work))
         for (group, _), (batch, outcome) in zip(work, found, strict=True):
             stop = outcome.report.stop
             self._merge(outcome.report)
@@ -229,12 +268,12 @@ class _Large:
                 half = len(group) // 2
                 halves += [(part, batch.plan) for part in (group[:half], group[half:])]
                 continue
-            forms = self._forms(batch, outcome, [of_leaves[key] for key in group])
-            fresh = dict(zip(group, forms, strict=True))
+            chosen = self._forms(batch, outcome, [of_leaves[key] for key in group])
+            fresh = dict(zip(group, chosen.forms, strict=True))
             self.done.update(fresh)
-            if names and stop not in (StopReason.TIME, StopReason.MEMORY, StopReason.FAILED):
+            if names and outcome.report.settled and not chosen.cut:
                 self.memory.note({names[key]: form for key, form in fresh.items()})
-            if time.perf_counter() > self.deadline:
+            if time.perf_counter() > self.learnt:
                 self.report.stop = StopReason.TIME
                 return []
         return halves
@@ -258,21 +297,20 @@ class _Large:
                     self.counts["shapes from the cache"] += 1
         return names
 
-    def _forms(
-        self, batch: Batch, outcome: Outcome, values: list[list[Any]]
-    ) -> Sequence[Form | None]:
-        """Return the cheapest form of each shape; None is its own."""
+    def _forms(self, batch: Batch, outcome: Outcome, values: list[list[Any]]) -> Chosen:
+        """Return the cheapest form of each shape."""
         if outcome.made is not None or outcome.frozen is not None:
-            found, count = outcome.made or self.chooser.forms(
+            found: Chosen = outcome.made or self.chooser.forms(
                 batch.sources, batch.spans, outcome, values
             )
-            self.counts["forms refused"] += count
+            self.counts["forms refused"] += found.refused
+            self.report.cut |= found.cut
             return found
         if len(batch.sources) == 1:
-            return [self._alone(batch.sources[0])]
-        return [None] * len(batch.sources)
+            return self._alone(batch.sources[0])
+        return Chosen([None] * len(batch.sources), 0)
 
-    def _alone(self, source: Source) -> Form | None:
+    def _alone(self, source: Source) -> Chosen:
         """Do a shape that contradicts itself alone, which finds out why."""
         best, report = self.plan.roots(source.expanded)
         self._merge(replace(report, notes=report.notes[-1:]))
@@ -281,7 +319,8 @@ class _Large:
         cost = FormCosts(self.plan.cost)
         form = form_of(source, best)
         before = cost(plain_of(source.shape))
-        return form if form is not None and cost(form) < before - 1e-9 else None
+        cheaper = form is not None and cost(form) < before - 1e-9
+        return Chosen([form if cheaper else None], 0, cut=not report.settled)
 
     def _batch(
         self, shapes: list[Shape], plan: Plan | None, limits: Limits,
@@ -312,6 +351,7 @@ class _Large:
         total = self.report
         for name, count in report.matches.items():
             total.matches[name] = total.matches.get(name, 0) + count
+        total.cut |= not report.settled
         total.nodes += report.nodes
         total.classes += report.classes
         total.iterations.append(IterationStats(total.nodes, time.perf_counter() - self.begin))
@@ -348,25 +388,3 @@ def _chosen(
             for number, leaves in zip(kind.windows, kind.leaves, strict=True):
                 chosen[number] = form, leaves
     return chosen
-
-
-def _rebuilt(
-    program: Program, windows: Sequence[Window],
-    chosen: dict[int, tuple[Form, tuple[int, ...]]],
-) -> Rebuilt:  # fmt: skip
-    """Make the program anew, some windows in other forms."""
-    store = Store()
-    ids = [-1] * len(program)
-    for at, value in enumerate(program.value):
-        if value is not None or program.constant[at]:
-            ids[at] = made(store, program.code[at], [ids[a] for a in program.args[at]], value)
-    for number, window in enumerate(windows):
-        if number in chosen:
-            form, leaves = chosen[number]
-            roots = instantiate(form, store, [ids[at] for at in leaves])
-            for at, node in zip(window.roots, roots, strict=True):
-                ids[at] = node
-        else:
-            for at in window.nodes:
-                ids[at] = store.make((program.code[at], *[ids[a] for a in program.args[at]]))
-    return Rebuilt(store, ids)

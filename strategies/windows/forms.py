@@ -27,7 +27,18 @@ from strategies.windows.judging import Judged
 from strategies.windows.searching import Hunt, accepted, written
 from strategies.windows.shape import Form, Shape, plain_of, rows_of
 
-__all__ = ["Choice", "Chooser", "form_of", "load"]
+__all__ = ["Choice", "Chooser", "Chosen", "form_of", "load"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The cheapest form of each shape, None where that is its own, and how they were found."""
+
+    forms: list[Form | None]
+    refused: int
+    """So many cheaper forms were less accurate."""
+    cut: bool = False
+    """Whether a proof took more time than there was."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +53,8 @@ class Chooser:
     def forms(
         self, sources: Sequence[Source], spans: Sequence[Sequence[int]], outcome: Outcome,
         values: Sequence[Sequence[Any]],
-    ) -> tuple[list[Form | None], int]:  # fmt: skip
-        """Return the cheapest form of each shape, None where that is its own; and the refusals.
+    ) -> "Chosen":  # fmt: skip
+        """Choose the cheapest form of each shape.
 
         `spans` are the positions of the rows of each in the program that was saturated, `values`
         those of its leaves at sample points.
@@ -55,7 +66,7 @@ class Chooser:
         finder = _Finder(self, sources, spans, outcome, values)
         for k, roots in enumerate(finder.roots):
             finder.offer(k, None if together is None else together(roots, sources[k]))
-        return finder.forms(), finder.refused
+        return Chosen(finder.forms(), finder.refused, finder.cut)
 
     def _together(self, frozen: Frozen) -> Callable[[Sequence[int], Source], Form | None] | None:
         """Extract all shapes at once; return what writes down the form of some roots."""
@@ -79,7 +90,7 @@ class Choice:
     chooser: Chooser
     values: list[list[Any]]
 
-    def __call__(self, batch: Batch, outcome: Outcome) -> tuple[list[Form | None], int]:
+    def __call__(self, batch: Batch, outcome: Outcome) -> Chosen:
         """Make it."""
         load()
         return self.chooser.forms(batch.sources, batch.spans, outcome, self.values)
@@ -101,7 +112,7 @@ class _Finder:
         self.before = [self.cost(plain_of(source.shape)) for source in sources]
         self.offered: dict[int, Form] = {}
         self.unknown: list[int] = []
-        self.refused = 0
+        self.refused, self.cut = 0, False
 
     def offer(self, k: int, best: Form | None) -> None:
         """Take note of the cheapest form of a shape, None where it is not known."""
@@ -125,6 +136,7 @@ class _Finder:
         for k, form in accepted(hunts, judged).items():
             found[k] = form if within(sources[k].shape, form) else None
         self.refused = sum(hunt.bans.refused for hunt in hunts.values())
+        self.cut = any(hunt.cut for hunt in hunts.values())
         return found
 
     def _hunts(self, wanted: Sequence[int]) -> dict[int, Hunt]:

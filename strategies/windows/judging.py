@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite.dag import Dag
+from rewrite.deadline import look
 from rewrite.rowwise import evaluate_rows
 from rewrite.sampling import sample_points
 from rewrite.store import Symbol
@@ -41,6 +42,7 @@ def values_at(program: Program, wanted: Sequence[int], size: int = 0) -> Values:
 
     It may stand for one of another size.
     """
+    look()
     part = program.dag(wanted).reached()
     count = count_for(part, POINTS, 64, size)
     found = evaluate_rows(part, sampled(part, count))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rewrite import ops
+from rewrite.deadline import look
 from rewrite.egraph.plan import Plan
 from strategies.windows.binary import Program
 from strategies.windows.cut import Window
@@ -53,6 +54,7 @@ def kinds_of(
     """
     kinds: dict[str, Kind] = {}
     for number, window in enumerate(windows):
+        look()
         if _cheapest(program, window) or not zero.isdisjoint(window.nodes):
             continue
         if not zero.isdisjoint(window.context):

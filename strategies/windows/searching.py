@@ -34,6 +34,8 @@ class Hunt:
         classes = [part.classes[row_of[node]] for node in source.dag.ids.tolist()]
         self.bans = Bans(self.extractor, source.dag, classes, TRIES)
         self.seconds = SECONDS_EACH
+        self.cut = False
+        """Whether a proof took more time than there was."""
         self.nodes: list[int | None] = []
         """The e-node of each row of the last candidate."""
 
@@ -46,6 +48,7 @@ class Hunt:
             if extraction is not None:
                 if extraction.proof is not None:
                     self.seconds -= extraction.proof.seconds
+                    self.cut |= not extraction.proof.proved
                 roots = self.extractor.frozen.roots
                 made = written(self.extractor, extraction.choice, roots, self.source.number)
                 if made is not None and self.cost(made[0]) < self.before - 1e-9:

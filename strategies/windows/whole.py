@@ -12,15 +12,17 @@ from typing import Final
 import numpy as np
 
 from rewrite.dag import Dag, rebuild
+from rewrite.deadline import look
 from rewrite.rowwise import evaluate_rows
 from rewrite.store import Store
 from rewrite.term import Term
 from strategies.judged import Judge, PointJudge, WholeJudged
-from strategies.windows.binary import Program
+from strategies.windows.binary import Program, made
 from strategies.windows.cut import Window
 from strategies.windows.judging import count_for, sampled
+from strategies.windows.shape import Form, instantiate
 
-__all__ = ["Rebuilt", "refused", "settled"]
+__all__ = ["Rebuilt", "rebuilt", "refused", "settled"]
 
 POINTS: Final = ((2_000, 256), (10_000, 128), (40_000, 64))
 """Programs of up to so many nodes are judged at so many points, larger ones at 32."""
@@ -45,6 +47,30 @@ class Rebuilt:
     def terms(self, positions: Sequence[int]) -> list[Term]:
         """Return some positions as terms."""
         return [Term(self.store, self.ids[at]) for at in positions]
+
+
+def rebuilt(
+    program: Program, windows: Sequence[Window],
+    chosen: dict[int, tuple[Form, tuple[int, ...]]],
+) -> Rebuilt:  # fmt: skip
+    """Make the program anew, some windows in other forms."""
+    store = Store()
+    ids = [-1] * len(program)
+    for at, value in enumerate(program.value):
+        look()
+        if value is not None or program.constant[at]:
+            ids[at] = made(store, program.code[at], [ids[a] for a in program.args[at]], value)
+    for number, window in enumerate(windows):
+        look()
+        if number in chosen:
+            form, leaves = chosen[number]
+            roots = instantiate(form, store, [ids[at] for at in leaves])
+            for at, node in zip(window.roots, roots, strict=True):
+                ids[at] = node
+        else:
+            for at in window.nodes:
+                ids[at] = store.make((program.code[at], *[ids[a] for a in program.args[at]]))
+    return Rebuilt(store, ids)
 
 
 def refused(judge: Judge, source: Dag, candidate: Dag, size: int = 0) -> list[int]:

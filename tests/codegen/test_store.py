@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import codegen.bounded
 import codegen.compile
 import codegen.engine
 import codegen.loops.code
@@ -87,6 +88,7 @@ def same_kernels(first: Kernel, second: Kernel) -> None:
 
 
 X, Y, B = rw.symbol("x", low=0.5, high=2), rw.symbol("y"), rw.symbol("b", dtype=bool)
+P, Q = rw.symbols("p q", low=1, high=3)
 V, W = [rw.symbol(f"v{k}") for k in range(4)], [rw.symbol(f"w{k}") for k in range(2)]
 FORMS: dict[str, tuple[Any, Any]] = {
     "one": ([X, Y], X * Y + rw.sin(X)),
@@ -215,17 +217,55 @@ def test_stages_that_are_shown_are_passed(cached: Path, capsys: pytest.CaptureFi
     assert all(f"=== {stage} ===" in shown for stage in ("term", "egraph", "program", "asm"))
 
 
-def test_an_interrupted_search_is_not_kept(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+ACCIDENTS = [rw.StopReason[name] for name in ("INTERRUPTED", "FAILED", "TIME", "MEMORY")]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [*(rw.Report(stop=stop) for stop in ACCIDENTS), rw.Report(rw.StopReason.NODES, cut=True)],
+    ids=[*(stop.name for stop in ACCIDENTS), "a part of it"],
+)
+def test_a_search_that_an_accident_ended_is_not_kept(
+    report: rw.Report, cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def accident(*args: Any, **kwargs: Any) -> Any:
         made = original(*args, **kwargs)
         assert isinstance(made, codegen.optimize.Optimized)
-        return replace(made, report=rw.Report(stop=rw.StopReason.INTERRUPTED))
+        return replace(made, report=report)
 
     original = codegen.optimize.optimized
     monkeypatch.setattr(codegen.compile, "optimized", accident)
     for _ in range(2):
         kernel = rw.compile([X], X * 3)
         assert not isinstance(kernel.program.instructions, Stored)
+
+
+@pytest.mark.parametrize("options", [{}, {"strategy": "accurate"}, {"max_error": 8}])
+def test_what_the_clock_cut_short_is_not_kept(options: dict[str, Any], cached: Path) -> None:
+    term = (X + P) * (P + Q) * (Q + X) + X * P * Q
+    for _ in range(2):
+        kernel = rw.compile([X, P, Q], term, limits=rw.Limits(seconds=0.0), **options)
+        assert not isinstance(kernel.program.instructions, Stored)
+    for _ in range(2):
+        kernel = rw.compile([X, P, Q], term, limits=rw.Limits(seconds=300.0), **options)
+    assert isinstance(kernel.program.instructions, Stored)
+
+
+def test_which_kernel_met_a_bound_is_not_kept_if_the_clock_cut_it_short(cached: Path) -> None:
+    term = (X + P) * (P + Q) * (Q + X) + X * P * Q
+    measured = []
+    original = codegen.bounded.first_within
+
+    def first_within(*args: Any) -> Any:
+        measured.append(1)
+        return original(*args)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(codegen.compile, "first_within", first_within)
+        for seconds, times in ((0.0, [1, 2]), (300.0, [3, 3])):
+            for count in times:
+                rw.compile([X, P, Q], term, max_error=8, limits=rw.Limits(seconds=seconds))
+                assert len(measured) == count
 
 
 # -- keys ------------------------------------------------------------------------------------

@@ -74,6 +74,41 @@ def test_points_stay_in_their_domain(low: float, width: float, dtype: Any) -> No
         assert low in points["above"] and high in points["below"]
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 9, 16])
+def test_there_may_be_few_points(n: int) -> None:
+    symbols = [
+        rw.symbol("free"), rw.symbol("above", low=1), rw.symbol("below", high=-1),
+        rw.symbol("both", low=-1, high=2), rw.symbol("whole", low=0, dtype="int64"),
+    ]  # fmt: skip
+    for some in ([symbol] for symbol in symbols):
+        (column,) = sample_points(some, n).values()
+        low, high = some[0].symbol.low, some[0].symbol.high  # type: ignore[union-attr]
+        assert len(column) == n and np.isfinite(column).all()
+        assert low is None or column.min() >= low
+        assert high is None or column.max() <= high
+
+
+def test_values_of_many_symbols_are_drawn_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [rw.symbol(f"m{k}", low=1) for k in range(3000)] + [rw.symbol("other")]
+    alone = sample_points(many[-1:], 64)["other"]
+    made = []
+    original = np.random.default_rng
+
+    def counted(seed: Any) -> np.random.Generator:
+        made.append(seed)
+        return original(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", counted)
+    points, again = sample_points(many, 64), sample_points(reversed(many), 64)
+    assert len(made) < 20
+    columns = np.array([points[f"m{k}"] for k in range(3000)])
+    assert (columns >= 1).all() and np.isfinite(columns).all()
+    assert len(np.unique(columns, axis=0)) == 3000
+    assert all((points[name] == again[name]).all() for name in points)
+    # but for the first, where they take turns, the others are as they are alone
+    assert (points["other"] == alone).mean() > 0.8
+
+
 def test_points_of_positive_domains_cover_the_orders_of_magnitude() -> None:
     at = sample_points([rw.symbol("w", low=0, high=1e6)], 512)["w"]
     assert (at < 1e-3).mean() > 0.1 and (at > 1e5).mean() > 0.3

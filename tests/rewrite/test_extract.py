@@ -1,7 +1,9 @@
 """Extraction: DAG costs, shared subterms, many roots, bans; against exhaustive search."""
 
+import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -391,3 +393,12 @@ def test_a_large_program_costs_what_its_ops_do() -> None:
     both = store.make((ops.MUL.code, two, store.make((ops.ADD.code, two, two))))  # costs nothing
     dag = Dag.of(store, [store.make((ops.ADD.code, node, both))])
     assert len(dag) > SMALL and dag_cost(dag, model) == 3000 * 3 + 3000 + 1
+
+
+@pytest.mark.nightly
+def test_the_benchmark_of_the_ways_runs() -> None:
+    """It looks inside of the e-graph, which no one else asks for."""
+    script = Path(__file__).parents[1] / "bench" / "extract.py"
+    command = [sys.executable, str(script), "--count", "1", "--seconds", "0.1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "MISSED" not in done.stdout and done.stdout.count("met") == 4

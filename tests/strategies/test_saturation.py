@@ -1,5 +1,6 @@
 """Saturation as a strategy: it composes, is judged, spends its licence, and explains itself."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,14 @@ from hypothesis import strategies as st
 
 import rewrite as rw
 from codegen.cost import cycle_cost
-from rewrite import schedule
+from rewrite import ops, schedule
 from rewrite.cost import Gowda2021, dag_cost
 from rewrite.dag import Dag
+from rewrite.egraph import workers
+from rewrite.egraph.job import Job, Outcome
 from rewrite.egraph.limits import Limits, StopReason
-from rewrite.errors import StrategyError, UnsupportedOp
+from rewrite.egraph.rows import binary
+from rewrite.errors import PatternError, StrategyError, UnsupportedOp
 from rewrite.extract import MODES, Extractor
 from rewrite.fastmath import FastMath, licence
 from rewrite.rule import RuleSet
@@ -204,6 +208,37 @@ def test_large_inputs_are_left_to_shrinking_rules() -> None:
     assert "in parts" in report.notes[0]
 
 
+def test_a_long_sum_of_few_nodes_is_large() -> None:
+    """It is a chain of as many nodes in the e-graph, which once was made here, without bounds."""
+    long = Term(x.store, x.store.make((ops.ADD.code, *[x.id, y.id] * 5_000)))
+    plan = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
+    dag = Dag.of(long.store, [long.id])
+    job = plan.job(dag, plan.rules_for(dag))
+    assert job.size == dag.binary_size() == 2 + 9_999 and not workers._small(job)
+    (best,), report = plan.roots([long])
+    assert "in parts" in report.notes[0]
+    assert best.node_count() < 10 and rw.fingerprint(best) == rw.fingerprint(long)
+
+
+def test_long_sums_become_chains_in_linear_time() -> None:
+    long = Term(x.store, x.store.make((ops.ADD.code, *[x.id, y.id, z.id] * 100_000)))
+    begin = time.perf_counter()
+    rows, (*_, root) = binary(Dag.of(x.store, [long.id]), 7)
+    assert time.perf_counter() - begin < 20  # it took hours when each step copied what was left
+    assert root == 7 + len(rows) - 1 and len(rows) == 3 + 299_999
+    assert all(row[1] == (7 + at - 1, 7 + (at - 2) % 3) for at, row in enumerate(rows) if at > 3)
+
+
+def test_interrupts_while_extracting_leave_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    plan = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
+    monkeypatch.setattr(Extractor, "extract", interrupted)
+    assert plan.roots([x * y + x * z])[0] == [x * y + x * z]
+    assert plan.roots([x * y + x * z])[1].stop is StopReason.INTERRUPTED
+
+
 def test_an_empty_rule_set_ends_at_once() -> None:
     plan = Saturate(RuleSet("none", ()), RuleSet("none", ()), Gowda2021())
     terms, report = plan.roots([x + y])
@@ -258,6 +293,25 @@ def test_an_unsound_rule_trips_the_alarm_and_is_named() -> None:
     sound, clean = replace(plan, simplify=SIMPLIFY).roots([term])
     assert clean.stop is not StopReason.CONTRADICTION
     assert best.sexpr() == sound[0].sexpr()
+
+
+def test_a_contradiction_does_not_hide_that_the_time_was_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = []
+
+    def saturated(job: Job) -> Outcome:
+        runs.append(job)
+        found = workers.saturate(job)
+        found.report.cut = len(runs) == 2
+        return found
+
+    term = (x * y + x * z) + rw.log(rw.minimum(x / x, 5) - 2)
+    plan = Saturate(SIMPLIFY + UNSOUND, EXPAND, MODEL)
+    assert plan.roots([term])[1].settled
+    monkeypatch.setattr("strategies.contradiction.saturate", saturated)
+    _, report = plan.roots([term])
+    assert report.stop is StopReason.CONTRADICTION and not report.settled
 
 
 def test_exact_folding_in_two_orders_is_no_contradiction() -> None:
@@ -324,3 +378,32 @@ def test_goals_end_the_search() -> None:
         (best,), report = Saturate(SIMPLIFY, EXPAND, MODEL, until=goal).roots([term])
         assert report.stop in (StopReason.SATURATED, StopReason.NODES, StopReason.ITERATIONS)
         assert best == x * (y + z)
+
+
+def test_a_rule_of_a_callers_own_may_have_the_name_of_a_law() -> None:
+    """It once was left out in silence, as if it were the law."""
+    term = (x * y + x * z) + rw.log(rw.minimum(x / x, 5) - 2)
+    unsound = rw.ruleset("unsound", FastMath.NONE, ("div-self", a / a, 1))
+    _, report = Saturate(SIMPLIFY + unsound, EXPAND, MODEL).roots([term])
+    assert report.stop is StopReason.CONTRADICTION
+    assert any(note.endswith("by div-self; left out") for note in report.notes)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb"])
+def test_names_that_an_e_graph_cannot_have_are_refused(name: str) -> None:
+    with pytest.raises(PatternError, match="do without"):
+        rw.ruleset("odd", FastMath.NONE, (name, a + b, b + a))
+    fine = rw.ruleset("fine", FastMath.NONE, ("a'b (c) é", a + b, b + a))
+    assert saturate(fine, Gowda2021()).roots([x + y])[1].matches == {"a'b (c) é": 2}
+
+
+def test_rules_and_goals_that_speak_of_a_symbol() -> None:
+    """The e-graph has no patterns for them; it once ended in an error of the engine's own."""
+    doubled = rw.ruleset("doubled", FastMath.NONE, ("twice", a + x, a * 2), ("zero", a * 0, 0))
+    (best,), report = saturate(doubled, Gowda2021()).roots([y + x + z * 0])
+    assert best == y + x + 0 or best == y + x + z * 0
+    assert any("speak of one symbol: twice" in note for note in report.notes)
+    assert repeat(try_(doubled), limit=1)  # it is a strategy as any other
+    for goal in (schedule.matches, schedule.contains):
+        with pytest.raises(StrategyError, match=r"has the symbol x, .*rw\.pattern_vars"):
+            goal(a + x)

@@ -26,7 +26,9 @@ from rewrite import ops
 from rewrite.contentcache import ContentCache
 from rewrite.cost import Gowda2021, dag_cost
 from rewrite.dag import Dag
+from rewrite.deadline import OutOfTime, look, until
 from rewrite.egraph.limits import Limits, StopReason
+from rewrite.extract import Proof
 from rewrite.fastmath import FastMath
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
@@ -256,9 +258,10 @@ def test_an_executor_finds_the_same(kind: str) -> None:
         pool = ThreadPoolExecutor(2)
     else:
         pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    plan = replace(FAST, limits=Limits(seconds=300))
     with pool:
-        best, _ = drive.optimise(replace(FAST, executor=pool), roots)
-    alone, _ = drive.optimise(FAST, roots)
+        best, _ = drive.optimise(replace(plan, executor=pool), roots)
+    alone, _ = drive.optimise(plan, roots)
     assert [t.sexpr() for t in best] == [t.sexpr() for t in alone]
 
 
@@ -306,6 +309,50 @@ def test_interrupts_leave_a_sound_program(
     assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
 
 
+@pytest.mark.parametrize("where", ["factored_system", "program_of", "kinds_of", "values_at"])
+def test_interrupts_at_any_step_leave_a_sound_program(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    roots = copies(10)
+    monkeypatch.setattr(drive, where, interrupted)
+    best, report = GUARDED.roots(roots)
+    assert report.stop is StopReason.INTERRUPTED and not report.settled
+    assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
+
+
+@pytest.mark.parametrize("where", ["factored_system", "program_of", "kinds_of", "values_at"])
+def test_a_time_limit_is_kept_at_any_step(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step looks at the clock itself: in a large program it may take minutes."""
+    original = getattr(drive, where)
+    late: list[str] = []
+
+    def slow(*args: Any, **options: Any) -> Any:
+        with until(0.0):
+            try:
+                return original(*args, **options)
+            except OutOfTime:
+                late.append(where)
+                raise
+
+    roots = copies(10)
+    monkeypatch.setattr(drive, where, slow)
+    best, report = drive.optimise(replace(GUARDED, limits=Limits(seconds=300)), roots)
+    assert late and not report.settled
+    assert report.stop is StopReason.TIME or where == "factored_system"
+    assert rw.fingerprint(_sum(best)) == rw.fingerprint(_sum(roots))
+
+
+def test_a_deadline_inside_of_another_is_the_earlier_one() -> None:
+    with until(math.inf):
+        look()
+        with until(0.0), until(math.inf), pytest.raises(OutOfTime):
+            look()
+        look()
+
+
 def test_a_time_limit_is_kept_between_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kinds, "BATCH_ROWS", 30)
     roots = copies(10)
@@ -333,6 +380,20 @@ def test_results_are_recalled_from_disk(cached: Path, plan: Saturate) -> None:
     assert [t.sexpr() for t in first] == [t.sexpr() for t in second]
     _, report = drive.optimise(replace(plan, extract="greedy"), roots)
     assert "from the cache" not in report.notes[0]
+
+
+def test_what_the_clock_cut_short_is_not_kept(
+    cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = copies(8)
+    with monkeypatch.context() as unproved:
+        unproved.setattr(Proof, "proved", False)
+        _, report = drive.optimise(replace(FAST, extract="exact"), roots)
+    assert not report.settled
+    _, report = drive.optimise(replace(FAST, extract="exact"), roots)
+    assert "from the cache" not in report.notes[0] and report.settled
+    _, report = drive.optimise(replace(FAST, extract="exact"), roots)
+    assert "from the cache" in report.notes[0]
 
 
 def test_a_damaged_cache_is_as_if_it_were_not_there(cached: Path) -> None:
@@ -428,13 +489,13 @@ def test_the_windows_to_blame_keep_their_form() -> None:
 
 
 def test_forms_are_the_same_wherever_they_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    roots = copies(12)
-    here, _ = GUARDED.roots(roots)
+    roots, plan = copies(12), replace(GUARDED, limits=Limits(seconds=300))
+    here, _ = plan.roots(roots)
     monkeypatch.setattr(drive, "AWAY", 1)
     monkeypatch.setattr(kinds, "BATCH_ROWS", 20)
-    away, report = GUARDED.roots(roots)
+    away, report = plan.roots(roots)
     monkeypatch.setattr(drive, "AWAY", 10**6)
-    near, _ = GUARDED.roots(roots)
+    near, _ = plan.roots(roots)
     assert away == near and cost(away) <= cost(here) * 1.2
     assert report.stop is not StopReason.FAILED
 
@@ -458,10 +519,10 @@ def test_a_root_that_factoring_makes_worse_keeps_its_form(monkeypatch: pytest.Mo
     a, b, c, d = rw.symbols("a b c d")
     roots = [a * b + a * c, d * b + d * c + rw.sin(a)]
     monkeypatch.setattr(drive, "refused", lambda *_: [0])
-    kept, better = drive._Large(GUARDED)._factored(roots)
+    kept, better = drive._Large(GUARDED)._factored(roots, math.inf)
     assert kept == roots[0] and better != roots[1]
     monkeypatch.setattr(drive, "refused", lambda *_: [0, 1])
-    assert drive._Large(GUARDED)._factored(roots) == roots
+    assert drive._Large(GUARDED)._factored(roots, math.inf) == roots
 
 
 @given(symbols)
