@@ -191,6 +191,14 @@ class Saturate(Strategy):
         simplify, expand = relevant(always, growing if len(dag) <= GROWTH_PAYS else [], dag)
         return [*simplify, *expand]
 
+    @property
+    def library(self) -> bool:
+        """Tell whether the laws are the library's own, which factoring a system knows."""
+        from rewrite.rules import SIMPLIFY  # loaded by those who search
+
+        own = self.simplify is SIMPLIFY and self.schedule is None
+        return own and FastMath.REASSOC in self.licence
+
     @cached_property
     def allowed(self) -> tuple[list[Rule], list[Rule]]:
         """The laws that the licence allows: those that always run, and growing ones."""
