@@ -47,7 +47,7 @@ class _Cache(FunctionCache):
         """Load what was compiled for these types; None where nothing was."""
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
 
 class _LinkedCache(_Cache):
