@@ -7,6 +7,7 @@ Read it as the table of contents of the project: one line a stage, each shown by
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from codegen.forms import check_symbols, form_of, parameters_of, patterns_of, replaced, results_of
@@ -146,7 +147,7 @@ def compile_kernel(
     }  # fmt: skip
     if not machine.is_cuda and (known := asked.kernel(options)) is not None:
         return known
-    found = _Found(tuple(term for result in results for term in result.terms))
+    found = _Found(tuple(chain.from_iterable([result.terms for result in results])))
     if optimize_terms and found.terms:
         found = _searched(dag, found.terms, target=machine, math=math, cost=cost,
             strategy=strategy, limits=limits, dtype=dtype, autotune=autotune)  # fmt: skip
