@@ -7,21 +7,14 @@ Read it as the table of contents of the project: one line a stage, each shown by
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, TypedDict, Unpack, overload
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
-from codegen.balance import balanced
-from codegen.bounded import Compiled, attempts, first_within, ulps
-from codegen.cost import table_for
-from codegen.cuda.auto import AutoKernel
-from codegen.cuda.build import cuda_kernel, present
-from codegen.cuda.kernel import CudaKernel
 from codegen.forms import check_symbols, form_of, parameters_of, patterns_of, replaced, results_of
 from codegen.kernel import Kernel, float_name
 from codegen.kernelcost import KernelCost
-from codegen.loops.choice import program_of
 from codegen.loops.program import Rolled
 from codegen.lower import Parameter, Result
-from codegen.optimize import optimized
 from codegen.program import Program
 from codegen.store.request import Request, request
 from codegen.target import Target, get
@@ -33,6 +26,12 @@ from rewrite.egraph.limits import Limits, Report
 from rewrite.fastmath import FastMath, licence
 from rewrite.options import configured
 from rewrite.term import Term
+
+# what searches and emits is loaded by those who do: a kernel that is kept on disk needs none of it
+if TYPE_CHECKING:
+    from codegen.bounded import Compiled
+    from codegen.cuda.auto import AutoKernel
+    from codegen.cuda.kernel import CudaKernel
 
 __all__ = ["compile_kernel"]
 
@@ -57,11 +56,11 @@ class Options(TypedDict, total=False):
 @overload
 def compile_kernel(
     args: Any, exprs: Any, *, target: Literal["cuda"], **options: Unpack[Options]
-) -> CudaKernel: ...
+) -> "CudaKernel": ...
 @overload
 def compile_kernel(
     args: Any, exprs: Any, *, target: Literal["auto"], **options: Unpack[Options]
-) -> AutoKernel: ...
+) -> "AutoKernel": ...
 @overload
 def compile_kernel(
     args: Any, exprs: Any, *, target: str | Target = "native", **options: Unpack[Options]
@@ -87,7 +86,7 @@ def compile_kernel(
     autotune: int = 0,
     max_error: float | str | None = None,
     progress: bool | None = None,
-) -> Kernel | CudaKernel | AutoKernel:
+) -> "Kernel | CudaKernel | AutoKernel":
     """Optimise terms and compile them to native SIMD code, called like a NumPy ufunc.
 
     `args` lists the arguments: symbols, or (nested) lists or `TermArray`s of symbols, each of which
@@ -125,6 +124,8 @@ def compile_kernel(
         "name": name, "optimize_terms": optimize_terms, "max_error": max_error,
     }  # fmt: skip
     if target == "auto":
+        from codegen.cuda.auto import AutoKernel
+
         again: Any = partial(
             compile_kernel, args, exprs, batch_axis=batch_axis, progress=progress, **shared
         )
@@ -142,6 +143,8 @@ def compile_kernel(
             compile_kernel, args, exprs, target=machine, dtype=dtype, parallel=parallel, cost=cost,
             limits=limits, batch_axis=batch_axis, name=name, autotune=autotune, progress=progress,
         )  # fmt: skip
+        from codegen.bounded import attempts, ulps
+
         ways = attempts(once, math, strategy, optimize_terms)
         return _bounded(asked, ulps(max_error), ways, parameters, results)
     options: dict[str, Any] = {
@@ -150,11 +153,15 @@ def compile_kernel(
     }  # fmt: skip
     if not machine.is_cuda and (known := asked.kernel(options)) is not None:
         return known
-    found = _Found(tuple(term for result in results for term in result.terms))
+    found = _Found(tuple(chain.from_iterable([result.terms for result in results])))
     if optimize_terms and found.terms:
         found = _searched(dag, found.terms, target=machine, math=math, cost=cost,
             strategy=strategy, limits=limits, dtype=dtype, autotune=autotune,
             progress=progress)  # fmt: skip
+    from codegen.balance import balanced
+    from codegen.cost import table_for
+    from codegen.loops.choice import program_of
+
     best = replaced(results, found.terms)
     program, note = program_of(parameters, best, licence(math), name, loops=not machine.is_cuda)
     report = replace(found.report, notes=[*found.report.notes, note]) if note else found.report
@@ -177,6 +184,8 @@ class _Found:
 
 def _searched(source: Dag, terms: tuple[Term, ...], **options: Any) -> _Found:
     """Optimise the terms of a program."""
+    from codegen.optimize import optimized
+
     best = optimized(source, list(terms), tuple, **options)
     model = best.model
     cost = KernelCost(best.cost_before, best.cost_after, model.unit, model.name)
@@ -187,6 +196,8 @@ def _runnable(target: str | Target) -> Target:
     """Return a target that can run here, or raise what is missing."""
     machine = get(target)
     if machine.is_cuda:
+        from codegen.cuda.build import present
+
         return present(machine)
     machine.require_host()
     return machine
@@ -194,9 +205,11 @@ def _runnable(target: str | Target) -> Target:
 
 def _compiled(
     program: Program | Rolled, machine: Target, asked: Request, options: dict[str, Any]
-) -> Kernel | CudaKernel:
+) -> "Kernel | CudaKernel":
     """Make the kernel of a program, keep it, and show its last stages."""
     if machine.is_cuda:
+        from codegen.cuda.build import cuda_kernel
+
         assert isinstance(program, Program), "loops are of CPUs"
         found = cuda_kernel(program, machine, options)
         emit("ptx", lambda: found.device_text)
@@ -209,18 +222,20 @@ def _compiled(
 
 
 def _bounded(
-    asked: Request, bound: float, ways: Sequence[Callable[[], Compiled]],
+    asked: Request, bound: float, ways: "Sequence[Callable[[], Compiled]]",
     parameters: Sequence[Parameter], results: Sequence[Result],
-) -> Compiled:  # fmt: skip
+) -> "Compiled":  # fmt: skip
     """Return the first kernel within the bound: the one that was it before, where that is known."""
     known = asked.choice()
     if known is not None:
         kernel = ways[known[0]]()
         kernel.report.notes.append(known[1])
         return kernel
+    from codegen.bounded import first_within
+
     made: list[Compiled] = []
 
-    def noted(make: Callable[[], Compiled]) -> Compiled:
+    def noted(make: "Callable[[], Compiled]") -> "Compiled":
         made.append(make())
         return made[-1]
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def _parameter(arg: Any, place: int) -> Parameter:
 
 def _given(parameters: Sequence[Parameter]) -> list[Symbol]:
     """Return the symbols of all arguments."""
-    return [symbol for p in parameters for symbol in symbols_at(p.symbols) if symbol]
+    return [symbol for p in parameters for symbol in p.leaves if symbol]
 
 
 def _common_name(names: Sequence[str], place: int) -> str:
@@ -184,17 +185,17 @@ def check_symbols(parameters: Sequence[Parameter], results: Sequence[Result]) ->
 
     Return the program that the results are.
     """
-    given = _given(parameters)
-    dag = _numbers([t for r in results for t in r.terms])
-    used = _symbols(dag)
-    known = {symbol.name for symbol in given}
-    for symbol in used:
+    dag = _numbers(list(chain.from_iterable([result.terms for result in results])))
+    known = {symbol.name: symbol for symbol in _given(parameters)}
+    for symbol in _symbols(dag):
+        if known.get(symbol.name) is symbol:
+            continue
         if symbol.name not in known:
             raise ArgumentError(
                 f"the expression has the free symbol {symbol.name!r}, which is not among the "
                 f"arguments ({', '.join(sorted(known)) or 'none'}); add it or substitute a value"
             )
-    check_names([*given, *used])
+        check_names([known[symbol.name], symbol])
     return dag
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from codegen.cost import PLAIN_APPROXIMATE, PLAIN_POWERS, exact_inverse, product_exponent
@@ -21,18 +22,23 @@ from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.numeric import require_numbers
 from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
-from rewrite.term import Term
+from rewrite.term import Term, symbols_at
 
 __all__ = ["Parameter", "Result", "constant_value", "finished", "lower", "lower_part", "pruned"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parameter:
     """An argument of a kernel: its name, its shape, and the symbol of each component."""
 
     name: str
     shape: tuple[int, ...]
     symbols: tuple[Term, ...]
+
+    @cached_property
+    def leaves(self) -> list[Symbol | None]:
+        """The symbols of the components, None for a term that is no symbol; read once."""
+        return symbols_at(self.symbols)
 
 
 @dataclass(frozen=True, slots=True)

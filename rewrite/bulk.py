@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from rewrite.native import native
+from rewrite.native import cached, native
 from rewrite.signatures import automaton
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def find_or_make(
     return used
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _intern(
     ops_in: Any, start_in: Any, args: Any, local: bool, out: Any,
     op: Any, start: Any, pool: Any, payload: Any, sort: Any, used: int, table: Any,
@@ -139,7 +139,7 @@ def _intern(
     return used
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _enter(table: Any, op: Any, start: Any, pool: Any, first: int, last: int) -> None:
     """Put nodes that already have rows into the table; they differ from each other.
 
@@ -161,7 +161,7 @@ def _enter(table: Any, op: Any, start: Any, pool: Any, first: int, last: int) ->
                 table[slot] = node
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _postorder(roots: Any, start: Any, pool: Any, seen: Any, stack: Any, order: Any) -> int:
     """Walk below the roots, children first; `stack` has room for all edges. Return the count."""
     count = 0
@@ -198,7 +198,7 @@ def postorder(roots: "Ints", start: npt.NDArray[np.int64], pool: "Ints") -> "Int
     return order[:count].copy()
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _heights(start: Any, args: Any, fixed: Any, height: Any) -> None:
     for at in range(len(height)):
         most, known = -1, True
@@ -273,7 +273,7 @@ class Table:
             self.entered = used
 
 
-@nb.njit(cache=True)
+@cached
 def _find(table: Any, op: int, args: Any, ops_: Any, start: Any, pool: Any) -> int:
     node: int = table[_probe(table, op, args, 0, len(args), ops_, start, pool)]
     return node

@@ -245,7 +245,7 @@ def again(weight: Any, roots: Any, shareable: Any, sweeps: int, g: Any) -> Any:
 @cache
 def compiled() -> tuple[Any, Any, Any]:
     """Compile the loops with Numba: copies that call each other's compiled forms."""
-    import numba as nb
+    from rewrite.native import cached  # loads Numba
 
     scope: dict[str, Any] = {"INFINITE": INFINITE, "__name__": __name__}
     for function in (
@@ -261,5 +261,5 @@ def compiled() -> tuple[Any, Any, Any]:
         again,
     ):
         copy = types.FunctionType(function.__code__, scope, function.__name__)
-        scope[function.__name__] = nb.njit(nogil=True, cache=True)(copy)
+        scope[function.__name__] = cached(copy)
     return scope["fixpoint"], scope["search"], scope["again"]

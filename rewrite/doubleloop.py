@@ -14,6 +14,7 @@ import numba as nb
 import numpy as np
 
 from rewrite import ops
+from rewrite.native import cached
 
 __all__ = ["run"]
 
@@ -74,7 +75,7 @@ def _two_product(a: Any, b: Any) -> Any:
     return product, error
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _sum(a: Any, b: Any, c: Any, d: Any) -> Any:
     """Add a + b and c + d."""
     high, rest = _two_sum(a, c)
@@ -83,14 +84,14 @@ def _sum(a: Any, b: Any, c: Any, d: Any) -> Any:
     return _fast_sum(high, rest + least)
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _product(a: Any, b: Any, c: Any, d: Any) -> Any:
     """Multiply a + b and c + d."""
     high, rest = _two_product(a, c)
     return _fast_sum(high, rest + (a * d + b * c + b * d))
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _quotient(a: Any, b: Any, c: Any, d: Any) -> Any:
     """Divide a + b by c + d."""
     first = a / c
@@ -99,13 +100,13 @@ def _quotient(a: Any, b: Any, c: Any, d: Any) -> Any:
     return _fast_sum(first, rest / c)
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _added(x: Any, y: Any) -> Any:
     high, low = _sum(x[0], x[1], y[0], y[1])
     return high, low, (x[2] + y[2] + _UNIT * abs(high)) * _SLACK
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _multiplied(x: Any, y: Any) -> Any:
     high, low = _product(x[0], x[1], y[0], y[1])
     error = abs(x[0]) * y[2] + abs(y[0]) * x[2] + x[2] * y[2] + _UNIT * abs(high)
@@ -114,7 +115,7 @@ def _multiplied(x: Any, y: Any) -> Any:
     return high, low, error * _SLACK
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _divided(x: Any, y: Any) -> Any:
     size = abs(y[0])
     if not size > 2.0 * y[2] or size < _LEAST or (x[0] != 0.0 and abs(x[0]) < _LEAST):
@@ -126,7 +127,7 @@ def _divided(x: Any, y: Any) -> Any:
     return high, low, error * _SLACK
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _root(x: Any) -> Any:
     if x[0] == 0.0 and x[2] == 0.0:
         return 0.0, 0.0, 0.0
@@ -138,7 +139,7 @@ def _root(x: Any) -> Any:
     return high, low, (x[2] / high + _UNIT * high) * _SLACK
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _powered(x: Any, y: Any) -> Any:
     """Raise to a small integer."""
     count = abs(y[0])
@@ -152,7 +153,7 @@ def _powered(x: Any, y: Any) -> Any:
     return _divided((1.0, 0.0, 0.0), made) if y[0] < 0 else made
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _series(table: Any, a: Any, b: Any) -> Any:
     high, low = table[-1, 0], table[-1, 1]
     for k in range(len(table) - 2, -1, -1):
@@ -161,7 +162,7 @@ def _series(table: Any, a: Any, b: Any) -> Any:
     return high, low
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _wave(x: Any, turn: int) -> Any:
     """Return the sine, or with a turn of 1 the cosine."""
     if not (abs(x[0]) < _FARTHEST and x[2] < 1.0):
@@ -189,7 +190,7 @@ def _wave(x: Any, turn: int) -> Any:
     return made, rest, error * _SLACK
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _applied(op: int, x: Any, y: Any) -> Any:  # noqa: C901 - one branch for each op
     if op == _ADD:
         return _added(x, y)
@@ -216,7 +217,7 @@ def _applied(op: int, x: Any, y: Any) -> Any:  # noqa: C901 - one branch for eac
     return 0.0, 0.0, np.inf
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def run(code: Any, start: Any, args: Any, high: Any, low: Any, error: Any) -> None:
     """Fill in the rows of inner nodes, children first; those of leaves are known."""
     for at in range(len(code)):

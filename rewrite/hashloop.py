@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import numba as nb
 import numpy as np
+
+from rewrite.native import cached
 
 __all__ = ["hash_nodes"]
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def hash_nodes(op: Any, start: Any, pool: Any, first: int, out: Any) -> None:
     """Hash nodes from `first` on; leaves have their own values in `out`."""
     for node in range(first, len(out)):

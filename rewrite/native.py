@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import numba as nb
 from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 
-__all__ = ["inlined", "native", "stored"]
+__all__ = ["cached", "inlined", "native", "stored"]
 
 _HERE: Final = Path(__file__).parent
 _SOURCES: Final = (
@@ -35,12 +36,33 @@ def _beside(folder: Path) -> Stamp:
     return () if folder in (_HERE, _HERE / "machine") else _stamps(sorted(folder.glob("*.py")))
 
 
-class _LinkedCache(FunctionCache):
+class _Cache(FunctionCache):
+    """Loads machine code without all that could be called in a compilation.
+
+    Numba fills its registries first, which imports SciPy: half of the time in which a kernel is
+    loaded from the disk. What compiles does so itself.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Load what was compiled for these types; None where nothing was."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+
+
+class _LinkedCache(_Cache):
     """Numba looks at the file of a function alone, not at those of the functions that it calls."""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         beside = _beside(Path(self._py_func.__code__.co_filename).parent)
         return (*super()._index_key(sig, codegen), _STAMP, beside)  # type: ignore[no-untyped-call]
+
+
+def cached[F: Callable[..., Any]](function: F) -> F:
+    """Compile a loop to machine code, which is kept beside its source; without the global lock."""
+    compiled: Any = nb.njit(nogil=True)(function)
+    compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
+    return compiled  # type: ignore[no-any-return]
 
 
 def native[F: Callable[..., Any]](function: F, *, inline: bool = False) -> F:

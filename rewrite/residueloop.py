@@ -6,6 +6,7 @@ import numba as nb
 import numpy as np
 
 from rewrite import ops
+from rewrite.native import cached
 from rewrite.residues import PRIME
 
 __all__ = ["residues"]
@@ -33,7 +34,7 @@ def _product(a: Any, b: Any) -> Any:
     return _sum((high << _THREE) | (low >> _TOP), low & _P) % _P
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _power(a: Any, exponent: Any) -> Any:
     made = _ONE
     while exponent:
@@ -44,7 +45,7 @@ def _power(a: Any, exponent: Any) -> Any:
     return made
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _applied(op: Any, operands: Any, values: Any, at: Any) -> Any:
     """Apply an op of a ring at one point."""
     value, last = values[operands[0], at], values[operands[-1], at]
@@ -60,7 +61,7 @@ def _applied(op: Any, operands: Any, values: Any, at: Any) -> Any:
     return value
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def residues(
     code: Any, start: Any, args: Any, exponents: Any, state: Any, values: Any, marks: Any
 ) -> None:

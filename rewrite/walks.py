@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import numba as nb
 import numpy as np
+
+from rewrite.native import cached
 
 __all__ = ["collected"]
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def collected(  # noqa: C901 - a walk and a copy, whose arrays are made in between
     roots: Any, op: Any, start: Any, pool: Any, payload: Any, sort: Any
 ) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -108,13 +109,13 @@ class Saturate(Strategy):
         All are returned in the store of the first one. Raise `StrategyError` for what is no term.
         """
         begin = time.perf_counter()
-        for term in terms:
-            if not isinstance(term, Term):
-                raise StrategyError(f"saturate takes terms, not {term!r}")
+        if not all(issubclass(kind, Term) for kind in set(map(type, terms))):
+            odd = next(term for term in terms if not isinstance(term, Term))
+            raise StrategyError(f"saturate takes terms, not {odd!r}")
         if not terms:
             return [], Report(stop=StopReason.SATURATED)
         store = terms[0].store
-        if any(term.store is not store for term in terms):
+        if len(set(map(attrgetter("store"), terms))) > 1:
             terms = [Term(store, node) for node in join_all(store, terms)]
         terms = list(terms)
         dag = Dag.of(store, [t.id for t in terms])
@@ -221,6 +222,14 @@ class Saturate(Strategy):
         always, growing = self.allowed
         simplify, expand = relevant(always, growing if len(dag) <= GROWTH_PAYS else [], dag)
         return [*simplify, *expand]
+
+    @property
+    def library(self) -> bool:
+        """Tell whether the laws are the library's own, which factoring a system knows."""
+        from rewrite.rules import SIMPLIFY  # loaded by those who search
+
+        own = self.simplify is SIMPLIFY and self.schedule is None
+        return own and FastMath.REASSOC in self.licence
 
     @cached_property
     def allowed(self) -> tuple[list[Rule], list[Rule]]:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import numba as nb
+from rewrite.native import cached
 
 __all__ = ["add_gradient", "add_hessian"]
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def add_gradient(slopes: Any, over: Any, begin: int, d: int, into: Any) -> None:
     """Add the derivatives of elements from `begin` on, d for each of their points."""
     for e in range(len(slopes)):
@@ -17,7 +17,7 @@ def add_gradient(slopes: Any, over: Any, begin: int, d: int, into: Any) -> None:
                 into[base + c] += slopes[e, j * d + c]
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def add_hessian(entries: Any, places: Any, halves: Any, begin: int, into: Any) -> None:
     """Add the upper halves of element matrices from `begin` on, to both halves of the sum."""
     for e in range(len(entries)):

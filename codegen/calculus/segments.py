@@ -6,11 +6,11 @@ value, -1 for none. What is done is written down as `at` for computing a value, 
 
 from typing import Any, NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from rewrite.dag import Dag
+from rewrite.native import cached
 
 __all__ = ["Order", "ordered"]
 
@@ -34,7 +34,7 @@ def ordered(dag: Dag, segments: int, kept: int) -> Order:
     return Order(*_ordered(dag.start, dag.args, last, is_root, ends, kept))
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _forgotten(first: Any, args: Any, is_root: Any, segment: Any, kept: int) -> Any:
     """Mark what is for later than the next segment, but for the last ones that are kept."""
     count = len(first) - 1
@@ -54,7 +54,7 @@ def _forgotten(first: Any, args: Any, is_root: Any, segment: Any, kept: int) -> 
     return found
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _inputs(first: Any, args: Any, segment: Any, ends: Any, forgotten: Any, holds: Any) -> Any:
     """List what goes into each segment that will be run again, and count for how many it is."""
     begins = np.zeros(len(ends) + 1, np.int64)
@@ -77,7 +77,7 @@ def _inputs(first: Any, args: Any, segment: Any, ends: Any, forgotten: Any, hold
     return begins, found
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _needed(
     first: Any, args: Any, live: Any, wanted: Any, mark: Any, number: int, stack: Any
 ) -> Any:
@@ -99,13 +99,13 @@ def _needed(
     return np.sort(found[:count])
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _free(at: int, now: int, last: Any, holds: Any, is_root: Any, live: Any) -> bool:
     """Tell whether a value lives that is neither used after a node nor kept."""
     return bool(live[at] and last[at] <= now and holds[at] == 0 and not is_root[at])
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _ordered(  # noqa: C901 - one loop over the nodes, and one over those that are had again
     first: Any, args: Any, last: Any, is_root: Any, ends: Any, kept: int
 ) -> Any:

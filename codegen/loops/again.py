@@ -182,18 +182,17 @@ def _again(program: Rolled) -> list[Step]:
     maker: dict[int, Index] = {}
     member: dict[int, Index] = {}
     steps: list[Step] = []
-    sizes: list[int] = []
     for step in _merged(program):
-        before = len(steps)
+        before, held = len(steps), list[Step]()
         if _is_copy(step) and count(step) >= _MANY:
+            held = steps.copy()
             steps += _made_again(program, step, maker, member, steps)
         elif isinstance(step, Reduce):
             steps.append(_summed_again(step, maker, member, steps))
         else:
             steps.append(step)
-        joined = {at for at in range(before) if len(sizes) > at and count(steps[at]) != sizes[at]}
-        sizes = list(map(count, steps))
-        for at in sorted(joined | set(range(before, len(steps)))):
+        joined = [at for at, old in enumerate(held) if steps[at] is not old]
+        for at in (*joined, *range(before, len(steps))):
             _note(program, steps, at, maker, member)
     return steps
 

@@ -179,6 +179,8 @@ class Rolled(Displayed):
 
     def verify(self) -> "Rolled":
         """Return the program, or raise `TargetError` that names the first ill-formed step."""
+        if getattr(self.steps, "verified", False):
+            return self
         for number, step in enumerate(self.steps):
             for problem in _problems(self, step):
                 raise TargetError(f"program {self.name!r}, step {number}: {problem}")

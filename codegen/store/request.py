@@ -107,7 +107,7 @@ def request(
         chosen = [f"{name}={_text(options[name])}" for name in sorted(options)]
     except TypeError:
         return Request(store, target)
-    symbols = pack_symbols([s for p in parameters for t in p.symbols if (s := t.symbol)])
+    symbols = pack_symbols([symbol for p in parameters for symbol in p.leaves if symbol])
     shapes = [(part.name, part.shape) for side in (parameters, results) for part in side]
     text = repr((len(parameters), shapes, chosen))
     data = [

@@ -1,7 +1,7 @@
 """A `Rolled` program as arrays, and back: bodies once each, all tables of a type in one block."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -119,8 +119,41 @@ class _Reader:
         return found
 
 
+class _Steps(Sequence[Step]):
+    """Steps of a verified program, which stand in for its tuple and are read when looked at."""
+
+    verified: Final = True
+
+    def __init__(self, length: int, digest: str, read: Callable[[], tuple[Step, ...]]) -> None:
+        self.length, self.digest, self.read = length, digest, read
+        self._made: tuple[Step, ...] | None = None
+
+    def __len__(self) -> int:
+        """Count the steps."""
+        return self.length
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Step, ...]: ...
+    def __getitem__(self, index: int | slice) -> Step | tuple[Step, ...]:
+        """Read all, and return one or those of a slice."""
+        if self._made is None:
+            self._made = self.read()
+        return self._made[index]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as the tuple."""
+        return tuple, (self[:],)
+
+
 def pack_rolled(program: Rolled) -> Parcel:
-    """Write a verified program of loops."""
+    """Write a verified program of loops, with its digest."""
+    parcel = _packed(program)
+    return Parcel({**parcel.header, "digest": _digest(parcel)}, parcel.blocks)
+
+
+def _packed(program: Rolled) -> Parcel:
     writer = _Writer()
     for step in program.steps:
         writer.step(step)
@@ -147,7 +180,11 @@ def pack_rolled(program: Rolled) -> Parcel:
 
 def rolled_digest(program: Rolled) -> str:
     """Return a digest of all that the code of a program depends on."""
-    parcel = pack_rolled(program)
+    steps: Any = program.steps
+    return steps.digest if isinstance(steps, _Steps) else _digest(_packed(program))
+
+
+def _digest(parcel: Parcel) -> str:
     blocks = [
         part
         for name, block in parcel.blocks.items()
@@ -161,18 +198,26 @@ def _joined(parts: list[Block], dtype: type[np.generic]) -> Block:
 
 
 def unpack_rolled(header: Mapping[str, Any], blocks: Mapping[str, Block]) -> Rolled:
-    """Read a program of loops; its tables are views."""
-    parcel = Parcel(header, blocks)
-    bodies = [
-        unpack_program(body, parcel.part(f"{number}."))
-        for number, body in enumerate(header["bodies"])
-    ]
-    reader = _Reader(blocks, bodies)
+    """Read a program of loops that was verified before it was packed; its tables are views."""
+
+    def read() -> tuple[Step, ...]:
+        reader = _Reader(blocks, _bodies(header["bodies"], blocks))
+        return tuple([reader.step() for _ in range(header["steps"])])
+
     return Rolled(
         tuple(Argument(name, tuple(shape), kind) for name, shape, kind in header["arguments"]),
         tuple(Result(name, tuple(shape), kind) for name, shape, kind in header["outputs"]),
         header["work"],
-        tuple([reader.step() for _ in range(header["steps"])]),
+        cast("tuple[Step, ...]", _Steps(header["steps"], header["digest"], read)),
         header["name"],
         header["elementwise"],
     )
+
+
+def _bodies(headers: Sequence[Mapping[str, Any]], blocks: Mapping[str, Block]) -> list[Program]:
+    parts: list[dict[str, Block]] = [{} for _ in headers]
+    for name, block in blocks.items():
+        number, dot, column = name.partition(".")
+        if dot:
+            parts[int(number)][column] = block
+    return [unpack_program(header, part) for header, part in zip(headers, parts, strict=True)]

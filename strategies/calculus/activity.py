@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from rewrite.native import cached
 
 __all__ = [
     "colors", "compressed", "gathered", "mark", "spread", "supports", "ways",
@@ -15,7 +16,7 @@ KNOWN, STEPS, UNKNOWN, CHOICE = 0, 1, 2, 3
 TOO_MANY: Final = -1
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _numbered(ids: Any, first: Any, wanted: Any, found: Any) -> None:
     """Find which of the wanted nodes each leaf of a program is, -1 for none."""
     order = np.argsort(wanted)
@@ -23,12 +24,18 @@ def _numbered(ids: Any, first: Any, wanted: Any, found: Any) -> None:
     for at in range(len(ids)):
         found[at] = -1
         if first[at] == first[at + 1]:
-            place = np.searchsorted(ranked, ids[at])
-            if place < len(ranked) and ranked[place] == ids[at]:
-                found[at] = order[place]
+            low, high = 0, len(ranked)
+            while low < high:  # what np.searchsorted is compiled with imports SciPy
+                middle = (low + high) // 2
+                if ranked[middle] < ids[at]:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < len(ranked) and ranked[low] == ids[at]:
+                found[at] = order[low]
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def mark(
     ids: Any, code: Any, first: Any, args: Any, sort: Any, wanted: Any, kinds: Any, numbers: int,
     inputs: Any, active: Any, blocked: Any,
@@ -62,7 +69,7 @@ def mark(
     return edges, widest, odd
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _reached(first: Any, args: Any, active: Any, roots: Any) -> int:
     """Count the active edges below each root, and return the sum."""
     seen = np.full(len(active), -1, np.int32)
@@ -87,7 +94,7 @@ def _reached(first: Any, args: Any, active: Any, roots: Any) -> int:
     return edges
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _supports(  # noqa: C901 - one loop over what each position is
     first: Any, args: Any, active: Any, inputs: Any, spans: Any, pool: Any, seen: Any
 ) -> int:
@@ -136,7 +143,7 @@ def _supports(  # noqa: C901 - one loop over what each position is
     return work
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def supports(
     first: Any, args: Any, active: Any, inputs: Any, count: int, size: int, most: int
 ) -> Any:  # fmt: skip
@@ -154,7 +161,7 @@ def supports(
         size = min(8 * size, most)
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def ways(
     first: Any, args: Any, active: Any, inputs: Any, count: int, roots: Any
 ) -> tuple[int, int]:
@@ -168,7 +175,7 @@ def ways(
     return down, up if up != TOO_MANY else down + 1
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def spread(roots: Any, spans: Any, pool: Any) -> Any:
     """Return the number of the root, and below it the row of the pool, of all in their spans."""
     count = 0
@@ -185,7 +192,7 @@ def spread(roots: Any, spans: Any, pool: Any) -> Any:
     return found
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def _gathered(first: Any, args: Any, active: Any, inputs: Any, base: int, words: Any) -> None:
     for at in range(len(active)):
         word = np.uint64(0)
@@ -207,7 +214,7 @@ def gathered(
     return words
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def compressed(outer: Any, inner: Any, wide: int, indices: Any, indptr: Any, order: Any) -> None:
     """Fill `indices` and `indptr` of places in SciPy's formats, and the order they are in.
 
@@ -233,7 +240,7 @@ def compressed(outer: Any, inner: Any, wide: int, indices: Any, indptr: Any, ord
         free[outer[entry]] = place + 1
 
 
-@nb.njit(cache=True, nogil=True)
+@cached
 def colors(
     row_first: Any, row_columns: Any, column_first: Any, column_rows: Any, order: Any, found: Any
 ) -> None:

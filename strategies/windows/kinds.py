@@ -7,6 +7,7 @@ from typing import Final
 from rewrite import ops
 from rewrite.deadline import look
 from rewrite.egraph.plan import Plan
+from rewrite.polynomials.contracting import PLAIN
 from strategies.windows.binary import Program
 from strategies.windows.cut import Window
 from strategies.windows.shape import Shape, shape_of
@@ -43,9 +44,10 @@ class Kind:
 
 
 def kinds_of(
-    program: Program, windows: Sequence[Window], suspects: set[int], zero: set[int]
-) -> dict[str, Kind]:
-    """Group windows by shape.
+    program: Program, windows: Sequence[Window], suspects: set[int], zero: set[int], *,
+    plain: bool = True,
+) -> dict[str, Kind]:  # fmt: skip
+    """Group windows by shape, without `plain` only those that are not sums and products alone.
 
     Suspects are positions that have no value, `zero` those that divide by it.
 
@@ -56,6 +58,8 @@ def kinds_of(
     for number, window in enumerate(windows):
         look()
         if _cheapest(program, window) or not zero.isdisjoint(window.nodes):
+            continue
+        if not plain and all(program.code[at] in PLAIN for at in window.nodes):
             continue
         if not zero.isdisjoint(window.context):
             window = replace(window, context=(), given=())

@@ -164,6 +164,7 @@ def started(path: Path) -> dict[str, Any]:
 
 def _process(path: Path, cache: str) -> dict[str, Any]:
     environment = {**os.environ, "REWRITE_CACHE": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
     command = [sys.executable, __file__, "--start", str(path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     loaded: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import codegen.bounded
-import codegen.compile
 import codegen.engine
 import codegen.loops.code
 import codegen.optimize
@@ -58,7 +57,7 @@ def forbidden(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             raise AssertionError("this is done again")
 
         for module, name in (
-            (codegen.compile, "optimized"), (codegen.compile, "program_of"),
+            (codegen.optimize, "optimized"), (codegen.loops.choice, "program_of"),
             (codegen.loops.code, "prepared"), (codegen.loops.code, "object_code"),
             (codegen.engine, "object_code"), (loop, "emit_module"), (loop, "object_code"),
         ):  # fmt: skip
@@ -187,7 +186,7 @@ def test_a_bound_on_the_error_is_not_measured_again(
 ) -> None:
     first = rw.compile([X], rw.exp(X) * X, max_error=2)
     forbidden()
-    monkeypatch.setattr(codegen.compile, "first_within", None)
+    monkeypatch.setattr(codegen.bounded, "first_within", None)
     second = rw.compile([X], rw.exp(X) * X, max_error=2)
     assert first.report == second.report and "largest error" in second.report.notes[-1]
 
@@ -234,7 +233,7 @@ def test_a_search_that_an_accident_ended_is_not_kept(
         return replace(made, report=report)
 
     original = codegen.optimize.optimized
-    monkeypatch.setattr(codegen.compile, "optimized", accident)
+    monkeypatch.setattr(codegen.optimize, "optimized", accident)
     for _ in range(2):
         kernel = rw.compile([X], X * 3)
         assert not isinstance(kernel.program.instructions, Stored)
@@ -550,3 +549,44 @@ def test_programs_of_loops_are_read_as_they_were_written() -> None:
     (one,), (two,) = evaluate(read, data), evaluate(written, data)
     assert one.tobytes() == two.tobytes()
     assert len(parcel.header["bodies"]) == 1, "equal bodies are written once"
+
+
+_LOADED = """
+import sys
+import numpy as np
+import rewrite as rw
+x = rw.asarray([rw.symbol(f"x{k}") for k in range(60)])
+f = rw.compile([x], rw.sparse_jacobian(x * x * np.roll(x, 1), x))
+f(np.ones(60))
+print(*(name for name in sys.argv[1:] if name in sys.modules))
+"""
+SEARCHING = (
+    "codegen.optimize", "codegen.loops.analysis", "rewrite.rules", "strategies.core", "flint",
+    "egglog", "numba.np.linalg", "scipy.linalg",
+)  # fmt: skip
+"""What a process needs that searches, derives by rules, or compiles a loop of Numba."""
+
+
+def test_what_searches_is_not_loaded_for_a_kernel_on_disk(cached: Path) -> None:
+    command = [sys.executable, "-c", _LOADED, *SEARCHING]
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
+    )
+    assert "codegen.optimize" in first and "rewrite.rules" in first
+    assert not second
+
+
+def test_steps_from_the_disk_are_read_when_they_are_looked_at() -> None:
+    x = rw.asarray([rw.symbol(f"x{k}") for k in range(600)])
+    program = rw.compile([x], x * np.roll(x, 1) + np.roll(x, 2), optimize_terms=False).program
+    assert isinstance(program, Rolled)
+    parcel = pack(program)
+    again = unpack(parcel.header, parcel.blocks)
+    assert rolled_digest(again) == rolled_digest(program)
+    assert again.verify() is again and len(again.steps) == len(program.steps)
+    broken = unpack(parcel.header, {})
+    assert rolled_digest(broken.verify()) == rolled_digest(program)
+    with pytest.raises(KeyError):
+        broken.steps[0]
+    assert rolled_digest(pickle.loads(pickle.dumps(again))) == rolled_digest(program)

@@ -22,6 +22,7 @@ from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
 from rewrite.fingerprint import fingerprints
 from rewrite.polynomials import sums as sharing
+from rewrite.polynomials.contracting import contract_sums, is_plain, pays
 from rewrite.polynomials.factoring import factored_system
 from rewrite.polynomials.products import pair_products
 from rewrite.polynomials.reading import LONGEST, read_system
@@ -63,6 +64,7 @@ EXACT: dict[int, Callable[..., Fraction]] = {
     ops.SUB.code: lambda a, b: a - b,
     ops.MUL.code: lambda *a: math.prod(a, start=Fraction(1)),
     ops.NEG.code: lambda a: -a,
+    ops.FMA.code: lambda a, b, c: a * b + c,
     ops.POW.code: lambda a, b: a ** int(b),
     ops.SIN.code: lambda a: a * a + 7,  # any function will do
     ops.DIV.code: lambda a, b: a / b if b else Fraction(0),
@@ -408,6 +410,7 @@ def test_a_model_of_trees_gets_factors_alone() -> None:
 
 SCRIPT = """
 import rewrite as rw
+from rewrite.polynomials.contracting import contract_sums, is_plain, pays
 from rewrite.polynomials.factoring import factored_system
 from rewrite.cost import Cancellation
 import random
@@ -443,3 +446,72 @@ def test_the_store_makes_no_difference() -> None:
         a, b, c, d, e = rw.symbols("x y z k u")
         others = factored_system([a * b + a * c, d * a * b + d * a * c + e], COUNTED, REAL)
     assert [str(t) for t in others] == [str(t) for t in factored_system(terms, COUNTED, REAL)]
+
+
+# -- contraction ---------------------------------------------------------------------------------
+
+FUSED = Prices((("add", 1), ("sub", 1), ("neg", 1), ("mul", 1), ("fma", 1)))
+
+
+def lone_products(terms: Sequence[Term]) -> list[int]:
+    """Return the positions of products that one sum of several summands alone uses."""
+    dag = Dag.of(terms[0].store, [term.id for term in terms])
+    rows = dag.rows()
+    users = np.bincount(dag.args, minlength=len(dag))
+    np.add.at(users, dag.roots, 1)
+    sums_of = [args for code, args in rows if code in (ops.ADD.code, ops.SUB.code)]
+    return [a for args in sums_of for a in args if rows[a][0] == ops.MUL.code and users[a] == 1]
+
+
+@settings(max_examples=200)
+@given(st.lists(grown, min_size=1, max_size=4))
+def test_contracted_sums_keep_their_values_and_no_product_of_their_own(terms: list[Term]) -> None:
+    made = contract_sums(terms)
+    for point in POINTS:
+        assert values(made, point) == values(terms, point)
+    assert cost(made, FUSED) <= cost(terms, FUSED)
+    assert not lone_products(made)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (x * y + z, rw.fma(x, y, z)),
+        (x * y - z, rw.fma(x, y, -z)),
+        (z - x * y, rw.fma(-x, y, z)),
+        (-(x * y) - z, rw.fma(-x, y, -z)),
+        (x * y + (z + u * v), rw.fma(u, v, rw.fma(x, y, z))),
+        (x * y - (z - u * v), rw.fma(u, v, rw.fma(x, y, -z))),
+        (x * y + u * v, rw.fma(u, v, x * y)),
+        (-(x * y), -(x * y)),
+        (x + y, x + y),
+    ],
+)  # fmt: skip
+def test_contractions_are_as_by_hand(given: Term, wanted: Term) -> None:
+    assert contract_sums([given])[0].sexpr() == wanted.sexpr()
+
+
+def test_what_others_use_is_not_contracted() -> None:
+    product, total = x * y, x * y + z
+    assert contract_sums([product, product + z]) == [product, product + z]
+    assert contract_sums([total, total + u * v]) == [rw.fma(x, y, z), rw.fma(u, v, rw.fma(x, y, z))]
+
+
+def test_deep_sums_are_contracted_in_one_pass() -> None:
+    total: Term = x
+    for n in range(20_000):
+        total = total + (y * rw.symbol(f"s{n}") if n % 2 else rw.symbol(f"s{n}"))
+    (made,) = contract_sums([total])
+    dag = Dag.of(made.store, [made.id])
+    assert int((dag.code == ops.FMA.code).sum()) == 10_000
+    assert is_plain(dag) and not is_plain(Dag.of(x.store, [rw.sin(x).id]))
+
+
+def test_contraction_needs_its_licence_and_a_price() -> None:
+    assert pays(FUSED, FastMath.GUARDED)
+    assert not pays(FUSED, FastMath.GUARDED & ~FastMath.CONTRACT)
+    assert not pays(COUNTED, FastMath.GUARDED)  # its fma costs 20
+
+
+def test_nothing_is_contracted_of_nothing() -> None:
+    assert contract_sums([]) == []

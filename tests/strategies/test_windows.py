@@ -165,6 +165,24 @@ def test_equal_shapes_are_saturated_once() -> None:
     assert windows > 4 * shapes
 
 
+def test_large_sums_of_products_are_contracted_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no sum or product still gets an e-graph."""
+    monkeypatch.setattr(drive, "PLAIN", 100)
+    x, k = ([rw.symbol(f"{name}{n}") for n in range(30)] for name in "xk")
+    rng = np.random.default_rng(0)
+    pick = rng.integers(0, 30, (40, 6))
+    plain = [k[a] * x[b] * x[c] - k[d] * x[e] + x[f] for a, b, c, d, e, f in pick.tolist()]
+    best, report = drive.optimise(GUARDED, plain)
+    assert "e-graphs" not in report.notes[0] and cost(best) < 0.8 * cost(plain)
+    assert "fma" in best[0].sexpr()
+    mixed = [*plain, rw.sin(x[0]) ** 2 + rw.cos(x[0]) ** 2]
+    best, report = drive.optimise(FAST, mixed)
+    assert "1 e-graphs" in report.notes[0] and best[-1].sexpr() == "1"
+    assert "fma" in best[0].sexpr()
+    strict = default_plan(MODEL, FastMath.NONE, Limits(), guarded=False)
+    assert [t.sexpr() for t in drive.optimise(strict, plain)[0]] == [t.sexpr() for t in plain]
+
+
 def test_laws_look_through_a_cut() -> None:
     """sin(x) and cos(x) are shared by others, and their squares still add up to one."""
     x, y = rw.symbols("x y")

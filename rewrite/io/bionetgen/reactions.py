@@ -13,6 +13,7 @@ from rewrite.store import Ints
 __all__ = ["Law", "Reactions", "Side", "reactions"]
 
 _LISTS: Final = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*")
+_ALL_LISTS: Final = re.compile(rf"(?:{_LISTS.pattern};)*+")
 KINDS: Final = {"Sat": (2, 100), "MM": (2, 2), "Hill": (3, 3)}
 """Rate laws that are no mass action, with how many constants they take."""
 _SPELT: Final = {
@@ -99,9 +100,9 @@ def reactions(file: File, count: int) -> Reactions:
 
 def _side(file: File, lines: list[Line], texts: list[str], count: int) -> Side:
     """Read lists of species; most are right, so that the wrong one is looked for afterwards."""
-    for line, text in zip(lines, texts, strict=True):
-        if not _LISTS.fullmatch(text):
-            file.fail(line, f"expected species as numbers with commas, not {text[:40]!r}")
+    if not _ALL_LISTS.fullmatch(";".join([*texts, ""])):
+        at = next(k for k, text in enumerate(texts) if not _LISTS.fullmatch(text))
+        file.fail(lines[at], f"expected species as numbers with commas, not {texts[at][:40]!r}")
     pool = np.array(list(map(int, ",".join(texts).split(","))) if texts else [], np.int64)
     owners = np.repeat(np.arange(len(texts)), [text.count(",") + 1 for text in texts])
     wrong = np.flatnonzero(pool > count)

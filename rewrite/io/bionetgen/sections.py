@@ -23,6 +23,7 @@ _ABOUT: Final = {
     "reactions": "a number, reactants, products and a rate law, as in '4 1,2 3 kon'",
     "groups": "a number, a name and species with weights, as in '1 Total 1,2*3'",
 }
+_MARK: Final = re.compile(r"^[^\S\n]*(?:begin|end)[^\n]*", re.MULTILINE)
 _FUNCTION: Final = re.compile(r"([A-Za-z_]\w*)(?:\s*\(([\w\s,]*)\)|(?=\s))\s*=?\s*(.+)", re.DOTALL)
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 _FIXED: Final = re.compile(r"(?:@\w+::?)?\$")
@@ -51,7 +52,7 @@ class File:
             file.fail(Line(1, text[:80]), f"a file of {len(text):,} characters is too large")
         lines = text.split("\n")
         begun: Line | None = None
-        for line, word, title in _marks(lines):
+        for line, word, title in _marks(text):
             if begun is None:
                 if word == "end":
                     file.fail(line, f"expected 'begin {title}' before this line")
@@ -74,12 +75,11 @@ class File:
         if title in self.sections:
             self.fail(begun, f"expected one section {title!r}; this is the second")
         if title in KNOWN:
-            texts = [line.partition("#")[0].strip() for line in raw]
-            if any(text.endswith("\\") for text in texts):
+            texts = [(line.partition("#")[0] if "#" in line else line).strip() for line in raw]
+            if "\\" in "".join(texts):
                 _join(texts)
-            self.sections[title] = [
-                Line(number, text) for number, text in enumerate(texts, begun.number + 1) if text
-            ]
+            numbers = range(begun.number + 1, begun.number + 1 + len(texts))
+            self.sections[title] = [line for line in map(Line, numbers, texts) if line.text]
 
     def lines(self, section: str) -> list[Line]:
         """Return the lines of a section, none where there is no such section."""
@@ -108,13 +108,15 @@ class File:
         self.fail(line, f"expected {_ABOUT[section]}")
 
 
-def _marks(lines: list[str]) -> Iterator[tuple[Line, str, str]]:
+def _marks(text: str) -> Iterator[tuple[Line, str, str]]:
     """Find the lines that begin and end sections, with the word and the section's name."""
-    for number, raw in enumerate(lines, 1):
-        if raw.lstrip().startswith(("begin", "end")):
-            word, title = _parted(" ".join(raw.partition("#")[0].split()))
-            if word in ("begin", "end") and title != "model":  # around all sections, if at all
-                yield Line(number, raw.strip()), word, title
+    number, counted = 1, 0
+    for found in _MARK.finditer(text):
+        number += text.count("\n", counted, found.start())
+        counted = found.start()
+        word, title = _parted(" ".join(found[0].partition("#")[0].split()))
+        if word in ("begin", "end") and title != "model":  # around all sections, if at all
+            yield Line(number, found[0].strip()), word, title
 
 
 def _join(texts: list[str]) -> None:
