@@ -260,7 +260,7 @@ def test_which_kernel_met_a_bound_is_not_kept_if_the_clock_cut_it_short(cached: 
         return original(*args)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(codegen.compile, "first_within", first_within)
+        patched.setattr(codegen.bounded, "first_within", first_within)
         for seconds, times in ((0.0, [1, 2]), (300.0, [3, 3])):
             for count in times:
                 rw.compile([X, P, Q], term, max_error=8, limits=rw.Limits(seconds=seconds))
