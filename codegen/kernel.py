@@ -57,7 +57,14 @@ type Results = Literal["single", "tuple", "dict"]
 MOST_OPERANDS: Final = 64  # NPY_MAXARGS
 _UNUSED: Final = Argument("unused")
 _OPTIONS: Final = (
-    "report", "cost", "dtype", "results", "parallel", "batch_axis", "patterns", "math"
+    "report",
+    "cost",
+    "dtype",
+    "results",
+    "parallel",
+    "batch_axis",
+    "patterns",
+    "math",
 )
 """Attributes that a pickle holds beside program, target and terms."""
 

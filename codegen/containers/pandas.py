@@ -217,8 +217,10 @@ def _held(values: Any, gone: Any) -> Any:
     """Return an array of pandas' own types where something may be missing."""
     if gone is None:
         return values
-    kind = pd.arrays.BooleanArray if values.dtype == bool else pd.arrays.FloatingArray
-    return kind(values, gone.copy())
+    kind = {"b": "boolean", "f": f"Float{8 * values.itemsize}"}[values.dtype.kind]
+    made = pd.array(values, dtype=kind)  # pandas' options say whether NaN is missing there
+    made[gone] = pd.NA
+    return made
 
 
 def _beside(parts: Sequence[Any], like: Any) -> Any:
