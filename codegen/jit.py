@@ -135,7 +135,7 @@ class Jitted:
     def __reduce__(self) -> Any:
         """Pickle as functions are: by name where a module has it, else by what it is made of."""
         if is_global(self):
-            return self.__qualname__
+            return vars(self)["__qualname__"]
         parts = (self.fn, self.options, self.arrays, self.static, self.out)
         return _rebuild, (by_value(parts),)
 

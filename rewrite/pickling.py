@@ -1,4 +1,4 @@
-"""What is pickled of terms: the columns of the nodes below some roots, and names of a user's ops."""
+"""What is pickled of terms: columns of the nodes below some roots, and names of a user's ops."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What the containers of all libraries share: checks of dtypes, and results in the form asked for."""
+"""What calls with all libraries share: checks of dtypes, and results in the form asked for."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any

@@ -35,7 +35,8 @@ def call(kernel: "Kernel", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
 def _written(kernel: "Kernel", results: Sequence[Any], out: Any, where: Any) -> list[Any]:
     """Make Dask arrays that were given the results, where a mask holds."""
-    from dask.array import Array, where as chosen
+    from dask.array import Array
+    from dask.array import where as chosen
     from dask.array.core import handle_out
 
     given = list(out.values()) if isinstance(out, dict) else out

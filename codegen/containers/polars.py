@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from codegen.containers.common import check_dtype, formed, only, parts_of, result_dtypes
+from codegen.containers.common import formed, only, parts_of
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:

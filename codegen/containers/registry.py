@@ -30,8 +30,7 @@ _PLAIN: Final = frozenset((float, int, bool, list, tuple, np.ndarray, np.float64
 def library_of(args: Iterable[Any]) -> str | None:
     """Return the library that a call with such arguments is for, None for NumPy."""
     found = {_of(type(arg)) for arg in args if type(arg) not in _PLAIN}
-    found.discard(None)
-    return min(found, key=_ORDER.index) if found else None  # type: ignore[arg-type]
+    return next((library for library in _ORDER if library in found), None) if found else None
 
 
 def _of(kind: type) -> str | None:

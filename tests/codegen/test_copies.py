@@ -61,9 +61,7 @@ PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 WAYS: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    **{
-        f"protocol {n}": lambda value, n=n: pickle.loads(pickle.dumps(value, n)) for n in PROTOCOLS
-    },
+    **{f"protocol {n}": lambda value, n=n: pickle.loads(pickle.dumps(value, n)) for n in PROTOCOLS},
 }
 
 

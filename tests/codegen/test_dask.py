@@ -1,4 +1,4 @@
-"""Kernels of Dask arrays: lazy, one task a block, the same names and one compilation in a worker."""
+"""Kernels of Dask arrays: lazy, one task a block, and compiled once in each worker."""
 
 import json
 import os
@@ -298,7 +298,7 @@ def test_each_worker_compiles_a_kernel_once() -> None:
     x = np.linspace(0, 1, 4000)
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None,
+            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0",
             silence_logs=50,
         ) as cluster,
         distributed.Client(cluster) as client,

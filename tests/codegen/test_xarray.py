@@ -119,9 +119,9 @@ def test_options_of_xarray_hold() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ArgumentError, match="argument 'x' .* complex128"):
+    with pytest.raises(ArgumentError, match=r"argument 'x' .* complex128"):
         LARGER(field().astype(complex), 1.0)
-    with pytest.raises(ArgumentError, match="argument 'x' .* would round"):
+    with pytest.raises(ArgumentError, match=r"argument 'x' .* would round"):
         LARGER(field().astype("i8") + 2**53, 1.0)
     with pytest.raises(ArgumentError, match="out= is for NumPy's arrays"):
         LARGER(field(), 1.0, out=np.zeros((2, 3)))
