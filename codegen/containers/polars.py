@@ -51,7 +51,8 @@ def _series(kernel: "Kernel", args: Sequence[Any], kwargs: dict[str, Any]) -> li
     gone = [each.is_null() for each in given if each.null_count()]
     named = kernel.results == "dict"
     made = []
-    for output, values in zip(kernel.program.outputs, results, strict=True):
+    outputs: tuple[Any, ...] = kernel.program.outputs
+    for output, values in zip(outputs, results, strict=True):
         if np.ndim(values) != 1 + len(output.shape) or len(values) not in rows:
             made.append(values)  # another argument has more axes
             continue

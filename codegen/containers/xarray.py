@@ -39,8 +39,8 @@ def call(kernel: "Kernel", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         pairs = zip(results, outputs, strict=True)
         results = [each.transpose(*core, ...) if core else each for each, core in pairs]
     if kernel.results == "dict":
-        results = [_named(each, o.name) for each, o in zip(results, kernel.program.outputs,
-                                                            strict=True)]  # fmt: skip
+        named: tuple[Any, ...] = kernel.program.outputs
+        results = [_named(each, o.name) for each, o in zip(results, named, strict=True)]
     return formed(kernel, results)
 
 

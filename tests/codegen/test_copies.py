@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,16 @@ THINGS: dict[str, Any] = {
 }
 WITHOUT_HASH: dict[str, Any] = {"report": OPTIMIZED.report}
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
+
+
+def sent(value: Any, protocol: int) -> Any:
+    return pickle.loads(pickle.dumps(value, protocol))
+
+
 WAYS: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    **{f"protocol {n}": lambda value, n=n: pickle.loads(pickle.dumps(value, n)) for n in PROTOCOLS},
+    **{f"protocol {n}": partial(sent, protocol=n) for n in PROTOCOLS},
 }
 
 

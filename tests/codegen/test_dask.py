@@ -283,7 +283,7 @@ def watch() -> None:
         Kernel.compiled = getattr(Kernel, "compiled", 0) + 1  # type: ignore[attr-defined]
         return compiled(self)
 
-    Kernel._compile = counted  # type: ignore[method-assign, assignment]
+    Kernel._compile = counted  # type: ignore[method-assign]
 
 
 def seen() -> tuple[int, int]:
