@@ -21,12 +21,18 @@ import rewrite as rw
 
 ONE_BLOCK = 2_500_000
 TARGET = 1.6
+SETTINGS = {
+    "distributed.scheduler.worker-saturation": "inf",  # no worker waits for its next block
+    # workers keep memory as this process does: by default each array is of fresh pages
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 30,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 1 << 30,
+}
 
 
 def formula() -> Any:
     """Make a damped sum of oscillations."""
     x, rate = rw.symbols("x rate")
-    waves = [rw.sin(k * x + rate) / k * rw.exp(-rate * x / k) for k in range(1, 9)]
+    waves = [rw.sin(k * x + rate) / k * rw.exp(-rate * x / k) for k in range(1, 25)]
     return rw.compile([x, rate], sum(waves[1:], waves[0]), name="waves")
 
 
@@ -60,7 +66,7 @@ def main() -> None:
     plain = dict(threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50)
     times: dict[str, list[float]] = {"here": [], "one worker": [], "two workers": []}
     alone, shared, same = list[float](), list[float](), True
-    dask.config.set({"distributed.scheduler.worker-saturation": "inf"})  # none waits for the next
+    dask.config.set(SETTINGS)
     with (
         LocalCluster(n_workers=1, **plain) as single, LocalCluster(n_workers=2, **plain) as double,
         Client(single) as one, Client(double) as two,
