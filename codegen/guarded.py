@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.containers.registry import library_of
 from codegen.engine import Code, load, object_code
 from codegen.llvm import guard
 from codegen.llvm.guard import GUARD, LARGEST, CPython, Direct, emit_guard
@@ -25,6 +26,8 @@ from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
 __all__ = ["BuiltinMaker", "Closer", "address_of", "guarded", "layout"]
+
+type Others = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 
 _FASTCALL_WITH_KEYWORDS: Final = 0x80 | 0x02
 _HINTS: Final = {
@@ -42,14 +45,16 @@ _FEW: Final = 16
 def guarded(
     call: Callable[..., Any], program: Program | Rolled, *, narrow: bool,
     quick: Callable[..., Any] | None = None, direct: Direct | None = None,
+    others: Others | None = None,
 ) -> Callable[..., Any]:  # fmt: skip
     """Return the callable behind a look at its arguments.
 
     What is called `narrow` rounds to float32 whatever it is given, as its caller has asked for;
     `quick` is called instead where nothing has to be rounded; `direct` says how single numbers of
     float64 are computed without NumPy, and what it points to has to live as long as `call`.
+    `others` is called where arguments are arrays of a library with names, an index or blocks.
     """
-    closer = Closer(call, program.name, program.arguments, narrow)
+    closer = Closer(call, program.name, program.arguments, narrow, others)
     made = _function(narrow=quick is not None)
     return (
         closer if made is None else made(quick or call, closer, bytes(direct or Direct(takes=-1)))
@@ -64,9 +69,12 @@ class Closer:
     name: str
     arguments: tuple[Argument, ...]
     narrow: bool
+    others: Others | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call unless an argument would be rounded; `casting="unsafe"` asks for that."""
+        if self.others is not None and (library := library_of(args)) is not None:
+            return self.others(library, args, kwargs)
         space = namespace_of(args)
         if space is not None:
             return given_back(self(*brought(args, self.name), **kwargs), space)

@@ -3,14 +3,17 @@
 import functools
 import inspect
 import operator
+import pickle
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, Final, overload
 
 import numpy as np
 
 from codegen.compile import compile_kernel
+from codegen.containers.registry import described as container
+from codegen.content import Known, by_value, is_global
 from codegen.cuda.arrays import described, is_on_device
 from codegen.cuda.auto import AutoKernel
 from codegen.cuda.kernel import CudaKernel
@@ -20,6 +23,7 @@ from codegen.kernel import Kernel
 from rewrite.array import TermArray
 from rewrite.array.literal import in_trace
 from rewrite.constants import constant_key
+from rewrite.contentcache import digest
 from rewrite.errors import ArgumentError, TraceError
 from rewrite.flow.body import Flow
 from rewrite.flow.statements import interpret
@@ -120,6 +124,21 @@ class Jitted:
         """Show the function and how many kernels it has."""
         return f"<jit {self.name}{self.signature}: {len(self._entries)} kernels>"
 
+    def __copy__(self) -> "Jitted":
+        """Return it, as functions are their own copies."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "Jitted":
+        """Return it."""
+        return self
+
+    def __reduce__(self) -> Any:
+        """Pickle as functions are: by name where a module has it, else by what it is made of."""
+        if is_global(self):
+            return vars(self)["__qualname__"]
+        parts = (self.fn, self.options, self.arrays, self.static, self.out)
+        return _rebuild, (by_value(parts),)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compile if this kind of call is new, then run."""
         quick = None if kwargs or not self._quick else self._quick.get(self._kind(args))
@@ -199,6 +218,14 @@ class Jitted:
         flat = tuple(place for place, arg in enumerate(traced.args) if _is_deep(arg))
         shapes = tuple(value.shape if _is_deep(value) else None for value in each)
         return _Entry(kernel, traced.result, single, flat, shapes)
+
+
+_READ: Final[Known[Jitted]] = Known()
+"""Those that came by value: what is sent again with each of many tasks is traced once."""
+
+
+def _rebuild(data: bytes) -> Jitted:
+    return _READ.get(digest(data), lambda: Jitted(*pickle.loads(data)))
 
 
 def _name(fn: Callable[..., Any]) -> str:
@@ -346,8 +373,9 @@ def _spec(name: str, value: Any, whole: bool) -> Any:
     """Return what to trace an argument as: a float, a truth value, or an array of a shape."""
     if type(value) is float or type(value) is int:
         return None
-    if is_on_device(value):
-        shape, is_truth = described(value)
+    known = described(value) if is_on_device(value) else container(value)
+    if known is not None:
+        shape, is_truth = known
         return shape if whole else "bool" if is_truth else None
     array = value if isinstance(value, np.ndarray) else _numbers(value)
     if array.dtype.kind not in "fiub":

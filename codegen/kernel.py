@@ -1,7 +1,10 @@
 """`Kernel`: a compiled program as a callable that behaves like a NumPy ufunc."""
 
+import copy
 import ctypes
 import inspect
+import pickle
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
@@ -21,6 +24,8 @@ from codegen.calls import (
     narrowed,
     thread_pool,
 )
+from codegen.containers.registry import through
+from codegen.content import Content, Known, key_of, packed_terms, portable, read_terms
 from codegen.cuda.kernel import ptx_text
 from codegen.direct import direct
 from codegen.engine import assembly
@@ -37,9 +42,10 @@ from codegen.numpywords import Counted
 from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
 from codegen.store.later import Later
-from codegen.target import NAMES, Float, Target, get, host
+from codegen.target import Float, Target, get, host
 from codegen.timing import Timing, check_count, timed
 from codegen.ufunc import make_ufunc
+from rewrite.contentcache import digest
 from rewrite.display import Code, Displayed
 from rewrite.errors import ArgumentError, TargetError
 from strategies.calculus.pattern import Pattern
@@ -50,6 +56,17 @@ type Results = Literal["single", "tuple", "dict"]
 
 MOST_OPERANDS: Final = 64  # NPY_MAXARGS
 _UNUSED: Final = Argument("unused")
+_OPTIONS: Final = (
+    "report",
+    "cost",
+    "dtype",
+    "results",
+    "parallel",
+    "batch_axis",
+    "patterns",
+    "math",
+)
+"""Attributes that a pickle holds beside program, target and terms."""
 
 
 class Kernel(Displayed, partial[Any], Outside, Counted):
@@ -114,8 +131,17 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         self._doc = doc
         self.__doc__ = f"{self.__name__}{self.__signature__}" + (f"\n\n{doc}" if doc else "")
         self.ufunc = self._compile()
+        self._hold()
+
+    def _hold(self) -> None:
+        """Give `partial` what it calls."""
         state: tuple[Any, ...] = self._wrapped(), (), {}, self.__dict__
         super().__setstate__(state)  # type: ignore[misc]
+
+    @property
+    def func(self) -> Content:
+        """The kernel as what looks into partial objects should see it."""
+        return Content(self.__name__, self.key, self)
 
     def __repr__(self) -> str:
         """Show name, arguments, results, float types and target."""
@@ -129,21 +155,52 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
 
         return kernel_html(self)
 
+    @cached_property
+    def key(self) -> str:
+        """A digest of the program, the target and the way of calling, the same in all processes."""
+        return key_of(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is computed, for which target, and how it is called."""
+        return self.key == other.key if isinstance(other, Kernel) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Hash what is compared."""
+        return hash(self.key)
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        """Return what names of results in a Dask graph are made from."""
+        return self.func.__dask_tokenize__()
+
+    def __copy__(self) -> "Kernel":
+        """Share the machine code."""
+        return self.again()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Kernel":
+        """Share the machine code and the terms, which are immutable."""
+        return self.again(
+            report=copy.deepcopy(self.report, memo), cost=copy.deepcopy(self.cost, memo)
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the program and the options: machine code is made anew where it is loaded."""
-        options = {
-            "doc": self._doc,
-            "terms": self.terms,
-            "report": self.report,
-            "cost": self.cost,
-            "dtype": self.dtype,
-            "results": self.results,
-            "parallel": self.parallel,
-            "batch_axis": self.batch_axis,
-            "patterns": self.patterns,
-            "math": self.math,
-        }
-        return _rebuild, (self.program, _portable(self.target), options)
+        """Pickle the program and the options: machine code is made anew where it is loaded.
+
+        Once in a process, whatever number of pickles of it are loaded there.
+        """
+        options = {name: getattr(self, name) for name in _OPTIONS} | {"doc": self._doc}
+        program, terms = pickle.dumps(self.program), packed_terms(self.terms)
+        return _rebuild, (self.key, program, portable(self.target), terms, options)
+
+    def again(self, **options: Any) -> "Kernel":
+        """Return a kernel of the same machine code, with other options that do not change it."""
+        made = type(self).__new__(type(self))
+        vars(made).update({name: value for name, value in vars(self).items() if name != "key"})
+        if "terms" in options:
+            vars(made).pop("terms", None)
+            made._terms = options.pop("terms")
+        vars(made).update(options)
+        made._hold()
+        return made
 
     def measure(self, n: int = 4096, *, seconds: float = 0.1) -> Timing:
         """Time it here on arrays of n elements; `cost` shows the cycles beside those predicted.
@@ -347,7 +404,10 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         elif self.results == "tuple" and len(program.outputs) == 1:
             call = Single(call)
         if program.arguments:
-            call = guarded(call, program, narrow=narrow, quick=quick, direct=self._direct())
+            others = partial(through, weakref.ref(self))
+            call = guarded(
+                call, program, narrow=narrow, quick=quick, direct=self._direct(), others=others
+            )
         return call
 
     def _direct(self) -> Direct | None:
@@ -387,12 +447,15 @@ def _shown(part: Argument | Output | Result) -> str:
     return part.name + (f"[{', '.join(map(str, part.shape))}]" if part.shape else "")
 
 
-def _portable(target: Target) -> Target | str:
-    """Return what a pickle holds: a name where that says it all, so that "native" stays native."""
-    if target == host():
-        return "native"
-    return target.name if target.name in NAMES and get(target.name) == target else target
+_KNOWN: Final[Known[Kernel]] = Known()
 
 
-def _rebuild(program: Program | Rolled, target: Target | str, options: dict[str, Any]) -> Kernel:
-    return Kernel(program, get(target) if isinstance(target, str) else target, **options)
+def _rebuild(
+    key: str, program: bytes, target: Target | str, terms: bytes, options: dict[str, Any]
+) -> Kernel:
+    def made() -> Kernel:
+        machine = get(target) if isinstance(target, str) else target
+        return Kernel(pickle.loads(program), machine, terms=read_terms(terms), **options)
+
+    found = _KNOWN.get(digest(key, options["doc"]), made)
+    return found.again(terms=read_terms(terms), **{name: options[name] for name in _OPTIONS})

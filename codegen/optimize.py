@@ -48,12 +48,12 @@ FEW: Final = 20
 class Optimized(Displayed):
     """What `optimize` found: the terms, their cost before and after, and how."""
 
-    terms: Any
+    terms: Any = field(compare=False)  # what is in `_target`, in a form that may have no hash
     """In the form that was given: a term, a list, a tuple, a dictionary or a `TermArray`."""
     cost_before: float
     cost_after: float
     model: CostModel
-    report: Report
+    report: Report = field(hash=False)
     limits: Limits
     """Those of the search, within which `explain` looks for its proof again."""
     _source: tuple[Term, ...] = field(repr=False)

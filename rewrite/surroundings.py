@@ -67,7 +67,7 @@ class Surroundings:
             return self._sequence(value)
         if type(value).__module__.partition(".")[0] == "numba" and hasattr(value, "py_func"):
             return self.of(value.py_func)
-        if self._is_users(type(value).__module__) and hasattr(value, "__dict__"):
+        if self._is_users(type(value).__module__):
             return self._instance(value)
         return value
 
@@ -171,11 +171,15 @@ class Surroundings:
         except TypeError:  # of a class that is final, or of one that is not Python's alone
             return value
         self._keep(value, made)
-        vars(made).update(vars(value))
         for name, method in functions.items():
             setattr(kind, name, self._method(method))
-        for name, part in list(vars(made).items()):
-            vars(made)[name] = self.of(part)
+        if hasattr(value, "__dict__"):
+            vars(made).update(vars(value))
+            for name, part in list(vars(made).items()):
+                vars(made)[name] = self.of(part)
+        for slot in _slots(type(value)):  # written past what a frozen class refuses
+            with contextlib.suppress(AttributeError):  # a slot that is still empty
+                slot.__set__(made, self.of(slot.__get__(value)))
         return made
 
     def _method(self, method: Any) -> Any:
@@ -235,6 +239,12 @@ def stand_in[F: Callable[..., Any]](fn: F) -> F:
 
 def _is_method(value: Any) -> bool:
     return isinstance(value, (types.FunctionType, staticmethod, classmethod, property))
+
+
+def _slots(kind: type) -> list[types.MemberDescriptorType]:
+    """Return where objects of a class keep attributes besides a dictionary."""
+    members = [member for owner in kind.__mro__ for member in vars(owner).values()]
+    return [member for member in members if isinstance(member, types.MemberDescriptorType)]
 
 
 def _imported(around: Surroundings, original: Callable[..., Any], name: str, *args: Any) -> Any:

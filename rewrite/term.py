@@ -19,6 +19,7 @@ from rewrite.dag import Dag, count_nodes, rebuild, replaced
 from rewrite.display import Displayed
 from rewrite.errors import DomainError, NumbersError, SortError, TraceError, UnsupportedOp
 from rewrite.hashing import term_hash
+from rewrite.pickling import columns_of, restored
 from rewrite.sorts import BOOL, INT, REAL, SORTS, Sort
 from rewrite.store import Store, Symbol
 
@@ -357,10 +358,7 @@ class Term(Displayed):
 
     def __reduce__(self) -> Any:
         """Pickle as the columns of this term alone."""
-        dag = Dag.of(self.store, [self.id])
-        names = {code: ops.OPS[code].name for code in set(dag.code.tolist()) - _FIXED}
-        columns = (dag.code, dag.start, dag.args, dag.sort, dag.value, dag.roots, dag.ids)
-        return _unpickle, (*columns, names) if names else columns
+        return _unpickle, columns_of(self.store, [self.id])
 
     def __copy__(self) -> "Term":
         """Terms are immutable."""
@@ -372,17 +370,11 @@ class Term(Displayed):
 
 
 _LETTERS: Final = (ops.SYMBOL.code, ops.PVAR.code)
-_FIXED: Final = frozenset(row.code for row in ops.BUILTIN)
-"""Codes that are the same in every process; a user's ops are pickled by name."""
 
 
-def _unpickle(code: Any, *rest: Any) -> Term:
-    columns, names = rest[:6], rest[6] if len(rest) > 6 else {}
-    here = {old: ops.op(name).code for old, name in names.items()}
-    if here:
-        code = np.array([here.get(old, old) for old in code.tolist()], np.uint8)
-    dag, store = Dag(code, *columns), current_store()
-    return Term(store, rebuild(dag, store)[dag.roots[0]])
+def _unpickle(*columns: Any) -> Term:
+    store = current_store()
+    return Term(store, restored(store, *columns)[0])
 
 
 def _short(term: Term) -> str:

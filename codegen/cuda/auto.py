@@ -70,6 +70,14 @@ class AutoKernel(Displayed):
             return tuple(_folded(op, value, axis, bounds) for value in values)
         return _folded(op, values, axis, bounds)
 
+    def __eq__(self, other: object) -> bool:
+        """Compare the kernels of the CPU."""
+        return self.host == other.host if isinstance(other, AutoKernel) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Hash what is compared."""
+        return hash(self.host)
+
     def __repr__(self) -> str:
         """Show the kernel and where it runs."""
         return f"<AutoKernel of {self.host!r}: {self.where}>"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from codegen.containers.registry import library_of as container_of
 from codegen.cuda import runtime
 from codegen.cuda.arrays import PACK_BYTES, View, view_of
 from codegen.cuda.call import Given, batch_shape, float_type, given, results_given
@@ -107,8 +108,25 @@ class CudaKernel(Displayed):
         }  # fmt: skip
         return _rebuild, (self.program, self.target, options)
 
+    def __eq__(self, other: object) -> bool:
+        """Compare what is computed, for which target, and how it is called."""
+        return self._content == other._content if isinstance(other, CudaKernel) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Hash what is compared."""
+        return hash(self._content)
+
+    @property
+    def _content(self) -> tuple[Any, ...]:
+        return self.program, self.target, self.dtype, self.results, self.batch_axis
+
     def __call__(self, *args: Any, out: Any = None, stream: Any = None) -> Any:
         """Launch the kernel over the broadcast arguments."""
+        if container_of(args) == "dask":
+            raise ArgumentError(
+                f"kernel {self.__name__!r} would compute all blocks of a Dask array at once; "
+                "x.map_blocks(kernel, ..., dtype=...) computes each when Dask asks for it"
+            )
         found = given(self.program, args)
         shape = batch_shape(self.__name__, found, last=self.last)
         if any(one.view is not None for one in found):

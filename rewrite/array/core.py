@@ -19,6 +19,7 @@ from rewrite.array.registry import numpys
 from rewrite.constants import as_constant
 from rewrite.display import Displayed
 from rewrite.errors import NumbersError, ShapeError, SortError, TraceError, UnsupportedOp
+from rewrite.pickling import columns_of, restored
 from rewrite.store import Ints, Store
 from rewrite.term import Term, current_store, join
 
@@ -218,6 +219,21 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
         flat = np.empty(self.ids.size, object)
         flat[:] = self.terms()
         return flat.reshape(self.shape).tolist()
+
+    def __copy__(self) -> "TermArray":
+        """Return an array of its own, as NumPy does."""
+        return type(self)(self.store, self.ids.copy())
+
+    def __deepcopy__(self, memo: Any) -> "TermArray":
+        """Return an array of its own; terms are immutable."""
+        return type(self)(self.store, self.ids.copy())
+
+    def __reduce__(self) -> Any:
+        """Pickle as the columns of its terms."""
+        ids, places = np.unique(self.ids, return_inverse=True)
+        unset = int(ids.size > 0 and ids[0] == interning.UNSET)
+        columns = columns_of(self.store, ids[unset:].tolist())
+        return _unpickle, (type(self), places.reshape(self.ids.shape) - unset, columns)
 
     # -- refusals ----------------------------------------------------------------------------
 
@@ -424,6 +440,13 @@ def elementwise(row: ops.Op, *operands: Any) -> TermArray:
 
 _OF_TRUTHS: Final = {ops.ADD: ops.OR, ops.MUL: ops.AND, ops.SUB: ops.SUB, ops.NEG: ops.NEG}
 """What NumPy makes of ops of truth values alone; it refuses the last two."""
+
+
+def _unpickle(kind: type[TermArray], places: Any, columns: tuple[Any, ...]) -> TermArray:
+    """Build an array in the current store, with what nothing was written to at place -1."""
+    store = current_store()
+    ids = np.array([*restored(store, *columns), interning.UNSET], np.int32)
+    return kind(store, ids[places])
 
 
 def coerced(row: ops.Op, *operands: Any) -> TermArray:

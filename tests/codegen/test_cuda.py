@@ -197,13 +197,21 @@ def test_auto_runs_where_the_arguments_are(box: Any) -> None:
     assert type(found(a, a)) is np.ndarray and found._device is None
     assert type(found(box(a), 2.0)) is box
     again = pickle.loads(pickle.dumps(found))
+    assert again == found and hash(again) == hash(found)
     np.testing.assert_array_equal(again(box(a), 2.0).numpy(), 2 * a)
 
 
 def test_kernels_are_pickled_as_programs(kernel: CudaKernel, on_cpu: Any) -> None:
     again = pickle.loads(pickle.dumps(kernel))
     assert again.program == kernel.program and again.terms == kernel.terms
+    assert again == kernel and hash(again) == hash(kernel) and again != on_cpu
     assert again(0.5, 0.25) == on_cpu(0.5, 0.25)
+
+
+def test_blocks_of_dask_are_not_computed_at_once(kernel: CudaKernel) -> None:
+    da: Any = pytest.importorskip("dask.array", reason="Dask is not installed (the dask extra)")
+    with pytest.raises(ArgumentError, match="map_blocks"):
+        kernel(da.ones(4, chunks=2), 1.0)
 
 
 def test_the_last_stage_is_shown(capsys: Any) -> None:

@@ -1,5 +1,6 @@
 """Arguments of a call: exact, or refused by name, by machine code and by Python alike."""
 
+import functools
 import gc
 import inspect
 import pickle
@@ -36,12 +37,18 @@ def shifted(**options: Any) -> Kernel:
     return Kernel(b.finish(), **options)
 
 
+def held(kernel: Kernel) -> Any:
+    """Return what Python calls."""
+    descriptor: Any = vars(functools.partial)["func"]
+    return descriptor.__get__(kernel)
+
+
 def by_python(**options: Any) -> Kernel:
     """Make a kernel as on a CPython that is laid out in another way."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(guarded, "_function", lambda *, narrow: None)
         made = shifted(**options)
-    assert isinstance(made.func, guarded.Closer)
+    assert isinstance(held(made), guarded.Closer)
     return made
 
 
@@ -59,7 +66,7 @@ def verdict(kernel: Kernel, x: Any) -> str:
 
 def test_the_layout_is_known_here() -> None:
     assert guarded.layout() is not None
-    assert type(QUICK.func).__name__ == "builtin_function_or_method"
+    assert type(held(QUICK)).__name__ == "builtin_function_or_method"
 
 
 @pytest.mark.parametrize(
@@ -352,7 +359,7 @@ def counted() -> Iterator[None]:
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: str(call[0])[:30])
 def test_nothing_is_left_behind(call: Any, counted: None) -> None:
     args, kwargs = call
-    objects = [QUICK, QUICK.ufunc, QUICK.func, *args, *kwargs.values(), TypeError, float, None]
+    objects = [QUICK, QUICK.ufunc, held(QUICK), *args, *kwargs.values(), TypeError, float, None]
     watched = [o for o in objects if type(o) not in (int, bool, type(None))]
     before = [sys.getrefcount(o) for o in watched]
     for _ in range(100_000 if not wrong(args, kwargs) else 20_000):
@@ -374,7 +381,7 @@ def wrong(args: Any, kwargs: Any) -> bool:
 
 def test_a_kernel_goes_with_its_last_reference() -> None:
     made = shifted()
-    call: Any = made.func
+    call: Any = held(made)
     closer = next(part for part in call.__self__ if isinstance(part, guarded.Closer))
     gone = weakref.ref(closer)
     del made, closer
@@ -391,7 +398,7 @@ def test_code_made_twice_stays_as_long_as_it_is_used(monkeypatch: pytest.MonkeyP
     kernels = [shifted() for _ in range(3)]
     gc.collect()
     assert [kernel(1.0, 2, True) for kernel in kernels] == [3, 3, 3]
-    owner: Any = kernels[0].func
+    owner: Any = held(kernels[0])
     code = weakref.ref(owner.__self__[-1])
     del kernels, owner
     gc.collect()

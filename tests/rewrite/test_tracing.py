@@ -433,6 +433,44 @@ class Frozen:
         return self.cache * 2
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slotted:
+    """A model without a dictionary, with a slot that nothing was written to."""
+
+    cache: Any = dataclasses.field(default_factory=lambda: np.zeros(2))
+    inner: Any = None
+    unused: Any = dataclasses.field(init=False)
+
+    def __call__(self, u: Any) -> Any:
+        np.add(u, 1, out=self.cache)
+        return self.cache * 2 if self.inner is None else self.inner(u) + self.cache
+
+
+class Plain:
+    """A class with slots of its own, and one that is private."""
+
+    __slots__ = ("__hidden", "cache")
+
+    def __init__(self) -> None:
+        self.cache, self.__hidden = np.zeros(3), np.zeros(3)
+
+    def __call__(self, u: Any) -> Any:
+        self.cache[:], self.__hidden[:] = u, 2 * u
+        return self.cache + self.__hidden
+
+
+@pytest.mark.parametrize("make", [Slotted, lambda: Slotted(inner=Slotted())])
+def test_objects_with_slots_hold_caches(make: Callable[[], Any]) -> None:
+    model = make()
+    agrees(model, (2,))
+    kept = model.cache.copy()
+    rw.trace(lambda u: model(u), [(2,)])
+    assert np.array_equal(model.cache, kept)
+    plain = Plain()
+    agrees(plain, (3,))
+    rw.trace(plain.__call__, [(3,)])
+
+
 def test_objects_of_many_kinds_hold_caches() -> None:
     loop: list[Any] = [np.zeros(2)]
     loop.append(loop)

@@ -1,0 +1,1 @@
+"""Arrays of other libraries as arguments of kernels: Dask, xarray, pandas, polars."""
