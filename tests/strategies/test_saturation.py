@@ -139,7 +139,9 @@ def test_single_precision_is_asked_where_both_will_run() -> None:
     }
     large = {"a": np.float32(1e25), "b": np.float32(1e25)}  # their product overflows in float32
     finite = {
-        dtype: bool(np.isfinite(rw.evaluate(term or source, large, dtype=np.float32)))
+        dtype: bool(
+            np.isfinite(rw.evaluate(source if term is None else term, large, dtype=np.float32))
+        )
         for dtype, term in found.items()
     }
     assert found["f64"] is not None and finite == {"f64": False, "f32": True, "both": True}
