@@ -4,6 +4,7 @@ import ast
 import builtins
 import inspect
 import textwrap
+import tokenize
 import types
 from collections import ChainMap
 from collections.abc import Callable, Mapping
@@ -58,7 +59,7 @@ def source_of(fn: Callable[..., Any]) -> Source:
         raise TraceError(f"{fn!r} is no Python function, whose control flow could be read")
     try:
         lines, first = inspect.getsourcelines(fn)
-    except (OSError, TypeError):
+    except (OSError, TypeError, SyntaxError, tokenize.TokenError):  # of a text that changed, too
         raise TraceError(
             f"the source of {fn.__qualname__} cannot be read: define it in a file or a notebook"
         ) from None
