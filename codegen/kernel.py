@@ -415,7 +415,12 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         operands = self.program.operands
         loop = self._loops.get("d")
         plain = self.dtype != "f32" and self.results == "single" and self.program.is_elementwise
-        if not plain or not isinstance(loop, Loop) or len(operands) > MOST_NUMBERS + 1:
+        if (
+            not plain
+            or any(self.patterns)
+            or not isinstance(loop, Loop)
+            or len(operands) > MOST_NUMBERS + 1
+        ):
             return None
         if len(set(loop.types())) != 1:  # some are truth values
             return None
