@@ -78,8 +78,8 @@ class _Writer:
     options: dict[str, Any] | None
     strict: bool
     approximate: bool
+    count: int = 1
     notes: list[str] = field(default_factory=list)
-    kinds: list[Report] = field(default_factory=list)
 
     def whole(self, parameters: Sequence[Parameter], flow: Flow, name: str) -> Program:
         """Return the program of a function."""
@@ -130,8 +130,9 @@ class _Writer:
         if self.options is not None and any(term.op.arity for term in found):
             dag = Dag.of(found[0].store, [term.id for term in found])
             best = optimized(dag, list(found), tuple, **self.options)
-            self.notes.append(f"{best.cost_before:.3g} -> {best.cost_after:.3g} {best.model.unit}")
-            self.kinds.append(best.report)
+            costs = f"{best.cost_before:.3g} -> {best.cost_after:.3g} {best.model.unit}"
+            self.notes += [f"stretch {self.count}: {note}" for note in (costs, *best.report.notes)]
+            self.count += 1
             found = best.terms
         symbols = {s.symbol.name: s for term in found for s in term.free_symbols if s.symbol}
         parameters = [Parameter(name, (), (symbol,)) for name, symbol in symbols.items()]
@@ -141,8 +142,7 @@ class _Writer:
 
     def report(self) -> Report:
         """Return what was found of all stretches."""
-        notes = [f"stretch {place + 1}: {note}" for place, note in enumerate(self.notes)]
-        return replace(Report(), notes=notes)
+        return Report(notes=self.notes)
 
 
 class _Place:
