@@ -61,6 +61,30 @@ def bits_of_error(approx: npt.ArrayLike, exact: Exact, dtype: Any = np.float64) 
     return bits
 
 
+def bits_between(approx: npt.ArrayLike, exact: Exact, dtype: Any = np.float64) -> Floats:
+    """Return log2 of how many floats there are from a number to the exact value rounded.
+
+    Both are counted, as FPBench 2.0 does; at most the width of the dtype, also for NaN. NaN where
+    the exact value is undefined.
+    """
+    kind = np.dtype(dtype)
+    number = np.broadcast_to(np.asarray(approx), exact.ok.shape).astype(kind)
+    nearest = exact.nearest(kind)
+    ends = _place(number), _place(np.where(exact.ok, nearest, 0).astype(kind))
+    steps = np.maximum(*ends).astype(np.uint64) - np.minimum(*ends).astype(np.uint64)
+    bits: Floats = np.minimum(np.log2(steps + 1.0), 8.0 * kind.itemsize)
+    bits[np.isnan(number)] = 8.0 * kind.itemsize
+    bits[~exact.ok] = np.nan
+    return bits
+
+
+def _place(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the place of floats in their order, both zeros at 0."""
+    kind = np.int64 if numbers.dtype == np.float64 else np.int32
+    whole = numbers.view(kind).astype(np.int64)
+    return np.where(whole < 0, np.int64(np.iinfo(kind).min) - whole, whole)
+
+
 def errors(values: Floats, exact: Exact, truth: Bools, dtype: np.dtype[Any]) -> Floats:
     """Return the bits of error of roots; a truth value that is wrong has no bit right."""
     bits = bits_of_error(values, exact, dtype)

@@ -29,6 +29,7 @@ from rewrite.rangeguard import RangeGuard
 from rewrite.rule import RuleSet, ruleset
 from rewrite.rules import ALL, EXPAND, PRECISE, SIMPLIFY
 from rewrite.rules.arithmetic import REAL
+from rewrite.rules.precision import COMPENSATED, NEAR_ONE
 from rewrite.term import Term, pattern_vars
 from strategies.algebra import (
     cancel,
@@ -48,7 +49,7 @@ from strategies.measures import Bits, Cost, InOrder, Length
 from strategies.normal import SHRINKING, Fold
 from strategies.saturation import Saturate
 from strategies.simplify import TIDY
-from strategies.traversal import innermost, topdown
+from strategies.traversal import bottomup, innermost, topdown
 
 __all__ = ["PLANS", "Setting", "default_plan", "named_plan"]
 
@@ -147,7 +148,11 @@ _DIRECT: Final = frozenset(
     "square-minus-square square-minus-one one-minus-square div-sub-one one-minus-div".split()
 )
 PRECISION: Final = RuleSet(
-    "precision", (*(r for g in ALL for r in g if r.name in _DIRECT), *PRECISE)
+    "precision",
+    (
+        *(r for g in ALL for r in g if r.name in _DIRECT),
+        *(r for r in PRECISE if r not in COMPENSATED and r not in NEAR_ONE),
+    ),
 )
 """Laws whose right side keeps digits that the left one loses, and may cost more."""
 
@@ -157,9 +162,12 @@ def accurate(setting: Setting) -> Strategy:
     allowed = setting.licence
     laws = choice(Fold(allowed), SHRINKING.allowed(allowed), PRECISION.allowed(allowed))
     direct, search = innermost(laws), setting.search(setting.cost)
+    powers, products = (bottomup(try_(r.allowed(allowed))) for r in (NEAR_ONE, COMPENSATED))
     return best(
         search,
         direct,
+        direct >> products,
+        powers >> direct,
         direct >> try_(normalize(allowed)),
         direct >> try_(search),
         setting.search(Cancellation(), PRECISE),

@@ -14,8 +14,9 @@ import rewrite as rw
 from rewrite import ops
 from rewrite.accuracy import accuracy, bits_of_error
 from rewrite.dag import Dag
-from rewrite.errors import AccuracyError, ArgumentError
+from rewrite.errors import AccuracyError, ArgumentError, DomainError
 from rewrite.guard import Guard, Guards, Verdict
+from rewrite.measured import bits_between
 from rewrite.oracle import exact, exact_dag
 from rewrite.rangeguard import RangeGuard
 from rewrite.sampling import sample_points
@@ -577,3 +578,63 @@ def test_constants_shared_and_nested_deep_take_no_time() -> None:
         guard = Guard(x * constant, {"x": np.linspace(1, 2, 20)})
         assert guard.accepts(constant * x).ok
     assert time.perf_counter() - begin < 5
+
+
+# -- domains and the measure of FPBench --------------------------------------------------------
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 60))
+def test_fpbench_counts_the_floats_in_between(value: float, power: int) -> None:
+    """Far from overflow, a float that is n steps from the exact value has log2(n + 1) bits."""
+    steps = 2**power - 1
+    place = np.float64(abs(value) / 2**64).view(np.int64)
+    other = np.int64(place + np.int64(steps) if power < 60 else place).view(np.float64)
+    if not np.isfinite(other):
+        return
+    known = exact(x, {"x": [np.int64(place).view(np.float64)]})
+    expected = math.log2(float(other.view(np.int64) - place) + 1)
+    assert bits_between([other], known)[0] == pytest.approx(expected, abs=1e-12)
+    assert bits_between([math.nan], known)[0] == 64
+
+
+def test_fpbench_counts_through_zero() -> None:
+    tiny = 5e-324
+    assert bits_between([tiny], exact(x, {"x": [-tiny]}))[0] == math.log2(3)
+    assert bits_between([-0.0], exact(x, {"x": [0.0]}))[0] == 0
+    assert bits_between([1e300], exact(x, {"x": [-1e300]}))[0] > 63.9
+    assert bits_between([np.float32(1)], exact(x, {"x": [1.0]}), np.float32)[0] == 0
+    assert bits_between([np.float32(-1)], exact(x, {"x": [1.0]}), np.float32)[0] > 30.9
+    assert np.isnan(bits_between([1.0], exact(1 / x, {"x": [0.0]}))[0])
+
+
+def test_a_measure_by_its_name() -> None:
+    term = rw.exp(x) - 1
+    domain = {"x": (1e-9, 1e-6)}
+    near, far = accuracy(term, domain), accuracy(term, domain, measure="fpbench")
+    assert abs(near.mean_bits - far.mean_bits) < 1 < near.mean_bits
+    assert len(far.bits) == far.valid == 256
+    with pytest.raises(ArgumentError, match=r"measure='bits' is none of 'ulp', 'fpbench'"):
+        accuracy(term, domain, measure="bits")  # type: ignore[arg-type]
+
+
+def test_domains_in_which_points_are_sampled() -> None:
+    term = rw.sqrt(x + y) - rw.sqrt(x)
+    found = accuracy(term, {"x": (1e9, 1e12), "y": (1, None)})
+    assert 1e9 <= found.worst["x"] <= 1e12 and found.worst["y"] >= 1
+    narrowed = rw.symbol("n", low=1e9, high=1e12)
+    assert 1e9 <= accuracy(x - narrowed, {"x": (1, 2)}).worst["n"] <= 1e12
+    assert accuracy(term, {"x": (1, 2), "y": (1e-9, 1e-8)}).mean_bits > 8
+
+
+@pytest.mark.parametrize(
+    "domain, error, message",
+    [
+        ({"x": (2, 1)}, DomainError, r"the domain \(2, 1\) of 'x' is empty"),
+        ({"x": (1, math.inf)}, DomainError, "the bound inf of 'x' is not a finite number"),
+        ({"x": (1, 2, 3)}, ArgumentError, r"is no pair \(low, high\)"),
+        ({"q": (1, 2)}, ArgumentError, "the term has no symbol 'q'"),
+    ],
+)
+def test_domains_that_are_none(domain: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        accuracy(x + 1, domain)
