@@ -47,6 +47,7 @@ from strategies.core import best, named, repeat, seq, try_
 from strategies.judged import Refusal, Verdict, WholeJudged
 from strategies.measures import Bits, Cost, InOrder, Length
 from strategies.normal import SHRINKING, Fold
+from strategies.regimes import MostAccurate
 from strategies.saturation import Saturate
 from strategies.simplify import TIDY
 from strategies.traversal import bottomup, innermost, topdown
@@ -163,16 +164,17 @@ def accurate(setting: Setting) -> Strategy:
     laws = choice(Fold(allowed), SHRINKING.allowed(allowed), PRECISION.allowed(allowed))
     direct, search = innermost(laws), setting.search(setting.cost)
     powers, products = (bottomup(try_(r.allowed(allowed))) for r in (NEAR_ONE, COMPENSATED))
-    return best(
-        search,
-        direct,
-        direct >> products,
-        powers >> direct,
-        direct >> try_(normalize(allowed)),
-        direct >> try_(search),
-        setting.search(Cancellation(), PRECISE),
-        by=InOrder(Bits("f32" if setting.dtype == "f32" else "f64"), Cost(setting.cost)),
-    )
+    risky = setting.search(Cancellation(), PRECISE)
+    return MostAccurate(
+        (
+            search, direct, direct >> products, powers >> direct,
+            direct >> try_(normalize(allowed)), direct >> try_(search), risky,
+        ),
+        (direct, direct >> try_(normalize(allowed))),
+        InOrder(Bits("f32" if setting.dtype == "f32" else "f64"), Cost(setting.cost)),
+        allowed,
+        "f32" if setting.dtype == "f32" else "f64",
+    )  # fmt: skip
 
 
 def textbook(setting: Setting) -> Strategy:
