@@ -5,7 +5,7 @@ symbols. Points at which the source has no exact value are not judged.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -18,6 +18,7 @@ from codegen.kernel import Kernel
 from codegen.lower import Parameter, Result
 from codegen.target import Float
 from rewrite.accuracy import as_dag, point_at
+from rewrite.dag import Dag
 from rewrite.errors import AccuracyError, ArgumentError
 from rewrite.fastmath import FastMath, licence
 from rewrite.oracle import exact_dag, ulp_distance
@@ -25,7 +26,17 @@ from rewrite.sampling import sample_points
 from rewrite.store import Symbol
 from rewrite.term import Term
 
-__all__ = ["Worst", "attempts", "first_within", "ulps"]
+__all__ = [
+    "Compiled",
+    "Worst",
+    "arguments_at",
+    "attempts",
+    "columns_of",
+    "count_for",
+    "first_within",
+    "outputs_of",
+    "ulps",
+]
 
 type Compiled = Kernel | CudaKernel
 
@@ -113,6 +124,11 @@ def first_within(
     )
 
 
+def count_for(dag: Dag) -> int:
+    """Return at how many points a program is measured."""
+    return min(max(WORK // len(dag), LEAST), MOST_POINTS)
+
+
 class _Measure:
     """Sample points and the exact values there, by dtype."""
 
@@ -131,11 +147,8 @@ class _Measure:
     def worst_of(self, kernel: Compiled, dtype: Float) -> Worst:
         """Return the largest error in one float type."""
         points, exact = self.exact(dtype)
-        data = self.arguments(points, dtype)
-        outputs = _outputs(kernel, data, dtype)
-        count = len(exact[0].ok)
-        full = [np.broadcast_to(part, (count, *np.shape(part)[1:])) for part in outputs]
-        columns = [column for part in full for column in part.reshape(count, -1).T]
+        data = arguments_at(self.parameters, points, dtype)
+        columns = columns_of(outputs_of(kernel, data, dtype), len(exact[0].ok))
         pairs = zip(columns, exact, strict=True)
         errors = np.stack([ulp_distance(c, e, TYPES[dtype]) for c, e in pairs])
         judged = int(np.count_nonzero(~np.isnan(errors).all(0)))
@@ -153,24 +166,32 @@ class _Measure:
         """Return the points and the exact values there."""
         if dtype not in self.known:
             symbols = [value for value in self.dag.value if isinstance(value, Symbol)]
-            count = min(max(WORK // len(self.dag), LEAST), MOST_POINTS)
-            points = sample_points(symbols, count, seed=7, dtype=TYPES[dtype])
+            points = sample_points(symbols, count_for(self.dag), seed=7, dtype=TYPES[dtype])
             self.known[dtype] = points, exact_dag(self.dag, points)
         return self.known[dtype]
 
-    def arguments(self, points: dict[str, npt.NDArray[Any]], dtype: Float) -> list[Any]:
-        """Return the points as the kernel's arguments; symbols that nothing uses are one."""
-        one = np.ones(max((len(column) for column in points.values()), default=1), TYPES[dtype])
-        found: list[Any] = []
-        for parameter in self.parameters:
-            names = [term.symbol.name for term in parameter.symbols if term.symbol]
-            columns = [points.get(name, one) for name in names]
-            stacked = np.stack(columns, axis=-1)
-            found.append(stacked.reshape(len(stacked), *parameter.shape))
-        return found or [one]
+
+def arguments_at(
+    parameters: Sequence[Parameter], points: Mapping[str, npt.NDArray[Any]], dtype: Float
+) -> list[npt.NDArray[Any]]:
+    """Return points as a kernel's arguments; symbols that nothing uses are one."""
+    one = np.ones(max((len(column) for column in points.values()), default=1), TYPES[dtype])
+    found: list[Any] = []
+    for parameter in parameters:
+        names = [term.symbol.name for term in parameter.symbols if term.symbol]
+        columns = [points.get(name, one) for name in names]
+        stacked = np.stack(columns, axis=-1)
+        found.append(stacked.reshape(len(stacked), *parameter.shape))
+    return found or [one]
 
 
-def _outputs(kernel: Compiled, data: Sequence[Any], dtype: Float) -> tuple[Any, ...]:
+def columns_of(outputs: Sequence[Any], count: int) -> list[npt.NDArray[Any]]:
+    """Return results as one column a term, broadcast to so many points."""
+    full = [np.broadcast_to(part, (count, *np.shape(part)[1:])) for part in outputs]
+    return [column for part in full for column in part.reshape(count, -1).T]
+
+
+def outputs_of(kernel: Compiled, data: Sequence[Any], dtype: Float) -> tuple[Any, ...]:
     """Return all results in one float type, points first."""
     if isinstance(kernel, Kernel):
         found = kernel.ufunc(*data, signature=kernel.ufunc.types[-1 if dtype == "f64" else 0])

@@ -51,6 +51,7 @@ class Options(TypedDict, total=False):
     autotune: int
     max_error: float | str | None
     progress: bool | None
+    verify: bool
 
 
 @overload
@@ -86,6 +87,7 @@ def compile_kernel(
     autotune: int = 0,
     max_error: float | str | None = None,
     progress: bool | None = None,
+    verify: bool = False,
 ) -> "Kernel | CudaKernel | AutoKernel":
     """Optimise terms and compile them to native SIMD code, called like a NumPy ufunc.
 
@@ -104,6 +106,11 @@ def compile_kernel(
     elementary functions within 1 ulp are tried, then the form that was measured to be the most
     accurate, then what is written.
 
+    With `verify` the kernel is validated before it is returned, at points that no search has seen:
+    against exact values, against its own scalar calls for every length up to twice the lanes and
+    one more, strided, backwards and at an offset, and on both sides of each `where`. What was
+    compared is `kernel.certificate`.
+
     With `target="cuda"` it is a `CudaKernel`, cheapest on a GPU, which takes arrays of CuPy,
     PyTorch, JAX and Numba where they are, and copies NumPy's; "auto" runs where its arguments are.
 
@@ -112,7 +119,8 @@ def compile_kernel(
 
     Raise `ArgumentError` for a symbol that no argument brings or that two bring, and for two
     symbols of one name, `TargetError` for a target that this machine cannot run, `AccuracyError`
-    where `max_error` cannot be met. Kernels raise no floating-point warnings.
+    where `max_error` cannot be met or `verify` finds a wrong result. Kernels raise no
+    floating-point warnings.
 
     >>> import numpy as np, rewrite as rw
     >>> x = rw.symbol("x")
@@ -123,9 +131,19 @@ def compile_kernel(
         "dtype": dtype, "math": math, "cost": cost, "strategy": strategy, "limits": limits,
         "name": name, "optimize_terms": optimize_terms, "max_error": max_error,
     }  # fmt: skip
+    if verify and target != "auto":
+        plain = compile_kernel(
+            args, exprs, target=target, parallel=parallel, batch_axis=batch_axis,
+            autotune=autotune, progress=progress, **shared,
+        )  # fmt: skip
+        from codegen.certify import certificate
+
+        plain.certificate = certificate(plain, parameters_of(args), results_of(exprs)[0])
+        return plain
     if target == "auto":
         from codegen.cuda.auto import AutoKernel
 
+        shared["verify"] = verify
         again: Any = partial(
             compile_kernel, args, exprs, batch_axis=batch_axis, progress=progress, **shared
         )

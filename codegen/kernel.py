@@ -115,6 +115,8 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         `patterns` are those of outputs that are sparse matrices, None for the others.
         `math` is kept for those who read it: the licence that the program was found under.
         """
+        self.certificate: Any = None
+        """What `rw.compile(verify=True)` compared; of a kernel that was loaded or copied, None."""
         self.program: Program | Rolled = replace(program, name=name or program.name).verify()
         self.target = target or host()
         self.report, self.cost = report, cost

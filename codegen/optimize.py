@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from codegen.forms import check_names, results_of, symbols_of
 from codegen.instructions import InstructionCount
 from codegen.kernel import float_name
 from codegen.kernelcost import KernelCost
+from codegen.objective import Objective, asked_for, front, mean_bits
 from codegen.target import Float, Target, get
 from rewrite.collector import uncollected
 from rewrite.cost import CostModel, Gowda2021, dag_cost
@@ -61,6 +62,7 @@ class Optimized(Displayed):
     _licence: FastMath = field(repr=False)
     _own: tuple[Rule, ...] = field(default=(), repr=False)
     """Rules of the caller's strategy, which may not be in the library."""
+    _dtype: str = field(default="f64", repr=False)
 
     @cached_property
     def _proof(self) -> tuple[Rule, ...] | None:
@@ -74,6 +76,19 @@ class Optimized(Displayed):
         `explain` may use others, with which there are fewer of them.
         """
         return self._proof or ()
+
+    @property
+    def parts(self) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+        """The terms that were given and those that were found, without their form."""
+        return self._source, self._target
+
+    @cached_property
+    def accuracy(self) -> float:
+        """The mean bits of error of the result over points of the source's domain.
+
+        Of several terms it is the mean of theirs; NaN where they are undefined at every point.
+        """
+        return mean_bits(self._source, self._dtype)(self._target)
 
     @cached_property
     def _explanation(self) -> Explanation:
@@ -137,6 +152,29 @@ def cost_model(
     return cost
 
 
+class Options(TypedDict, total=False):
+    """What `optimize` takes beside the objective."""
+
+    target: str | Target
+    math: str | FastMath
+    cost: "str | CostModel | None"
+    strategy: Any
+    limits: Limits | None
+    extract: Mode
+    dtype: Any
+    executor: Executor | None
+    progress: bool | None
+    autotune: int
+
+
+@overload
+def optimize(
+    exprs: Any, *, objective: Literal["speed", "accuracy"] = "speed", **options: Unpack[Options]
+) -> Optimized: ...
+@overload
+def optimize(
+    exprs: Any, *, objective: tuple[Literal["pareto"], int], **options: Unpack[Options]
+) -> list[Optimized]: ...
 @uncollected()
 @configured
 def optimize(
@@ -152,7 +190,8 @@ def optimize(
     executor: Executor | None = None,
     progress: bool | None = None,
     autotune: int = 0,
-) -> Optimized:
+    objective: Objective = "speed",
+) -> Optimized | list[Optimized]:
     """Find the cheapest equal form of terms that the licence allows.
 
     `exprs` is a term, or a list, tuple, dictionary or `TermArray` of terms, optimised together so
@@ -179,21 +218,49 @@ def optimize(
     a term; functions are trusted in that. Under "guarded" its results are judged like those of the
     default plan: what is less accurate is replaced by the source, which the report notes.
 
+    An `objective` of "accuracy" is for the fewest bits of error, as the plan "accurate" measures
+    them: where no form keeps its digits everywhere, differences become series and branches are
+    made. With `("pareto", k)` it is a list of at most k results from the fastest to the most
+    accurate, each of which costs more than the one before and has fewer bits of error (`accuracy`).
+
     >>> import rewrite as rw
     >>> a, x, y = rw.symbols("a x y")
     >>> rw.optimize(a * x + a * y).terms
     a*(x + y)
     """
     mode_of(extract)
+    count = asked_for(objective, strategy, autotune)
     results, rebuild = results_of(exprs)
     flat = [term for result in results for term in result.terms]
     source = Dag.of(flat[0].store, [term.id for term in flat])  # what follows takes it again
     check_names(symbols_of(flat))
-    return optimized(
+    if objective == "accuracy":
+        strategy = "accurate"
+    fastest = optimized(
         source, flat, rebuild, target=target, math=math, cost=cost, strategy=strategy,
         limits=limits, extract=extract, dtype=dtype, executor=executor, progress=progress,
         autotune=autotune,
     )  # fmt: skip
+    if count is None:
+        return fastest
+    machine = get(target) if isinstance(target, str) else target
+    return _front(count, fastest, rebuild, _setting(machine, math, cost, limits, dtype))
+
+
+def _front(
+    count: int, fastest: Optimized, rebuild: Callable[[Sequence[Term]], Any], setting: Setting
+) -> list[Optimized]:
+    """Return results from the fastest to the most accurate."""
+    model = setting.cost
+    flat, best = fastest.parts
+    found: list[Optimized] = []
+    for terms in front(count, flat, best, setting):
+        price = dag_cost(Dag.of(terms[0].store, [term.id for term in terms]), model)
+        report = fastest.report if terms == best else Report(notes=["one of a Pareto front"])
+        found.append(replace(
+            fastest, terms=rebuild(terms), cost_after=price, report=report, _target=terms
+        ))  # fmt: skip
+    return found
 
 
 def optimized(
@@ -246,7 +313,7 @@ def optimized(
     before = dag_cost(source, model)
     after = dag_cost(Dag.of(best[0].store, [term.id for term in best]), model)
     emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{after:g} {model.unit}"]))
-    kept = tuple(flat), tuple(best), allowed, own
+    kept = tuple(flat), tuple(best), allowed, own, setting.dtype
     return Optimized(rebuild(best), before, after, model, report, setting.limits, *kept)
 
 

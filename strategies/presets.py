@@ -52,7 +52,7 @@ from strategies.saturation import Saturate
 from strategies.simplify import TIDY
 from strategies.traversal import bottomup, innermost, topdown
 
-__all__ = ["PLANS", "Setting", "default_plan", "named_plan"]
+__all__ = ["PLANS", "Setting", "accurate", "default_plan", "named_plan"]
 
 
 def default_plan(
@@ -158,16 +158,20 @@ PRECISION: Final = RuleSet(
 """Laws whose right side keeps digits that the left one loses, and may cost more."""
 
 
-def accurate(setting: Setting) -> Strategy:
-    """Measure several forms and keep the one with the fewest bits of error."""
+_SEARCHED: Final = RuleSet("precise", tuple(r for r in PRECISE if r not in COMPENSATED))
+"""An e-graph may apply them again and again."""
+
+
+def accurate(setting: Setting) -> MostAccurate:
+    """Measure several forms, series and branches, and keep what has the fewest bits of error."""
     allowed = setting.licence
     laws = choice(Fold(allowed), SHRINKING.allowed(allowed), PRECISION.allowed(allowed))
     direct, search = innermost(laws), setting.search(setting.cost)
     powers, products = (bottomup(try_(r.allowed(allowed))) for r in (NEAR_ONE, COMPENSATED))
-    risky = setting.search(Cancellation(), PRECISE)
+    risky = setting.search(Cancellation(), _SEARCHED)
     return MostAccurate(
         (
-            search, direct, direct >> products, powers >> direct,
+            search, direct, products, direct >> products, powers >> direct,
             direct >> try_(normalize(allowed)), direct >> try_(search), risky,
         ),
         (direct, direct >> try_(normalize(allowed))),

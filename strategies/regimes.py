@@ -26,7 +26,7 @@ from strategies.base import Control, Script, Strategy
 from strategies.measures import InOrder, against
 from strategies.series import Near, near, offset
 
-__all__ = ["MostAccurate", "Part", "split"]
+__all__ = ["Bench", "Forms", "MostAccurate", "Part", "split"]
 
 type Floats = npt.NDArray[np.float64]
 
@@ -74,7 +74,7 @@ class MostAccurate(Control):
         forms: list[Term] = yield from _made(self.options, term)
         if not term.free_symbols or term.sort != REAL:
             return forms
-        bench = _Bench(term, self.dtype)
+        bench = Bench(term, self.dtype)
         if bench.best(forms) <= GAIN:
             return forms
         parts = [Part(form) for form in forms]
@@ -138,7 +138,7 @@ def _sides(term: Term) -> Iterator[tuple[Term, Term, Part]]:
                 yield x, above, Part(term, x, low=end)
 
 
-class _Bench:
+class Bench:
     """One source, and how wrong forms are at the same points."""
 
     def __init__(self, source: Term, dtype: str) -> None:
@@ -199,11 +199,13 @@ def _shift(key: Term) -> float | None:
     if not key.args:
         return None
     inner = key.args[0]
-    return float(inner.args[1].value) if inner.args else 0.0
+    point = inner.args[1].value if inner.args else 0
+    assert isinstance(point, (int, Fraction, float))
+    return float(point)
 
 
-def split(bench: _Bench, parts: Sequence[Part]) -> Term | None:
-    """Return the two forms that are best together, with a branch; None where that saves too little."""
+def split(bench: Bench, parts: Sequence[Part]) -> Term | None:
+    """Return the two forms that are best together; None where a branch saves too little."""
     errors = np.array([bench.errors(part) for part in parts])
     count = errors.shape[1]
     least = errors.sum(1).min() / count - GAIN
@@ -243,7 +245,7 @@ def _keys(source: Term, parts: Sequence[Part]) -> list[Term]:
 
 
 def _threshold(
-    bench: _Bench, key: Term, gap: tuple[float, float], first: Part, second: Part
+    bench: Bench, key: Term, gap: tuple[float, float], first: Part, second: Part
 ) -> float:
     """Narrow a gap between points down to where the second form becomes the better one."""
     low, high = gap
@@ -267,7 +269,7 @@ def _between(low: float, high: float) -> float:
     return (low + high) / 2
 
 
-def _compared(bench: _Bench, key: Term, at: float, first: Part, second: Part) -> bool | None:
+def _compared(bench: Bench, key: Term, at: float, first: Part, second: Part) -> bool | None:
     """Tell whether the first form is better around a value of the key; None where none is."""
     from rewrite.guard import Guard
     from rewrite.sampling import sample_points

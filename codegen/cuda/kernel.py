@@ -76,6 +76,7 @@ class CudaKernel(Displayed):
         self.target = target
         self.terms, self.report, self.cost, self.math = terms, report, cost, math
         self.dtype = dtype
+        self.certificate: Any = None
         self.results = results or ("single" if len(program.outputs) == 1 else "tuple")
         self.batch_axis = batch_axis
         self.__name__ = self.__qualname__ = self.program.name

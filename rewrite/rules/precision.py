@@ -8,7 +8,8 @@ cost more than what they replace, so neither union has them: plans for accuracy 
 The difference of arctangents is the angle of (1 + ia)(1 - ib), which lies between -pi and pi as the
 difference does, so `atan2` needs no guard. "compensated" is Kahan's difference of products: the
 second `fma` is what the first product lost (Jeannerod, Louvet, Muller, "Further analysis of Kahan's
-algorithm for the accurate computation of 2x2 determinants", 2013).
+algorithm for the accurate computation of 2x2 determinants", 2013). The same error of a product
+corrects a function of it to first order; these laws hold their left sides, and are applied once.
 """
 
 from rewrite.conditions import nonzero, positive
@@ -41,6 +42,8 @@ DIFFERENCES = ruleset("differences", REAL,
     ("cos-less-one",            cos(a) - ONE,               -2 * sin(a / 2)**2),
     ("one-less-cos",            ONE - cos(a),               2 * sin(a / 2)**2),
     ("cosh-less-one",           cosh(a) - ONE,              2 * sinh(a / 2)**2),
+    ("law-of-cosines",          a**2 + b**2 - 2 * a * b * cos(c),
+        (a - b)**2 + 4 * (a * b * sin(c / 2)**2)),
     ("tan-less-sin",            tan(a) - sin(a),            2 * (tan(a) * sin(a / 2)**2)),
     ("difference-of-exps",      exp(a) - exp(b),            exp(b) * expm1(a - b)),
     ("exps-less-two",           exp(a) - 2 + exp(-a),       4 * sinh(a / 2)**2),
@@ -78,15 +81,26 @@ CONJUGATES = ruleset("conjugates", REAL | FastMath.ARCP,
 # nothing, and so do the others.
 # cbrt(a) - cbrt(b) without nonzero(a) or nonzero(b): a = b = 0 gives 0 and nothing.
 NEAR_ONE = ruleset("near-one", REAL,
+    ("log-of-quotient",         log(a / b),                 log1p((a - b) / b)),
     ("power-of-one-plus",       (1 + a)**b,                 exp(b * log1p(a)),      ABOVE),
     ("power-of-one-plus-less-one", (1 + a)**b - 1,          expm1(b * log1p(a)),    ABOVE),
     ("power-less-one-as-expm1", a**b - 1,                   expm1(b * log(a)),      positive(a)),
     ("acos-one-less",           acos(1 - a),                2 * asin(sqrt(a / 2))),
+    ("acos-tanh",               acos(tanh(a)),              2 * atan(exp(-a))),
+    ("asin-tanh",               asin(tanh(a)),              atan(sinh(a))),
     ("acosh-one-plus",          acosh(1 + a),               2 * asinh(sqrt(a / 2))),
 )
 # (1 + a)**b -> exp(b*log1p(a)) without its condition: a = -3, b = 2 gives 4 and nothing.
 COMPENSATED = ruleset("compensated", REAL | FastMath.CONTRACT,
     ("difference-of-products",  a * b - c * d, fma(a, b, -(c * d)) + fma(-c, d, c * d)),
+    ("sine-of-product",         sin(a * b),
+        sin(a * b) + cos(a * b) * fma(a, b, -(a * b))),
+    ("sine-of-half-product",    sin(a * b / 2),
+        sin(a * b / 2) + cos(a * b / 2) * (fma(a, b, -(a * b)) / 2)),
+    ("cosine-of-product",       cos(a * b),
+        cos(a * b) - sin(a * b) * fma(a, b, -(a * b))),
+    ("exp-of-rounded-product",  exp(a * b),
+        exp(a * b) + exp(a * b) * fma(a, b, -(a * b))),
     ("sum-of-products",         a * b + c * d, fma(a, b, c * d) + fma(c, d, -(c * d))),
 )
 # fmt: on

@@ -13,7 +13,7 @@ from rewrite.guard import Guard
 from rewrite.oracle import exact
 from rewrite.sampling import sample_points
 from strategies.presets import Setting, named_plan
-from strategies.regimes import MostAccurate, Part, _Bench, split
+from strategies.regimes import Bench, MostAccurate, Part, split
 from strategies.series import near
 
 s = rw.symbol("s", low=-1, high=1)
@@ -82,7 +82,7 @@ def test_the_cut_is_where_the_forms_cross() -> None:
     """Both forms of expm1(u) - u lose: one at small, the other at large arguments."""
     source = rw.expm1(s) - s
     good = s * s * (rw.const(1) / 2 + s / 6)
-    found = split(_Bench(source, "f64"), [Part(source), Part(good)])
+    found = split(Bench(source, "f64"), [Part(source), Part(good)])
     assert found is not None and found.op.name == "where"
     threshold = float(found.args[0].args[1].value)  # type: ignore[arg-type]
     assert 1e-8 < abs(threshold) < 1e-3
@@ -91,13 +91,13 @@ def test_the_cut_is_where_the_forms_cross() -> None:
 
 def test_a_branch_that_saves_less_than_a_bit_is_not_made() -> None:
     source = rw.sin(s) * s
-    assert split(_Bench(source, "f64"), [Part(source), Part(s * rw.sin(s))]) is None
+    assert split(Bench(source, "f64"), [Part(source), Part(s * rw.sin(s))]) is None
 
 
 def test_a_form_is_not_used_where_it_does_not_hold() -> None:
     source = u - rw.sqrt(u * u + 1)
     above = -1 / (u + rw.sqrt(u * u + 1))
-    bench = _Bench(source, "f64")
+    bench = Bench(source, "f64")
     for low in (0.0, 5e-324, 1.0):
         found = split(bench, [Part(source), Part(above, u, low=low)])
         assert found is not None
