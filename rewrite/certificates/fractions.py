@@ -114,15 +114,15 @@ class Ring:
         return Frac(num / lead, den / lead)
 
     def _rationalised(self, num: Poly, den: Poly) -> tuple[Poly, Poly]:
-        """Move square roots out of the denominator, so that equal fractions look equal."""
+        """Move square roots that are factors of the denominator up, so that equal ones look so.
+
+        Not u + v*sqrt(f): its conjugate may be 0 where it is not.
+        """
         for index in gens_of(den):
-            if self.atoms[index].kind == "sqrt" and index in gens_of(den):
-                rest, slope = linear(den, index)
-                conjugate = rest - slope * _GENS[index]
-                fresh = self.reduce(den * conjugate)
-                if fresh.is_zero():
-                    raise Stuck("a norm vanishes")
-                num, den = self.reduce(num * conjugate), fresh
+            if self.atoms[index].kind == "sqrt":
+                rest, _ = linear(den, index)
+                if rest.is_zero():
+                    num, den = self.reduce(num * _GENS[index]), self.reduce(den * _GENS[index])
         return num, den
 
     def add(self, x: Frac, y: Frac) -> Frac:

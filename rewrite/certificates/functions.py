@@ -172,8 +172,8 @@ class Functions(Signs):
             if ring.atoms[index].kind == "sqrt":
                 rest, slope = linear(f, index)
                 norm = ring.whole(rest * rest - slope * slope * ring.gen(index).num ** 2)
-                if norm.constant() in (1, -1) and slope.leading_coefficient() < 0:
-                    return self.negated(self._log(norm.num * (rest - slope * ring.gen(index).num)))
+                if norm.constant() in (1, -1) and rest.leading_coefficient() < 0:
+                    return self.negated(self._log(rest - slope * ring.gen(index).num))
         return ring.gen(ring.atom("log", f)[0])
 
     def power(self, x: Frac, y: Frac) -> Frac:
@@ -249,6 +249,8 @@ class Functions(Signs):
                 raise Stuck("a part of pi")
             turns = [(1, 0), (0, 1), (-1, 0), (0, -1)][int(2 * value) % 4]
             return ring.number(turns[0]), ring.number(turns[1])
+        if part == ring.one:
+            part, value = ring.number(abs(value)), Rational(1 if value > 0 else -1)
         base, count = self._known_turn(part), value
         if base is None:
             count = value * self.parts
@@ -294,12 +296,37 @@ class Functions(Signs):
     def asin(self, x: Frac) -> Frac:
         """sin(asin(x)) = x, cos(asin(x)) = sqrt(1 - x^2), odd, on [-1, 1]."""
         ring = self.ring
+        if (angle := self._angle(x, "asin")) is not None:
+            return angle
         ends = self.sign(self.less(x, -1)), self.sign(self.negated(self.less(x, 1)))
         if min(ends) < 0:
             raise Undefined
         if 0 in ends:
             return ring.scaled(self.pi, Rational(ends[0] - ends[1], 2))
         return self._odd("asin", x)
+
+    def _angle(self, x: Frac, kind: str) -> Frac | None:
+        """Return the angle whose sine or tangent is x where it is given, in its range.
+
+        asin(sin(x)) = x and atan(tan(x)) = x on [-pi/2, pi/2], asin(cos(x)) = pi/2 - x on [0, pi].
+        """
+        ring, half = self.ring, self.ring.scaled(self.pi, Rational(1, 2))
+        for index, atom in list(ring.atoms.items()) if self.parts == 1 else ():
+            if atom.kind != "cos":
+                continue
+            sine, cosine, angle = ring.gen(atom.of), ring.gen(index), ring.atoms[atom.of].of
+            shape = sine if kind == "asin" else Frac(sine.num, cosine.num)
+            for way in (1, -1):
+                if x == ring.scaled(shape, way) and self._within(half, angle, half):
+                    return ring.scaled(angle, way)
+            if kind == "asin" and x == cosine and self._within(ring.zero, angle, self.pi):
+                return ring.sub(half, angle)
+        return None
+
+    def _within(self, below: Frac, x: Frac, above: Frac) -> bool:
+        """Tell whether -below <= x <= above; split where it is not known."""
+        ring = self.ring
+        return self.sign(ring.add(x, below)) >= 0 and self.sign(ring.sub(above, x)) >= 0
 
     def acos(self, x: Frac) -> Frac:
         """acos(x) = pi/2 - asin(x)."""
@@ -316,6 +343,8 @@ class Functions(Signs):
 
     def atan(self, x: Frac) -> Frac:
         """tan(atan(x)) = x, cos(atan(x)) > 0, odd; atan(x) + atan(1/x) = pi/2 for x > 0."""
+        if (angle := self._angle(x, "atan")) is not None:
+            return angle
         ring, sign = self.ring, self.sign(x)
         if sign <= 0:
             return self.negated(self.atan(self.negated(x))) if sign else ring.zero

@@ -60,7 +60,10 @@ class _Proof:
                 self.variables[at] = index
                 if value.sort is INT:
                     whole[str(self.ring.gen(index))] = True
-        self.start = Case(integers=whole)
+        pi = self.ring.gen(self.ring.atom("pi", CONSTANT)[0]).num
+        bounds = ((pi - 3, 1), (7 * pi - 22, -1)) if _ANGLES & set(self.dag.code.tolist()) else ()
+        signs = {str(p): (p, frozenset((sign,))) for p, sign in bounds}
+        self.start = Case(signs=signs, integers=whole)
 
     def cases(self) -> int | None:
         """Count the cases, all of which are proved."""
@@ -149,4 +152,4 @@ class _Proof:
 
 
 _LOGIC: Final = (ops.AND.code, ops.OR.code, ops.NOT.code)
-assert CONSTANT
+_ANGLES: Final = {ops.ASIN.code, ops.ACOS.code, ops.ATAN.code}

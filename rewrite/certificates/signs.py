@@ -248,7 +248,10 @@ class Signs:
     # -- looking into atoms ------------------------------------------------------------------
 
     def _without_root(self, p: Poly) -> Set | Frac | None:
-        """Find the sign of u + v*sqrt(f) from those of u, v and v*v*f - u*u."""
+        """Find the sign of u + v*sqrt(f) from those of u, v and v*v*f - u*u, of cbrt(f) from f."""
+        for index in gens_of(p)[:1]:
+            if self.ring.atoms[index].kind == "cbrt" and p == self.ring.gen(index).num:
+                return Frac(*self.ring.atoms[index].of)
         for index in gens_of(p):
             if self.ring.atoms[index].kind != "sqrt":
                 continue
