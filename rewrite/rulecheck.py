@@ -25,7 +25,10 @@ from rewrite.rule import Condition, Rule
 from rewrite.store import Symbol
 from rewrite.term import Term
 
-__all__ = ["Verdict", "bits", "enclosed", "meets", "real", "superfluous", "unlicensed", "weight"]
+__all__ = [
+    "FLOAT_TESTS", "Verdict", "bits", "enclosed", "meets", "real", "same_bits", "superfluous",
+    "unlicensed", "weight",
+]  # fmt: skip
 
 type Value = Any
 """A ball, or for a truth value a bool or None where it is undecided."""
@@ -315,7 +318,7 @@ def bits(rule: Rule, seed: int = 0) -> Verdict:
         env, left, right = _floats(rule, dtype, seed)
         met = _met(rule, env, dtype)
         tried += int(met.sum())
-        wrong = np.nonzero(met & ~_same_bits(left, right))[0]
+        wrong = np.nonzero(met & ~same_bits(left, right))[0]
         if wrong.size:
             why = _difference(env, left, right, int(wrong[0]))
             return Verdict(rule, tried, 0, f"in {dtype.__name__} {why}")
@@ -337,7 +340,7 @@ def unlicensed(rule: Rule, seed: int = 0) -> dict[FastMath, str]:
     env, left, right = _floats(rule, dtype, seed, more=exact)
     if left.dtype == bool:
         left, right = left.astype(dtype), right.astype(dtype)
-    differ = _met(rule, env, dtype) & ~_same_bits(left, right)
+    differ = _met(rule, env, dtype) & ~same_bits(left, right)
     real_columns = [x for x in env.values() if x.dtype != bool]
     nan = _any(np.isnan, [*real_columns, left, right], len(left))
     infinite = _any(np.isinf, [*real_columns, left, right], len(left))
@@ -381,16 +384,16 @@ def _met(rule: Rule, env: dict[str, npt.NDArray[Any]], dtype: Any) -> npt.NDArra
     for condition in rule.where:
         x = np.broadcast_to(evaluate(condition.term, env, dtype=dtype), (count,))
         with np.errstate(all="ignore"):
-            met &= np.isnan(x) | _FLOAT_TESTS[condition.kind](x)
+            met &= np.isnan(x) | FLOAT_TESTS[condition.kind](x)
     return met
 
 
 def meets(kind: str, value: Any) -> bool:
     """Tell whether one number, as evaluated, meets a kind of condition."""
-    return not isinstance(value, Exception) and bool(np.all(_FLOAT_TESTS[kind](value)))
+    return not isinstance(value, Exception) and bool(np.all(FLOAT_TESTS[kind](value)))
 
 
-_FLOAT_TESTS: Final[dict[str, Callable[[Any], npt.NDArray[np.bool_]]]] = {
+FLOAT_TESTS: Final[dict[str, Callable[[Any], npt.NDArray[np.bool_]]]] = {
     "nonzero": lambda x: x != 0,
     "positive": lambda x: x > 0,
     "negative": lambda x: x < 0,
@@ -398,9 +401,11 @@ _FLOAT_TESTS: Final[dict[str, Callable[[Any], npt.NDArray[np.bool_]]]] = {
     "nonpos": lambda x: x <= 0,
     "integer": lambda x: np.isfinite(x) & (np.rint(x) == x),
 }
+"""Kind of condition -> which floats meet it."""
 
 
-def _same_bits(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def same_bits(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell where two arrays hold the same values, signs of zeros included, or both NaN."""
     if left.dtype == bool:
         return np.asarray(left == right)
     same = (left == right) & (np.signbit(left) == np.signbit(right))
