@@ -125,7 +125,7 @@ class _Proof:
         if None in operands:
             return None
         try:
-            return MEANINGS[code](self.functions, *operands)
+            return _meaning(code)(self.functions, *operands)
         except Undefined:
             return None
 
@@ -149,6 +149,12 @@ class _Proof:
             return case.truths[symbol.name]
         index = self.variables[at]
         return case.values.get(index, self.ring.gen(index))
+
+
+def _meaning(code: int) -> Any:
+    if code not in MEANINGS:
+        raise Stuck("an op without axioms")
+    return MEANINGS[code]
 
 
 _LOGIC: Final = (ops.AND.code, ops.OR.code, ops.NOT.code)
