@@ -215,7 +215,7 @@ class Rule(Displayed):
         >>> from rewrite.term import pattern_vars
         >>> a, b = pattern_vars("a b")
         >>> Rule("factor", a * b + a, a * (b + 1), licence=FastMath.REASSOC).certificate
-        Certificate(kind='identity', note='1 case')
+        Certificate(kind='identity', note='')
         """
         from rewrite.certificates import certificate
 

@@ -5,7 +5,7 @@ finds is a proof, though: two balls that do not meet enclose two different numbe
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -26,8 +26,8 @@ from rewrite.store import Symbol
 from rewrite.term import Term
 
 __all__ = [
-    "FLOAT_TESTS", "Verdict", "bits", "enclosed", "meets", "real", "same_bits", "superfluous",
-    "unlicensed", "weight",
+    "FLOAT_TESTS", "Verdict", "bits", "enclosed", "extremes", "meets", "real", "same_bits",
+    "superfluous", "unlicensed", "weight",
 ]  # fmt: skip
 
 type Value = Any
@@ -101,11 +101,25 @@ def real(rule: Rule, wanted: int = 10_000, seed: int = 0) -> Verdict:
 
     They must be defined at the same points, where the variables have values, and equal there.
     """
+    verdict, tried = _tried(rule, rulesample.points(rule, wanted, seed), wanted)
+    if not verdict.holds or verdict.points >= wanted or not rulesample.variables(rule):
+        return verdict
+    few = f"{verdict.points} of {tried} points meet its conditions, {wanted} are wanted"
+    return replace(verdict, counterexample=f"to be tried: {few}")
+
+
+def extremes(rule: Rule) -> Verdict:
+    """Compare both sides over the reals at zero, subnormal and largest numbers, and their kin."""
+    return _tried(rule, rulesample.extremes(rule), rulesample.GRID_LIMIT)[0]
+
+
+def _tried(rule: Rule, rows: Iterable[rulesample.Row], wanted: int) -> tuple[Verdict, int]:
+    """Compare both sides at points until so many met the conditions; count those looked at."""
     _law(rule)
     sides, names = _Sides(rule), rulesample.variables(rule)
     met = undecided = tried = 0
     with working_precision(PRECISIONS[0]):
-        for row in rulesample.points(rule, wanted, seed):
+        for row in rows:
             tried += 1
             outcome, why = sides.at(row)
             if outcome == "agrees":
@@ -114,13 +128,11 @@ def real(rule: Rule, wanted: int = 10_000, seed: int = 0) -> Verdict:
                 undecided += 1
             elif outcome == "differs":
                 where = ", ".join(f"{v.name} = {x!r}" for v, x in zip(names, row, strict=True))
-                return Verdict(rule, met, undecided, f"over the reals at {where or 'once'}: {why}")
+                why = f"over the reals at {where or 'once'}: {why}"
+                return Verdict(rule, met, undecided, why), tried
             if met >= wanted or not names:
-                return Verdict(rule, met, undecided)
-    return Verdict(
-        rule, met, undecided,
-        f"to be tried: {met} of {tried} points meet its conditions, {wanted} are wanted",
-    )  # fmt: skip
+                break
+    return Verdict(rule, met, undecided), tried
 
 
 def _law(rule: Rule) -> None:

@@ -1,8 +1,9 @@
 """Fractions of polynomials over Q whose generators are variables and atoms, kept in normal form.
 
-An atom is a function that has no closed form: exp(m), log(f), sin(m), sqrt(f). `rewrite.certificates.meanings`
-makes them; here they are names with polynomials that are 0, by which numerators are reduced. All
-that is claimed of two equal fractions is that they are equal wherever no denominator is 0.
+An atom is a function that has no closed form: exp(m), log(f), sin(m), sqrt(f). The functions of
+`rewrite.certificates.functions` make them; here they are names, with polynomials in them that are
+0, by which numerators are reduced. All that is claimed of two equal fractions is that they are
+equal wherever no denominator is 0.
 """
 
 import math
@@ -22,12 +23,12 @@ _CONTEXT: Final = flint.fmpq_mpoly_ctx.get([f"g{k:02}" for k in range(GENERATORS
 _GENS: Final = _CONTEXT.gens()
 
 
-class Stuck(Exception):  # noqa: N818 - an outcome, not an error
+class Stuck(Exception):
     """The proof does not go on: nothing is claimed."""
 
 
 class Frac(NamedTuple):
-    """A numerator and a denominator without common factor, the latter with leading coefficient 1."""
+    """Numerator and denominator without common factor, the latter with leading coefficient 1."""
 
     num: Poly
     den: Poly
@@ -40,7 +41,7 @@ class Frac(NamedTuple):
 
 
 class Atom(NamedTuple):
-    """What a generator stands for: a kind and the fraction or polynomial that it is a function of."""
+    """What a generator stands for: a kind, and the fraction or polynomial it is a function of."""
 
     kind: str
     of: Any

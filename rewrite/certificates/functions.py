@@ -5,8 +5,11 @@ Sources: DLMF 4.2 to 4.10 (exp, log, powers), 4.14 to 4.26 (sine, cosine, their 
 """
 
 import math
+from dataclasses import replace
 from fractions import Fraction as Rational
-from typing import Final
+from typing import Any, Final
+
+import flint
 
 from rewrite.certificates.fractions import Frac, Poly, Ring, Stuck, gens_of, linear
 from rewrite.certificates.signs import Case, Set, Signs, Split
@@ -14,11 +17,11 @@ from rewrite.certificates.signs import Case, Set, Signs, Split
 __all__ = ["Functions", "Undefined", "Unit"]
 
 
-class Undefined(Exception):  # noqa: N818
+class Undefined(Exception):
     """The expression has no value in this case."""
 
 
-class Unit(Exception):  # noqa: N818
+class Unit(Exception):
     """Exponents or angles are needed in smaller parts: start again with 1/`parts` of them."""
 
     def __init__(self, parts: int) -> None:
@@ -374,13 +377,13 @@ class Functions(Signs):
             return value.denominator == 1
         key = str(rest if rest.num.leading_coefficient() > 0 else self.negated(rest))
         if key not in self.case.integers:
-            raise Split([self._told("integers", key, told) for told in (True, False)])
+            raise Split([self.told("integers", key, told) for told in (True, False)])
         return self.case.integers[key]
 
-    def _told(self, what: str, key: str, told: bool | int) -> Case:
-        from dataclasses import replace
-
-        return replace(self.case, **{what: {**getattr(self.case, what), key: told}})
+    def told(self, what: str, key: str, told: bool | int) -> Case:
+        """Return the case in which also this is assumed of an integer, a parity or a truth."""
+        changed: Any = {what: {**getattr(self.case, what), key: told}}
+        return replace(self.case, **changed)
 
     def _broken(self, x: Frac) -> Frac:
         """Return x without the terms that are known to be integers."""
@@ -406,7 +409,7 @@ class Functions(Signs):
             for index in gens_of(part.num) if odd else ():
                 key = str(ring.gen(index))
                 if key not in self.case.parities:
-                    raise Split([self._told("parities", key, told) for told in (0, 1)])
+                    raise Split([self.told("parities", key, told) for told in (0, 1)])
                 odd *= self.case.parities[key]
             total += odd
         return total % 2
@@ -440,7 +443,5 @@ class Functions(Signs):
 
 
 def _primes(value: Rational) -> list[tuple[int, int]]:
-    import flint
-
     found = [(int(p), int(n)) for p, n in flint.fmpz(value.numerator).factor()]
     return found + [(int(p), -int(n)) for p, n in flint.fmpz(value.denominator).factor()]

@@ -145,7 +145,7 @@ class _Proof:
         case = self.functions.case
         if symbol.sort is BOOL:
             if symbol.name not in case.truths:
-                raise Split([self.functions._told("truths", symbol.name, t) for t in (True, False)])
+                raise Split([self.functions.told("truths", symbol.name, t) for t in (True, False)])
             return case.truths[symbol.name]
         index = self.variables[at]
         return case.values.get(index, self.ring.gen(index))

@@ -43,7 +43,7 @@ class Case:
     truths: dict[str, bool] = field(default_factory=dict)
 
 
-class Split(Exception):  # noqa: N818
+class Split(Exception):
     """The cases that one case splits into."""
 
     def __init__(self, cases: list[Case]) -> None:
@@ -127,7 +127,9 @@ class Signs:
             if p.is_zero():
                 return ZERO
             size, shaped = normal(p)
-            total = times(total, times(frozenset(((1 if size > 0 else -1),)), self.known(shaped, 0)))
+            total = times(
+                total, times(frozenset(((1 if size > 0 else -1),)), self.known(shaped, 0))
+            )
         return total
 
     def _by_terms(self, p: Poly) -> Set:
@@ -206,9 +208,7 @@ class Signs:
         case = self.case
         signs = {**case.signs, str(p): (p, known)}
         if known != ZERO:
-            return Case(
-                signs, case.values, case.zeros, case.integers, case.parities, case.truths
-            )
+            return Case(signs, case.values, case.zeros, case.integers, case.parities, case.truths)
         for index in gens_of(p):
             if self.ring.atoms[index].kind == "variable":
                 try:
@@ -218,9 +218,7 @@ class Signs:
                 if slope.is_constant():
                     value = -rest / slope.leading_coefficient()
                     return self._substituted(index, value)
-        return Case(
-            signs, case.values, (*case.zeros, p), case.integers, case.parities, case.truths
-        )
+        return Case(signs, case.values, (*case.zeros, p), case.integers, case.parities, case.truths)
 
     def _substituted(self, index: int, value: Poly) -> Case:
         ring, case = self.ring, self.case

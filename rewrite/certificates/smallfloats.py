@@ -108,5 +108,3 @@ def _keeps(rule: Rule, form: Format, env: dict[str, Floats]) -> bool:
             met = met & (np.isnan(x) | FLOAT_TESTS[condition.kind](x))
         left, right = np.broadcast_arrays(values[dag.roots[-2]], values[dag.roots[-1]])
     return bool(np.all(~np.asarray(met) | same_bits(left, right)))
-
-

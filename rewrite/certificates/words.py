@@ -10,6 +10,7 @@ from typing import Any
 from rewrite import ops
 from rewrite.certificates.fractions import Frac, Ring, Stuck
 from rewrite.certificates.functions import Functions, Undefined
+from rewrite.certificates.meanings import MEANINGS
 from rewrite.certificates.signs import Case, Split
 from rewrite.dag import Dag
 from rewrite.rule import Rule
@@ -34,10 +35,13 @@ def equal(rule: Rule) -> bool:
             own = _factors(ring, operands[1]) if code == ops.DIV.code else frozenset()
             divisors.append(own.union(*[divisors[arg] for arg in args]))
         left, right = (_words(values[root]) for root in dag.roots)
-        return all(
-            ring.vanishes(ring.sub(left.get(word, ring.zero), right.get(word, ring.zero)))
-            for word in {*left, *right}
-        ) and divisors[dag.roots[0]] == divisors[dag.roots[1]]
+        return (
+            all(
+                ring.vanishes(ring.sub(left.get(word, ring.zero), right.get(word, ring.zero)))
+                for word in {*left, *right}
+            )
+            and divisors[dag.roots[0]] == divisors[dag.roots[1]]
+        )
     except (Stuck, Split, Undefined):
         return False
 
@@ -91,8 +95,6 @@ def _value(ring: Ring, code: int, operands: list[Any]) -> Frac | Words:
 def _scalar(ring: Ring, code: int, operands: list[Any]) -> Frac:
     if code == ops.DIV.code:
         return ring.over(*operands)
-    from rewrite.certificates.meanings import MEANINGS
-
     if code not in (ops.ADD.code, ops.SUB.code, ops.MUL.code, ops.NEG.code):
         raise Stuck("a function of scalars")
     found: Frac = MEANINGS[code](Functions(ring, Case()), *operands)
