@@ -11,7 +11,7 @@ from rewrite.fastmath import FastMath
 from rewrite.rule import Rule
 from rewrite.rules import FAMILIES, OTHER_SORTS
 
-__all__ = ["PAGE", "listed", "row", "rules", "updated"]
+__all__ = ["PAGE", "START", "listed", "row", "rules", "updated"]
 
 PAGE: Final = pathlib.Path(rewrite.rules.__file__).parent / "README.md"
 START: Final = "<!-- generated: python -m rewrite.certificates -->\n"

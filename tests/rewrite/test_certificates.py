@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,6 @@ from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.lawcheck import of_numbers
 from rewrite.rule import Condition, Rule, ruleset
-from rewrite.rules import ALL
 from rewrite.sorts import INT, MATRIX
 from rewrite.term import Term, pattern_vars
 
@@ -22,7 +22,7 @@ NUMBERS = [rule for rule in RULES if of_numbers(rule)]
 GUARDED = [(rule, condition) for rule in NUMBERS for condition in rule.where]
 USEFUL_ONLY = ("exp-of-product",)
 """Rules whose condition is not for soundness."""
-EVERY, NIGHTLY_POINTS = 12, 1_000_000
+EVERY = 12
 """One rule in so many is proved anew in each run, all of them by night."""
 
 
@@ -74,14 +74,15 @@ def test_the_page_is_as_generated() -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("rule", [rule for group in ALL for rule in group], ids=name)
-def test_holds_at_a_million_points_and_at_special_ones(rule: Rule) -> None:
-    for verdict in (rulecheck.real(rule, NIGHTLY_POINTS, seed=1), rulecheck.extremes(rule)):
+def test_every_rule_holds_at_special_points() -> None:
+    """At a million others `test_rules.py` tries them by night."""
+    for rule in NUMBERS:
+        verdict = rulecheck.extremes(rule)
         assert verdict.holds, str(verdict)
-    if rule.licence == FastMath.NONE:
-        assert rulecheck.bits(rule, seed=1).holds
-    else:
-        assert not rulecheck.unlicensed(rule, seed=1)
+        if rule.licence == FastMath.NONE:
+            assert (verdict := rulecheck.bits(rule, seed=1)).holds, str(verdict)
+        else:
+            assert not rulecheck.unlicensed(rule, seed=1), rule
 
 
 @pytest.mark.parametrize("rule", NUMBERS[::EVERY], ids=name)
@@ -246,7 +247,7 @@ def test_kinds() -> None:
 
 
 def test_a_rule_that_computes_is_sampled() -> None:
-    def total(x: Term, y: Term) -> Term:
+    def total(x: Term, y: Term) -> Any:
         return x + y
 
     (rule,) = ruleset("r", FastMath.FAST, ("r", a + b, rw.compute(total, a, b)))
