@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import flint
 
-from rewrite.certificates.fractions import Frac, Poly, Ring, Stuck, gens_of, linear
+from rewrite.certificates.fractions import Frac, Poly, Ring, Stuck, gens_of, linear, normal
 from rewrite.certificates.signs import Case, Set, Signs, Split
 
 __all__ = ["Functions", "Undefined", "Unit"]
@@ -169,14 +169,14 @@ class Functions(Signs):
             if atom.kind in ("sqrt", "cbrt"):
                 root = 2 if atom.kind == "sqrt" else 3
                 return ring.scaled(self._log(atom.of.num), Rational(1, root))
-        if self.sign(ring.whole(f)) < 0:
-            f = -f
         for index in inner:
             if ring.atoms[index].kind == "sqrt":
                 rest, slope = linear(f, index)
                 norm = ring.whole(rest * rest - slope * slope * ring.gen(index).num ** 2)
-                if norm.constant() in (1, -1) and rest.leading_coefficient() < 0:
-                    return self.negated(self._log(rest - slope * ring.gen(index).num))
+                size, other = normal(rest - slope * ring.gen(index).num)
+                if {norm.constant(), size} <= {1, -1} and str(other) < str(f):
+                    return self.negated(self._log(other))
+        f = f if self.sign(ring.whole(f)) > 0 else -f
         return ring.gen(ring.atom("log", f)[0])
 
     def power(self, x: Frac, y: Frac) -> Frac:

@@ -17,7 +17,7 @@ from rewrite.rule import Rule
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Symbol
 
-__all__ = ["cases"]
+__all__ = ["Proof", "cases"]
 
 MOST: Final = 4000
 """Cases of one proof."""
@@ -36,7 +36,7 @@ def cases(rule: Rule) -> int | None:
     parts = 1
     while parts <= 12:
         try:
-            return _Proof(rule, parts).cases()
+            return Proof(rule, parts).cases()
         except Unit as wanted:
             parts = wanted.parts
         except Stuck:
@@ -44,8 +44,8 @@ def cases(rule: Rule) -> int | None:
     return None
 
 
-class _Proof:
-    """Both sides and the conditions of a rule over one ring."""
+class Proof:
+    """Both sides and the conditions of a rule over one ring; `values` are those of its nodes."""
 
     def __init__(self, rule: Rule, parts: int) -> None:
         self.rule, self.parts, self.ring = rule, parts, Ring()
@@ -74,13 +74,14 @@ class _Proof:
                 return None
             case = waiting.pop()
             try:
-                if not self._holds(case):
+                if not self.holds(case):
                     return None
             except Split as split:
                 waiting += split.cases
         return count
 
-    def _holds(self, case: Case) -> bool:
+    def holds(self, case: Case) -> bool:
+        """Tell whether both sides agree in a case, or the conditions do not hold; may split."""
         self.functions = Functions(self.ring, case, self.parts)
         self.values: dict[int, Any] = {}
         roots = self.dag.roots

@@ -6,7 +6,7 @@ raises `Split` with cases that cover every possibility, so that a proof of each 
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rewrite.certificates.fractions import (
@@ -192,9 +192,9 @@ class Signs:
             other = way(p)
             if isinstance(other, Frac):
                 found = self._decided(other, enough)
-                return [self._with(p, found)]
+                return self._with(p, found)
             if other is not None:
-                return [self._with(p, other)]
+                return self._with(p, other)
         if self._by_terms(p) in (NOT_NEGATIVE, NOT_POSITIVE):
             for index in gens_of(p):
                 gen = self.ring.gen(index).num
@@ -202,13 +202,14 @@ class Signs:
                 if p != gen and len(known) > 1:
                     return self._cases(gen, enough)
         known = self.known(p)
-        return [self._with(p, frozenset((s,))) for s in sorted(known, reverse=True)]
+        return [c for s in sorted(known, reverse=True) for c in self._with(p, frozenset((s,)))]
 
-    def _with(self, p: Poly, known: Set) -> Case:
+    def _with(self, p: Poly, known: Set) -> list[Case]:
+        """Return the case in which also this is assumed, none if that contradicts the rest."""
         case = self.case
         signs = {**case.signs, str(p): (p, known)}
         if known != ZERO:
-            return Case(signs, case.values, case.zeros, case.integers, case.parities, case.truths)
+            return [replace(case, signs=signs)]
         for index in gens_of(p):
             if self.ring.atoms[index].kind == "variable":
                 try:
@@ -218,9 +219,9 @@ class Signs:
                 if slope.is_constant():
                     value = -rest / slope.leading_coefficient()
                     return self._substituted(index, value)
-        return Case(signs, case.values, (*case.zeros, p), case.integers, case.parities, case.truths)
+        return [replace(case, signs=signs, zeros=(*case.zeros, p))]
 
-    def _substituted(self, index: int, value: Poly) -> Case:
+    def _substituted(self, index: int, value: Poly) -> list[Case]:
         ring, case = self.ring, self.case
         at = [ring.gen(k).num for k in range(len(ring.gen(0).num.degrees()))]
         at[index] = value
@@ -231,17 +232,17 @@ class Signs:
             if fresh.is_constant():
                 own = rational(fresh)
                 if ((own > 0) - (own < 0)) not in known:
-                    raise Split([])
+                    return []
                 continue
             size, shaped = normal(fresh)
             shown = times(known, frozenset((1 if size > 0 else -1,)))
             shown &= signs.get(str(shaped), (shaped, ANY))[1]
             signs[str(shaped)] = (shaped, shown)
             if not shown:
-                raise Split([])
+                return []
         values = {k: ring.whole(v.num.compose(*at)) for k, v in case.values.items()}
         values[index] = ring.whole(value)
-        return Case(signs, values, case.zeros, case.integers, case.parities, case.truths)
+        return [replace(case, signs=signs, values=values)]
 
     # -- looking into atoms ------------------------------------------------------------------
 
