@@ -107,6 +107,9 @@ def follow(rule: Rule, point: dict[str, Any]) -> None:
         with np.errstate(all="ignore"):
             expected = rw.evaluate(term, point)
         below = set(Dag.of(store, [term.id]).code.tolist())
+        args = dag.rows()[at][1]
+        if found is None and None in [followed.proof.values.get(arg) for arg in args]:
+            continue
         if found is None:
             assert not abs(expected) < 1e12 or below & OTHER_AT_ZERO, (rule, term, point)
         elif isinstance(found, bool):
@@ -140,11 +143,12 @@ def test_functions_of_sums_and_products(op: ops.Op) -> None:
         pytest.skip("it is an op of algebra")
     for shape in SHAPES:
         (rule,) = ruleset("r", FastMath.FAST, ("r", rw.apply(op.name, shape) + 1, shape))
-        for point in points(rule, 3):
+        for point in points(rule, 2):
             follow(rule, point)
 
 
 TWO = ("pow", "hypot", "atan2", "fmod", "copysign", "minimum", "maximum", "lt", "le", "eq")
+CORNERS = [{"a": x, "b": y} for x in (-1.5, -1.0, 0.0, 2.0) for y in (-2.0, -1.0, 0.0, 0.5)]
 
 
 @pytest.mark.parametrize("name", TWO)
@@ -153,8 +157,21 @@ def test_functions_of_two(name: str) -> None:
         term = rw.apply(name, left, right)
         whole = FUNCTIONS["where"](term, a, b) if name in ("lt", "le", "eq") else term + 1
         (rule,) = ruleset("r", FastMath.FAST, ("r", whole, left if left is a else a))
-        for point in points(rule, 4):
+        for point in CORNERS if left is a else points(rule, 4):
             follow(rule, point)
+
+
+INNER = "asin atan asinh acosh atanh exp log sqrt cbrt abs floor".split()
+OUTER = "sin cos tan sinh tanh exp log sqrt cbrt floor round sign".split()
+
+
+@pytest.mark.parametrize("inner", INNER)
+def test_functions_of_functions(inner: str) -> None:
+    for outer in OUTER:
+        term = FUNCTIONS[outer](FUNCTIONS[inner](a))
+        (rule,) = ruleset("r", FastMath.FAST, ("r", term + 1, a))
+        for value in (-0.4, 0.0, 2.5):
+            follow(rule, {"a": value})
 
 
 @pytest.mark.parametrize("first", range(5))
