@@ -12,8 +12,8 @@ from typing import Any, Final
 Ball = Any
 
 
-_LIMIT: Final = 1 << 1100
-"""Above every double; an integer power of far more bits would exhaust the memory."""
+_LIMIT: Final = 1 << 2100
+"""Above the product of two doubles; an integer power of far more bits would exhaust the memory."""
 
 
 def _nan(x: Ball) -> Ball:

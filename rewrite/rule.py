@@ -7,7 +7,7 @@ its laws need. The same rule drives the classical rewriter and the e-graph.
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rewrite import ops
 from rewrite.dag import Dag
@@ -18,6 +18,9 @@ from rewrite.sorts import BOOL, REAL
 from rewrite.store import Symbol
 from rewrite.tables import Table
 from rewrite.term import RULES, Term, lift
+
+if TYPE_CHECKING:
+    from rewrite.certificates import Certificate
 
 __all__ = [
     "IDENTITY", "Check", "Compute", "Condition", "Rule", "RuleSet", "compute", "predicate",
@@ -204,6 +207,19 @@ class Rule(Displayed):
         computed = isinstance(self.rhs, Compute)
         sides = [("right side", side) for side in (self.rhs.args if computed else (self.rhs,))]
         return (*sides, *((repr(c), part) for c in self.where for part in c.parts))
+
+    @property
+    def certificate(self) -> "Certificate":
+        """How the law is known: the kind of a proof, or that it was tried at points.
+
+        >>> from rewrite.term import pattern_vars
+        >>> a, b = pattern_vars("a b")
+        >>> Rule("factor", a * b + a, a * (b + 1), licence=FastMath.REASSOC).certificate
+        Certificate(kind='identity', note='')
+        """
+        from rewrite.certificates import certificate
+
+        return certificate(self)
 
     def __repr__(self) -> str:
         """Write as the law: name: lhs -> rhs if conditions."""

@@ -5,7 +5,7 @@ finds is a proof, though: two balls that do not meet enclose two different numbe
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -25,7 +25,10 @@ from rewrite.rule import Condition, Rule
 from rewrite.store import Symbol
 from rewrite.term import Term
 
-__all__ = ["Verdict", "bits", "enclosed", "meets", "real", "superfluous", "unlicensed", "weight"]
+__all__ = [
+    "FLOAT_TESTS", "Verdict", "bits", "enclosed", "extremes", "meets", "real", "same_bits",
+    "superfluous", "unlicensed", "weight",
+]  # fmt: skip
 
 type Value = Any
 """A ball, or for a truth value a bool or None where it is undecided."""
@@ -98,11 +101,25 @@ def real(rule: Rule, wanted: int = 10_000, seed: int = 0) -> Verdict:
 
     They must be defined at the same points, where the variables have values, and equal there.
     """
+    verdict, tried = _tried(rule, rulesample.points(rule, wanted, seed), wanted)
+    if not verdict.holds or verdict.points >= wanted or not rulesample.variables(rule):
+        return verdict
+    few = f"{verdict.points} of {tried} points meet its conditions, {wanted} are wanted"
+    return replace(verdict, counterexample=f"to be tried: {few}")
+
+
+def extremes(rule: Rule) -> Verdict:
+    """Compare both sides over the reals at zero, subnormal and largest numbers, and their kin."""
+    return _tried(rule, rulesample.extremes(rule), rulesample.GRID_LIMIT)[0]
+
+
+def _tried(rule: Rule, rows: Iterable[rulesample.Row], wanted: int) -> tuple[Verdict, int]:
+    """Compare both sides at points until so many met the conditions; count those looked at."""
     _law(rule)
     sides, names = _Sides(rule), rulesample.variables(rule)
     met = undecided = tried = 0
     with working_precision(PRECISIONS[0]):
-        for row in rulesample.points(rule, wanted, seed):
+        for row in rows:
             tried += 1
             outcome, why = sides.at(row)
             if outcome == "agrees":
@@ -111,13 +128,11 @@ def real(rule: Rule, wanted: int = 10_000, seed: int = 0) -> Verdict:
                 undecided += 1
             elif outcome == "differs":
                 where = ", ".join(f"{v.name} = {x!r}" for v, x in zip(names, row, strict=True))
-                return Verdict(rule, met, undecided, f"over the reals at {where or 'once'}: {why}")
+                why = f"over the reals at {where or 'once'}: {why}"
+                return Verdict(rule, met, undecided, why), tried
             if met >= wanted or not names:
-                return Verdict(rule, met, undecided)
-    return Verdict(
-        rule, met, undecided,
-        f"to be tried: {met} of {tried} points meet its conditions, {wanted} are wanted",
-    )  # fmt: skip
+                break
+    return Verdict(rule, met, undecided), tried
 
 
 def _law(rule: Rule) -> None:
@@ -315,7 +330,7 @@ def bits(rule: Rule, seed: int = 0) -> Verdict:
         env, left, right = _floats(rule, dtype, seed)
         met = _met(rule, env, dtype)
         tried += int(met.sum())
-        wrong = np.nonzero(met & ~_same_bits(left, right))[0]
+        wrong = np.nonzero(met & ~same_bits(left, right))[0]
         if wrong.size:
             why = _difference(env, left, right, int(wrong[0]))
             return Verdict(rule, tried, 0, f"in {dtype.__name__} {why}")
@@ -337,7 +352,7 @@ def unlicensed(rule: Rule, seed: int = 0) -> dict[FastMath, str]:
     env, left, right = _floats(rule, dtype, seed, more=exact)
     if left.dtype == bool:
         left, right = left.astype(dtype), right.astype(dtype)
-    differ = _met(rule, env, dtype) & ~_same_bits(left, right)
+    differ = _met(rule, env, dtype) & ~same_bits(left, right)
     real_columns = [x for x in env.values() if x.dtype != bool]
     nan = _any(np.isnan, [*real_columns, left, right], len(left))
     infinite = _any(np.isinf, [*real_columns, left, right], len(left))
@@ -381,16 +396,16 @@ def _met(rule: Rule, env: dict[str, npt.NDArray[Any]], dtype: Any) -> npt.NDArra
     for condition in rule.where:
         x = np.broadcast_to(evaluate(condition.term, env, dtype=dtype), (count,))
         with np.errstate(all="ignore"):
-            met &= np.isnan(x) | _FLOAT_TESTS[condition.kind](x)
+            met &= np.isnan(x) | FLOAT_TESTS[condition.kind](x)
     return met
 
 
 def meets(kind: str, value: Any) -> bool:
     """Tell whether one number, as evaluated, meets a kind of condition."""
-    return not isinstance(value, Exception) and bool(np.all(_FLOAT_TESTS[kind](value)))
+    return not isinstance(value, Exception) and bool(np.all(FLOAT_TESTS[kind](value)))
 
 
-_FLOAT_TESTS: Final[dict[str, Callable[[Any], npt.NDArray[np.bool_]]]] = {
+FLOAT_TESTS: Final[dict[str, Callable[[Any], npt.NDArray[np.bool_]]]] = {
     "nonzero": lambda x: x != 0,
     "positive": lambda x: x > 0,
     "negative": lambda x: x < 0,
@@ -398,9 +413,11 @@ _FLOAT_TESTS: Final[dict[str, Callable[[Any], npt.NDArray[np.bool_]]]] = {
     "nonpos": lambda x: x <= 0,
     "integer": lambda x: np.isfinite(x) & (np.rint(x) == x),
 }
+"""Kind of condition -> which floats meet it."""
 
 
-def _same_bits(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def same_bits(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell where two arrays hold the same values, signs of zeros included, or both NaN."""
     if left.dtype == bool:
         return np.asarray(left == right)
     same = (left == right) & (np.signbit(left) == np.signbit(right))

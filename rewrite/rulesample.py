@@ -17,7 +17,7 @@ from rewrite.rule import Rule
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Symbol
 
-__all__ = ["grid", "points", "variables"]
+__all__ = ["extremes", "grid", "points", "variables"]
 
 type Floats = npt.NDArray[np.float64]
 type Row = tuple[float | bool, ...]
@@ -121,6 +121,14 @@ def specials(dtype: Any) -> npt.NDArray[Any]:
     finite = [0.0, 1.0, 0.5, 3.0, np.pi, odd, tiny, 3 * tiny, least, largest, largest / 3]
     signed = [*finite, *(-np.dtype(dtype).type(x) for x in finite), np.inf, -np.inf, np.nan]
     return np.array(signed, dtype)
+
+
+def extremes(rule: Rule, seed: int = 0) -> Iterator[Row]:
+    """Yield the special doubles that are numbers, in every combination, or many of them."""
+    columns = grid(rule, np.float64, seed, more=False)
+    for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+        if all(isinstance(x, bool) or np.isfinite(x) for x in row):
+            yield tuple(x if isinstance(x, bool) else x + 0.0 for x in row)
 
 
 def grid(
