@@ -440,7 +440,7 @@ def test_what_is_looked_up_in_registers_is_as_good(name: str, dtype: str) -> Non
 def test_exact_results_that_are_looked_up(dtype: str) -> None:
     """So they are, and powers of two too."""
     for name, x, want in EXACT:
-        if name not in MAY_BE_OFF:
+        if name not in MAY_BE_OFF and f"fast_{name}" in vecmath.FAST:
             args = x if isinstance(x, tuple) else (x,)
             assert kernel(f"fast_{name}", dtype)(*map(TYPES[dtype], args)) == want, (name, x)
     exponents = np.arange(-20, 21).astype(TYPES[dtype])
