@@ -77,7 +77,7 @@ def _walk(store: Store, known: Hashes, root: int) -> int:
 def _leaf(store: Store, node: int) -> int:
     value = store.value(node)
     if value is None:
-        return zlib.crc32(store.symbols[store.payload(node)].name.encode())
+        return zlib.crc32(store.symbols[store.payload(node)].name.encode("utf-8", "surrogatepass"))
     return zlib.crc32(_text(value).encode())
 
 

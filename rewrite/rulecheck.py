@@ -87,7 +87,7 @@ _WEIGHTS: Final = {
     ops.NEG.code: 0,
     ops.DIV.code: 4,
     ops.SQRT.code: 4,
-    ops.RSQRT.code: 8,
+    ops.RSQRT.code: 7,
     ops.POW.code: 20,
     ops.ATAN2.code: 24,
 }

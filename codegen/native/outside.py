@@ -155,7 +155,7 @@ class Outside:
         from codegen.native.csource import c_source
 
         kernel = self._kernel
-        return c_source(self._straight("written as C"), kernel.loop().dtype, kernel.expression)
+        return c_source(self._without_loops("written as C"), kernel.loop().dtype, kernel.expression)
 
     @cached_property
     def python_source(self) -> str:
@@ -175,16 +175,21 @@ class Outside:
         from codegen.native.pysource import python_source
 
         kernel = self._kernel
-        return python_source(self._straight("written as Python"), kernel.results)
+        return python_source(self._without_loops("written as Python"), kernel.results)
 
-    def _straight(self, what: str) -> Program:
-        """Return the program, or raise where it is one of loops."""
-        kernel = self._kernel
-        if not isinstance(kernel.program, Rolled) and kernel.program.steps:
+    def _without_loops(self, what: str) -> Program:
+        """Return straight-line code, or raise where there are loops of either kind."""
+        program = self._straight(what)
+        if program.steps:
             raise TargetError(
-                f"kernel {kernel.__name__!r} runs loops as often as the arguments say, whose "
+                f"kernel {self._kernel.__name__!r} runs loops as often as the arguments say, whose "
                 "source is the function that it was made of"
             )
+        return program
+
+    def _straight(self, what: str) -> Program:
+        """Return the program, or raise where it is one of loops over tables."""
+        kernel = self._kernel
         if isinstance(kernel.program, Rolled):
             raise TargetError(
                 f"kernel {kernel.__name__!r} is a program of loops over tables, which are not "

@@ -24,7 +24,7 @@ _LIMIT: Final = 1 << 63
 
 def pack_symbols(symbols: Sequence[Symbol]) -> Parcel:
     """Write symbols: names as one text, and what only some of them have."""
-    names = [symbol.name.encode() for symbol in symbols]
+    names = [symbol.name.encode("utf-8", "surrogatepass") for symbol in symbols]
     odd = [
         [at, s.dtype, s.low, s.high, s.sort_name, s.many]
         for at, s in enumerate(symbols)
@@ -41,7 +41,7 @@ def _symbols(header: Mapping[str, Any], blocks: Mapping[str, Block]) -> list[Sym
     text, end = blocks["names"].tobytes(), 0
     found = []
     for length in blocks["lengths"].tolist():
-        found.append(Symbol(text[end : end + length].decode()))
+        found.append(Symbol(text[end : end + length].decode("utf-8", "surrogatepass")))
         end += length
     for at, dtype, low, high, sort_name, many in header["odd"]:
         found[at] = Symbol(found[at].name, dtype, low, high, sort_name, many)

@@ -250,6 +250,13 @@ def test_a_million_levels(deep: rw.Term) -> None:
     assert hash(deep) == hash(copy.copy(deep))
 
 
+def test_a_name_that_is_no_text_is_hashed_as_any_other() -> None:
+    store = rw.Store()
+    odd = rw.Term(store, store.symbol(rw.Symbol("\udeff")))
+    with rw.scope():
+        assert pickle.loads(pickle.dumps(odd)) == odd and odd != symbol("x")
+
+
 def test_an_exponential_term_is_small() -> None:
     term = x
     for _ in range(100):

@@ -35,8 +35,8 @@ def write(
     """Write terms or benchmarks as FPCore, one a line; `parse` reads the same terms back.
 
     Of a term the arguments are its symbols in alphabetical order, and their domains are written as
-    the precondition. Names that FPCore does not allow are replaced by similar ones. `sign` and sums
-    of many terms are spelt out in FPCore's operators.
+    the precondition. Names that FPCore does not allow are replaced by similar ones. `sign`, `rsqrt`
+    and sums of many terms are spelt out in FPCore's operators.
 
     Raise `UnsupportedOp` for an op that FPCore does not have.
 
@@ -146,6 +146,8 @@ def _call(row: ops.Op, args: list[str]) -> str:
     if row is ops.SIGN:
         (x,) = args
         return f"(if (> {x} 0) 1 (if (< {x} 0) -1 {x}))"
+    if row is ops.RSQRT:
+        return f"(/ 1 (sqrt {args[0]}))"
     name = WRITTEN.get(row.name)
     if name is None:
         raise UnsupportedOp(f"FPCore has no operator for {row.name}")
