@@ -55,10 +55,9 @@ def accuracy(
 
     Raise `AccuracyError` where the term is undefined at every point.
 
+    >>> import rewrite as rw
     >>> accuracy(rw.exp(rw.symbol("t")) - 1, {"t": (1e-9, 1e-6)}).mean_bits > 20
     True
-
-    >>> import rewrite as rw
     >>> x = rw.symbol("x", low=1e9, high=1e12)
     >>> accuracy(rw.sqrt(x + 1) - rw.sqrt(x)).mean_bits > 10
     True
