@@ -24,9 +24,10 @@ from rewrite.store import Store, Symbol
 from rewrite.surroundings import Surroundings
 from rewrite.term import Term, current_store, join, scope
 
-__all__ = ["Traced", "call", "inputs", "leaves", "plain", "rebuilt", "trace"]
+__all__ = ["OURS", "Traced", "call", "inputs", "leaves", "plain", "rebuilt", "trace"]
 
-_OURS: Final = ("rewrite", "strategies", "codegen", "numpy", "scipy")
+OURS: Final = ("rewrite", "strategies", "codegen", "numpy", "scipy")
+"""Packages that are no code of the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +309,7 @@ def _place(error: BaseException) -> str:
     """Return the line of the user's that an error comes from."""
     found = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if str(frame.f_globals.get("__name__")).partition(".")[0] not in _OURS:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in OURS:
             code = frame.f_code
             text = linecache.getline(code.co_filename, line).strip()
             found = f"  in {code.co_name}, line {line}" + (f": {text}" if text else "")

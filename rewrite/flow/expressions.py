@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rewrite.array import TermArray
-from rewrite.errors import RewriteError
 from rewrite.flow.source import Source
 from rewrite.flow.state import State, joined
 from rewrite.flow.values import (
@@ -23,17 +22,18 @@ from rewrite.flow.values import (
     modulo,
     negation,
     number_of,
+    scalar,
     truth,
 )
 from rewrite.sorts import BOOL
 from rewrite.term import Term, apply
+from rewrite.tracing import OURS
 
 if TYPE_CHECKING:
     from rewrite.flow.statements import Interpreter
 
 __all__ = ["Expressions"]
 
-_OURS: Final = ("rewrite", "strategies", "codegen", "numpy", "scipy")
 _BINARY: Final[dict[type[ast.operator], tuple[Callable[..., Any], Callable[..., Any]]]] = {
     ast.Add: (operator.add, lambda a, b: apply("add", number_of(a), number_of(b))),
     ast.Sub: (operator.sub, lambda a, b: apply("sub", number_of(a), number_of(b))),
@@ -56,9 +56,6 @@ _KNOWN_ONLY: Final[dict[type[ast.cmpop], Callable[..., Any]]] = {
 }  # fmt: skip
 
 
-_MISTAKES: Final = (
-    RewriteError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError
-)  # fmt: skip
 _BUILTINS: Final = (tuple, list, dict, range, zip, enumerate, reversed, len)
 """Those that handle terms as any other objects."""
 
@@ -75,21 +72,17 @@ class Expressions:
         if method is None:
             kind = type(node).__name__
             self.source.refuse(f"{_WORDS.get(kind, kind)} cannot be compiled", node)
-        try:
+        with self.source.placed(node):
             return method(node)
-        except _MISTAKES as error:
-            if "\n  File " in str(error):
-                raise
-            self.source.refuse(str(error) or type(error).__name__, node)
 
     def truth(self, node: ast.expr) -> bool | Term:
         """Return whether an expression is true."""
-        found = self.value(node)
-        if isinstance(found, TermArray) and found.ids.ndim:
+        found = scalar(self.value(node))
+        if isinstance(found, TermArray):
             self.source.refuse(
                 "an array is neither true nor false: index it, or use all or any", node
             )
-        return truth(found.item() if isinstance(found, TermArray) else found)
+        return truth(found)
 
     # -- leaves ------------------------------------------------------------------------------
 
@@ -141,8 +134,7 @@ class Expressions:
             self.source.refuse(
                 "an index that depends on numbers: only known places can be read", node
             )
-        found = held[index]
-        return found.item() if isinstance(found, TermArray) and not found.ids.ndim else found
+        return scalar(held[index])
 
     def _slice(self, node: ast.Slice) -> slice:
         parts = (node.lower, node.upper, node.step)
@@ -240,8 +232,7 @@ class Expressions:
         on_known, name = _COMPARED[type(op)]
         if terms:
             return apply(name, number_of(left), number_of(right))
-        found = on_known(left, right)
-        return found.item() if isinstance(found, TermArray) and not found.ids.ndim else found
+        return scalar(on_known(left, right))
 
     def _ifexp(self, node: ast.IfExp) -> Any:
         condition = self.truth(node.test)
@@ -319,4 +310,4 @@ def _is_own(fn: Any) -> bool:
     """Tell whether a function is the user's, whose source is read."""
     plain = _plain(fn)
     home = str(getattr(plain, "__module__", "")).partition(".")[0]
-    return isinstance(plain, types.FunctionType) and home not in _OURS
+    return isinstance(plain, types.FunctionType) and home not in OURS

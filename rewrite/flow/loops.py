@@ -2,7 +2,7 @@
 
 import ast
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,17 +95,16 @@ class Looping:
 
     def looped(self, node: ast.For | ast.While, plan: _Plan, state: State) -> State:
         """Make a loop, after a trial that shows what its state is."""
-        start = self._carried(node, plan, state)
+        start, real = self._carried(node, plan, state), set[str]()
         count = self.interpreter.count
-        real: set[str] = set()
         while True:
-            self.interpreter.count, known = count, len(real)
+            self.interpreter.count = count
             found = self._tried(node, plan, state, start, real)
-            if found.start is start and len(real) == known:
+            if found.loop is not None:
                 break
             start = found.start
         self.interpreter.loops.append(found.loop)
-        return self._after(node, state, found)
+        return self._after(state, found.loop, found, node)
 
     def _carried(self, node: ast.For | ast.While, plan: _Plan, state: State) -> dict[str, Any]:
         """Return what the loop may change, as it is before."""
@@ -143,40 +142,43 @@ class Looping:
             name: self._symbol(name, value, whole=name not in real and is_whole(value))
             for name, value in start.items()
         }
-        outside = interpreter.loops, interpreter.path
-        interpreter.loops, interpreter.path = [], True
-        names = {**state.names, **{n: s for n, s in symbols.items() if n not in (RETURNED, BROKEN)}}
-        unset = {n: Unset(n) for n in assigned(node.body) if n not in symbols}
-        inside = State({**names, **unset})
-        go = plan.go(inside)
-        before = dict(inside.names)
-        inside = plan.step(inside)
+        go, inside, inner = self._stepped(plan, state, symbols, assigned(node.body))
         mended = dict(start)
-        parts = {n: inside.names.get(n, before.get(n)) for n in start if not n.startswith(" ")}
-        if COUNTER in start:
-            parts[COUNTER] = inside.names[COUNTER]
+        parts = {n: inside.names[n] for n in start if n == COUNTER or not n.startswith(" ")}
         self._ways_out(inside, symbols, mended, parts)
-        inner = tuple(interpreter.loops)
-        interpreter.loops, interpreter.path = outside
+        next_ = self._next(node, parts, mended)
+        halves = {n for n, s in symbols.items() if s.sort == INT and not is_whole(next_[n])}
+        real |= halves
+        sorts = [{n: term_of(value).sort for n, value in each.items()} for each in (mended, start)]
+        if halves or sorts[0] != sorts[1]:
+            return _Found(mended, None, inside)
         for flag in (RETURNED, BROKEN):
             if flag in symbols:
                 go = conjunction(go, negation(symbols[flag]))
         go = conjunction(interpreter.path, go)
-        next_ = self._next(node, parts, mended)
-        real |= {n for n, s in symbols.items() if s.sort == INT and not is_whole(next_[n])}
-        if mended.keys() != start.keys() or any(
-            term_of(mended[n]).sort != term_of(start[n]).sort for n in start
-        ):
-            return _Found(mended, symbols, None, inside)
         if go is True:
             self.source.refuse("this loop never ends", node)
-        order = list(start)
         loop = Loop(
-            tuple(term_of(start[n]) for n in order), tuple(symbols[n] for n in order),
-            Body(inner, (term_of(go), *(next_[n] for n in order))),
-            tuple(self._symbol(n, start[n], whole=symbols[n].sort == INT) for n in order),
+            tuple(map(term_of, start.values())), tuple(symbols.values()),
+            Body(inner, (term_of(go), *(next_[n] for n in start))),
+            tuple(self._symbol(n, start[n], whole=symbols[n].sort == INT) for n in start),
         )  # fmt: skip
-        return _Found(start, symbols, loop, inside)
+        return _Found(start, loop, inside)
+
+    def _stepped(
+        self, plan: _Plan, state: State, symbols: dict[str, Term], changed: Iterable[str]
+    ) -> tuple[Truth, State, tuple[Loop, ...]]:
+        """Run a step: return whether it goes on, the state after it, and the loops in it."""
+        interpreter = self.interpreter
+        outside = interpreter.loops, interpreter.path
+        interpreter.loops, interpreter.path = [], True
+        held = {n: s for n, s in symbols.items() if n not in (RETURNED, BROKEN)}
+        inside = State({**state.names, **held, **{n: Unset(n) for n in changed if n not in held}})
+        go = plan.go(inside)
+        inside = plan.step(inside)
+        inner = tuple(interpreter.loops)
+        interpreter.loops, interpreter.path = outside
+        return go, inside, inner
 
     def _ways_out(
         self, inside: State, symbols: dict[str, Term], start: dict[str, Any], parts: dict[str, Any]
@@ -221,28 +223,23 @@ class Looping:
         store = interpreter.store
         return Term(store, store.symbol(Symbol(plain, kind)))
 
-    def _after(self, node: Any, state: State, found: "_Found") -> State:
+    def _after(self, state: State, loop: Loop, found: "_Found", node: Any) -> State:
         """Return the state after a loop."""
-        assert found.loop is not None
-        end = dict(zip(found.start, found.loop.end, strict=True))
+        end = dict(zip(found.start, loop.end, strict=True))
         after = State({**state.names})
         after.names |= {n: value for n, value in end.items() if not n.startswith(" ")}
-        for name in assigned(node.body):
-            if name not in end:
-                after.names[name] = Unset(name)
+        after.names |= {n: Unset(n) for n in assigned(node.body) if n not in end}
         if RETURNED in end:
             after.returned = end[RETURNED]
             results = [end[n] for n in end if n.startswith(RESULT)]
             after.result = rebuilt(found.inside.result, iter(results))
-        broken = end.get(BROKEN, False)
-        return self.otherwise(node, broken, after)
+        return self.otherwise(node, end.get(BROKEN, False), after)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What a trial of a loop showed."""
+    """What a trial of a loop showed: the loop, or a start with which another trial may."""
 
     start: dict[str, Any]
-    symbols: dict[str, Term]
     loop: Loop | None
     inside: State

@@ -7,14 +7,24 @@ import textwrap
 import tokenize
 import types
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-from rewrite.errors import TraceError
+from rewrite.errors import RewriteError, TraceError
 
 __all__ = ["Source", "assigned", "source_of"]
+
+
+_MISTAKES: Final = (
+    RewriteError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError
+)  # fmt: skip
+
+
+class Placed(TraceError):
+    """A `TraceError` whose message has the line."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,17 @@ class Source:
 
     def refuse(self, message: str, node: ast.AST) -> NoReturn:
         """Raise a `TraceError` that names the line."""
-        raise TraceError(f"{message}\n{self.place(node)}")
+        raise Placed(f"{message}\n{self.place(node)}")
+
+    @contextmanager
+    def placed(self, node: ast.AST) -> Iterator[None]:
+        """Name the line of what goes wrong inside, unless that has named its own."""
+        try:
+            yield
+        except Placed:
+            raise
+        except _MISTAKES as error:
+            self.refuse(str(error) or type(error).__name__, node)
 
 
 def source_of(fn: Callable[..., Any]) -> Source:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rewrite.array import TermArray
-from rewrite.errors import TraceError
-from rewrite.flow.body import Body, Flow
+from rewrite.flow.body import Body, Flow, Loop
 from rewrite.flow.expressions import Expressions
 from rewrite.flow.loops import Looping
 from rewrite.flow.source import Source, assigned, source_of
@@ -21,6 +20,7 @@ from rewrite.flow.values import (
     disjunction,
     is_number,
     negation,
+    scalar,
     term_of,
 )
 from rewrite.store import Store
@@ -64,8 +64,7 @@ def interpret(
 
 
 def _number(value: Any, path: str, source: Source) -> Term:
-    if isinstance(value, TermArray) and not value.ids.ndim:
-        value = value.item()
+    value = scalar(value)
     if not is_number(value):
         source.refuse(f"{path} is {value!r}: return numbers, or containers of them", source.tree)
     return term_of(value)
@@ -76,7 +75,7 @@ class Interpreter:
     """What all functions of one reading share: the loops so far, and where control is."""
 
     store: Store
-    loops: list[Any] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
     path: Truth = True
     """What holds where the statements at hand are run."""
     depth: int = 0
@@ -102,18 +101,13 @@ class Interpreter:
         """Return what a function returns."""
         bound = inspect.signature(source.fn).bind(*args, **kwargs)
         bound.apply_defaults()
-        state = State({name: _scalar(value) for name, value in bound.arguments.items()})
+        state = State({name: scalar(value) for name, value in bound.arguments.items()})
         if isinstance(source.tree, ast.Lambda):
             return Expressions(source, state, self).value(source.tree.body)
         state = _Statements(source, self).run(source.tree.body, state)
         if state.returned is not True or isinstance(state.result, Unset):
             source.refuse("the function may end without return", source.tree)
         return state.result
-
-
-def _scalar(value: Any) -> Any:
-    """Return the term of an array of no dimension."""
-    return value.item() if isinstance(value, TermArray) and not value.ids.ndim else value
 
 
 class _Statements(Looping):
@@ -155,12 +149,8 @@ class _Statements(Looping):
 
     def join(self, condition: Truth, a: State, b: State, node: ast.AST) -> State:
         """Join two states; say where that cannot be."""
-        try:
+        with self.source.placed(node):
             return joined(condition, a, b)
-        except TraceError as error:
-            if "\n  File " in str(error):
-                raise
-            self.source.refuse(str(error), node)
 
     # -- plain statements --------------------------------------------------------------------
 
@@ -191,12 +181,8 @@ class _Statements(Looping):
         if isinstance(old, (list, TermArray)):
             self.source.refuse("arrays and lists cannot be changed in place here", node)
         new = at.value(node.value)
-        try:
+        with self.source.placed(node):
             self.assign(node.target, at.binary(node, node.op, old, new), state)
-        except (TypeError, ValueError, ArithmeticError) as error:
-            if "\n  File " in str(error):
-                raise
-            self.source.refuse(str(error), node)
         return state
 
     def assign(self, target: ast.expr, value: Any, state: State) -> None:
@@ -211,7 +197,7 @@ class _Statements(Looping):
             if len(value) != len(target.elts):
                 self.source.refuse(f"{len(value)} values for {len(target.elts)} names", target)
             for item, part in zip(target.elts, value, strict=True):
-                self.assign(item, _scalar(part), state)
+                self.assign(item, scalar(part), state)
         else:
             self.source.refuse("only names can be assigned to, no elements or attributes", target)
 
@@ -279,7 +265,7 @@ class _Statements(Looping):
             if out is True:
                 break
             inside = state.branch() if out is not False else state
-            self.assign(node.target, _scalar(item), inside)
+            self.assign(node.target, scalar(item), inside)
             inside = self.under(negation(out), node.body, inside)
             inside.skipped = False
             state = self.join(out, state, inside, node) if out is not False else inside

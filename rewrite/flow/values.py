@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rewrite import functions, ops
+from rewrite.array import TermArray
 from rewrite.errors import TraceError
 from rewrite.flow.wholeness import is_whole
 from rewrite.sorts import BOOL
@@ -17,7 +18,7 @@ from rewrite.term import Term, apply, const
 
 __all__ = [
     "MATH", "Unset", "chosen", "conjunction", "disjunction", "divided", "divmod_", "floored",
-    "is_number", "modulo", "negation", "term_of", "truth",
+    "is_number", "modulo", "negation", "number_of", "scalar", "term_of", "truth",
 ]  # fmt: skip
 
 type Truth = bool | Term
@@ -38,6 +39,11 @@ def is_number(value: Any) -> bool:
 def term_of(value: Any) -> Term:
     """Return the term of a number."""
     return value if isinstance(value, Term) else const(value)
+
+
+def scalar(value: Any) -> Any:
+    """Return the term of an array of no dimension, and anything else as it is."""
+    return value.item() if isinstance(value, TermArray) and not value.ids.ndim else value
 
 
 def number_of(value: Any) -> Any:
@@ -61,24 +67,23 @@ def truth(value: Any) -> Truth:
 
 def conjunction(a: Truth, b: Truth) -> Truth:
     """Return a and b, without what is known."""
-    if isinstance(a, bool):
-        return b if a else False
-    if isinstance(b, bool):
-        return a if b else False
-    if _opposite(a, b):
-        return False
-    return a if a == b else apply("and", a, b)
+    return _connected("and", False, a, b)
 
 
 def disjunction(a: Truth, b: Truth) -> Truth:
     """Return a or b, without what is known."""
+    return _connected("or", True, a, b)
+
+
+def _connected(name: str, decides: bool, a: Truth, b: Truth) -> Truth:
+    """Join two truth values by an op whose result is known where one of them `decides`."""
     if isinstance(a, bool):
-        return True if a else b
+        return a if a is decides else b
     if isinstance(b, bool):
-        return True if b else a
+        return b if b is decides else a
     if _opposite(a, b):
-        return True
-    return a if a == b else apply("or", a, b)
+        return decides
+    return a if a == b else apply(name, a, b)
 
 
 def negation(a: Truth) -> Truth:
@@ -141,9 +146,7 @@ def modulo(a: Any, b: Any) -> Any:
 def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
     """Return (a // b, a % b): of whole numbers, or by the steps of CPython's float_divmod."""
     a, b = number_of(a), number_of(b)
-    if is_whole(a) and is_whole(
-        b
-    ):  # up to 2**53 the quotient never is rounded up to a whole number
+    if is_whole(a) and is_whole(b):  # up to 2**53 no quotient is rounded up to a whole number
         whole = apply("floor", apply("div", a, b))
         return whole, apply("sub", a, apply("mul", b, whole))
     rest = apply("fmod", a, b)
@@ -151,9 +154,8 @@ def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
     turned = chosen(truth(apply("lt", b, 0)) if isinstance(b, Term) else b < 0, plus, minus)
     whole = apply("div", apply("sub", a, rest), b)
     whole = apply("where", turned, whole - 1, whole)
-    modulus = apply(
-        "where", turned, rest + b, apply("where", nonzero, rest, apply("copysign", 0.0, b))
-    )
+    exact = apply("where", nonzero, rest, apply("copysign", 0.0, b))
+    modulus = apply("where", turned, rest + b, exact)
     below = apply("floor", whole)
     below = apply("where", apply("gt", whole - below, 0.5), below + 1, below)
     zero = apply("copysign", 0.0, apply("div", a, b))
