@@ -136,7 +136,7 @@ class Jitted:
         """Pickle as functions are: by name where a module has it, else by what it is made of."""
         if is_global(self):
             return vars(self)["__qualname__"]
-        parts = (self.fn, self.options, self.arrays, self.static, self.out)
+        parts = (self.fn, self.options, self.arrays, self.static, self.out, self.control_flow)
         return _rebuild, (by_value(parts),)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -257,10 +257,7 @@ class _Call:
                 key.append((name, _key(value, name)))
             else:
                 whole = parameter in jitted.arrays or (jitted.out and isinstance(value, np.ndarray))
-                spec = _spec(name, value, bool(whole))
-                if jitted.control_flow and spec is None and _is_integer(value):
-                    spec = "int64"
-                self.specs[name] = spec
+                self.specs[name] = _spec(name, value, bool(whole), integers=jitted.control_flow)
                 self.values.append(value)
                 key.append((name, self.specs[name]))
         self.key = tuple(key)
@@ -311,12 +308,8 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_integer(value: Any) -> bool:
-    """Tell whether an argument is of integers: division with rest is simpler then."""
-    kind = type(value)
-    if kind is float or kind is int:
-        return kind is int
-    array = value if isinstance(value, np.ndarray) else _numbers(value)
-    return bool(array.dtype.kind in "iu")
+    """Tell whether a plain argument is of integers."""
+    return type(value) is int or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
 
 
 def _is_static(value: Any) -> bool:
@@ -369,10 +362,13 @@ def _numbers(value: Any) -> Any:
         return np.asarray(None)
 
 
-def _spec(name: str, value: Any, whole: bool) -> Any:
-    """Return what to trace an argument as: a float, a truth value, or an array of a shape."""
+def _spec(name: str, value: Any, whole: bool, *, integers: bool = False) -> Any:
+    """Return what to trace an argument as: a float, a truth value, or an array of a shape.
+
+    With `integers` those are told from floats: their division with rest is simpler.
+    """
     if type(value) is float or type(value) is int:
-        return None
+        return "int64" if integers and type(value) is int else None
     known = described(value) if is_on_device(value) else container(value)
     if known is not None:
         shape, is_truth = known
@@ -386,6 +382,8 @@ def _spec(name: str, value: Any, whole: bool) -> Any:
         )
     if whole:
         return array.shape
+    if integers and array.dtype.kind in "iu":
+        return "int64"
     return "bool" if array.dtype.kind == "b" else None
 
 

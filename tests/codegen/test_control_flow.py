@@ -129,6 +129,25 @@ def test_kernels_are_programs_like_others() -> None:
             getattr(kernel, text)()
 
 
+def test_a_function_that_is_sent_keeps_its_loops() -> None:
+    again = pickle.loads(pickle.dumps(rw.jit(control_flow=True)(functions.collatz)))
+    assert again.control_flow and again(27) == 111
+
+
+def test_the_kind_of_an_argument_is_known_without_its_values() -> None:
+    dask = pytest.importorskip("dask.array")
+    seen: list[Any] = []
+
+    def watched(block: Any) -> Any:
+        seen.append(block)
+        return block
+
+    lazy = dask.arange(4, chunks=2).map_blocks(watched, dtype="int64")
+    found = rw.jit(control_flow=True)(functions.digit_sum)(lazy)
+    assert not [block for block in seen if len(block)]
+    np.testing.assert_array_equal(found.compute(), np.arange(4.0))
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 def test_loops_are_exported(tmp_path: Path) -> None:
     kernel = compiled(functions.newton_root, 2.0)
