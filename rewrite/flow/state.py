@@ -35,8 +35,8 @@ def joined(condition: Truth, a: State, b: State) -> State:
     names = {}
     for name in dict.fromkeys((*a.names, *b.names)):
         one, other = (state.names.get(name, Unset(name)) for state in (a, b))
-        if a.left is True or b.left is True:  # nothing follows there
-            names[name] = other if a.left is True else one
+        if a.returned is True or b.returned is True:  # nobody looks at names there any more
+            names[name] = other if a.returned is True else one
         else:
             names[name] = chosen(condition, one, other, name)
     found = State(names)

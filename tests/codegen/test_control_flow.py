@@ -316,6 +316,48 @@ def test_ways_out_of_nested_loops() -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
+def breaks(x: Any, n: Any) -> Any:
+    last = -1
+    for k in range(n):
+        x += 1
+        if x > 3:
+            last = k
+            x = x * 2
+            break
+    return x, last
+
+
+def continues(x: Any, n: Any) -> Any:
+    kept = 0.0
+    for k in range(n):
+        if x > k:
+            kept += x
+            x -= 2
+            continue
+        x += 0.5
+    return x, kept
+
+
+def breaks_for_sure(x: Any, y: Any) -> Any:
+    s = 0.5
+    for k in range(3):
+        s += k
+        if x < y:
+            if s < 2:
+                break
+            x = x * 2
+        else:
+            x = x + y
+    return x, s
+
+
+def test_what_is_assigned_before_a_way_out_stays() -> None:
+    x, n = np.linspace(-3, 5, 33), np.arange(33) % 7
+    for fn, args in ((breaks, (x, n)), (continues, (x, n)), (breaks_for_sure, (x, x[::-1]))):
+        found = np.array(rw.jit(control_flow=True)(fn)(*args))
+        np.testing.assert_array_equal(found, python(fn, *args), err_msg=fn.__name__)
+
+
 # -- random functions ------------------------------------------------------------------------
 
 NAMES = ("x", "y", "s", "t")
@@ -357,6 +399,8 @@ class Author:
 
     def way_out(self, depth: int, indent: str, loop: bool) -> None:
         self.lines.append(f"{indent}if {self.condition()}:")
+        if self.draw(st.booleans()):
+            self.assignment(depth, indent + "    ", loop)
         way = self.one("break", "continue", f"return {self.atom()}, {self.expression()}")
         self.lines.append(f"{indent}    {way}")
 
