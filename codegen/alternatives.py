@@ -8,10 +8,10 @@ import numpy as np
 
 from codegen.explore import egraph
 from codegen.kernel import float_name
+from codegen.objective import price
 from codegen.optimize import optimize
 from rewrite.accuracy import Accuracy, accuracy
-from rewrite.cost import CostModel, dag_cost
-from rewrite.dag import Dag
+from rewrite.cost import CostModel
 from rewrite.display import Displayed
 from rewrite.egraph.limits import Limits
 from rewrite.errors import AccuracyError, ArgumentError
@@ -122,15 +122,11 @@ def explore(
     kind = np.float32 if float_name(dtype) == "f32" else np.float64
     points = sample_points(term.free_symbols, POINTS, dtype=kind)
     made = [
-        Form(form, _cost(form, model), _accuracy(form, points, kind), ", ".join(told))
+        Form(form, price([form], model), _accuracy(form, points, kind), ", ".join(told))
         for form, told in notes.items()
     ]
     made.sort(key=lambda form: form.cost)
     return Forms(tuple(form for at, form in enumerate(made) if at < k or form.note), model)
-
-
-def _cost(term: Term, model: CostModel) -> float:
-    return dag_cost(Dag.of(term.store, [term.id]), model)
 
 
 def _accuracy(term: Term, points: Any, dtype: Any) -> Accuracy | None:

@@ -34,8 +34,11 @@ __all__ = [
     "columns_of",
     "count_for",
     "first_within",
+    "floats_of",
     "outputs_of",
+    "shown_point",
     "ulps",
+    "worst_at",
 ]
 
 type Compiled = Kernel | CudaKernel
@@ -59,8 +62,13 @@ class Worst:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        at = ", ".join(f"{name}={value!r}" for name, value in self.point.items()) or "no arguments"
+        at = shown_point(self.point)
         return f"{self.ulp:.3g} ulp in {self.dtype} of {self.result!r} at {at}"
+
+
+def shown_point(point: Mapping[str, Any]) -> str:
+    """Write the values of arguments."""
+    return ", ".join(f"{name}={value!r}" for name, value in point.items()) or "no arguments"
 
 
 def ulps(bound: Any) -> float:
@@ -141,8 +149,8 @@ class _Measure:
 
     def worst(self, kernel: Compiled) -> Worst:
         """Return the largest error over all results, in every float type that the kernel has."""
-        types: tuple[Float, ...] = (kernel.dtype,) if kernel.dtype else ("f64", "f32")
-        return max((self.worst_of(kernel, dtype) for dtype in types), key=lambda found: found.ulp)
+        each = (self.worst_of(kernel, dtype) for dtype in floats_of(kernel))
+        return max(each, key=lambda found: found.ulp)
 
     def worst_of(self, kernel: Compiled, dtype: Float) -> Worst:
         """Return the largest error in one float type."""
@@ -151,16 +159,13 @@ class _Measure:
         columns = columns_of(outputs_of(kernel, data, dtype), len(exact[0].ok))
         pairs = zip(columns, exact, strict=True)
         errors = np.stack([ulp_distance(c, e, TYPES[dtype]) for c, e in pairs])
-        judged = int(np.count_nonzero(~np.isnan(errors).all(0)))
-        if not judged:
+        found = worst_at(errors, self.names, dtype, points)
+        if found is None:
             raise AccuracyError(
                 f"max_error cannot be checked in {dtype}: the expressions are undefined at every "
                 "point, or out of its range; give the symbols low=, high=, or a dtype"
             )
-        row, at = np.unravel_index(int(np.nanargmax(errors)), errors.shape)
-        return Worst(
-            float(errors[row, at]), self.names[row], dtype, point_at(points, int(at)), judged
-        )
+        return found
 
     def exact(self, dtype: Float) -> tuple[dict[str, npt.NDArray[Any]], list[Any]]:
         """Return the points and the exact values there."""
@@ -169,6 +174,23 @@ class _Measure:
             points = sample_points(symbols, count_for(self.dag), seed=7, dtype=TYPES[dtype])
             self.known[dtype] = points, exact_dag(self.dag, points)
         return self.known[dtype]
+
+
+def floats_of(kernel: Compiled) -> tuple[Float, ...]:
+    """Return the float types that a kernel computes in."""
+    return (kernel.dtype,) if kernel.dtype else ("f64", "f32")
+
+
+def worst_at(
+    errors: npt.NDArray[np.float64], names: Sequence[str], dtype: Float,
+    points: Mapping[str, npt.NDArray[Any]],
+) -> Worst | None:  # fmt: skip
+    """Return the largest of the errors of each result at each point; None if none is a number."""
+    judged = int(np.count_nonzero(~np.isnan(errors).all(0)))
+    if not judged:
+        return None
+    row, at = map(int, np.unravel_index(int(np.nanargmax(errors)), errors.shape))
+    return Worst(float(errors[row, at]), names[row], dtype, point_at(points, at), judged)
 
 
 def arguments_at(

@@ -25,7 +25,10 @@ from codegen.bounded import (
     arguments_at,
     columns_of,
     count_for,
+    floats_of,
     outputs_of,
+    shown_point,
+    worst_at,
 )
 from codegen.kernel import Kernel
 from codegen.lower import Parameter, Result
@@ -38,6 +41,7 @@ from rewrite.fastmath import FastMath, licence
 from rewrite.guard import Guard
 from rewrite.measured import stacked
 from rewrite.oracle import ulp_distance
+from rewrite.rulecheck import same_bits
 from rewrite.sampling import sample_points
 from rewrite.store import Symbol
 from rewrite.term import Term
@@ -116,7 +120,7 @@ def certificate(
         return Certificate(0, (), ())
     names = [result.name for result in source for _ in result.terms]
     chosen = list(kernel.terms) if kernel.terms else terms
-    types: tuple[Float, ...] = (kernel.dtype,) if kernel.dtype else ("f64", "f32")
+    types = floats_of(kernel)
     conditions = list(dict.fromkeys([*_conditions(terms), *_conditions(chosen)]))
     worst: list[Worst] = []
     branches: tuple[Branch, ...] = ()
@@ -214,28 +218,21 @@ class _Check:
             wrong[worse] |= loss[worse] >= loss[worse].max(1, keepdims=True, initial=-np.inf)
         if wrong.any():
             self._refuse(known, found, wrong, after - known.bits)
-        return self._worst(guard, found) if wide else None
+        if not wide:
+            return None
+        distance = ulp_distance(found, known.exact, TYPES[self.dtype])
+        return worst_at(distance, self.names, self.dtype, self.points)
 
     def _refuse(self, known: Any, found: Array, wrong: Array, loss: Array) -> None:
         row, at = map(
             int, np.unravel_index(int(np.where(wrong, loss, -np.inf).argmax()), wrong.shape)
         )
         exact = known.exact.rows(slice(row, row + 1), None).nearest()[0, at]
-        point = ", ".join(f"{n}={v!r}" for n, v in point_at(self.points, int(at)).items())
         raise AccuracyError(
             f"{self.kernel.__name__!r} is wrong in {self.dtype}: {self.names[row]!r} at "
-            f"{point or 'no arguments'} is {found[row, at]!r}, the exact value {float(exact)!r}, "
-            f"and what is written gives {known.values[row, at]!r}"
+            f"{shown_point(point_at(self.points, at))} is {found[row, at]!r}, the exact value "
+            f"{float(exact)!r}, and what is written gives {known.values[row, at]!r}"
         )
-
-    def _worst(self, guard: Guard, found: Array) -> Worst | None:
-        distance = ulp_distance(found, guard.measured.exact, TYPES[self.dtype])
-        if np.isnan(distance).all():
-            return None
-        row, at = map(int, np.unravel_index(int(np.nanargmax(distance)), distance.shape))
-        judged = int(np.count_nonzero(~np.isnan(distance).all(0)))
-        where = point_at(self.points, int(at))
-        return Worst(float(distance[row, at]), self.names[row], self.dtype, where, judged)
 
 
 # -- lanes and remainders --------------------------------------------------------------------
@@ -297,16 +294,13 @@ def _same(
     made: Array,
 ) -> None:  # fmt: skip
     """Raise where bits differ; all NaN are one."""
-    equal = wanted == made
-    if made.dtype != np.bool_:
-        equal &= np.signbit(wanted) == np.signbit(made)
-        equal |= np.isnan(wanted) & np.isnan(made)
+    equal = same_bits(wanted, made)
     if equal.all():
         return
     at = tuple(int(k) for k in np.argwhere(~equal)[0])
     arguments = kernel.program.arguments
-    point = ", ".join(
-        f"{a.name}={array[at[0]].tolist()!r}" for a, array in zip(arguments, data, strict=False)
+    point = shown_point(
+        {a.name: array[at[0]].tolist() for a, array in zip(arguments, data, strict=False)}
     )
     raise AccuracyError(
         f"{kernel.__name__!r} is wrong in {dtype}: {kernel.program.outputs[output].name!r} at "

@@ -13,7 +13,7 @@ from strategies.base import perform
 from strategies.presets import GuardJudge, Setting, accurate
 from strategies.regimes import Forms
 
-__all__ = ["Objective", "asked_for", "front", "mean_bits"]
+__all__ = ["Objective", "asked_for", "front", "mean_bits", "price"]
 
 type Objective = Literal["speed", "accuracy"] | tuple[Literal["pareto"], int]
 type Terms = tuple[Term, ...]
@@ -62,7 +62,7 @@ def front(count: int, source: Terms, fastest: Terms, setting: Setting) -> list[T
     found: dict[Terms, tuple[float, float]] = {}
     for terms in dict.fromkeys([fastest, source, *_candidates(source, setting)]):
         if judge is None or terms in (source, fastest) or judge(terms) is None:
-            found[terms] = _price(terms, setting.cost), measure(terms)
+            found[terms] = price(terms, setting.cost), measure(terms)
     kept = _undominated(found)
     places = np.linspace(0, len(kept) - 1, min(count, len(kept))).round().astype(int)
     return [kept[place] for place in dict.fromkeys(places.tolist())]
@@ -86,7 +86,7 @@ def _candidates(source: Terms, setting: Setting) -> Iterator[Terms]:
     for term in source:
         measure = mean_bits([term], setting.dtype)
         forms: list[Term] = perform(Forms(plan), term)
-        kept = _undominated({(f,): (_price((f,), setting.cost), measure([f])) for f in forms})
+        kept = _undominated({(f,): (price((f,), setting.cost), measure([f])) for f in forms})
         fronts.append([form for (form,) in kept])
     most = max(map(len, fronts), default=0)
     for rank in range(most):
@@ -94,5 +94,6 @@ def _candidates(source: Terms, setting: Setting) -> Iterator[Terms]:
         yield tuple([forms[round(share * (len(forms) - 1))] for forms in fronts])
 
 
-def _price(terms: Terms, model: CostModel) -> float:
+def price(terms: Sequence[Term], model: CostModel) -> float:
+    """Return the cost of terms, with what they share counted once."""
     return dag_cost(Dag.of(terms[0].store, [term.id for term in terms]), model)

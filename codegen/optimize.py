@@ -14,7 +14,7 @@ from codegen.forms import check_names, results_of, symbols_of
 from codegen.instructions import InstructionCount
 from codegen.kernel import float_name
 from codegen.kernelcost import KernelCost
-from codegen.objective import Objective, asked_for, front, mean_bits
+from codegen.objective import Objective, asked_for, front, mean_bits, price
 from codegen.target import Float, Target, get
 from rewrite.collector import uncollected
 from rewrite.cost import CostModel, Gowda2021, dag_cost
@@ -243,22 +243,20 @@ def optimize(
     )  # fmt: skip
     if count is None:
         return fastest
-    machine = get(target) if isinstance(target, str) else target
-    return _front(count, fastest, rebuild, _setting(machine, math, cost, limits, dtype))
+    return _front(count, fastest, rebuild, _setting(target, math, cost, limits, dtype))
 
 
 def _front(
     count: int, fastest: Optimized, rebuild: Callable[[Sequence[Term]], Any], setting: Setting
 ) -> list[Optimized]:
     """Return results from the fastest to the most accurate."""
-    model = setting.cost
     flat, best = fastest.parts
     found: list[Optimized] = []
     for terms in front(count, flat, best, setting):
-        price = dag_cost(Dag.of(terms[0].store, [term.id for term in terms]), model)
         report = fastest.report if terms == best else Report(notes=["one of a Pareto front"])
         found.append(replace(
-            fastest, terms=rebuild(terms), cost_after=price, report=report, _target=terms
+            fastest, terms=rebuild(terms), cost_after=price(terms, setting.cost), report=report,
+            _target=terms,
         ))  # fmt: skip
     return found
 
@@ -311,7 +309,7 @@ def optimized(
         best = tuned(setting.search(model), flat, best, report, autotune, machine)
     emit("egraph", lambda: str(report))
     before = dag_cost(source, model)
-    after = dag_cost(Dag.of(best[0].store, [term.id for term in best]), model)
+    after = price(best, model)
     emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{after:g} {model.unit}"]))
     kept = tuple(flat), tuple(best), allowed, own, setting.dtype
     return Optimized(rebuild(best), before, after, model, report, setting.limits, *kept)
@@ -322,17 +320,18 @@ _LIBRARY: Final = frozenset((*SIMPLIFY, *EXPAND))
 
 
 def _setting(
-    target: Target, math: str | FastMath, cost: "str | CostModel | None", limits: Limits | None,
-    dtype: Any,
+    target: str | Target, math: str | FastMath, cost: "str | CostModel | None",
+    limits: Limits | None, dtype: Any,
 ) -> Setting:  # fmt: skip
     """Resolve the options of `optimize` for plans, which know no machine."""
+    machine = get(target) if isinstance(target, str) else target
     if limits is not None and not isinstance(limits, Limits):
         raise ArgumentError(f"limits={limits!r} is not Limits(iterations=, nodes=, seconds=)")
     allowed = licence(math)
     precision: Float = "f64" if dtype is None else float_name(dtype)
     strict = FastMath.REASSOC not in allowed
     return Setting(
-        cost_model(cost, target, precision, allowed), InstructionCount(strict=strict),
+        cost_model(cost, machine, precision, allowed), InstructionCount(strict=strict),
         allowed, limits or Limits(), not isinstance(math, str) or math == "guarded",
         "both" if dtype is None else precision,
     )  # fmt: skip
@@ -364,5 +363,4 @@ def plan(
     >>> rw.plan("smallest")
     saturate(simplify, expand, instructions)
     """
-    machine = get(target) if isinstance(target, str) else target
-    return named_plan(name, _setting(machine, math, cost, limits, dtype))
+    return named_plan(name, _setting(target, math, cost, limits, dtype))

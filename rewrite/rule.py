@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rewrite import ops
-from rewrite.dag import Dag
 from rewrite.display import Displayed
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
@@ -388,20 +387,27 @@ def variables(pattern: Term) -> tuple[str, ...]:
 
 def symbols_of(pattern: Term) -> list[Symbol]:
     """Return what the variables of a pattern are, by name."""
-    store, stack = pattern.store, [pattern.id]
-    found: set[Symbol] = set()
-    while stack:
-        node = stack.pop()
-        if store.code(node) == ops.PVAR.code:
-            found.add(store.symbols[store.payload(node)])
-        stack += store.children(node)
+    store = pattern.store
+    found = {
+        store.symbols[store.payload(node)]
+        for node in _nodes(pattern)
+        if store.code(node) == ops.PVAR.code
+    }
     return sorted(found, key=lambda symbol: (symbol.name, symbol.sort.name))
 
 
 def _speaks_of_symbols(pattern: Term) -> bool:
     """Tell whether a pattern holds a symbol, which stands for itself alone."""
-    dag = Dag.of(pattern.store, [pattern.id])
-    return bool((dag.code == ops.SYMBOL.code).any())
+    return any(pattern.store.code(node) == ops.SYMBOL.code for node in _nodes(pattern))
+
+
+def _nodes(pattern: Term) -> Iterator[int]:
+    """Yield the nodes of a pattern, which is small: shared ones each time they are met."""
+    stack = [pattern.id]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += pattern.store.children(node)
 
 
 def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:

@@ -9,6 +9,7 @@ NumPy columns and builds an open-addressing table that compiled loops probe (`re
 node made by one path is found by the other. One lock per store serialises every change.
 """
 
+import math
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
@@ -77,6 +78,12 @@ class Symbol:
             return by_name(self.sort_name)
         kind = np.dtype(self.dtype).kind if self.dtype else "f"
         return BOOL if kind == "b" else INT if kind in "iu" else REAL
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The ends of the domain, infinite where it has none."""
+        low = -math.inf if self.low is None else self.low
+        return low, math.inf if self.high is None else self.high
 
 
 class Store:

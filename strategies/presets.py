@@ -169,15 +169,16 @@ def accurate(setting: Setting) -> MostAccurate:
     direct, search = innermost(laws), setting.search(setting.cost)
     powers, products = (bottomup(try_(r.allowed(allowed))) for r in (NEAR_ONE, COMPENSATED))
     risky = setting.search(Cancellation(), _SEARCHED)
+    dtype = "f32" if setting.dtype == "f32" else "f64"
     return MostAccurate(
         (
             search, direct, products, direct >> products, powers >> direct,
             direct >> try_(normalize(allowed)), direct >> try_(search), risky,
         ),
         (direct, direct >> try_(normalize(allowed))),
-        InOrder(Bits("f32" if setting.dtype == "f32" else "f64"), Cost(setting.cost)),
+        InOrder(Bits(dtype), Cost(setting.cost)),
         allowed,
-        "f32" if setting.dtype == "f32" else "f64",
+        dtype,
     )  # fmt: skip
 
 

@@ -127,8 +127,7 @@ def _sides(term: Term) -> Iterator[tuple[Term, Term, Part]]:
         known = x.symbol
         if known is None or known.sort != REAL:
             continue
-        low = -math.inf if known.low is None else known.low
-        high = math.inf if known.high is None else known.high
+        low, high = known.bounds
         if low < 0 < high:
             for end in (0.0, TINY):
                 with scope(term.store):
@@ -189,9 +188,9 @@ class Bench:
         """Return a bound of a distance over the domain of its symbol, infinity without one."""
         (x,) = key.free_symbols
         known, shift = x.symbol, _shift(key)
-        if known is None or known.low is None or known.high is None or shift is None:
+        if known is None or shift is None:
             return math.inf
-        return max(abs(known.low - shift), abs(known.high - shift))
+        return max(abs(end - shift) for end in known.bounds)
 
 
 def _shift(key: Term) -> float | None:
@@ -280,8 +279,7 @@ def _compared(bench: Bench, key: Term, at: float, first: Part, second: Part) -> 
     assert isinstance(x.symbol, Symbol)
     sides = np.resize((1.0, -1.0), AROUND) if key.args else np.ones(AROUND)
     values = (_shift(key) or 0.0) + sides * at * np.linspace(0.99, 1.01, AROUND)
-    low = -math.inf if x.symbol.low is None else x.symbol.low
-    high = math.inf if x.symbol.high is None else x.symbol.high
+    low, high = x.symbol.bounds
     points[x.symbol.name] = np.clip(values, low, high).astype(bench.kind)
     guard = Guard(bench.source, points, dtype=bench.kind)
     errors = [np.nan_to_num(guard.errors(part.term)[0]) for part in (first, second)]

@@ -60,13 +60,39 @@ def offset(symbol: Term, point: Fraction) -> Term:
     return symbol - const(point, symbol.store) if point else symbol
 
 
+class _Derivatives:
+    """The derivatives of terms by one symbol, each taken once."""
+
+    def __init__(self, symbol: Term) -> None:
+        self.symbol = symbol
+        self.known: dict[Term, list[Term]] = {}
+        self.ended: set[Term] = set()
+        """Terms whose next derivative is too large."""
+
+    def of(self, term: Term, count: int) -> list[Term] | None:
+        """Return a term and its derivatives, so many together; None where one is too large."""
+        found, shorter = self.known.setdefault(term, [term]), normalize(FastMath.GUARDED)
+        while len(found) < count:
+            if term in self.ended:
+                return None
+            slope = diff(found[-1], self.symbol)
+            short = shorter(slope)
+            slope = slope if short is None else short
+            if slope.node_count() > LARGE:
+                self.ended.add(term)
+            else:
+                found.append(slope)
+        return found[:count]
+
+
 def near(term: Term, licence: FastMath, dtype: str = "f64") -> Iterator[Near]:
     """Yield forms of a term in which its largest differences that cancel are series."""
     if FastMath.REASSOC not in licence:
         return
     for symbol in term.free_symbols:
+        slopes = _Derivatives(symbol)
         for point in _points(symbol.symbol):
-            found = _form(term, symbol, point, licence, dtype)
+            found = _form(term, slopes, point, licence, dtype)
             if found is not None:
                 yield found
 
@@ -76,17 +102,19 @@ def _points(symbol: Symbol | None) -> list[Fraction]:
     if symbol is None or symbol.sort != REAL:
         return []
     ends = [end for end in (symbol.low, symbol.high) if end is not None]
-    low = -np.inf if symbol.low is None else symbol.low
-    high = np.inf if symbol.high is None else symbol.high
+    low, high = symbol.bounds
     return [Fraction(p) for p in dict.fromkeys((*POINTS, *ends)) if low <= p <= high]
 
 
-def _form(term: Term, symbol: Term, point: Fraction, licence: FastMath, dtype: str) -> Near | None:
+def _form(
+    term: Term, slopes: _Derivatives, point: Fraction, licence: FastMath, dtype: str
+) -> Near | None:
     """Return a term with its largest differences written as series, the closest radius of them."""
+    symbol = slopes.symbol
     radius = _reach(symbol.symbol, point)
     changed: dict[Term, Any] = {}
-    for part in _cancelling(term, symbol, point):
-        made = _replaced(part, symbol, point, radius, licence, dtype)
+    for part in _cancelling(term, slopes, point):
+        made = _replaced(part, slopes, point, radius, licence, dtype)
         if made is not None:
             changed[part], radius = made.term, min(radius, made.radius)
     if not changed or radius <= 0:
@@ -96,35 +124,33 @@ def _form(term: Term, symbol: Term, point: Fraction, licence: FastMath, dtype: s
 
 def _reach(symbol: Symbol | None, point: Fraction) -> float:
     """Return how far a domain reaches from a point, and a little more."""
-    ends = () if symbol is None else (symbol.low, symbol.high)
-    if not ends or None in ends:
+    if symbol is None:
         return FARTHEST
-    farthest = max(abs(float(end - point)) for end in ends)  # type: ignore[operator]
-    return min(FARTHEST, 1.001 * farthest)
+    return min(FARTHEST, 1.001 * max(abs(float(end - point)) for end in symbol.bounds))
 
 
-def _cancelling(term: Term, symbol: Term, point: Fraction) -> list[Term]:
+def _cancelling(term: Term, slopes: _Derivatives, point: Fraction) -> list[Term]:
     """Return the outermost sums and differences of one symbol that are smaller than their parts."""
     found: list[Term] = []
     seen: set[Term] = set()
     stack = [term]
     while stack:
         part = stack.pop()
-        if part in seen or symbol not in part.free_symbols:
+        if part in seen or slopes.symbol not in part.free_symbols:
             continue
         seen.add(part)
-        if part.op in (ops.ADD, ops.SUB) and _cancels(part, symbol, point):
+        if part.op in (ops.ADD, ops.SUB) and _cancels(part, slopes, point):
             found.append(part)
         else:
             stack += part.args
     return found
 
 
-def _cancels(part: Term, symbol: Term, point: Fraction) -> bool:
+def _cancels(part: Term, slopes: _Derivatives, point: Fraction) -> bool:
     """Tell whether the lowest power in a sum is higher than the lowest of what is added."""
-    if part.free_symbols != (symbol,):
+    if part.free_symbols != (slopes.symbol,):
         return False
-    powers = [_lowest(_coefficients(each, symbol, point, 6)) for each in (part, *part.args)]
+    powers = [_lowest(_coefficients(each, slopes, point, 6)) for each in (part, *part.args)]
     return None not in powers and powers[0] > min(powers[1:])  # type: ignore[type-var,operator]
 
 
@@ -134,18 +160,16 @@ def _lowest(coefficients: Sequence[Fraction] | None) -> int | None:
     return next((k for k, c in enumerate(coefficients) if c), len(coefficients))
 
 
-def _coefficients(term: Term, symbol: Term, point: Fraction, count: int) -> list[Fraction] | None:
+def _coefficients(
+    term: Term, slopes: _Derivatives, point: Fraction, count: int
+) -> list[Fraction] | None:
     """Return the coefficients of a Taylor series to 80 bits, None where there is none."""
     from rewrite.oracle import exact_dag  # brings the oracle, which strategies do without
 
-    found, shorter = [term], normalize(FastMath.GUARDED)
-    while len(found) < count:
-        slope = diff(found[-1], symbol)
-        short = shorter(slope)
-        found.append(slope if short is None else short)
-        if found[-1].node_count() > LARGE:
-            return None
-    name = symbol.symbol.name  # type: ignore[union-attr]
+    found = slopes.of(term, count)
+    if found is None:
+        return None
+    name = slopes.symbol.symbol.name  # type: ignore[union-attr]
     dag = Dag.of(term.store, [each.id for each in found])
     exact = exact_dag(dag, {name: np.array([float(point)])})
     if not all(each.ok.all() for each in exact):
@@ -165,10 +189,10 @@ def _fraction(exact: Any, scale: int) -> Fraction:
 
 
 def _replaced(
-    part: Term, symbol: Term, point: Fraction, reach: float, licence: FastMath, dtype: str
+    part: Term, slopes: _Derivatives, point: Fraction, reach: float, licence: FastMath, dtype: str
 ) -> Near | None:
     """Return the shortest series that is exact enough as far as the longest one is."""
-    coefficients = _coefficients(part, symbol, point, ORDER)
+    symbol, coefficients = slopes.symbol, _coefficients(part, slopes, point, ORDER)
     if coefficients is None or not any(coefficients[2:]):  # x - 1 is as good as it can be
         return None
     write = partial(_polynomial, symbol=symbol, point=point, fused=FastMath.CONTRACT in licence)
@@ -194,8 +218,7 @@ def _is_close(
 
     known = symbol.symbol
     assert known is not None
-    low = -np.inf if known.low is None else known.low
-    high = np.inf if known.high is None else known.high
+    low, high = known.bounds
     where = float(point) + np.array([side * radius * p for p in PROBES for side in (1, -1)])
     where = where[(low <= where) & (where <= high)]
     rest = made / part - 1

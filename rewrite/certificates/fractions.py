@@ -50,6 +50,11 @@ class Atom(NamedTuple):
 def rational(p: Poly) -> Rational:
     """Return a constant polynomial as a number."""
     value = p.leading_coefficient() if not p.is_zero() else flint.fmpq(0)
+    return exact(value)
+
+
+def exact(value: Any) -> Rational:
+    """Return a number of flint as one of Python."""
     return Rational(int(value.p), int(value.q))
 
 
@@ -87,6 +92,11 @@ class Ring:
     def gen(self, index: int) -> Frac:
         """Return a generator as a fraction."""
         return Frac(_GENS[index], _CONTEXT.constant(1))
+
+    def lone(self, p: Poly) -> Atom | None:
+        """Return the atom that a polynomial is, if it is one alone."""
+        inner = gens_of(p)
+        return self.atoms[inner[0]] if len(inner) == 1 and p == _GENS[inner[0]] else None
 
     def whole(self, p: Poly) -> Frac:
         """Return a polynomial as a fraction."""
@@ -166,14 +176,14 @@ class Ring:
         for powers, value in x.num.to_dict().items():
             lone = _CONTEXT.from_dict({powers: 1})
             part = self.make(lone, x.den)
-            yield Rational(int(value.p), int(value.q)), part
+            yield exact(value), part
 
     def factored(self, p: Poly) -> tuple[Rational, list[tuple[Poly, int]]]:
         """Factor a polynomial; each factor has a positive leading coefficient and content 1."""
         if p.is_constant():
             return rational(p), []
         lead, factors = p.factor()
-        scale = Rational(int(lead.p), int(lead.q))
+        scale = exact(lead)
         found: list[tuple[Poly, int]] = []
         for factor, times in factors:
             size, shaped = normal(factor)
@@ -203,7 +213,7 @@ class Ring:
 
 def normal(p: Poly) -> tuple[Rational, Poly]:
     """Write p as a number times a polynomial of content 1 with a positive leading coefficient."""
-    values = [Rational(int(v.p), int(v.q)) for v in p.coeffs()]
+    values = [exact(v) for v in p.coeffs()]
     lead = p.leading_coefficient()
     size = _content(values) * (1 if lead > 0 else -1)
     return size, p / flint.fmpq(size.numerator, size.denominator)

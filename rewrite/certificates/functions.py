@@ -5,14 +5,14 @@ Sources: DLMF 4.2 to 4.10 (exp, log, powers), 4.14 to 4.26 (sine, cosine, their 
 """
 
 import math
-from dataclasses import replace
 from fractions import Fraction as Rational
-from typing import Any, Final
+from typing import Final
 
 import flint
 
 from rewrite.certificates.fractions import Frac, Poly, Ring, Stuck, gens_of, linear, normal
-from rewrite.certificates.signs import Case, Set, Signs, Split
+from rewrite.certificates.integers import Integers
+from rewrite.certificates.signs import Case, Set
 
 __all__ = ["Functions", "Undefined", "Unit"]
 
@@ -31,7 +31,7 @@ class Unit(Exception):
 CONSTANT: Final = "1"
 
 
-class Functions(Signs):
+class Functions(Integers):
     """Values of functions in one case; exponents and angles are counted in parts of a whole."""
 
     def __init__(self, ring: Ring, case: Case, parts: int = 1) -> None:
@@ -52,10 +52,6 @@ class Functions(Signs):
         if self.is_zero(y):
             raise Undefined
         return self.ring.over(x, y)
-
-    def negated(self, x: Frac) -> Frac:
-        """-x."""
-        return self.ring.scaled(x, -1)
 
     def less(self, x: Frac, by: int) -> Frac:
         """Return x - by."""
@@ -104,11 +100,10 @@ class Functions(Signs):
     def _simple(self, f: Poly, n: int) -> Frac:
         """Return the atom whose n-th power is f."""
         ring = self.ring
-        inner = gens_of(f)
-        if len(inner) == 1 and f == ring.gen(inner[0]).num:
-            if ring.atoms[inner[0]].kind == "exp":
+        if atom := ring.lone(f):
+            if atom.kind == "exp":
                 raise Unit(math.lcm(n, self.parts) if self.parts % n else self.parts * n)
-            if ring.atoms[inner[0]].kind == "sqrt" or ring.atoms[inner[0]].kind == "cbrt":
+            if atom.kind in ("sqrt", "cbrt"):
                 raise Stuck("a root of a root")
         index, new = ring.atom("sqrt" if n == 2 else "cbrt", ring.whole(f))
         if new:
@@ -120,17 +115,15 @@ class Functions(Signs):
     def exp(self, x: Frac) -> Frac:
         """exp(x + y) = exp(x)*exp(y), exp > 0, exp(log(x)) = x."""
         ring, found = self.ring, self.ring.one
-        for value, part in ring.terms(x) if not ring.vanishes(x) else ():
+        for value, part in ring.terms(x):
             found = ring.mul(found, self._exp(value, part))
         return found
 
     def _exp(self, value: Rational, part: Frac) -> Frac:
         ring = self.ring
-        inner = gens_of(part.num)
-        if part.den.is_constant() and len(inner) == 1 and part == ring.gen(inner[0]):
-            atom = ring.atoms[inner[0]]
-            if atom.kind in ("log", "log2"):
-                return self.to_rational(ring.whole(atom.of), value)
+        atom = ring.lone(part.num) if part.den.is_one() else None
+        if atom and atom.kind in ("log", "log2"):
+            return self.to_rational(ring.whole(atom.of), value)
         if (value * self.parts).denominator != 1:
             raise Unit(math.lcm(self.parts, value.denominator))
         index, _ = ring.atom("exp", part)
@@ -161,15 +154,13 @@ class Functions(Signs):
     def _log(self, f: Poly) -> Frac:
         """Return log(abs(f)) of a factor."""
         ring = self.ring
-        inner = gens_of(f)
-        if len(inner) == 1 and f == ring.gen(inner[0]).num:
-            atom = ring.atoms[inner[0]]
+        if atom := ring.lone(f):
             if atom.kind == "exp":
                 return ring.scaled(atom.of, Rational(1, self.parts))
             if atom.kind in ("sqrt", "cbrt"):
                 root = 2 if atom.kind == "sqrt" else 3
                 return ring.scaled(self._log(atom.of.num), Rational(1, root))
-        for index in inner:
+        for index in gens_of(f):
             if ring.atoms[index].kind == "sqrt":
                 rest, slope = linear(f, index)
                 norm = ring.whole(rest * rest - slope * slope * ring.gen(index).num ** 2)
@@ -234,7 +225,7 @@ class Functions(Signs):
         """Return cos(x), sin(x): of sums by the addition theorems, of parts of pi as known."""
         ring = self.ring
         found = (ring.one, ring.zero)
-        for value, part in ring.terms(x) if not ring.vanishes(x) else ():
+        for value, part in ring.terms(x):
             found = self._both(found, self._turn(value, part))
         return found
 
@@ -280,13 +271,11 @@ class Functions(Signs):
 
     def _known_turn(self, part: Frac) -> tuple[Frac, Frac] | None:
         """Return cosine and sine of an inverse function."""
-        ring, inner = self.ring, gens_of(part.num)
-        if len(inner) != 1 or part != ring.gen(inner[0]):
-            return None
-        atom = ring.atoms[inner[0]]
-        if atom.kind == "asin":
+        ring = self.ring
+        atom = ring.lone(part.num) if part.den.is_one() else None
+        if atom and atom.kind == "asin":
             return self.sqrt(ring.sub(ring.one, ring.mul(atom.of, atom.of))), atom.of
-        if atom.kind == "atan":
+        if atom and atom.kind == "atan":
             size = self.sqrt(ring.add(ring.one, ring.mul(atom.of, atom.of)))
             return ring.over(ring.one, size), ring.over(atom.of, size)
         return None
@@ -335,15 +324,6 @@ class Functions(Signs):
         """acos(x) = pi/2 - asin(x)."""
         return self.ring.sub(self.ring.scaled(self.pi, Rational(1, 2)), self.asin(x))
 
-    def _odd(self, kind: str, x: Frac) -> Frac:
-        """Return the atom of an odd function."""
-        ring = self.ring
-        if ring.vanishes(x):
-            return x
-        if x.num.leading_coefficient() < 0:
-            return self.negated(ring.gen(ring.atom(kind, self.negated(x))[0]))
-        return ring.gen(ring.atom(kind, x)[0])
-
     def atan(self, x: Frac) -> Frac:
         """tan(atan(x)) = x, cos(atan(x)) > 0, odd; atan(x) + atan(1/x) = pi/2 for x > 0."""
         if (angle := self._angle(x, "atan")) is not None:
@@ -368,70 +348,16 @@ class Functions(Signs):
             return ring.scaled(self.pi, Rational(up, 2))
         return ring.add(self.atan(ring.over(y, x)), ring.scaled(self.pi, up))
 
-    # -- integers ------------------------------------------------------------------------------
+    # -- odd functions -------------------------------------------------------------------------
 
-    def integer(self, x: Frac) -> bool:
-        """Tell whether a value is an integer; split where it is not known."""
-        rest = self._broken(x)
-        if (value := rest.constant()) is not None:
-            return value.denominator == 1
-        key = str(rest if rest.num.leading_coefficient() > 0 else self.negated(rest))
-        if key not in self.case.integers:
-            raise Split([self.told("integers", key, told) for told in (True, False)])
-        return self.case.integers[key]
-
-    def told(self, what: str, key: str, told: bool | int) -> Case:
-        """Return the case in which also this is assumed of an integer, a parity or a truth."""
-        changed: Any = {what: {**getattr(self.case, what), key: told}}
-        return replace(self.case, **changed)
-
-    def _broken(self, x: Frac) -> Frac:
-        """Return x without the terms that are known to be integers."""
-        ring, rest = self.ring, self.ring.zero
-        for value, part in ring.terms(x) if not ring.vanishes(x) else ():
-            known = value.denominator == 1 and part.den.is_constant()
-            if not (known and all(self._whole(k) for k in gens_of(part.num))):
-                rest = ring.add(rest, ring.scaled(part, value))
-        return rest
-
-    def _whole(self, index: int) -> bool:
-        if self.ring.atoms[index].kind in ("floor", "round"):
-            return True
-        return self.case.integers.get(str(self.ring.gen(index)), False)
-
-    def parity(self, x: Frac) -> int:
-        """Return an integer modulo 2; split where it is not known."""
-        ring, total = self.ring, 0
-        if not ring.vanishes(self._broken(x)):
-            raise Stuck("parity of a sum that is an integer")
-        for value, part in ring.terms(x) if not ring.vanishes(x) else ():
-            odd = int(value) % 2
-            for index in gens_of(part.num) if odd else ():
-                key = str(ring.gen(index))
-                if key not in self.case.parities:
-                    raise Split([self.told("parities", key, told) for told in (0, 1)])
-                odd *= self.case.parities[key]
-            total += odd
-        return total % 2
-
-    def floor(self, x: Frac) -> Frac:
-        """floor(x) is an integer, floor(x + n) = floor(x) + n, floor(n) = n."""
+    def _odd(self, kind: str, x: Frac) -> Frac:
+        """Return the atom of an odd function."""
         ring = self.ring
-        if self.integer(x):
+        if ring.vanishes(x):
             return x
-        rest = self._broken(x)
-        fixed = rest.constant()
-        if fixed is not None:
-            return ring.add(ring.sub(x, rest), ring.number(fixed.numerator // fixed.denominator))
-        return ring.add(ring.sub(x, rest), ring.gen(ring.atom("floor", rest)[0]))
-
-    def ceil(self, x: Frac) -> Frac:
-        """ceil(x) = -floor(-x)."""
-        return self.negated(self.floor(self.negated(x)))
-
-    def trunc(self, x: Frac) -> Frac:
-        """Return floor(x) for x >= 0, else ceil(x)."""
-        return self.floor(x) if self.sign(x) >= 0 else self.ceil(x)
+        if x.num.leading_coefficient() < 0:
+            return self.negated(ring.gen(ring.atom(kind, self.negated(x))[0]))
+        return ring.gen(ring.atom(kind, x)[0])
 
     def round(self, x: Frac) -> Frac:
         """round(n) = n, and it is odd, as halves go to the even one."""

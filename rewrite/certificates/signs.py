@@ -7,6 +7,7 @@ raises `Split` with cases that cover every possibility, so that a proof of each 
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from fractions import Fraction as Rational
 from typing import Final
 
 from rewrite.certificates.fractions import (
@@ -56,7 +57,7 @@ def times(x: Set, y: Set) -> Set:
 
 
 class Signs:
-    """Decides signs over a ring in one case; `exponentiated` and others look into atoms."""
+    """Decides signs over a ring in one case; `inner` looks into atoms."""
 
     def __init__(self, ring: Ring, case: Case) -> None:
         self.ring, self.case = ring, case
@@ -80,7 +81,7 @@ class Signs:
         parts: list[tuple[Poly, Set]] = []
         for p in (x.num, x.den):
             scale, factors = self.ring.factored(p)
-            total = times(total, frozenset(((scale > 0) - (scale < 0),)))
+            total = times(total, _of(scale))
             for factor, power in factors:
                 known = self.known(factor) - (ZERO if p is x.den else frozenset())
                 shown = known if power % 2 else frozenset(s * s for s in known)
@@ -98,8 +99,7 @@ class Signs:
     def known(self, p: Poly, depth: int = 2) -> Set:
         """Return the signs that a polynomial with content 1 may have."""
         if p.is_constant():
-            value = rational(p)
-            return frozenset(((value > 0) - (value < 0),))
+            return _of(rational(p))
         found = self._told_sign(p) & self._by_terms(p)
         if len(found) > 1:
             found &= self._by_atoms(p)
@@ -127,9 +127,7 @@ class Signs:
             if p.is_zero():
                 return ZERO
             size, shaped = normal(p)
-            total = times(
-                total, times(frozenset(((1 if size > 0 else -1),)), self.known(shaped, 0))
-            )
+            total = times(total, times(_of(size), self.known(shaped, 0)))
         return total
 
     def _by_terms(self, p: Poly) -> Set:
@@ -183,7 +181,7 @@ class Signs:
         if known <= NOT_NEGATIVE or depth < 2:
             return known
         size, shaped = normal(p)
-        return times(frozenset((1 if size > 0 else -1,)), self._by_facts(shaped, 1))
+        return times(_of(size), self._by_facts(shaped, 1))
 
     # -- splits ------------------------------------------------------------------------------
 
@@ -230,12 +228,11 @@ class Signs:
             only = all(ring.atoms[k].kind == "variable" for k in gens_of(p))
             fresh = p.compose(*at) if only else p
             if fresh.is_constant():
-                own = rational(fresh)
-                if ((own > 0) - (own < 0)) not in known:
+                if not _of(rational(fresh)) <= known:
                     return []
                 continue
             size, shaped = normal(fresh)
-            shown = times(known, frozenset((1 if size > 0 else -1,)))
+            shown = times(known, _of(size))
             shown &= signs.get(str(shaped), (shaped, ANY))[1]
             signs[str(shaped)] = (shaped, shown)
             if not shown:
@@ -248,9 +245,9 @@ class Signs:
 
     def _without_root(self, p: Poly) -> Set | Frac | None:
         """Find the sign of u + v*sqrt(f) from those of u, v and v*v*f - u*u, of cbrt(f) from f."""
-        for index in gens_of(p)[:1]:
-            if self.ring.atoms[index].kind == "cbrt" and p == self.ring.gen(index).num:
-                return Frac(*self.ring.atoms[index].of)
+        atom = self.ring.lone(p)
+        if atom and atom.kind == "cbrt":
+            return Frac(*atom.of)
         for index in gens_of(p):
             if self.ring.atoms[index].kind != "sqrt":
                 continue
@@ -272,6 +269,11 @@ class Signs:
             if not (other.known(p) & known):
                 return True
         return False
+
+
+def _of(value: Rational) -> Set:
+    """Return the sign of a number."""
+    return frozenset(((value > 0) - (value < 0),))
 
 
 def _sum(x: Set, y: Set) -> Set:
