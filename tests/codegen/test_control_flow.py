@@ -412,7 +412,7 @@ class Author:
             self.block(depth + 1, indent + "    ", loop)
 
     def counting(self, depth: int, indent: str, loop: bool) -> None:
-        size = self.one("3", "12", "int(abs(y)) % 5", "2, 11, 3")
+        size = self.one("3", "12", "int(min(abs(y), 1e6)) % 5", "2, 11, 3")
         self.lines += [f"{indent}for k in range({size}):", f"{indent}    s += k * 0.125"]
         self.block(depth + 1, indent + "    ", True)
 
