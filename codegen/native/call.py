@@ -15,16 +15,7 @@ from llvmlite import ir
 
 from codegen.engine import Code, load, object_code
 from codegen.llvm.body import emit_module, symbol
-from codegen.llvm.scribe import (
-    I8,
-    I32,
-    I64,
-    POINTER,
-    VOID,
-    Scribe,
-    arm_environment,
-    x86_environment,
-)
+from codegen.llvm.scribe import I8, I32, I64, POINTER, VOID, Scribe, default_environment
 from codegen.loops.program import Rolled
 from codegen.program import Program
 from codegen.store.columns import program_digest
@@ -234,10 +225,7 @@ class _Piece:
                 room = code.alloca(vector)
                 room.align, room.type = 16, POINTER
                 if number < count:
-                    lane = ir.Constant(vector, ir.Undefined)
-                    lane = code.insert_element(lane, code.load(at, typ=kind, align=1), I32(0))
-                    zeros = ir.Constant(ir.VectorType(I32, body.lanes), [0] * body.lanes)
-                    code.store(code.shuffle_vector(lane, lane, zeros), room)
+                    code.store(code.splat(code.load(at, typ=kind, align=1), vector), room)
                 else:
                     results.append((room, at, kind))
                 pointers.append(room)
@@ -245,8 +233,7 @@ class _Piece:
         run = code.inttoptr(
             I64(body.code.address), ir.FunctionType(VOID, [POINTER, I64]).as_pointer()
         )
-        arm = str(self.module.triple).startswith("aarch64")
-        with arm_environment(code) if arm else x86_environment(code):
+        with default_environment(code):
             code.call(run, [table, I64(body.lanes)])
         for room, at, kind in results:
             code.store(code.load(room, typ=kind), at, align=1)
