@@ -14,15 +14,8 @@ import numpy as np
 
 from codegen.engine import load, object_code
 from codegen.guarded import BuiltinMaker, address_of, layout
-from codegen.llvm.direct import (
-    DIRECT,
-    WRITEABLE,
-    DirectData,
-    DirectEntry,
-    Python,
-    emit_direct,
-)
-from codegen.llvm.guard import SIMPLE
+from codegen.llvm.builtin import SIMPLE, WRITEABLE
+from codegen.llvm.direct import DIRECT, DirectData, DirectEntry, Python, emit_direct
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop
 from codegen.loops.program import Rolled
@@ -85,20 +78,15 @@ def _description(program: Program | Rolled, loop: Loop | RolledLoop) -> bytes:
 def _function() -> BuiltinMaker | None:
     """Compile the code, once per process, or find that it cannot be."""
     known = layout()
-    text = b"some bytes"
-    bytes_at = bytes.__basicsize__ - 1
-    if known is None or ctypes.string_at(id(text) + bytes_at, len(text)) != text:
+    if known is None:
         return None
     python = Python(
-        vectorcall=known.vectorcall,
+        **vars(known),
         save_thread=address_of("PyEval_SaveThread"),
         restore_thread=address_of("PyEval_RestoreThread"),
         increment=address_of("Py_IncRef"),
         array_new=array_function(_ARRAY_NEW),
-        array_type=known.array_type,
         out=id(sys.intern("out")),
-        items_at=known.items_at,
-        bytes_at=bytes_at,
     )
     code = load(object_code(emit_direct(host(), python, _MOST), host()), DIRECT, host())
     return BuiltinMaker(code)
