@@ -16,6 +16,7 @@ from codegen.engine import load, object_code
 from codegen.guarded import BuiltinMaker, address_of, layout
 from codegen.llvm.builtin import SIMPLE, WRITEABLE
 from codegen.llvm.direct import DIRECT, DirectData, DirectEntry, Python, emit_direct
+from codegen.llvm.guard import MOST_NUMBERS, Direct
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop
 from codegen.loops.program import Rolled
@@ -23,7 +24,7 @@ from codegen.program import Program
 from codegen.target import host
 from codegen.ufunc import array_function
 
-__all__ = ["direct"]
+__all__ = ["direct", "direct_numbers"]
 
 _MOST: Final = 32
 """Operands of a kernel."""
@@ -51,6 +52,22 @@ def direct(
     if function is None:
         return call
     return function(call, _description(program, loop), owner)
+
+
+def direct_numbers(program: Program | Rolled, loop: Loop | RolledLoop) -> Direct | None:
+    """Say how the guard runs the loop for single numbers, where all operands are such of float64.
+
+    What it says holds as long as the loop is in memory.
+    """
+    if not program.is_elementwise or len(program.outputs) != 1:
+        return None
+    if len(program.arguments) > MOST_NUMBERS:
+        return None
+    # of loops over tables none, and of others those without truth values
+    if not isinstance(loop, Loop) or loop.dtype != "f64" or len(set(loop.types())) != 1:
+        return None
+    takes, data = len(program.arguments), ctypes.addressof(loop.data)
+    return Direct(takes=takes, driver=loop.driver.address, data=data)
 
 
 def _description(program: Program | Rolled, loop: Loop | RolledLoop) -> bytes:
