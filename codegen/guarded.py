@@ -26,7 +26,7 @@ from codegen.program import Argument, Program
 from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["BuiltinMaker", "Closer", "address_of", "guarded", "layout"]
+__all__ = ["CASTS", "BuiltinMaker", "Closer", "address_of", "guarded", "layout"]
 
 type Others = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -39,7 +39,8 @@ _HINTS: Final = {
 }
 _HINT: Final = "pass numbers: {}.astype(float) where all of it are such"
 _EXACT: Final = "?bBhHiIefd"  # by NumPy's letters
-_CASTS: Final = ("dtype", "signature", "casting")
+CASTS: Final = ("dtype", "signature", "casting")
+"""Keywords that say what is computed in, the same for every piece of the arguments."""
 _FEW: Final = 16
 
 
@@ -80,7 +81,7 @@ class Closer:
         if space is not None:
             return given_back(self(*brought(args, self.name), **kwargs), space)
         if not kwargs or kwargs.get("casting") != "unsafe":
-            wide = self.narrow or (bool(kwargs) and not kwargs.keys().isdisjoint(_CASTS))
+            wide = self.narrow or (bool(kwargs) and not kwargs.keys().isdisjoint(CASTS))
             seen = [
                 arg if part.type == "f" and _is_exact(arg) else self.seen(arg, part, wide)
                 for arg, part in zip(args, self.arguments, strict=False)  # NumPy counts them
