@@ -160,9 +160,7 @@ def native(arguments: Sequence[Operand], results: Sequence[Operand], source: Sou
     given = [value if each.shape else piece.kept(value)
              for each, value in zip(arguments, piece.parameters, strict=False)]  # fmt: skip
     if single:
-        room = piece.room(results[0].kind)
-        piece.run([*given, room])
-        piece.code.ret(piece.code.load(room, typ=_LLVM[results[0].kind]))
+        piece.return_number(given)
     else:
         piece.run([*given, *piece.parameters[len(arguments) :]])
         piece.code.ret_void()
@@ -212,6 +210,13 @@ class _Piece:
             self.run_body(places, self.body)
         else:
             self.run_driver(places)
+
+    def return_number(self, places: Sequence[ir.Value]) -> None:
+        """Compute one point of which the arguments are at these places, and return its result."""
+        kind = self.operands[-1].kind
+        room = self.room(kind)
+        self.run([*places, room])
+        self.code.ret(self.code.load(room, typ=_LLVM[kind]))
 
     def run_body(self, places: Sequence[ir.Value], body: Body) -> None:
         """Call code of one narrow vector, whose lanes all have the point."""
@@ -308,7 +313,7 @@ def _by_value(piece: _Piece, own: int) -> None:
     sources = [(piece.kept(piece.parameters[0]), 1)]
     if own:
         sources.append((piece.parameters[1], own))
-    _return_number(piece, piece.split(sources))
+    piece.return_number(piece.split(sources))
 
 
 def _counted(piece: _Piece, own: int) -> None:
@@ -318,7 +323,7 @@ def _counted(piece: _Piece, own: int) -> None:
     with code.if_then(code.icmp_signed("!=", piece.parameters[0], I32(count)), likely=False):
         code.ret(ir.Constant(ir.DoubleType(), float("nan")))
     sources = [(piece.parameters[1], count), *([(piece.parameters[2], own)] if own else [])]
-    _return_number(piece, piece.split(sources))
+    piece.return_number(piece.split(sources))
 
 
 def _filter(piece: _Piece, own: int) -> None:
@@ -350,12 +355,6 @@ def _transform(piece: _Piece, own: int) -> None:
         offset += each.components * each.size
     piece.run(places)
     code.ret(I32(1))
-
-
-def _return_number(piece: _Piece, places: list[ir.Value]) -> None:
-    room = piece.room("double")
-    piece.run([*places, room])
-    piece.code.ret(piece.code.load(room, typ=ir.DoubleType()))
 
 
 CALLBACKS: Final = {
