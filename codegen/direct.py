@@ -14,15 +14,9 @@ import numpy as np
 
 from codegen.engine import load, object_code
 from codegen.guarded import BuiltinMaker, address_of, layout
-from codegen.llvm.direct import (
-    DIRECT,
-    WRITEABLE,
-    DirectData,
-    DirectEntry,
-    Python,
-    emit_direct,
-)
-from codegen.llvm.guard import SIMPLE
+from codegen.llvm.builtin import SIMPLE, WRITEABLE
+from codegen.llvm.direct import DIRECT, DirectData, DirectEntry, Python, emit_direct
+from codegen.llvm.guard import MOST_NUMBERS, Direct
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop
 from codegen.loops.program import Rolled
@@ -30,7 +24,7 @@ from codegen.program import Program
 from codegen.target import host
 from codegen.ufunc import array_function
 
-__all__ = ["direct"]
+__all__ = ["direct", "direct_numbers"]
 
 _MOST: Final = 32
 """Operands of a kernel."""
@@ -60,6 +54,22 @@ def direct(
     return function(call, _description(program, loop), owner)
 
 
+def direct_numbers(program: Program | Rolled, loop: Loop | RolledLoop) -> Direct | None:
+    """Say how the guard runs the loop for single numbers, where all operands are such of float64.
+
+    What it says holds as long as the loop is in memory.
+    """
+    if not program.is_elementwise or len(program.outputs) != 1:
+        return None
+    if len(program.arguments) > MOST_NUMBERS:
+        return None
+    # of loops over tables none, and of others those without truth values
+    if not isinstance(loop, Loop) or loop.dtype != "f64" or len(set(loop.types())) != 1:
+        return None
+    takes, data = len(program.arguments), ctypes.addressof(loop.data)
+    return Direct(takes=takes, driver=loop.driver.address, data=data)
+
+
 def _description(program: Program | Rolled, loop: Loop | RolledLoop) -> bytes:
     """Put together what the machine code reads: operands, their entries, and NumPy's steps."""
     operands, inputs = program.operands, len(program.arguments)
@@ -85,20 +95,15 @@ def _description(program: Program | Rolled, loop: Loop | RolledLoop) -> bytes:
 def _function() -> BuiltinMaker | None:
     """Compile the code, once per process, or find that it cannot be."""
     known = layout()
-    text = b"some bytes"
-    bytes_at = bytes.__basicsize__ - 1
-    if known is None or ctypes.string_at(id(text) + bytes_at, len(text)) != text:
+    if known is None:
         return None
     python = Python(
-        vectorcall=known.vectorcall,
+        **vars(known),
         save_thread=address_of("PyEval_SaveThread"),
         restore_thread=address_of("PyEval_RestoreThread"),
         increment=address_of("Py_IncRef"),
         array_new=array_function(_ARRAY_NEW),
-        array_type=known.array_type,
         out=id(sys.intern("out")),
-        items_at=known.items_at,
-        bytes_at=bytes_at,
     )
     code = load(object_code(emit_direct(host(), python, _MOST), host()), DIRECT, host())
     return BuiltinMaker(code)

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from codegen.containers.registry import library_of
 from codegen.engine import Code, load, object_code
-from codegen.llvm import guard
-from codegen.llvm.guard import GUARD, LARGEST, CPython, Direct, emit_guard
+from codegen.llvm import builtin
+from codegen.llvm.builtin import CPython
+from codegen.llvm.guard import GUARD, LARGEST, Direct, emit_guard
 from codegen.loops.program import Rolled
 from codegen.namespace import brought, given_back, namespace_of
 from codegen.program import Argument, Program
 from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["BuiltinMaker", "Closer", "address_of", "guarded", "layout"]
+__all__ = ["CASTS", "BuiltinMaker", "Closer", "address_of", "guarded", "layout"]
 
 type Others = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -38,7 +39,8 @@ _HINTS: Final = {
 }
 _HINT: Final = "pass numbers: {}.astype(float) where all of it are such"
 _EXACT: Final = "?bBhHiIefd"  # by NumPy's letters
-_CASTS: Final = ("dtype", "signature", "casting")
+CASTS: Final = ("dtype", "signature", "casting")
+"""Keywords that say what is computed in, the same for every piece of the arguments."""
 _FEW: Final = 16
 
 
@@ -79,7 +81,7 @@ class Closer:
         if space is not None:
             return given_back(self(*brought(args, self.name), **kwargs), space)
         if not kwargs or kwargs.get("casting") != "unsafe":
-            wide = self.narrow or (bool(kwargs) and not kwargs.keys().isdisjoint(_CASTS))
+            wide = self.narrow or (bool(kwargs) and not kwargs.keys().isdisjoint(CASTS))
             seen = [
                 arg if part.type == "f" and _is_exact(arg) else self.seen(arg, part, wide)
                 for arg, part in zip(args, self.arguments, strict=False)  # NumPy counts them
@@ -230,14 +232,16 @@ def layout() -> CPython | None:
     arrays = [np.arange(2).astype(kind) for kind in "?bBhHiIlLqQefdgFDGOSUV"]
     number = np.int64(-(5**23))
     samples = [1.5, 3, True, (1, 2), np.float64(1), np.float32(1), number, *arrays]
-    if not all(_word(sample, guard.TYPE_AT) == id(type(sample)) for sample in samples):
+    if not all(_word(sample, builtin.TYPE_AT) == id(type(sample)) for sample in samples):
         return None
     if not all(_holds_double(sample) for sample in (1.5, np.float64(1.5))):
         return None
-    items_at = tuple.__basicsize__
+    items_at, bytes_at, text = tuple.__basicsize__, bytes.__basicsize__ - 1, b"some bytes"
+    if ctypes.string_at(id(text) + bytes_at, len(text)) != text:
+        return None
     pair = (arrays[0], arrays[1])
     pairs_known = [_word(pair, items_at + 8 * k) for k in range(2)] == list(map(id, pair))
-    integer = ctypes.c_int64.from_address(id(number) + guard.INT64_AT).value
+    integer = ctypes.c_int64.from_address(id(number) + builtin.INT64_AT).value
     if not pairs_known or integer != number or not all(map(_is_known, arrays)):
         return None
 
@@ -258,7 +262,7 @@ def layout() -> CPython | None:
         float_types=tuple(map(id, (float, np.float64))),
         new_object=address_of("PyType_GenericAlloc"),
         result_type=id(np.float64),
-        bytes_at=bytes.__basicsize__ - 1,
+        bytes_at=bytes_at,
     )
 
 
@@ -271,29 +275,29 @@ def _bits(kinds: str, *sizes: int) -> int:
 def _is_known(array: "NDArray[Any]") -> bool:
     """Tell whether an array and its dtype are laid out as the guard reads them."""
     dtype = array.dtype
-    number = ctypes.c_int.from_address(id(dtype) + guard.NUMBER_AT).value
-    order = ctypes.c_char.from_address(id(dtype) + guard.ORDER_AT).value
+    number = ctypes.c_int.from_address(id(dtype) + builtin.NUMBER_AT).value
+    order = ctypes.c_char.from_address(id(dtype) + builtin.ORDER_AT).value
     strange = dtype.newbyteorder()
-    other = ctypes.c_char.from_address(id(strange) + guard.ORDER_AT).value
-    sizes, strides = (_word(array, guard.SIZES_AT + k) or 0 for k in (0, 8))
+    other = ctypes.c_char.from_address(id(strange) + builtin.ORDER_AT).value
+    sizes, strides = (_word(array, builtin.SIZES_AT + k) or 0 for k in (0, 8))
     if sizes + 8 * array.ndim != strides:  # before reading there: they are in one block
         return False
     size = ctypes.c_int64.from_address(sizes).value
     seen = (
-        _word(array, guard.DTYPE_AT),
-        _word(array, guard.DATA_AT),
-        ctypes.c_int.from_address(id(array) + guard.RANK_AT).value,
-        ctypes.c_int.from_address(id(array) + guard.FLAGS_AT).value & guard.SIMPLE,
+        _word(array, builtin.DTYPE_AT),
+        _word(array, builtin.DATA_AT),
+        ctypes.c_int.from_address(id(array) + builtin.RANK_AT).value,
+        ctypes.c_int.from_address(id(array) + builtin.FLAGS_AT).value & builtin.SIMPLE,
         (number, order, other, size),
     )
     expected = (dtype.num, dtype.byteorder.encode(), strange.byteorder.encode(), len(array))
-    return seen == (id(dtype), array.ctypes.data, array.ndim, guard.SIMPLE, expected)
+    return seen == (id(dtype), array.ctypes.data, array.ndim, builtin.SIMPLE, expected)
 
 
 def _holds_double(sample: float) -> bool:
     """Tell whether a number is what the guard reads and makes: a head and a double."""
-    value = ctypes.c_double.from_address(id(sample) + guard.FLOAT_AT).value
-    return value == sample and type(sample).__basicsize__ == guard.FLOAT_AT + 8
+    value = ctypes.c_double.from_address(id(sample) + builtin.FLOAT_AT).value
+    return value == sample and type(sample).__basicsize__ == builtin.FLOAT_AT + 8
 
 
 def _word(sample: object, offset: int) -> int | None:

@@ -1,11 +1,8 @@
 """`Kernel`: a compiled program as a callable that behaves like a NumPy ufunc."""
 
 import copy
-import ctypes
 import inspect
 import pickle
-import weakref
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from keyword import iskeyword
@@ -13,29 +10,13 @@ from typing import Any, Final, Literal, Self
 
 import numpy as np
 
-from codegen.calculus.filled import filled
-from codegen.calls import (
-    BatchLast,
-    Named,
-    Single,
-    Sliced,
-    WithoutArguments,
-    by_name,
-    narrowed,
-    thread_pool,
-)
-from codegen.containers.registry import through
 from codegen.content import Content, Known, key_of, packed_terms, portable, read_terms
 from codegen.cuda.kernel import ptx_text
-from codegen.direct import direct
 from codegen.engine import assembly
-from codegen.guarded import guarded
 from codegen.llvm.body import emit_module
-from codegen.llvm.guard import MOST_NUMBERS, Direct
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop, with_argument
 from codegen.loops.program import Result, Rolled
-from codegen.loops.team import Teamed
 from codegen.loops.text import rolled_assembly, rolled_llvm
 from codegen.native.outside import Outside
 from codegen.numpywords import Counted
@@ -45,6 +26,7 @@ from codegen.store.later import Later
 from codegen.target import Float, Target, get, host
 from codegen.timing import Timing, check_count, timed
 from codegen.ufunc import make_ufunc
+from codegen.wrapped import wrapped
 from rewrite.contentcache import digest
 from rewrite.display import Code, Displayed
 from rewrite.errors import ArgumentError, TargetError
@@ -137,7 +119,7 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
 
     def _hold(self) -> None:
         """Give `partial` what it calls."""
-        state: tuple[Any, ...] = self._wrapped(), (), {}, self.__dict__
+        state: tuple[Any, ...] = wrapped(self, self._loops), (), {}, self.__dict__
         super().__setstate__(state)  # type: ignore[misc]
 
     @property
@@ -370,64 +352,6 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         plain = [Loop(program, dtype, self.target, lazy=late) for dtype, late in made]
         self._loops = {_letter(loop): loop for loop in plain}
         return make_ufunc(program, plain, str(self.__doc__))
-
-    def _spread(self) -> Callable[..., Any]:
-        """Wrap the ufunc in what hands large calls to threads, and puts the batch last."""
-        call: Callable[..., Any] = self.ufunc
-        program = self.program
-        if not program.arguments:
-            return call
-        if self.parallel > 1:
-            call = Sliced(self.ufunc, program, self.parallel)
-        if self.batch_axis == -1 and not program.is_elementwise:
-            call = BatchLast(call, self.ufunc, program)
-        if self.parallel > 1 and isinstance(program, Rolled):
-            call = Teamed(call, program, self._loops, self.parallel, thread_pool)
-        return call
-
-    def _wrapped(self) -> Callable[..., Any]:
-        """Wrap the ufunc in what this kernel needs beyond it, mostly a look at arguments."""
-        program = self.program
-        call = self._spread()
-        narrow = self.dtype == "f32"
-        quick = self.ufunc if narrow and call is self.ufunc else None
-        if any(self.patterns) or self.results == "dict" or self.results == "tuple":
-            quick = None
-        if program.arguments and self.parallel == 1:
-            call = direct(call, program, self.loop(), self.ufunc)
-        if narrow and program.arguments:
-            call = by_name(call, self.ufunc) if quick else narrowed(call, self.ufunc)
-        if not program.arguments:
-            call = WithoutArguments(call)
-        if any(self.patterns):
-            call = filled(call, self.patterns, tuple(output.name for output in program.outputs))
-        if self.results == "dict":
-            call = Named(call, tuple(output.name for output in program.outputs))
-        elif self.results == "tuple" and len(program.outputs) == 1:
-            call = Single(call)
-        if program.arguments:
-            others = partial(through, weakref.ref(self))
-            call = guarded(
-                call, program, narrow=narrow, quick=quick, direct=self._direct(), others=others
-            )
-        return call
-
-    def _direct(self) -> Direct | None:
-        """Say how to compute one point without NumPy, where operands are single float64."""
-        operands = self.program.operands
-        loop = self._loops.get("d")
-        plain = self.dtype != "f32" and self.results == "single" and self.program.is_elementwise
-        if (
-            not plain
-            or any(self.patterns)
-            or not isinstance(loop, Loop)
-            or len(operands) > MOST_NUMBERS + 1
-        ):
-            return None
-        if len(set(loop.types())) != 1:  # some are truth values
-            return None
-        data = ctypes.addressof(loop.data)
-        return Direct(takes=len(operands) - 1, driver=loop.driver.address, data=data)
 
 
 def _letter(loop: Loop | RolledLoop) -> str:

@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.guarded import Closer
+from codegen.guarded import CASTS, Closer
 from rewrite.errors import ArgumentError
 
 if TYPE_CHECKING:
     from codegen.kernel import Kernel
 
-__all__ = ["check_dtype", "check_values", "formed", "only", "parts_of", "result_dtypes"]
-
-CASTS = ("dtype", "casting", "signature")
-"""Keywords that are the same for every piece of the arguments."""
+__all__ = [
+    "argument_of", "check_dtype", "check_values", "formed", "only", "parts_of", "result_dtypes",
+]  # fmt: skip
 
 
 def only(kernel: "Kernel", library: str, kwargs: dict[str, Any], allowed: Collection[str]) -> None:
@@ -25,6 +24,11 @@ def only(kernel: "Kernel", library: str, kwargs: dict[str, Any], allowed: Collec
                 f"kernel {kernel.__name__!r}: {name}= is for NumPy's arrays, and the arguments are "
                 f"of {library}; pass NumPy's arrays, or leave it out"
             )
+
+
+def argument_of(kernel: "Kernel", place: int) -> str:
+    """Name an argument, as messages begin."""
+    return f"argument {kernel.program.arguments[place].name!r} of kernel {kernel.__name__!r}"
 
 
 def check_values(kernel: "Kernel", place: int, value: Any) -> None:

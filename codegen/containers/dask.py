@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from codegen.containers.common import check_dtype, check_values, formed, only, result_dtypes
+from codegen.containers.common import (
+    argument_of,
+    check_dtype,
+    check_values,
+    formed,
+    only,
+    result_dtypes,
+)
 from rewrite.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -140,8 +147,8 @@ class _Blocks:
         if count < 0 or tuple(array.shape[axis] for axis in core) != argument.shape:
             where = "first" if self._is_last else "last"
             raise ArgumentError(
-                f"argument {argument.name!r} of kernel {self.kernel.__name__!r} has shape "
-                f"{array.shape}; its {where} axes are {argument.shape}"
+                f"{argument_of(self.kernel, place)} has shape {array.shape}; its "
+                f"{where} axes are {argument.shape}"
             )
         split = [axis for axis in core if array.numblocks[axis] > 1]
         return array.rechunk(dict.fromkeys(split, -1)) if split else array

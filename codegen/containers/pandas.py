@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from codegen.containers.common import check_dtype, check_values, formed, only, parts_of
+from codegen.containers.common import argument_of, check_dtype, check_values, formed, only, parts_of
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ def call(kernel: "Kernel", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     only(kernel, "pandas", kwargs, ("dtype", "casting"))
     made = _Call(kernel, args, kwargs)
     labelled = made.aligned()
-    if any(isinstance(each, pd.DataFrame) for each in labelled.values()):
-        whole = kernel.program.is_elementwise
-        return formed(kernel, made.columns(labelled) if whole else made.rows(labelled))
-    return formed(kernel, made.series(labelled))
+    frames = any(isinstance(each, pd.DataFrame) for each in labelled.values())
+    by_columns = frames and kernel.program.is_elementwise
+    return formed(kernel, made.columns(labelled) if by_columns else made.series(labelled))
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,6 @@ class _Call:
             name = self._name(0)
             return [pd.Index(x, name=name) if np.ndim(x) == 1 else x for x in values]
         return [self._of_rows(place, x, index, gone) for place, x in enumerate(values)]
-
-    def rows(self, labelled: Mapping[int, Any]) -> list[Any]:
-        """Compute an array kernel for each label."""
-        return self.series(labelled)
 
     def columns(self, labelled: Mapping[int, Any]) -> list[Any]:
         """Compute an elementwise kernel on the columns of frames."""
@@ -107,8 +102,8 @@ class _Call:
             is_frame = isinstance(each, pd.DataFrame)
             if is_frame and not self.kernel.program.is_elementwise and len(argument.shape) != 1:
                 raise ArgumentError(
-                    f"argument {argument.name!r} of kernel {self.kernel.__name__!r} has shape "
-                    f"{argument.shape} at each point; the rows of a DataFrame have one axis"
+                    f"{argument_of(self.kernel, place)} has shape {argument.shape} at each "
+                    "point; the rows of a DataFrame have one axis"
                 )
             for part in (each.iloc[:, k] for k in range(each.shape[1])) if is_frame else (each,):
                 self._check_one(place, part)
@@ -116,11 +111,10 @@ class _Call:
     def _check_one(self, place: int, series: Any) -> None:
         plain = _plain(series.dtype)
         if plain is None:
-            argument = self.kernel.program.arguments[place]
+            name = self.kernel.program.arguments[place].name
             raise ArgumentTypeError(
-                f"argument {argument.name!r} of kernel {self.kernel.__name__!r} is a Series of "
-                f"dtype {series.dtype}, whose values are no numbers; "
-                f"{argument.name}.astype(float) where all of it are such"
+                f"{argument_of(self.kernel, place)} is a Series of dtype {series.dtype}, whose "
+                f"values are no numbers; {name}.astype(float) where all of it are such"
             )
         check_dtype(self.kernel, place, plain)
         if plain.kind in "iu" and plain.itemsize == 8:

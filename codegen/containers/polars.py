@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from codegen.containers.common import formed, only, parts_of
+from codegen.containers.common import argument_of, formed, only, parts_of
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def call(kernel: "Kernel", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         )
     for place, arg in enumerate(args):
         if isinstance(arg, pl.DataFrame):
-            name = kernel.program.arguments[place].name
             raise ArgumentTypeError(
-                f"argument {name!r} of kernel {kernel.__name__!r} is a DataFrame; pass columns, "
-                f"or pl.concat_arr(...) of them for an array"
+                f"{argument_of(kernel, place)} is a DataFrame; pass columns, or "
+                "pl.concat_arr(...) of them for an array"
             )
     if any(isinstance(arg, pl.Expr) for arg in args):
         return _expression(kernel, args, kwargs)
@@ -74,16 +73,14 @@ def _numbers(kernel: "Kernel", place: int, series: pl.Series) -> Any:
     if kind == pl.Null:
         series, kind = series.cast(pl.Float64), pl.Float64()
     if not (kind.is_numeric() or kind == pl.Boolean) or kind.is_decimal():
-        argument = kernel.program.arguments[place]
+        name = kernel.program.arguments[place].name
         raise ArgumentTypeError(
-            f"argument {argument.name!r} of kernel {kernel.__name__!r} is a Series of {kind}, "
-            f"whose values are no numbers of float64; {argument.name}.cast(pl.Float64) where they "
-            "are"
+            f"{argument_of(kernel, place)} is a Series of {kind}, whose values are no numbers of "
+            f"float64; {name}.cast(pl.Float64) where they are"
         )
     if series.null_count() and isinstance(series.dtype, pl.Array):
         raise ArgumentError(
-            f"argument {kernel.program.arguments[place].name!r} of kernel {kernel.__name__!r} has "
-            "arrays that are null: drop them first"
+            f"{argument_of(kernel, place)} has arrays that are null: drop them first"
         )
     if series.null_count():
         series = series.fill_null(False if kind == pl.Boolean else 0)

@@ -7,7 +7,7 @@ argument's is not for a kernel to say; `xarray.apply_ufunc` with the kernel lets
 
 from typing import TYPE_CHECKING, Any
 
-from codegen.containers.common import formed, only, parts_of
+from codegen.containers.common import argument_of, formed, only, parts_of
 from rewrite.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def _core(kernel: "Kernel", place: int, arg: Any) -> list[Any]:
         return [f"{argument.name}_{axis}" for axis in range(count)]
     if not isinstance(dims, tuple) or len(dims) < count:
         raise ArgumentError(
-            f"argument {argument.name!r} of kernel {kernel.__name__!r} is an array of shape "
-            f"{argument.shape}; pass a DataArray whose {count} "
+            f"{argument_of(kernel, place)} is an array of shape {argument.shape}; pass a "
+            f"DataArray whose {count} "
             f"{'first' if kernel.batch_axis == -1 else 'last'} dimensions are those"
         )
     return list(dims[:count] if kernel.batch_axis == -1 else dims[-count:])

@@ -12,17 +12,23 @@ from typing import Final
 from llvmlite import ir
 
 from codegen.instruction import MOST_AXES
-from codegen.llvm.guard import DATA_AT, DTYPE_AT, FLAGS_AT, RANK_AT, SIZES_AT, TYPE_AT
-from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe, places
+from codegen.llvm.builtin import (
+    DATA_AT,
+    DTYPE_AT,
+    FLAGS_AT,
+    RANK_AT,
+    SIZE_AT,
+    SIZES_AT,
+    TYPE_AT,
+    Builtin,
+    CPython,
+)  # fmt: skip
+from codegen.llvm.scribe import I32, I64, POINTER, VOID, places
 from codegen.target import Target
 
-__all__ = ["DIRECT", "SIZE_AT", "WRITEABLE", "DirectData", "DirectEntry", "Python", "emit_direct"]
+__all__ = ["DIRECT", "DirectData", "DirectEntry", "Python", "emit_direct"]
 
 DIRECT: Final = "rewrite_direct"
-SIZE_AT: Final = 16
-"""In `PyVarObject`: how many items it has."""
-WRITEABLE: Final = 0x400
-"""NumPy's flag."""
 _NEW: Final = ir.FunctionType(
     POINTER, [POINTER, I32, POINTER, I32, POINTER, POINTER, I32, I32, POINTER]
 )
@@ -48,22 +54,16 @@ class DirectData(ctypes.Structure):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Python:
-    """Addresses in this process, and offsets in CPython's objects."""
+class Python(CPython):
+    """What is called and compared beyond what the guard needs."""
 
-    vectorcall: int
     save_thread: int
     restore_thread: int
     increment: int
     array_new: int
-    """Functions; what follows are objects."""
-    array_type: int
+    """Functions; what follows is an object."""
     out: int
     """The name of the keyword, as each call of a Python program has it."""
-    items_at: int
-    """Of a tuple."""
-    bytes_at: int
-    """Of a bytes object's contents."""
 
 
 _ENTRY = ir.LiteralStructType([I64] * (4 + MOST_AXES))
@@ -78,17 +78,13 @@ def emit_direct(target: Target, python: Python, operands: int) -> str:
     """
     module = ir.Module(name=DIRECT)
     module.triple = target.triple
-    signature = ir.FunctionType(POINTER, [POINTER, POINTER, I64, POINTER])
-    _Direct(ir.Function(module, signature, DIRECT), python, operands).emit()
+    _Direct(module, python, operands).emit()
     return str(module)
 
 
-class _Direct:
-    def __init__(self, function: ir.Function, python: Python, operands: int) -> None:
-        self.python = python
-        self.held, *self.call = function.args
-        self.code = Scribe(function.append_basic_block("entry"))
-        self.other = self.code.append_basic_block("other")
+class _Direct(Builtin[Python]):
+    def __init__(self, module: ir.Module, python: Python, operands: int) -> None:
+        super().__init__(module, DIRECT, python)
         self.places = self.code.alloca(I64, operands)
         self.one = self.code.alloca(I64)
         for pointer in (self.places, self.one):
@@ -96,10 +92,9 @@ class _Direct:
 
     def emit(self) -> None:
         """Look at all operands, then call the driver, or leave it to the other callable."""
-        code, python = self.code, self.python
+        code = self.code
         arguments, count, _ = self.call
-        description = code.load(code.at(self.held, I64(python.items_at + 8)), typ=POINTER)
-        self.description = code.at(description, I64(python.bytes_at))
+        self.description = self.contents(1)
         inputs = self.known("inputs")
         given = code.add(count, self.named())
         self.leave_unless(code.icmp_signed("<=", inputs, count))
@@ -111,9 +106,7 @@ class _Direct:
         self.run()
         code.ret(made)
         code.position_at_end(self.other)
-        call = code.load(code.at(self.held, I64(python.items_at)), typ=POINTER)
-        kinds = [POINTER, POINTER, I64, POINTER]
-        code.ret(code.call(self.address(python.vectorcall, POINTER, kinds), [call, *self.call]))
+        code.ret(self.passed_on(0))
 
     def named(self) -> ir.Value:
         """Return how many arguments are given by name: none, or `out` alone."""
@@ -230,13 +223,3 @@ class _Direct:
     def entry(self, operand: ir.Value, name: str) -> ir.Value:
         """Read a field of an operand's entry."""
         return self.code.load(self.entry_place(operand, name), typ=I64)
-
-    def leave_unless(self, condition: ir.Value) -> None:
-        """Leave it to the other callable unless a condition holds."""
-        fine = self.code.append_basic_block("fine")
-        self.code.cbranch(condition, fine, self.other)
-        self.code.position_at_end(fine)
-
-    def address(self, value: int, result: ir.Type, kinds: list[ir.Type]) -> ir.Value:
-        """Return a function by its address."""
-        return self.code.inttoptr(I64(value), ir.FunctionType(result, kinds).as_pointer())

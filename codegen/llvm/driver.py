@@ -20,15 +20,13 @@ from codegen.instruction import MOST_AXES
 from codegen.llvm.scribe import (
     I1,
     I8,
-    I32,
     I64,
     POINTER,
     VOID,
     Scribe,
-    arm_environment,
+    default_environment,
     emit_copy,
     places,
-    x86_environment,
 )
 from codegen.llvm.turning import emit_turn
 from codegen.target import Target
@@ -95,8 +93,7 @@ def _emit_entry(module: ir.Module, feed: ir.Function) -> None:
     count = code.load(dims, typ=I64)
     with code.if_then(code.less(count, I64(1))):
         code.ret_void()
-    arm = str(module.triple).startswith("aarch64")
-    with arm_environment(code) if arm else x86_environment(code):
+    with default_environment(code):
         need = code.field(data, _DATA, _DATA_PLACES["scratch"])
         with code.if_else(code.less(I64(_FRAME), need)) as (large, small):
             with large:
@@ -165,9 +162,7 @@ class _Feed:
             with code.counted(I64(0), self.inputs) as stream:
                 size = self.entry(stream, "size")
                 word = self.repeated(self.base(stream), size)
-                lane = code.insert_element(ir.Constant(register, ir.Undefined), word, I32(0))
-                zeros = ir.Constant(ir.VectorType(I32, register.count), [0] * register.count)
-                full = code.shuffle_vector(lane, lane, zeros)
+                full = code.splat(word, register)
                 buffer, end = self.buffer(stream), code.mul(self.lanes, size)
                 code.store(buffer, code.slot(self.pointers, stream))
                 # truth values fill less than a register, whose rest belongs to the buffer too

@@ -12,32 +12,28 @@ import ctypes
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from llvmlite import ir
 
-from codegen.llvm.scribe import I1, I8, I32, I64, POINTER, Scribe
+from codegen.llvm.builtin import (
+    DATA_AT,
+    DTYPE_AT,
+    FLAGS_AT,
+    FLOAT_AT,
+    INT64_AT,
+    NUMBER_AT,
+    ORDER_AT,
+    RANK_AT,
+    SIMPLE,
+    SIZES_AT,
+    TYPE_AT,
+    Builtin,
+    CPython,
+)  # fmt: skip
+from codegen.llvm.scribe import I1, I8, I32, I64, POINTER, VOID, Scribe
 from codegen.target import Target
 
-__all__ = [
-    "DATA_AT",
-    "DTYPE_AT",
-    "FLAGS_AT",
-    "FLOAT_AT",
-    "GUARD",
-    "INT64_AT",
-    "LARGEST",
-    "MOST_NUMBERS",
-    "NUMBER_AT",
-    "ORDER_AT",
-    "RANK_AT",
-    "SIMPLE",
-    "SIZES_AT",
-    "TYPE_AT",
-    "CPython",
-    "Direct",
-    "emit_guard",
-]
+__all__ = ["GUARD", "LARGEST", "MOST_NUMBERS", "Direct", "emit_guard"]
 
 GUARD = "rewrite_guard"
 
@@ -55,45 +51,6 @@ LARGEST = 1 << 53
 """Up to here float64 holds every integer."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CPython:
-    """Where things are in this process, and at which offsets in its objects."""
-
-    vectorcall: int
-    long_as_long: int
-    error_matches: int
-    error_clear: int
-    type_error: int
-    """An object; the ones above are functions."""
-    quick_types: tuple[int, ...]
-    """Types all of whose numbers will do."""
-    int_type: int
-    int64_type: int
-    array_type: int
-    items_at: int
-    """Of a tuple."""
-    numbers: int
-    """A bit for each type number of NumPy whose arrays will do."""
-    signed: int
-    unsigned: int
-    """Those of integers of 64 bits, whose values are looked at."""
-    float_types: tuple[int, ...]
-    """Those that hold a double, at `FLOAT_AT`."""
-    new_object: int
-    """`PyType_GenericAlloc`, which makes a result of the type `result_type`."""
-    result_type: int
-    bytes_at: int
-    """Of the contents of a `bytes` object."""
-
-
-TYPE_AT, INT64_AT, FLOAT_AT = 8, 16, 16
-"""In `PyObject`, and where `np.int64` and `float` have their values."""
-DATA_AT, RANK_AT, SIZES_AT, DTYPE_AT, FLAGS_AT = 16, 24, 32, 56, 64
-"""In `PyArrayObject_fields`."""
-ORDER_AT, NUMBER_AT = 26, 28
-"""In `PyArray_Descr`: a letter for the order of bytes, and the type number."""
-SIMPLE = 0x101
-"""Flags of an array that is contiguous and aligned."""
 _SOME = 1 << 18  # of more, NumPy's reductions are as fast, and let other threads run
 _LANES = 8
 MOST_NUMBERS = 15
@@ -103,13 +60,11 @@ MOST_NUMBERS = 15
 def emit_guard(target: Target, python: CPython) -> str:
     """Return the text of `guard((call, closer, direct, ...), args, count, kwnames)`.
 
-    It is called as METH_FASTCALL says; `direct` is a `bytes` object that holds a `Direct`.
+    `direct` is a `bytes` object that holds a `Direct`.
     """
     module = ir.Module(name=GUARD)
     module.triple = target.triple
-    signature = ir.FunctionType(POINTER, [POINTER, POINTER, I64, POINTER])
-    scan = _emit_scan(module)
-    _Guard(ir.Function(module, signature, GUARD), python, scan).emit()
+    _Guard(module, python, _emit_scan(module)).emit()
     return str(module)
 
 
@@ -142,9 +97,7 @@ def _emit_scan(module: ir.Module) -> ir.Function:
     data = code.load(code.at(array, I64(DATA_AT)), typ=POINTER)
     width = ir.VectorType(I64, _LANES)
     whole = code.and_(count, I64(-_LANES))
-    spread = code.insert_element(ir.Constant(width, ir.Undefined), bias, I32(0))
-    zeros = ir.Constant(ir.VectorType(I32, _LANES), [0] * _LANES)
-    spread = code.shuffle_vector(spread, spread, zeros)
+    spread = code.splat(bias, width)
     first = ir.Constant(width, [0] * _LANES)
     wide = _combined(code, data, (I64(0), whole, _LANES), spread, first)
     rest = _combined(code, data, (whole, count, 1), bias, I64(0))
@@ -179,39 +132,36 @@ def _combined(
     return bits
 
 
-class _Guard:
-    def __init__(self, function: ir.Function, python: CPython, scan: ir.Function) -> None:
-        self.function, self.python, self.scan = function, python, scan
-        self.pair, *self.call = function.args
-        self.code = Scribe(function.append_basic_block("entry"))
+class _Guard(Builtin[CPython]):
+    def __init__(self, module: ir.Module, python: CPython, scan: ir.Function) -> None:
+        super().__init__(module, GUARD, python)
+        self.scan = scan
+        self.overflow = self.code.alloca(I32)
 
     def emit(self) -> None:
         """Look at each argument, then call."""
         code, python = self.code, self.python
-        self.overflow = code.alloca(I32)
-        self.closer = code.append_basic_block("closer")
         self.run_directly()
         arguments, count, _ = self.call
         with code.counted(I64(0), count) as index:
             self.look(code.read(arguments, index, POINTER))
-        result = code.call(self.address(python.vectorcall, POINTER, 4), self.operands(0))
+        result = self.passed_on(0)
         failed = code.equal(code.ptrtoint(result, I64), I64(0))
         with code.if_then(failed, likely=False):
-            matches = self.address(python.error_matches, I32, 1)
+            matches = self.address(python.error_matches, I32, [POINTER])
             is_type = code.call(matches, [code.inttoptr(I64(python.type_error), POINTER)])
             with code.if_then(code.icmp_signed("!=", is_type, I32(0))):
-                code.call(self.address(python.error_clear, ir.VoidType(), 0), [])
-                code.branch(self.closer)
+                code.call(self.address(python.error_clear, VOID, []), [])
+                code.branch(self.other)
         code.ret(result)
-        code.position_at_end(self.closer)
-        code.ret(code.call(self.address(python.vectorcall, POINTER, 4), self.operands(1)))
+        code.position_at_end(self.other)
+        code.ret(self.passed_on(1))
 
     def run_directly(self) -> None:
         """Run the kernel on numbers of float64, and return; go on where there is anything else."""
         code = self.code
         arguments, count, words = self.call
-        at = code.at(self.pair, I64(self.python.items_at + 16))
-        direct = code.at(code.load(at, typ=POINTER), I64(self.python.bytes_at))
+        direct = self.contents(2)
         places, integers = (code.alloca(I64, MOST_NUMBERS + 1) for _ in range(2))
         numbers, others = code.append_basic_block("numbers"), code.append_basic_block("others")
         all_given = code.equal(count, code.read(direct, I64(0)))
@@ -249,18 +199,15 @@ class _Guard:
         fine, small = code.append_basic_block("integer"), code.append_basic_block("small")
         code.cbranch(code.equal(kind, I64(self.python.int_type)), fine, others)
         code.position_at_end(fine)
-        read = self.address(self.python.long_as_long, I64, 2)
-        value = code.call(read, [number, self.overflow])
-        fits = code.equal(code.load(self.overflow, typ=I32), I32(0))
-        code.cbranch(code.and_(fits, self.is_small(value)), small, others)
+        value, fits = self.read_integer(number)
+        code.cbranch(fits, small, others)
         code.position_at_end(small)
         code.store(code.bitcast(code.sitofp(value, ir.DoubleType()), I64), place)
 
     def new_result(self) -> ir.Value:
         """Make a `np.float64`, or return where there is no memory."""
         code, python = self.code, self.python
-        kind = ir.FunctionType(POINTER, [POINTER, I64]).as_pointer()
-        make = code.inttoptr(I64(python.new_object), kind)
+        make = self.address(python.new_object, POINTER, [POINTER, I64])
         result = code.call(make, [code.inttoptr(I64(python.result_type), POINTER), I64(0)])
         with code.if_then(code.equal(code.ptrtoint(result, I64), I64(0)), likely=False):
             code.ret(result)
@@ -273,16 +220,11 @@ class _Guard:
         one, steps = code.alloca(I64), code.alloca(kind)
         code.store(I64(1), one)
         code.store(ir.Constant(kind, [0] * (MOST_NUMBERS + 1)), steps)
-        signature = ir.FunctionType(ir.VoidType(), [POINTER] * 4).as_pointer()
+        signature = ir.FunctionType(VOID, [POINTER] * 4).as_pointer()
         driver = code.load(code.slot(direct, I64(1)), typ=signature)
         for table in (places, one, steps):  # untyped: these are llvmlite's typed pointers
             table.type = POINTER
         code.call(driver, [places, one, steps, code.read(direct, I64(2), POINTER)])
-
-    def operands(self, place: int) -> list[ir.Value]:
-        """Return what to call one of the pair with: what this function was called with."""
-        at = self.code.at(self.pair, I64(self.python.items_at + 8 * place))
-        return [self.code.load(at, typ=POINTER), *self.call]
 
     def look(self, argument: ir.Value) -> None:
         """Go on where an argument will do by its type, else leave for a closer look."""
@@ -298,10 +240,8 @@ class _Guard:
             value = code.load(code.at(argument, I64(INT64_AT)), typ=I64)
             self.leave_unless(self.is_small(value))
         self.leave_unless(code.equal(kind, I64(python.int_type)))
-        read = self.address(python.long_as_long, I64, 2)
-        value = code.call(read, [argument, self.overflow])
-        fits = code.equal(code.load(self.overflow, typ=I32), I32(0))
-        self.leave_unless(code.and_(fits, self.is_small(value)))
+        _, fits = self.read_integer(argument)
+        self.leave_unless(fits)
         code.branch(after)
         code.position_at_end(after)
 
@@ -322,6 +262,14 @@ class _Guard:
         bias = code.select(among(python.signed), I64(LARGEST), I64(0))
         self.leave_unless(code.call(self.scan, [array, bias]))
 
+    def read_integer(self, number: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """Return the value of a Python integer, and whether it is a small one."""
+        code = self.code
+        read = self.address(self.python.long_as_long, I64, [POINTER, POINTER])
+        value = code.call(read, [number, self.overflow])
+        fits = code.equal(code.load(self.overflow, typ=I32), I32(0))
+        return value, code.and_(fits, self.is_small(value))
+
     def is_small(self, value: ir.Value) -> ir.Value:
         """Tell whether float64 holds an integer, and all between it and 0."""
         moved = self.code.add(value, I64(LARGEST))
@@ -337,15 +285,3 @@ class _Guard:
         yield
         code.branch(after)
         code.position_at_end(no)
-
-    def leave_unless(self, condition: ir.Value) -> None:
-        """Leave for the closer look unless a condition holds."""
-        fine = self.code.append_basic_block("fine")
-        self.code.cbranch(condition, fine, self.closer)
-        self.code.position_at_end(fine)
-
-    def address(self, value: int, result: ir.Type, arity: int) -> ir.Value:
-        """Return a function of pointers and of words as wide, by its address."""
-        kinds = {4: [POINTER, POINTER, I64, POINTER], 2: [POINTER, POINTER], 1: [POINTER], 0: []}
-        kind = ir.FunctionType(result, kinds[arity])
-        return self.code.inttoptr(I64(value), kind.as_pointer())

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from llvmlite import ir
 
@@ -14,11 +14,10 @@ __all__ = [
     "POINTER",
     "VOID",
     "Scribe",
-    "arm_environment",
     "declared",
+    "default_environment",
     "emit_copy",
     "places",
-    "x86_environment",
 ]
 
 VOID, POINTER = ir.VoidType(), ir.PointerType()
@@ -69,6 +68,12 @@ class Scribe(ir.IRBuilder):  # type: ignore[misc]
         """Return the greater."""
         return self.select(self.less(a, b), b, a)
 
+    def splat(self, value: ir.Value, kind: ir.VectorType) -> ir.Value:
+        """Return a vector that has a value in all lanes."""
+        lane = self.insert_element(ir.Constant(kind, ir.Undefined), value, I32(0))
+        zeros = ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count)
+        return self.shuffle_vector(lane, lane, zeros)
+
     @contextmanager
     def counted(self, start: ir.Value, stop: ir.Value) -> Iterator[ir.Value]:
         """Run the block for each index from start up to stop."""
@@ -112,8 +117,14 @@ def emit_copy(module: ir.Module) -> ir.Function:
     return function
 
 
+def default_environment(code: Scribe) -> AbstractContextManager[None]:
+    """Return the context in which code runs in the default floating-point environment."""
+    is_arm = str(code.module.triple).startswith("aarch64")
+    return _arm_environment(code) if is_arm else _x86_environment(code)
+
+
 @contextmanager
-def x86_environment(code: Scribe) -> Iterator[None]:
+def _x86_environment(code: Scribe) -> Iterator[None]:
     """Work with default control bits, and put back the caller's word if that or a flag changed.
 
     Loading the word costs as much as a whole call for one element, so it is done only where it
@@ -150,7 +161,7 @@ def _clear_x87(code: Scribe) -> None:
 
 
 @contextmanager
-def arm_environment(code: Scribe) -> Iterator[None]:
+def _arm_environment(code: Scribe) -> Iterator[None]:
     """Work with the default control register, and put it and the status flags back."""
     names = ("llvm.aarch64.get.fpcr", "llvm.aarch64.get.fpsr")
     get = [declared(code.module, ir.FunctionType(I64, []), name) for name in names]

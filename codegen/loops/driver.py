@@ -20,10 +20,9 @@ from codegen.llvm.scribe import (
     POINTER,
     VOID,
     Scribe,
-    arm_environment,
+    default_environment,
     emit_copy,
     places,
-    x86_environment,
 )
 from codegen.loops.blocks import Blocks
 from codegen.loops.emit import SIGNATURE
@@ -134,11 +133,6 @@ class _Tools:
         """Declare a function of the C library."""
         return ir.Function(self.module, ir.FunctionType(result, arguments), name)
 
-    def environment(self, code: Scribe) -> Any:
-        """Return the context in which code runs in the default floating-point environment."""
-        arm = self.target.triple.startswith("aarch64")
-        return arm_environment(code) if arm else x86_environment(code)
-
     def function(self, name: str, arguments: int) -> tuple[ir.Function, Scribe]:
         """Begin a function of 8-byte words."""
         function = ir.Function(self.module, ir.FunctionType(VOID, [POINTER] * arguments), name)
@@ -179,7 +173,7 @@ class _Entry:
         code = self.code
         with code.if_then(code.less(self.count, I64(1))):
             code.ret_void()
-        with self.tools.environment(code):
+        with default_environment(code):
             self.total, self.inputs = self.known("total"), self.known("inputs")
             done = code.alloca(I64)
             code.store(I64(0), done)
@@ -383,7 +377,7 @@ def _emit_team(tools: _Tools) -> None:
     pieces, count, segments, chunks, taken, done = (
         code.field(function.args[0], kind, place) for place in range(len(TeamData._fields_))
     )
-    with tools.environment(code), code.counted(I64(0), code.ptrtoint(count, I64)) as piece:
+    with default_environment(code), code.counted(I64(0), code.ptrtoint(count, I64)) as piece:
         row = code.gep(pieces, [piece], source_etype=_ROW)
         total, units = code.read(chunks, piece), code.field(row, _ROW, 2)
         ours, finished = code.slot(taken, piece), code.slot(done, piece)

@@ -15,16 +15,7 @@ from llvmlite import ir
 
 from codegen.engine import Code, load, object_code
 from codegen.llvm.body import emit_module, symbol
-from codegen.llvm.scribe import (
-    I8,
-    I32,
-    I64,
-    POINTER,
-    VOID,
-    Scribe,
-    arm_environment,
-    x86_environment,
-)
+from codegen.llvm.scribe import I8, I32, I64, POINTER, VOID, Scribe, default_environment
 from codegen.loops.program import Rolled
 from codegen.program import Program
 from codegen.store.columns import program_digest
@@ -169,9 +160,7 @@ def native(arguments: Sequence[Operand], results: Sequence[Operand], source: Sou
     given = [value if each.shape else piece.kept(value)
              for each, value in zip(arguments, piece.parameters, strict=False)]  # fmt: skip
     if single:
-        room = piece.room(results[0].kind)
-        piece.run([*given, room])
-        piece.code.ret(piece.code.load(room, typ=_LLVM[results[0].kind]))
+        piece.return_number(given)
     else:
         piece.run([*given, *piece.parameters[len(arguments) :]])
         piece.code.ret_void()
@@ -222,6 +211,13 @@ class _Piece:
         else:
             self.run_driver(places)
 
+    def return_number(self, places: Sequence[ir.Value]) -> None:
+        """Compute one point of which the arguments are at these places, and return its result."""
+        kind = self.operands[-1].kind
+        room = self.room(kind)
+        self.run([*places, room])
+        self.code.ret(self.code.load(room, typ=_LLVM[kind]))
+
     def run_body(self, places: Sequence[ir.Value], body: Body) -> None:
         """Call code of one narrow vector, whose lanes all have the point."""
         code, pointers, results = self.code, [], []
@@ -234,10 +230,7 @@ class _Piece:
                 room = code.alloca(vector)
                 room.align, room.type = 16, POINTER
                 if number < count:
-                    lane = ir.Constant(vector, ir.Undefined)
-                    lane = code.insert_element(lane, code.load(at, typ=kind, align=1), I32(0))
-                    zeros = ir.Constant(ir.VectorType(I32, body.lanes), [0] * body.lanes)
-                    code.store(code.shuffle_vector(lane, lane, zeros), room)
+                    code.store(code.splat(code.load(at, typ=kind, align=1), vector), room)
                 else:
                     results.append((room, at, kind))
                 pointers.append(room)
@@ -245,8 +238,7 @@ class _Piece:
         run = code.inttoptr(
             I64(body.code.address), ir.FunctionType(VOID, [POINTER, I64]).as_pointer()
         )
-        arm = str(self.module.triple).startswith("aarch64")
-        with arm_environment(code) if arm else x86_environment(code):
+        with default_environment(code):
             code.call(run, [table, I64(body.lanes)])
         for room, at, kind in results:
             code.store(code.load(room, typ=kind), at, align=1)
@@ -321,7 +313,7 @@ def _by_value(piece: _Piece, own: int) -> None:
     sources = [(piece.kept(piece.parameters[0]), 1)]
     if own:
         sources.append((piece.parameters[1], own))
-    _return_number(piece, piece.split(sources))
+    piece.return_number(piece.split(sources))
 
 
 def _counted(piece: _Piece, own: int) -> None:
@@ -331,7 +323,7 @@ def _counted(piece: _Piece, own: int) -> None:
     with code.if_then(code.icmp_signed("!=", piece.parameters[0], I32(count)), likely=False):
         code.ret(ir.Constant(ir.DoubleType(), float("nan")))
     sources = [(piece.parameters[1], count), *([(piece.parameters[2], own)] if own else [])]
-    _return_number(piece, piece.split(sources))
+    piece.return_number(piece.split(sources))
 
 
 def _filter(piece: _Piece, own: int) -> None:
@@ -363,12 +355,6 @@ def _transform(piece: _Piece, own: int) -> None:
         offset += each.components * each.size
     piece.run(places)
     code.ret(I32(1))
-
-
-def _return_number(piece: _Piece, places: list[ir.Value]) -> None:
-    room = piece.room("double")
-    piece.run([*places, room])
-    piece.code.ret(piece.code.load(room, typ=ir.DoubleType()))
 
 
 CALLBACKS: Final = {

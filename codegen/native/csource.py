@@ -2,22 +2,25 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from codegen.instruction import Constant, Instruction
+from codegen.native.call import operands_of
 from codegen.native.names import function_name, identifier, unique
+from codegen.native.writer import INFIX, Writer
 from codegen.program import Program
 from codegen.target import Float
 
-__all__ = ["c_source", "is_atom", "uses"]
+__all__ = ["c_source"]
 
 _KINDS: Final = {"f64": "double", "f32": "float"}
-_INFIX: Final = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
-    "eq": "==", "ne": "!=", "and": "&&", "or": "||",
-}  # fmt: skip
+_INFIX: Final = {**INFIX, "and": "&&", "or": "||"}
+_OTHERS: Final[dict[str, Callable[..., str]]] = {
+    "neg": lambda a: f"-{a}",
+    "not": lambda a: f"!{a}",
+    "where": lambda c, a, b: f"{c} ? {a} : {b}",
+}
 _RENAMED: Final = {"abs": "fabs", "round": "rint"}
 """NumPy's round goes to even, as C's rint does."""
 _HELPERS: Final = {
@@ -35,30 +38,16 @@ def c_source(program: Program, dtype: Float, about: str) -> str:
     return "\n".join(_Writer(program, dtype).lines(about)) + "\n"
 
 
-def uses(program: Program) -> Counter[int]:
-    """Count how often each value is read, results included."""
-    found = Counter(arg for this in program.instructions for arg in this.args)
-    found.update(value for output in program.outputs for value in output.values)
-    return found
-
-
-def is_atom(this: Instruction) -> bool:
-    """Tell whether a value is written where it is used, as it is no work."""
-    return this.op in ("load", "const")
-
-
-class _Writer:
+class _Writer(Writer):
     """Names and expressions of one function."""
 
     def __init__(self, program: Program, dtype: Float) -> None:
-        self.program, self.dtype, self.kind = program, dtype, _KINDS[dtype]
+        self.dtype, self.kind = dtype, _KINDS[dtype]
         self.end = "f" if dtype == "f32" else ""
         self.name = function_name(program.name, ["", *(f"_{each}" for each in _HELPERS)])
         taken: set[str] = set()
         self.operands = [unique(identifier(x.name), taken) for x in program.operands]
-        self.stem = "v"
-        while any(re.fullmatch(rf"{self.stem}\d+", name) for name in taken):
-            self.stem += "_"
+        super().__init__(program, taken, _INFIX, _OTHERS)
         self.single = program.is_elementwise and len(program.outputs) == 1
         self.helpers = sorted({i.op for i in program.instructions} & _HELPERS.keys())
 
@@ -81,20 +70,15 @@ class _Writer:
 
     def prototype(self) -> str:
         """Write the head of the function."""
-        count = len(self.program.arguments)
-        parts = []
-        for place, (operand, name) in enumerate(
-            zip(self.program.operands, self.operands, strict=True)
-        ):
-            kind = "unsigned char" if self.program.type_of(operand) == "b" else self.kind
-            if place < count:
-                parts.append(f"const {kind} *{name}" if operand.shape else f"{kind} {name}")
-            elif not self.single:
-                parts.append(f"{kind} *{name}")
-        result = "void"
-        if self.single:
-            is_bool = self.program.type_of(self.program.outputs[0]) == "b"
-            result = "unsigned char" if is_bool else self.kind
+        arguments, results = operands_of(self.program, self.dtype)
+        parts = [
+            f"const {operand.kind} *{name}" if operand.shape else f"{operand.kind} {name}"
+            for operand, name in zip(arguments, self.operands, strict=False)
+        ]
+        result = results[0].kind if self.single else "void"
+        if not self.single:
+            names = self.operands[len(arguments) :]
+            parts += [f"{o.kind} *{name}" for o, name in zip(results, names, strict=True)]
         line = f"{result} {self.name}({', '.join(parts) or 'void'})"
         if len(line) <= 96:
             return line
@@ -102,18 +86,8 @@ class _Writer:
 
     def body(self) -> Iterator[str]:
         """Write a line for each value, then for each result."""
-        program, names = self.program, dict[int, str]()
-        used, count = uses(program), 0
-        ends = {value for output in program.outputs for value in output.values}
-        for index, this in enumerate(program.instructions):
-            written = self.expression(this, names)
-            if is_atom(this) or (index in ends and used[index] == 1):
-                names[index] = written
-                continue
-            kind = "int" if this.type == "b" else self.kind
-            count += 1
-            names[index] = f"{self.stem}{count}"
-            yield f"const {kind} {names[index]} = {written};"
+        program, names = self.program, self.names
+        yield from self.values({value for output in program.outputs for value in output.values})
         results = self.operands[len(program.arguments) :]
         if self.single:
             yield f"return {names[program.outputs[0].values[0]]};"
@@ -122,28 +96,18 @@ class _Writer:
             for component, value in enumerate(output.values):
                 yield f"{name}[{component}] = {names[value]};"
 
-    def expression(self, this: Instruction, names: dict[int, str]) -> str:
-        """Write one value, of whose operands the names are known."""
-        payload = this.payload
-        if isinstance(payload, tuple):
-            argument, component = payload
-            shape = self.program.arguments[argument].shape
-            place = self.operands[argument] + (f"[{component}]" if shape else "")
-            return f"({place} != 0)" if this.type == "b" else place
-        if isinstance(payload, (Constant, bool)):
-            return self.number(payload)
-        args = [names[arg] for arg in this.args]
-        if this.op in _INFIX:
-            return f"{args[0]} {_INFIX[this.op]} {args[1]}"
-        if this.op in _OTHERS:
-            return _OTHERS[this.op](*args)
-        op = this.op.removeprefix("fast_")
-        if op in _HELPERS:
-            return f"{self.name}_{op}({', '.join(args)})"
-        return f"{_RENAMED.get(op, op)}{self.end}({', '.join(args)})"
+    def line(self, this: Instruction, name: str, written: str) -> str:
+        return f"const {'int' if this.type == 'b' else self.kind} {name} = {written};"
+
+    def place(self, this: Instruction, argument: int, component: int) -> str:
+        shape = self.program.arguments[argument].shape
+        place = self.operands[argument] + (f"[{component}]" if shape else "")
+        return f"({place} != 0)" if this.type == "b" else place
+
+    def function(self, op: str) -> str:
+        return f"{self.name}_{op}" if op in _HELPERS else f"{_RENAMED.get(op, op)}{self.end}"
 
     def number(self, value: Constant | bool) -> str:
-        """Write a constant so that C reads the same bits."""
         if isinstance(value, bool):
             return str(int(value))
         number = value.f64 if self.dtype == "f64" else value.f32
@@ -153,10 +117,3 @@ class _Writer:
             return "INFINITY" if number > 0 else "(-INFINITY)"
         text = f"{number!r}{self.end}"
         return f"({text})" if text.startswith("-") else text
-
-
-_OTHERS: Final[dict[str, Callable[..., str]]] = {
-    "neg": lambda a: f"-{a}",
-    "not": lambda a: f"!{a}",
-    "where": lambda c, a, b: f"{c} ? {a} : {b}",
-}

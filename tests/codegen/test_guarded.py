@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import rewrite as rw
 from codegen import guarded
 from codegen.kernel import Kernel
-from codegen.llvm import guard
+from codegen.llvm import builtin, guard
 from codegen.program import ProgramBuilder
 from rewrite.errors import ArgumentError, ArgumentTypeError, RewriteError
 
@@ -73,7 +73,7 @@ def test_the_layout_is_known_here() -> None:
     "name", "TYPE_AT INT64_AT DATA_AT RANK_AT SIZES_AT DTYPE_AT FLAGS_AT ORDER_AT NUMBER_AT".split()
 )
 def test_another_layout_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, name, getattr(guard, name) - 8 if "AT" in name else 0)
+    monkeypatch.setattr(builtin, name, getattr(builtin, name) - 8 if "AT" in name else 0)
     assert guarded.layout() is None
 
 

@@ -111,5 +111,8 @@ def test_mistakes_are_named(name: str) -> None:
     run, message = MISTAKES[name]
     with pytest.raises(ArgumentError, match=message):
         run()
+
+
+def test_other_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="broadcast"):
         TIMES(FRAME["x"], pl.Series([1.0, 2.0]))
