@@ -66,6 +66,12 @@ def microseconds(call: Callable[[], object], seconds: float = 0.4) -> float:
     return 1e6 * best
 
 
+def resident() -> float:
+    """Return the megabytes that this process holds of the machine."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def machine() -> dict[str, Any]:
     """Name the machine and the versions that figures depend on."""
     import llvmlite
