@@ -16,7 +16,7 @@ from strategies.calculus.derivatives import gradient
 
 __all__ = [
     "form_of", "formed", "grad", "independent", "name_of", "number_of", "plain", "restored",
-    "single_of", "terms_of", "value_and_grad",
+    "single_of", "terms_of", "unjitted", "value_and_grad",
 ]  # fmt: skip
 
 _COUNT: Final = itertools.count()
@@ -63,10 +63,16 @@ def _jitted(
     fn: Callable[..., Any], argnums: int | Collection[int], options: dict[str, Any], *,
     with_value: bool,
 ) -> Any:  # fmt: skip
-    """Return a derivative as a jitted function; the options of a jitted one go on to it."""
-    if isinstance(fn, Jitted):
-        options = {**fn.options, "arrays": fn.arrays, "static": fn.static, **options}
+    """Return a derivative as a jitted function."""
+    fn, options = unjitted(fn, options)
     return jit(**options)(_Derivative(fn, argnums, with_value=with_value).traced())
+
+
+def unjitted(fn: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return what is traced, with options to which those of a jitted function are added."""
+    if not isinstance(fn, Jitted):
+        return fn, options
+    return fn.fn, {**fn.options, "arrays": fn.arrays, "static": fn.static, **options}
 
 
 class _Derivative:
@@ -75,7 +81,7 @@ class _Derivative:
     def __init__(
         self, fn: Callable[..., Any], argnums: int | Collection[int], *, with_value: bool
     ) -> None:
-        self.fn = fn.fn if isinstance(fn, Jitted) else fn
+        self.fn = fn
         self.single = not isinstance(argnums, (list, tuple, set, frozenset, range))
         self.places = [number_of(each) for each in ([argnums] if self.single else argnums)]  # type: ignore[union-attr]
         self.with_value = with_value
@@ -154,9 +160,9 @@ def plain(value: Any, store: Store | None = None, *, like: Any = None) -> TermAr
     """
     array = asarray(value, store)
     array = TermArray(array.store, array.ids)
-    if like is not None and array.shape != plain(like).shape:
+    if like is not None and array.shape != (shape := plain(like).shape):
         raise ArgumentError(
-            f"the vector has the shape {array.shape}, it is multiplied with {plain(like).shape}: "
+            f"the vector has the shape {array.shape}, it is multiplied with {shape}: "
             "give one value for each"
         )
     return array
@@ -164,14 +170,17 @@ def plain(value: Any, store: Store | None = None, *, like: Any = None) -> TermAr
 
 def single_of(value: Any, fn: Any) -> Term:
     """Return the only number that a function returns; raise `ArgumentError` for another."""
-    several = isinstance(value, (tuple, list, dict))
-    if several or plain(value).size != 1:
-        what = f"{len(value)} results" if several else f"an array of shape {plain(value).shape}"
-        raise ArgumentError(
-            f"{name_of(fn)} returns {what}; a gradient is that of one number: sum them, or use "
-            "rw.jacobian"
-        )
-    return plain(value).terms()[0]
+    if isinstance(value, (tuple, list, dict)):
+        what = f"{len(value)} results"
+    else:
+        array = plain(value)
+        if array.size == 1:
+            return array.terms()[0]
+        what = f"an array of shape {array.shape}"
+    raise ArgumentError(
+        f"{name_of(fn)} returns {what}; a gradient is that of one number: sum them, or use "
+        "rw.jacobian"
+    )
 
 
 def form_of(made: Any, wanted: Any) -> Any:

@@ -15,8 +15,9 @@ from codegen.calculus.grad import (
     plain,
     restored,
     single_of,
+    unjitted,
 )  # fmt: skip
-from codegen.jit import Jitted, jit
+from codegen.jit import jit
 from rewrite.errors import ArgumentError
 from rewrite.term import Term
 from strategies.calculus import derivatives as of_terms
@@ -41,10 +42,8 @@ def derivative(
     kind: str, f: Any, argnum: int, options: dict[str, Any], **how: Any
 ) -> Any:  # fmt: skip
     """Return a jitted function of the arguments of another, and of a vector after one of them."""
-    fn, (make, vector) = f, _RULES[kind]
-    if isinstance(f, Jitted):
-        fn = f.fn
-        options = {**f.options, "arrays": f.arrays, "static": f.static, **options}
+    make, vector = _RULES[kind]
+    fn, options = unjitted(f, options)
     parameters = list(inspect.signature(fn).parameters.values())
     place = _place(argnum, parameters, fn)
 

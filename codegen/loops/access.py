@@ -1,5 +1,6 @@
 """How loops read and write the cells of a column: addresses, table entries, whole vectors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from codegen.llvm.scribe import I1, I8, I32, I64, POINTER, Scribe
 from codegen.loops.columns import Column
 from codegen.target import ITEMSIZE
 
-__all__ = ["SHUFFLED", "Access", "Place", "lane_mask", "spread"]
+__all__ = ["SHUFFLED", "Access", "Place", "joined", "lane_mask", "spread"]
 
 SHUFFLED: Final = 4
 """Strides up to which neighbouring vectors are read and shuffled."""
@@ -111,12 +112,12 @@ class Access:
             return self.strided(self.base, place.instance)
         if column.form == "run":
             return self.strided(place.starts[column.twin], place.within)
-        return self.found(place, place.row if column.form == "row" else place.instance, 0)
+        return self.found(place, place.row if column.form == "row" else place.instance)
 
-    def found(self, place: Place, at: Value, ahead: int) -> Value:
+    def found(self, place: Place, at: Value) -> Value:
         """Return the address by a table, whose entry is read once for all columns that share it."""
         owner = self if self.twin is None else self.twin
-        key = owner.place, ahead
+        key = owner.place, 0
         if key not in place.seen:
             place.seen[key] = owner.index(at)
         return self.addressed(place.seen[key])
@@ -167,11 +168,8 @@ class Access:
 
     def store_several(self, place: Place, values: list[Value]) -> None:
         """Write the entry of an instance, and those of columns in the cells after it, as one."""
-        code = self.code
-        vector: Value = Text(ir.VectorType(self.kind, len(values)), "undef")
-        for k, value in enumerate(values):
-            vector = code.insert_element(vector, value, I32(k))
-        code.store(vector, self.address(place), align=self.align)
+        vector = joined(self.code, ir.VectorType(self.kind, len(values)), values)
+        self.code.store(vector, self.address(place), align=self.align)
 
     # vectors across instances
 
@@ -266,12 +264,8 @@ class Access:
 
     def gathered(self, addresses: list[Value]) -> Value:
         """Put a vector together from cells."""
-        code = self.code
-        value: Value = Text(self.vector, "undef")
-        for k, address in enumerate(addresses):
-            entry = code.load(address, typ=self.kind, align=self.align)
-            value = code.insert_element(value, entry, I32(k))
-        return self.truth(value)
+        entries = (self.code.load(at, typ=self.kind, align=self.align) for at in addresses)
+        return self.truth(joined(self.code, self.vector, entries))
 
     def shuffled(self, first: Value) -> Value:
         """Read neighbouring vectors, none of them beyond the last entry, and pick from them."""
@@ -302,6 +296,14 @@ class Access:
 def spread(access: Access, value: Value) -> Value:
     """Return a vector with one number, or boolean, in each lane."""
     return _spread(access.code, value, access.lanes)
+
+
+def joined(code: Scribe, kind: Any, entries: Iterable[Value]) -> Value:
+    """Return a vector of a type with one entry in each lane."""
+    vector: Value = Text(kind, "undef")
+    for k, entry in enumerate(entries):
+        vector = code.insert_element(vector, entry, I32(k))
+    return vector
 
 
 def _zero(cells: int) -> str:

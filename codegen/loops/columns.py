@@ -100,9 +100,8 @@ def neighbours(columns: Sequence[Column]) -> list[tuple[int, ...]]:
 
 def stores(results: Sequence[Column], lanes: int) -> list[tuple[int, ...]]:
     """Return the positions of results that one store writes: of neighbours 2, 4, ... at a time."""
-    found = [group for group in neighbours(results) if 1 < lanes]
     parts: list[tuple[int, ...]] = []
-    for group in found:
+    for group in neighbours(results) if lanes > 1 else ():
         while group:
             width = min(lanes, 1 << (len(group).bit_length() - 1))
             parts.append(group[:width])

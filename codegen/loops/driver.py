@@ -25,7 +25,7 @@ from codegen.llvm.scribe import (
     places,
 )
 from codegen.loops.blocks import Blocks
-from codegen.loops.emit import SIGNATURE
+from codegen.loops.function import SIGNATURE
 from codegen.target import Target
 
 __all__ = ["DRIVER", "TEAM", "OperandEntry", "PieceRow", "Prepare", "RolledData", "TeamData",

@@ -6,7 +6,7 @@ from llvmlite import ir
 
 from codegen.cost import slower
 from codegen.llvm.ops import SCALARS, Emitter
-from codegen.loops.emit import emit_body
+from codegen.loops.function import emit_body
 from codegen.loops.plan import Straight
 from codegen.loops.scalars import Scalars
 from codegen.target import ITEMSIZE, Float, Target

@@ -144,15 +144,13 @@ def _supports(  # noqa: C901 - one loop over what each position is
 
 
 @cached
-def supports(
-    first: Any, args: Any, active: Any, inputs: Any, count: int, size: int, most: int
-) -> Any:  # fmt: skip
-    """List the inputs that each position depends on, in a pool of a size, and at most of another.
+def supports(first: Any, args: Any, active: Any, inputs: Any, count: int, most: int) -> Any:
+    """List the inputs that each position depends on, in a pool that grows up to a size.
 
     Return their number (-1: there was no room), `spans` and `pool`: the inputs of `at` are
     `pool[spans[at, 0]:spans[at, 1]]`; a position that has those of one argument shares its list.
     """
-    spans = np.empty((len(active), 2), np.int64)
+    spans, size = np.empty((len(active), 2), np.int64), max(2 * len(active), 1024)
     while True:
         pool, seen = np.empty(size, np.int32), np.full(count, -1, np.int32)
         work = _supports(first, args, active, inputs, spans, pool, seen)
@@ -170,8 +168,7 @@ def ways(
     Where the way up takes more than twice as much, it counts one more than the way down.
     """
     down = _reached(first, args, active, roots)
-    size = max(2 * len(active), 1024)
-    up, _, _ = supports(first, args, active, inputs, count, size, max(2 * down, 1024))
+    up, _, _ = supports(first, args, active, inputs, count, max(2 * down, 1024))
     return down, up if up != TOO_MANY else down + 1
 
 

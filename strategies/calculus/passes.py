@@ -140,7 +140,6 @@ def support_lists(program: Program, most: int) -> tuple[int, npt.NDArray[np.int6
     """Return the work of a forward pass, and the inputs of each position; None where too much."""
     dag = program.dag
     work, spans, pool = supports(
-        dag.start, dag.args, program.active, program.inputs, program.count,
-        max(2 * len(dag), 1024), most,
+        dag.start, dag.args, program.active, program.inputs, program.count, most
     )  # fmt: skip
     return None if work == TOO_MANY else (int(work), spans, pool)

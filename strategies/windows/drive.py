@@ -30,11 +30,7 @@ from strategies.windows.forms import Choice, Chooser, Chosen, form_of, load
 from strategies.windows.judging import values_at, without_value
 from strategies.windows.kinds import Group, Kind, divisions_by_zero, grouped, kinds_of
 from strategies.windows.memory import Memory, settled_plan
-from strategies.windows.shape import (
-    Form,
-    Shape,
-    plain_of,
-)
+from strategies.windows.shape import Form, Shape, plain_of
 from strategies.windows.whole import Rebuilt, rebuilt, refused, settled
 
 if TYPE_CHECKING:
@@ -132,11 +128,11 @@ class _Large:
             cost = dag_cost(dag, self.plan.cost)
             self.report.notes.append(f"factored as a system: {before:.6g} to {cost:.6g}")
         if not (self.settled and is_plain(dag)):
-            terms = self._rounds(terms, dag, cost)
+            self._rounds(terms, dag, cost)
             if self.settled and not self._over():
-                self.best = self._judged(terms, self._contracted(terms))
+                self.best = self._judged(self.best, self._contracted(self.best))
 
-    def _rounds(self, terms: list[Term], dag: Dag, cost: float) -> list[Term]:
+    def _rounds(self, terms: list[Term], dag: Dag, cost: float) -> None:
         """Cut and saturate until nothing is gained."""
         rounds = ROUNDS
         for turn in range(ROUNDS):
@@ -152,7 +148,6 @@ class _Large:
             terms, dag, cost = found, new, after
             if self._over() or turn + 1 >= rounds:
                 break
-        return terms
 
     def _factored(self, terms: list[Term], end: float) -> list[Term]:
         """Factor and share over all sums of products at once, which windows cannot see."""

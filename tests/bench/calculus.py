@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import arguments, at_least, at_most, best_of, finish, microseconds
+from report import arguments, at_least, at_most, best_of, finish, in_turns, microseconds
 
 import rewrite as rw
 from codegen.cost import cycles
@@ -329,25 +329,18 @@ def kernels() -> dict[str, Any]:
             on_device = jax.numpy.asarray(data)
             out = kernel(data)
             np.testing.assert_allclose(out, np.asarray(mapped(on_device)), rtol=1e-9, atol=1e-12)
-            times = _in_turns(lambda: kernel(data, out=out),  # noqa: B023
-                              lambda: mapped(on_device).block_until_ready())  # noqa: B023 # fmt: skip
-            row.append(times[1] / times[0])
+            calls = {
+                "ours": lambda: kernel(data, out=out),  # noqa: B023
+                "JAX": lambda: mapped(on_device).block_until_ready(),  # noqa: B023
+            }
+            # medians: the best of JAX are those that find memory without asking
+            times = in_turns(calls, 75)
+            row.append(times["JAX"] / times["ours"])
         shown = ", ".join(f"{r:.2f}" for r in row)
         print(f"gradient of {name}: JAX takes {shown} times as long at 1, 10^3, 10^5 points")
         for n, ratio in zip(POINTS, row, strict=True):
             found[f"gradient of {name} at {n}: JAX / ours"] = at_least(ratio, 1.0)
     return found
-
-
-def _in_turns(*calls: Callable[[], object]) -> list[float]:
-    """Return the median time of each; the best of JAX are those that find memory without asking."""
-    times: list[list[float]] = [[] for _ in calls]
-    for _ in range(75):
-        for k, call in enumerate(calls):
-            begin = time.perf_counter()
-            call()
-            times[k].append(time.perf_counter() - begin)
-    return [float(np.median(each)) for each in times]
 
 
 def _in_jax(name: str) -> Callable[[Any], Any]:

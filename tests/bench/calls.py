@@ -5,33 +5,17 @@ part do what the ufunc beside them does. The integrals evaluate the same integra
 points, once by the function that `sympy.lambdify` writes and once by machine code.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.integrate
 import sympy as sp
-from report import arguments, at_least, at_most, finish
+from report import arguments, at_least, at_most, finish, in_turns
 
 import rewrite as rw
 
 ROUNDS = 41
-
-
-def rounds(
-    calls: dict[str, Callable[[], Any]], number: int, turns: int = ROUNDS
-) -> dict[str, float]:
-    """Return the median time of each call in seconds, taking turns."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(turns):
-        for name, call in calls.items():
-            begin = time.perf_counter()
-            for _ in range(number):
-                call()
-            times[name].append((time.perf_counter() - begin) / number)
-    return {name: statistics.median(found) for name, found in times.items()}
 
 
 def overhead() -> dict[str, Any]:
@@ -51,7 +35,7 @@ def overhead() -> dict[str, Any]:
         for kind, value in values.items():
             args = (value,) * count
             calls = {"NumPy": lambda f=theirs, a=args: f(*a), "ours": lambda f=ours, a=args: f(*a)}
-            times = rounds(calls, 2000)
+            times = in_turns(calls, ROUNDS, 2000)
             found[f"{name} of {kind}"] = {k: round(1e9 * v, 1) for k, v in times.items()} | {
                 "ratio": round(times["ours"] / times["NumPy"], 3)
             }
@@ -113,7 +97,7 @@ def compared(
     """Check that all find one value, and time them beside what `sympy.lambdify` writes."""
     values = [np.ravel(call()[0])[-1] for call in calls.values()]
     assert np.allclose(values, values[0], rtol=1e-6), values
-    times = rounds(calls, number, turns)
+    times = in_turns(calls, turns, number)
     row = {k: round(1e6 * v, 2) for k, v in times.items()}
     ratios = {name: round(times[name] / times["ours"], 2) for name in against if name in times}
     return row | {f"ratio to {name}": ratio for name, ratio in ratios.items()}

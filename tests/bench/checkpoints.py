@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from report import arguments, at_least, at_most, finish
+from report import arguments, at_least, at_most, finish, in_turns
 
 import rewrite as rw
 from codegen.calculus.memory import memory_schedule
@@ -22,17 +22,6 @@ FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "logistic": lambda u, k: u + 0.01 * k * u * (1 - u),
     "tanh": lambda u, k: u + 0.01 * np.tanh(k * u),
 }
-
-
-def in_turns(calls: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any, float]:
-    """Return the best time of each call in seconds."""
-    best = dict.fromkeys(calls, 1e9)
-    for _ in range(rounds):
-        for key, call in calls.items():
-            begin = time.perf_counter()
-            call()
-            best[key] = min(best[key], time.perf_counter() - begin)
-    return best
 
 
 def same(one: Any, other: Any) -> bool:
@@ -55,7 +44,7 @@ def programs(size: int = 1000) -> dict[str, Any]:
         point = {"x": np.linspace(0, 1, size), "k": np.full(size, 2.0)}
         assert same(plain.run(point), small.run(point))
         calls = {each.peak: lambda s=each: s.run(point) for each in (plain, small)}  # type: ignore[misc] # noqa: B023
-        best = in_turns(calls, 5)
+        best = in_turns(calls, 5, figure=min)
         ratio = best[small.peak] / best[plain.peak]
         print(
             f"{name}: {plain.peak} and {small.peak} values, {small.repeated:.0%} more operations, "
@@ -82,7 +71,7 @@ def loops() -> dict[str, Any]:
                 assert same((value, *slopes), (made["all"][0], *made["all"][1]))
             calls = {way: lambda s=loop: s.value_and_grad(loss, x, 2.0)  # type: ignore[misc] # noqa: B023
                      for way, loop in loops.items()}  # fmt: skip
-            best = in_turns(calls, 5)
+            best = in_turns(calls, 5, figure=min)
             kept = {way: loop.plan(x).kept for way, loop in loops.items()}
             shown = ", ".join(
                 f"{way} {kept[way]} states, {best[way] * 1e3:.0f} ms" for way in loops

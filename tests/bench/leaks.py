@@ -22,6 +22,7 @@ os.environ["REWRITE_CACHE"] = "0"
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
+from report import resident
 
 import rewrite as rw
 
@@ -31,12 +32,10 @@ MOST_GROWN = 20.0
 DATA = np.linspace(0.5, 2, 64)
 
 
-def resident() -> float:
-    """Return megabytes of memory of this process."""
+def held() -> float:
+    """Return megabytes of memory of this process without what waits to be collected."""
     gc.collect()
-    with open("/proc/self/status", encoding="ascii") as file:
-        line = next(line for line in file if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+    return resident()
 
 
 def one(number: int) -> Any:
@@ -65,10 +64,10 @@ def grown(count: int) -> dict[str, Any]:
     """Return the growth of the process over so many kernels."""
     for number in range(WARM):
         one(number)
-    before, start = resident(), time.perf_counter()
+    before, start = held(), time.perf_counter()
     for number in range(count):
         one(WARM + number)
-    seconds, after = time.perf_counter() - start, resident()
+    seconds, after = time.perf_counter() - start, held()
     return {
         "kernels": count, "before_mb": before, "after_mb": after,
         "grown_mb": after - before, "ms_each": 1e3 * seconds / max(count, 1),

@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,24 @@ def median_of(call: Callable[[], object], rounds: int = 7) -> float:
     return statistics.median(times)
 
 
+def in_turns[K](
+    calls: Mapping[K, Callable[[], object]], rounds: int, number: int = 1, *,
+    figure: Callable[[list[float]], float] = statistics.median,
+) -> dict[K, float]:  # fmt: skip
+    """Return the median time of each call in seconds, or another figure of its times.
+
+    The calls take turns, each so many times in a row.
+    """
+    times: dict[K, list[float]] = {key: [] for key in calls}
+    for _ in range(rounds):
+        for key, call in calls.items():
+            begin = time.perf_counter()
+            for _ in range(number):
+                call()
+            times[key].append((time.perf_counter() - begin) / number)
+    return {key: figure(each) for key, each in times.items()}
+
+
 def microseconds(call: Callable[[], object], seconds: float = 0.4) -> float:
     """Return the time of a call: the best of runs of some milliseconds each."""
     begin = time.perf_counter()
@@ -46,6 +64,12 @@ def microseconds(call: Callable[[], object], seconds: float = 0.4) -> float:
             call()
         best = min(best, (time.perf_counter() - begin) / each)
     return 1e6 * best
+
+
+def resident() -> float:
+    """Return the megabytes that this process holds of the machine."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def machine() -> dict[str, Any]:

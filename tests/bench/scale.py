@@ -16,11 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import arguments, at_most, finish
+from report import arguments, at_most, finish, resident
 
 import rewrite as rw
 from rewrite import ops
@@ -103,10 +102,6 @@ def one(kind: str, size: int, mode: str) -> dict[str, Any]:
 
 def growth(runs: int) -> float:
     """Return by how many megabytes a process grows in so many runs, after some to warm up."""
-
-    def resident() -> float:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * resource.getpagesize() / 2**20
 
     def run(count: int) -> None:
         for k in range(count):

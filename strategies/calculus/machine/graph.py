@@ -8,7 +8,7 @@ products and sums are counted.
 from typing import Any, Final
 
 from rewrite.native import inlined, native
-from strategies.calculus.machine.writing import chained, total
+from strategies.calculus.machine.writing import chained, collected
 
 __all__ = [
     "CELLS", "COUNT", "DOWNS", "DOWN_EDGE", "EDGES", "EDGE_COLUMNS", "HEAD", "LAST", "LAST_UP",
@@ -102,17 +102,12 @@ def unlink(e: int, next_: int, last: int, node: int, first: int, count: int, G: 
 def summed(e: int, G: Any, T: Any, st: Any, S: Any) -> int:
     """Return the derivative on an edge: the sum of what was contributed, the first one first."""
     edges, cells, terms = G[0], G[1], G[4]
-    cell, low = edges[e, HEAD], len(terms)
     if edges[e, COUNT] == 1:
-        return int(cells[cell, 0])
+        return int(cells[edges[e, HEAD], 0])
     if not st[WRITES]:
         st[OPERATIONS] += edges[e, COUNT] - 1
         return OTHER
-    while cell >= 0:
-        low -= 1
-        terms[low] = cells[cell, 0]
-        cell = cells[cell, 1]
-    return int(total(terms, low, len(terms), T, st, S))
+    return int(collected(edges[e, HEAD], cells, terms, T, st, S))
 
 
 @inlined

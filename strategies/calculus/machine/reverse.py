@@ -10,7 +10,7 @@ from rewrite import ops
 from rewrite.native import inlined, native
 from rewrite.slim import slim
 from strategies.calculus.machine.heap import drop_least, push
-from strategies.calculus.machine.writing import EACH, USED, ZERO, choice, ends, times, total
+from strategies.calculus.machine.writing import EACH, USED, ZERO, choice, collected, ends, times
 
 __all__ = ["AT", "DONE", "FOUND", "ROOM", "reverse"]
 
@@ -59,13 +59,8 @@ def _begin(D: Any, roots: Any, seeds: Any, work: Any, st: Any) -> None:
 def _adjoint(at: int, work: Any, T: Any, st: Any, S: Any) -> int:
     """Sum the contributions to a position, the first one first."""
     _, head, cells, terms = work
-    cell, low = head[at], len(terms)
-    head[at] = -1
-    while cell >= 0:
-        low -= 1
-        terms[low] = cells[cell, 0]
-        cell = cells[cell, 1]
-    return int(total(terms, low, len(terms), T, st, S))
+    last, head[at] = head[at], -1
+    return int(collected(last, cells, terms, T, st, S))
 
 
 @inlined

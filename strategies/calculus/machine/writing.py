@@ -19,7 +19,8 @@ from rewrite.native import inlined, native
 
 __all__ = [
     "CONST", "CONSTANTS", "DIRECT", "EACH", "MASKS", "MINUS", "ONE", "TEMP", "USED", "VALUE",
-    "ZERO", "chained", "choice", "ends", "negated", "product", "selected", "times", "total",
+    "ZERO", "chained", "choice", "collected", "ends", "negated", "product", "selected", "times",
+    "total",
 ]  # fmt: skip
 
 _ADD: Final = ops.ADD.code
@@ -254,6 +255,20 @@ def total(terms: Any, low: int, high: int, T: Any, st: Any, S: Any) -> int:
     if count and end - low <= _ALIKE:
         end = _counted(terms, low, end, T, st, S)
     return int(_remasked(_added(terms, low, end, T, st, S), count, T, st, S))
+
+
+@inlined
+def collected(cell: int, cells: Any, terms: Any, T: Any, st: Any, S: Any) -> int:
+    """Return the sum of what was contributed, the first one first; the last one is in the cell.
+
+    A cell holds a node and the number of the cell before, -1 for none.
+    """
+    low = len(terms)
+    while cell >= 0:
+        low -= 1
+        terms[low] = cells[cell, 0]
+        cell = cells[cell, 1]
+    return int(total(terms, low, len(terms), T, st, S))
 
 
 @inlined
