@@ -6,14 +6,14 @@ side that is left out is one that no lane picks.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Final
 
 from codegen.instructions import INLINED
 from codegen.program import Instruction, Program
 
-__all__ = ["Branch", "Item", "branches", "size", "weight"]
+__all__ = ["Branch", "Item", "branches", "size", "values_of", "weight"]
 
 WORTH: Final = 30
 """Instructions of a side from which on it is worth a branch: those of the cheapest function.
@@ -47,16 +47,26 @@ class Branch:
 type Item = int | Branch
 
 
-def size(this: Instruction) -> int:
-    """Count the instructions that one stands for; those of a loop as often as it may run."""
+def size(this: Instruction, called: Set[str] = frozenset()) -> int:
+    """Count the instructions that one stands for; those of a loop as often as it may run.
+
+    One that is `called` is one.
+    """
     if isinstance(this.payload, Program):
-        return PASSES * weight(this.payload)
-    return INLINED.get(this.op, 1)
+        return PASSES * weight(this.payload, called)
+    return 1 if this.op in called else INLINED.get(this.op, 1)
 
 
-def weight(program: Program) -> int:
+def weight(program: Program, called: Set[str] = frozenset()) -> int:
     """Count the instructions of a program with what is written in their places."""
-    return sum(map(size, program.instructions))
+    return sum(size(this, called) for this in program.instructions)
+
+
+def values_of(item: "Item") -> list[int]:
+    """Return the values of an item, those behind a branch too."""
+    if isinstance(item, Branch):
+        return [at for each in item.items for at in values_of(each)]
+    return [item]
 
 
 def branches(program: Program) -> tuple[Item, ...]:

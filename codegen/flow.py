@@ -109,7 +109,7 @@ class _Writer:
         fixed = [name for name in _outer(loop) if name in at.values]
         for name in fixed:
             inner.values[name] = inner.builder.load(
-                inner.builder.argument(name, (), at.kind(at.values[name]))
+                inner.builder.argument(name, (), at.builder.type_of(at.values[name]))
             )
         go, *rest = loop.step.results
         if loop.step.loops:  # what decides is written before them
@@ -155,14 +155,9 @@ class _Place:
 
     def declare(self, parameter: Parameter) -> None:
         """Take an argument."""
-        kind: Any = "b" if parameter.symbols[0].sort.name == "bool" else "f"
-        number = self.builder.argument(parameter.name, parameter.shape, kind)
+        number = self.builder.argument(parameter.name, parameter.shape, parameter.kind)
         for component, symbol in enumerate(parameter.symbols):
             self.values[_name(symbol)] = self.builder.load(number, component)
-
-    def kind(self, value: int) -> Any:
-        """Return the type of a value."""
-        return self.builder.type_of(value)
 
     def included(self, program: Program) -> list[int]:
         """Write straight-line code whose arguments are names; return the values of its outputs."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from rewrite.constants import rounded, to_float
+
 if TYPE_CHECKING:
     from codegen.program import Program
 
@@ -64,7 +66,7 @@ class Constant:
         """Round an exact number, a float, or the names 'pi' and 'e'."""
         if isinstance(value, str):
             value = {"pi": math.pi, "e": math.e}[value]
-        return cls(_round_f64(value), _round_f32(value))
+        return cls(to_float(value), float(rounded(value, np.dtype(np.float32))))
 
     def bits(self) -> bytes:
         """Return what equality compares; every NaN is the same one."""
@@ -83,28 +85,6 @@ class Constant:
         if self == Constant.of(self.f64):
             return repr(self.f64)
         return f"{self.f64!r} | {np.format_float_positional(np.float32(self.f32), trim='0')}"
-
-
-def _round_f64(value: int | Fraction | float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
-def _round_f32(value: int | Fraction | float) -> float:
-    """Round to float32 in one step: through float64 the result can be off by an ulp."""
-    with np.errstate(over="ignore"):
-        near = np.float32(_round_f64(value))
-    if not isinstance(value, Fraction | int) or not np.isfinite(near):
-        return float(near)
-    around = [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
-    finite = [x for x in around if np.isfinite(x)]
-
-    def distance(x: np.float32) -> tuple[Fraction, int]:
-        return abs(Fraction(float(x)) - value), int(x.view(np.uint32)) & 1  # ties to even
-
-    return float(min(finite, key=distance))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,14 @@ class Parameter:
         """The symbols of the components, None for a term that is no symbol; read once."""
         return symbols_at(self.symbols)
 
+    @property
+    def kind(self) -> ValueType:
+        """The type of its components; raise `ArgumentError` where they have several."""
+        sorts = {symbol.sort == BOOL for symbol in self.symbols}
+        if len(sorts) > 1:
+            raise ArgumentError(f"argument {self.name!r} mixes numbers and truth values")
+        return "b" if sorts == {True} else "f"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -120,11 +128,7 @@ class _Lowering:
 
     def declare(self, parameters: Sequence[Parameter]) -> None:
         for parameter in parameters:
-            sorts = {symbol.sort == BOOL for symbol in parameter.symbols}
-            if len(sorts) > 1:
-                raise ArgumentError(f"argument {parameter.name!r} mixes numbers and truth values")
-            kind: Any = "b" if sorts == {True} else "f"
-            number = self.builder.argument(parameter.name, parameter.shape, kind)
+            number = self.builder.argument(parameter.name, parameter.shape, parameter.kind)
             for component, symbol in enumerate(parameter.symbols):
                 assert symbol.symbol is not None
                 if symbol.symbol.name in self.loads:

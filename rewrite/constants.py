@@ -14,7 +14,17 @@ import numpy as np
 from rewrite.errors import UnsupportedOp
 from rewrite.sorts import BOOL, INT, REAL, Sort
 
-__all__ = ["PI", "Constant", "E", "Named", "as_constant", "constant_key", "sort_of", "to_float"]
+__all__ = [
+    "PI",
+    "Constant",
+    "E",
+    "Named",
+    "as_constant",
+    "constant_key",
+    "rounded",
+    "sort_of",
+    "to_float",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +95,23 @@ def to_float(value: Constant) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def rounded(value: Constant, dtype: np.dtype[Any]) -> Any:
+    """Round a constant once to a dtype; truth values stay truth values."""
+    if isinstance(value, bool):
+        return np.bool_(value)
+    near = to_float(value)
+    if dtype == np.float64:
+        return np.float64(near)
+    if (
+        isinstance(value, (int, Fraction))
+        and math.isfinite(near)
+        and (off := value - Fraction(near))
+    ):
+        # Round to odd in double first, so that rounding to single is as if done once.
+        bits = np.float64(near).view(np.int64)
+        if not bits & 1:
+            near = math.nextafter(near, math.inf if off > 0 else -math.inf)
+    with np.errstate(over="ignore"):  # what does not fit is infinite
+        return np.float32(near)

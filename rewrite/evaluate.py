@@ -7,7 +7,6 @@ accuracy guard, not fast code: that is made by `codegen`.
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any, Final, overload
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from rewrite import matrices, ops, signatures
 from rewrite.array import TermArray, asarray
-from rewrite.constants import Constant, to_float
+from rewrite.constants import rounded
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError, SortError, TargetError, UnsupportedOp
 from rewrite.sorts import BOOL, MATRIX, REAL, SORTS, Sort
@@ -147,25 +146,6 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
     if kind not in (np.float64, np.float32):
         raise TargetError(f"cannot evaluate in {kind.name}; choices: float64, float32")
     return kind
-
-
-def rounded(value: Constant, dtype: np.dtype[Any]) -> Any:
-    """Round a constant once to a dtype; truth values stay truth values."""
-    if isinstance(value, bool):
-        return np.bool_(value)
-    near = to_float(value)
-    if dtype == np.float64:
-        return np.float64(near)
-    if (
-        isinstance(value, (int, Fraction))
-        and math.isfinite(near)
-        and (off := value - Fraction(near))
-    ):
-        # Round to odd in double first, so that rounding to single is as if done once.
-        bits = np.float64(near).view(np.int64)
-        if not bits & 1:
-            near = math.nextafter(near, math.inf if off > 0 else -math.inf)
-    return np.float32(near)
 
 
 def bind(dag: Dag, env: Env, dtype: np.dtype[Any]) -> dict[int, Array]:

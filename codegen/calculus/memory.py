@@ -18,9 +18,10 @@ import numpy as np
 
 from rewrite import ops
 from rewrite.array import TermArray, asarray
+from rewrite.constants import rounded
 from rewrite.dag import Dag, rebuild
 from rewrite.errors import ArgumentError
-from rewrite.evaluate import bind, function_of, rounded
+from rewrite.evaluate import bind, function_of
 from rewrite.numeric import require_numbers
 from rewrite.store import Store, Symbol
 from rewrite.term import Term

@@ -41,7 +41,7 @@ def interleaved(program: Program) -> int:
     if program.steps:
         return 4 if sum(map(weight, program.steps)) <= _STEP else 2
     called = called_functions(program)
-    count = sum(1 if i.op in called else INLINED.get(i.op, 1) for i in program.instructions)
+    count = weight(program, called)
     if count > LARGE:
         return 1
     if called and count <= _CALLING:

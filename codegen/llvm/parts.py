@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from codegen.branches import Branch, Item
-from codegen.instructions import INLINED
+from codegen.branches import Branch, Item, size, values_of
 from codegen.program import Program
 
 __all__ = ["LARGE", "Part", "cut"]
@@ -45,13 +44,13 @@ def cut(
     groups = _groups(program, items, weights, called, size)
     owner: dict[int, int] = {}
     for number, group in enumerate(groups):
-        owner.update((at, number) for item in group for at in _values(item))
+        owner.update((at, number) for item in group for at in values_of(item))
     last = dict.fromkeys(kept, len(groups))
     needs: list[dict[int, None]] = []
     for number, group in enumerate(groups):
         own: dict[int, None] = {}
         for item in group:
-            for at in _values(item):
+            for at in values_of(item):
                 args = program.instructions[at].args
                 own.update((a, None) for a in args if owner[a] != number and _made(program, a))
             for at in _conditions(item):
@@ -116,12 +115,6 @@ def _made(program: Program, at: int) -> bool:
     return program.instructions[at].op not in ("const", "load")
 
 
-def _values(item: Item) -> list[int]:
-    if isinstance(item, Branch):
-        return [at for each in item.items for at in _values(each)]
-    return [item]
-
-
 def _conditions(item: Item) -> list[int]:
     if not isinstance(item, Branch):
         return []
@@ -129,7 +122,4 @@ def _conditions(item: Item) -> list[int]:
 
 
 def _weight(program: Program, item: Item, called: frozenset[str]) -> int:
-    if isinstance(item, Branch):
-        return sum(_weight(program, each, called) for each in item.items)
-    op = program.instructions[item].op
-    return 1 if op in called else INLINED.get(op, 1)
+    return sum(size(program.instructions[at], called) for at in values_of(item))

@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from codegen.branches import Branch, Item, branches
+from codegen.branches import Branch, Item, branches, values_of
 from codegen.llvm.ops import Value
 from codegen.program import Instruction, Program
 from codegen.vecmath.rare import any_lane
@@ -68,14 +68,7 @@ def _order(step: Program) -> tuple[list[Item], list[Item]]:
         if at in needed:
             needed.update(step.instructions[at].args)
     items = branches(step)
-    if any(isinstance(item, Branch) and needed & set(_inside(item)) for item in items):
+    if any(isinstance(item, Branch) and needed.intersection(values_of(item)) for item in items):
         items = tuple(range(len(step.instructions)))
     rest = [item for item in items if isinstance(item, Branch) or item not in needed]
     return [*sorted(needed)], rest
-
-
-def _inside(branch: Branch) -> list[int]:
-    return [
-        at for item in branch.items
-        for at in (_inside(item) if isinstance(item, Branch) else [item])
-    ]  # fmt: skip

@@ -9,11 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from rewrite import ops
+from rewrite.constants import rounded
 from rewrite.errors import SortError
 from rewrite.evaluate import evaluate
 from rewrite.io import grammar
 from rewrite.io.fpcore.core import FPCore
-from rewrite.io.fpcore.numbers import Kind, number, rounded
+from rewrite.io.fpcore.numbers import Kind, number
 from rewrite.io.fpcore.sexpr import Atom, Group, Node, Source
 from rewrite.io.fpcore.tables import CONSTANTS, OPERATORS, UNKNOWN
 from rewrite.sorts import BOOL, INT
@@ -118,7 +119,7 @@ class Expressions:
         """
         if isinstance(exact, int) or ratio or kind is None:
             return exact
-        return rounded(exact, kind)
+        return float(rounded(exact, kind))
 
     def call(self, node: Group, args: list[Term], kind: Kind | None) -> Term:
         """Apply an operator, or a benchmark that was read before."""
@@ -265,7 +266,12 @@ class Expressions:
         if name == ":precision" and scope.kind is not None:
             if word not in PRECISIONS or PRECISIONS[word] != scope.kind:
                 self.source.fail("one benchmark has one precision here", value)
-        elif name == ":round" and word != "nearestEven":
+        elif name == ":round":
+            self.check_rounding(value)
+
+    def check_rounding(self, value: Node) -> None:
+        """Refuse all but the usual rounding."""
+        if not isinstance(value, Atom) or value.text != "nearestEven":
             self.source.fail("only rounding to nearestEven is supported", value)
 
     def cast(self, node: Group, scope: Scope) -> Step:

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["Kind", "above", "below", "number", "rounded", "written"]
+from rewrite.constants import rounded
+
+__all__ = ["Kind", "above", "below", "number", "written"]
 
 type Kind = np.dtype[Any]
 """float64 or float32."""
@@ -51,31 +53,6 @@ def _positional(sign: str, digits: str, exponent: str | None, *, base: int, radi
     return -value if sign == "-" else value
 
 
-def rounded(value: Fraction | int, kind: Kind) -> float:
-    """Return the nearest number of a precision, of two the even one, as a double.
-
-    >>> rounded(Fraction(1, 3), np.dtype("f4")).hex()
-    '0x1.5555560000000p-2'
-    """
-    try:
-        double = float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-    if kind == np.float64:
-        return double
-    with np.errstate(over="ignore"):
-        near = np.float32(double)
-        around = [
-            near,
-            np.nextafter(near, np.float32(-np.inf)),
-            np.nextafter(near, np.float32(np.inf)),
-        ]
-    if not np.isfinite(around).all() or Fraction(double) == value:
-        return float(near)
-    # the double lay between two floats by rounding, not the number itself
-    return float(min(around, key=lambda each: abs(Fraction(float(each)) - value)))
-
-
 def below(value: Fraction | int, kind: Kind, *, strict: bool) -> float:
     """Return the largest number of a precision that is at most (or less than) a value."""
     return -above(-value, kind, strict=strict)
@@ -83,7 +60,7 @@ def below(value: Fraction | int, kind: Kind, *, strict: bool) -> float:
 
 def above(value: Fraction | int, kind: Kind, *, strict: bool) -> float:
     """Return the smallest number of a precision that is at least (or more than) a value."""
-    near = rounded(value, kind)
+    near = float(rounded(value, kind))
     if near == float("-inf"):
         return float(np.finfo(kind).min)
     if near == float("inf") or Fraction(near) > value or (Fraction(near) == value and not strict):

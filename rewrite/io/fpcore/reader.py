@@ -113,15 +113,14 @@ class _Benchmark:
 
     def precision(self, properties: dict[str, Node]) -> Kind:
         """Return the type that the benchmark computes in."""
+        if ":round" in properties:
+            self.expressions.check_rounding(properties[":round"])
         node = properties.get(":precision")
         if node is not None:
             found = PRECISIONS.get(node.text) if isinstance(node, Atom) else None
             if found is None:
                 self.source.fail("the precisions are binary64 and binary32", node)
             return found
-        rounding = properties.get(":round")
-        if rounding is not None and _data(rounding) != "nearestEven":
-            self.source.fail("only rounding to nearestEven is supported", rounding)
         return np.dtype(np.float64)
 
     def names(self, group: Node) -> Iterator[tuple[str, Node]]:

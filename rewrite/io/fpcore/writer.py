@@ -15,6 +15,7 @@ from rewrite.constants import PI, Constant, E
 from rewrite.dag import Dag
 from rewrite.errors import UnsupportedOp
 from rewrite.io.fpcore.core import FPCore
+from rewrite.io.fpcore.expressions import PRECISIONS
 from rewrite.io.fpcore.numbers import number, written
 from rewrite.io.fpcore.tables import CONSTANTS, OPERATORS, WRITTEN
 from rewrite.store import Symbol
@@ -24,7 +25,7 @@ __all__ = ["write"]
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.*/<>=!?$%&@^~+-]*")
 _RESERVED: Final = {*CONSTANTS, *OPERATORS, *"if let let* while while* for for* ! cast".split()}
-_PRECISION: Final = {"float64": "binary64", "float32": "binary32"}
+_PRECISION: Final = {kind: word for word, kind in PRECISIONS.items() if kind is not None}
 _SAID: Final = ("name", "pre", "spec", "precision")
 
 
@@ -54,7 +55,7 @@ def write(
 
 def _core(core: FPCore) -> str:
     names = _names(core)
-    said = [f":precision {_PRECISION[np.dtype(core.dtype).name]}"]
+    said = [f":precision {_PRECISION[np.dtype(core.dtype)]}"]
     if core.name:
         said.insert(0, f":name {_quoted(core.name)}")
     pre = _domains(core, names) if core.pre is None else _expression(core.pre, names)
