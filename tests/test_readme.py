@@ -14,7 +14,8 @@ from codegen.target import host
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-MODEL = "intel-avx512"
+PAGES = ("README.md", "rewrite/README.md", "strategies/README.md", "codegen/README.md")
+MODEL = "zen4-avx512"
 
 
 def run(text: str, names: dict[str, object]) -> None:
@@ -24,17 +25,40 @@ def run(text: str, names: dict[str, object]) -> None:
     exec(compile(text, place, "exec"), names)
 
 
-def test_the_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    block, *others = re.findall(r"```python\n(.*?)```", TEXT, re.S)
     names: dict[str, object] = {}
-    run(block.replace("10_000_000", "1_000"), names)
-    best = names["best"]
-    for other in others:  # they go on from there
-        run(other, names)
-    if table_for(host()).name == MODEL:
-        (shown,) = re.findall(r"best\.terms  # (.*?):", block)
-        assert str(best.terms) == shown  # type: ignore[attr-defined]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, re.S):  # each goes on from the last
+        run(block.replace("10_000_000", "1_000"), names)
+    if page == "README.md" and table_for(host()).name == MODEL:
+        (shown,) = re.findall(r"best\.terms  # (.*?):", text)
+        assert str(names["best"].terms) == shown  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("page", (*PAGES, "rewrite/rules/README.md", "SECURITY.md"))
+def test_what_a_page_points_to_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'src="([^"]+)"', text)]
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        if target.startswith(("http", "mailto")):
+            continue
+        there = (ROOT / page).parent / path if path else ROOT / page
+        assert there.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.M)
+            assert anchor in {re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles}
+
+
+def test_the_picture_is_what_is_drawn() -> None:
+    names: dict[str, object] = {}
+    page = (ROOT / "rewrite" / "README.md").read_text(encoding="utf-8")
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "rw.egraph" in b)
+    run(block, names)
+    drawn = names["graph"].show()._repr_svg_()  # type: ignore[attr-defined]
+    assert drawn == (ROOT / "examples" / "egraph.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(table_for(host()).name != MODEL, reason=f"the README shows {MODEL}")

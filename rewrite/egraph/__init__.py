@@ -1,1 +1,1 @@
-"""rewrite/egraph"""
+"""The e-graph: saturation through egglog in batches, explanations inside it, and pictures of it."""
