@@ -24,7 +24,7 @@ from rewrite.array import TermArray
 from rewrite.array.literal import in_trace
 from rewrite.constants import constant_key
 from rewrite.contentcache import digest
-from rewrite.errors import ArgumentError, TraceError
+from rewrite.errors import ArgumentError, ElementError, TraceError
 from rewrite.flow.body import Flow
 from rewrite.flow.statements import interpret
 from rewrite.options import configured, settled
@@ -105,6 +105,8 @@ class Jitted:
         self.signature = inspect.signature(fn)
         self.arrays, self.static = frozenset(arrays), frozenset(static)
         self.out = tuple(out)
+        self.whole = False
+        """Whether arrays are passed whole: the function was found to look at several elements."""
         self.control_flow = control_flow
         unknown = sorted({*arrays, *static, *out} - set(self.signature.parameters))
         if unknown:
@@ -154,15 +156,27 @@ class Jitted:
                     entry = self._entries.get(call_.key)
                     if entry is None:
                         entry = self._entries[call_.key] = self._compile(call_)
+            except ElementError:
+                if not self._widen(call_):
+                    raise
+                return self(*args, **kwargs)
             except (TraceError, ArgumentError):
                 if not in_trace():
                     raise
                 # it may use what a function around it is traced with
                 return stand_in(self.fn)(*args, **kwargs)
-        special = self.arrays or self.static or self.out
+        special = self.arrays or self.static or self.out or self.whole
         if not kwargs and not special and call_.is_plain(args):
             self._quick[self._kind(args)] = entry, call_.values[len(args) :]
         return entry(call_.values, call_.filled)
+
+    def _widen(self, call_: "_Call") -> bool:
+        """Pass arrays whole from now on; return False if no argument is one, or all are already."""
+        if self.arrays or self.whole or not any(map(np.ndim, call_.values)):
+            return False
+        self.whole = True
+        self._quick.clear()
+        return True
 
     def _kind(self, args: tuple[Any, ...]) -> Any:
         """Return what tells calls with plain numbers apart."""
@@ -170,7 +184,13 @@ class Jitted:
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
         """Return the symbols and terms that a call with such arguments compiles."""
-        return self._trace(self._bind(args, kwargs))
+        call_ = self._bind(args, kwargs)
+        try:
+            return self._trace(call_)
+        except ElementError:
+            if not self._widen(call_):
+                raise
+            return self._trace(self._bind(args, kwargs))
 
     def _read(self, call_: "_Call") -> tuple[list[Any], Flow]:
         """Return the symbols, and the terms and loops that the source of the function says."""
@@ -256,8 +276,9 @@ class _Call:
             elif parameter in jitted.static or _is_static(value):
                 key.append((name, _key(value, name)))
             else:
-                whole = parameter in jitted.arrays or (jitted.out and isinstance(value, np.ndarray))
-                self.specs[name] = _spec(name, value, bool(whole), integers=jitted.control_flow)
+                whole = jitted.whole or parameter in jitted.arrays
+                whole = whole or (bool(jitted.out) and isinstance(value, np.ndarray))
+                self.specs[name] = _spec(name, value, whole, integers=jitted.control_flow)
                 self.values.append(value)
                 key.append((name, self.specs[name]))
         self.key = tuple(key)
@@ -417,8 +438,10 @@ def jit(
 ) -> Any:
     """Compile a NumPy function by tracing it on its first call; use it as a decorator.
 
-    Arguments are numbers or arrays, over which the function is applied elementwise. A parameter
-    named in `arrays` is passed whole (one kernel for each shape), so that it can be indexed. One
+    Arguments are numbers or arrays, over which the function is applied elementwise. If it looks at
+    several elements (`u[1:]`, `np.roll`, `u.sum()`), arrays are passed whole, with one kernel for
+    each shape. `arrays` names the parameters that are, from the first call on; others then stay
+    elementwise. One
     named in `static`, and any string, None or function, keeps its value: there is a kernel for each
     (arrays, also in tuples, lists and dictionaries, are told by what is in them). One named in
     `out` is an array that the function fills in place, as in `f(du, u, p, t)`: a call writes to it

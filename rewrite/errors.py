@@ -65,6 +65,10 @@ class TraceError(RewriteError, TypeError):
     """A traced Python function did what a trace cannot record."""
 
 
+class ElementError(TraceError):
+    """A function traced for one element at a time looks at several."""
+
+
 class ShapeError(TraceError, ValueError):
     """Arrays of terms have shapes that do not fit."""
 

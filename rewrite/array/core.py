@@ -18,7 +18,14 @@ from rewrite.array.literal import in_trace
 from rewrite.array.registry import numpys
 from rewrite.constants import as_constant
 from rewrite.display import Displayed
-from rewrite.errors import NumbersError, ShapeError, SortError, TraceError, UnsupportedOp
+from rewrite.errors import (
+    ElementError,
+    NumbersError,
+    ShapeError,
+    SortError,
+    TraceError,
+    UnsupportedOp,
+)
 from rewrite.pickling import columns_of, restored
 from rewrite.store import Ints, Store
 from rewrite.term import Term, current_store, join
@@ -274,9 +281,9 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
     __rmod__ = __divmod__ = __rdivmod__ = __mod__  # type: ignore[assignment]
 
     def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raise `TraceError`, as it looks at several elements where this stands for one of them."""
+        """Raise `ElementError`: it looks at several elements where this stands for one."""
         names = ", ".join(t.symbol.name for t in self.item().free_symbols[:3] if t.symbol)
-        raise TraceError(
+        raise ElementError(
             f"the traced function looks at the shape or at several elements of {names}, but is "
             "traced for one element at a time; name such arguments in rw.jit(arrays=[...])"
         )

@@ -11,7 +11,7 @@ import scipy.sparse
 
 import rewrite as rw
 from codegen.jit import Jitted, jit
-from rewrite.errors import ArgumentError, SortError, TraceError, UnsupportedOp
+from rewrite.errors import ArgumentError, ElementError, SortError, TraceError, UnsupportedOp
 from rewrite.tracing import trace
 
 FAST: dict[str, Any] = {"optimize_terms": False}
@@ -360,29 +360,78 @@ def test_user_errors_pass_through_as_they_are() -> None:
     assert not f.kernels
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda u: u.sum(),
-        lambda u: u / np.sum(u),
-        lambda u: u * np.arange(1.0, 5),
-        lambda u: np.roll(u, 1),
-        lambda u: np.stack([u, u]),
-        lambda u: u * u.size,
-        lambda u: u * u.ndim,
-        lambda u: np.dot(u, u),
-        lambda u: u @ u,
-        lambda u: u.reshape(-1),
-        lambda u: np.prod(u),
-        lambda u: u[0],
-        lambda u: np.add.reduce(u),
-        lambda u: np.full(3, u),
-        lambda u: np.add(u, 1, out=np.empty(3)),
-        lambda u: np.zeros(3).__setitem__(0, u),
-        lambda u: np.zeros(3).fill(u),
-    ],
+WHOLE = (
+    lambda u: u.sum(),
+    lambda u: u / np.sum(u),
+    lambda u: u * np.arange(1.0, 5),
+    lambda u: np.roll(u, 1),
+    lambda u: np.stack([u, u]),
+    lambda u: u * u.size,
+    lambda u: u * u.ndim,
+    lambda u: np.dot(u, u),
+    lambda u: u @ u,
+    lambda u: u.reshape(-1),
+    lambda u: np.prod(u),
+    lambda u: u[0],
+    lambda u: np.add.reduce(u),
 )
-def test_what_needs_the_whole_array_is_refused(function: Any) -> None:
+FILLED = (
+    lambda u: np.full(3, u),
+    lambda u: np.add(u, 1, out=np.empty(3)),
+    lambda u: np.zeros(3).__setitem__(0, u),
+    lambda u: np.zeros(3).fill(u),
+)
+
+
+@pytest.mark.parametrize("function", WHOLE + FILLED)
+def test_what_needs_the_whole_array_is_no_function_of_numbers(function: Any) -> None:
     """An argument is traced as one element: its sum would silently be itself."""
-    with pytest.raises(TraceError, match=r"rw\.jit\(arrays="):
+    with pytest.raises(ElementError, match=r"rw\.jit\(arrays="):
+        jit(function)(2.0)
+
+
+@pytest.mark.parametrize("function", WHOLE)
+def test_what_needs_the_whole_array_is_given_it(function: Any) -> None:
+    u = np.arange(1.0, 5)
+    np.testing.assert_allclose(jit(function, **FAST)(u), function(u), rtol=1e-14)
+
+
+@pytest.mark.parametrize("function", FILLED)
+def test_what_fits_no_array_is_refused(function: Any) -> None:
+    with pytest.raises(TraceError, match=r"(?s)shape|no values|element"):
         jit(function)(np.arange(1.0, 5))
+
+
+def test_a_function_that_looks_at_several_elements_is_given_whole_arrays() -> None:
+    @rw.jit
+    def heat(u: Any, k: Any, rate: Any = 0.1) -> Any:
+        return u + rate * k * (np.roll(u, 1) - 2 * u + np.roll(u, -1))
+
+    for n in (5, 8):
+        u, k = np.linspace(0, 1, n) ** 2, np.linspace(1, 2, n)
+        np.testing.assert_allclose(heat(u, k), heat.fn(u, k), rtol=1e-14)
+        np.testing.assert_allclose(heat(u, 3.0, rate=0.2), heat.fn(u, 3.0, 0.2), rtol=1e-14)
+    assert heat.trace(np.ones(3), 2.0).result.shape == (3,)
+    grid = np.arange(12.0).reshape(3, 4)
+    np.testing.assert_allclose(heat(grid, grid), heat.fn(grid, grid), rtol=1e-14)
+
+
+def test_a_function_of_elements_stays_one_after_lists_and_numbers() -> None:
+    @rw.jit
+    def norm(u: Any) -> Any:
+        return np.sqrt((u * u).sum())
+
+    with pytest.raises(ElementError, match="several elements of u"):
+        norm(2.0)
+    assert norm([3.0, 4.0]) == 5.0
+    with pytest.raises(ElementError):
+        norm(2.0)
+    assert norm(np.ones(4)) == 2.0
+
+
+def test_named_arrays_leave_the_others_elementwise() -> None:
+    @rw.jit(arrays=["u"])
+    def scaled(u: Any, k: Any) -> Any:
+        return u.sum() * k
+
+    np.testing.assert_array_equal(scaled(np.ones(3), np.arange(4.0)), 3 * np.arange(4.0))
