@@ -409,7 +409,7 @@ def _spec(name: str, value: Any, whole: bool, *, integers: bool = False) -> Any:
 
 
 @overload
-def jit(fn: Callable[..., Any], /) -> Jitted: ...
+def jit(fn: Callable[..., Any], /, **options: Any) -> Jitted: ...
 @overload
 def jit(
     *,

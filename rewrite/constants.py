@@ -68,7 +68,11 @@ def as_constant(value: Any) -> Constant:
         return as_constant(Fraction(value))
     if isinstance(value, numbers.Complex):
         raise UnsupportedOp(f"complex constants are not supported: {value!r}; split it into parts")
-    raise UnsupportedOp(f"cannot use {value!r} of type {type(value).__name__} in a term")
+    kind = type(value)
+    hint = "; rw.parse reads text" if kind is str else ""
+    if kind.__module__.startswith("sympy."):
+        hint = "; rw.from_sympy reads expressions of SymPy"
+    raise UnsupportedOp(f"cannot use {value!r} of type {kind.__name__} in a term{hint}")
 
 
 def constant_key(value: Constant) -> tuple[str, Any]:

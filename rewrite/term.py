@@ -17,6 +17,7 @@ from rewrite import ops
 from rewrite.constants import PI, Constant, E, as_constant
 from rewrite.dag import Dag, count_nodes, rebuild, replaced
 from rewrite.display import Displayed
+from rewrite.division import floor_divmod
 from rewrite.errors import DomainError, NumbersError, SortError, TraceError, UnsupportedOp
 from rewrite.hashing import term_hash
 from rewrite.pickling import columns_of, restored
@@ -231,19 +232,29 @@ class Term(Displayed):
         """Y ** x."""
         return _binary(ops.POW, self, other, swap=True)
 
-    def __mod__(self, other: Any) -> NoReturn:
-        """Refuse: Python's % is floored, C's is not."""
-        raise UnsupportedOp("% is not supported on terms; use np.fmod, or x - y*np.floor(x/y)")
+    def __divmod__(self, other: Any) -> Any:
+        """(x // y, x % y), by the steps of Python and NumPy; `np.fmod` is C's %."""
+        return _divmod(self, other)
 
-    __rmod__ = __divmod__ = __rdivmod__ = __mod__
+    def __rdivmod__(self, other: Any) -> Any:
+        """(Y // x, Y % x)."""
+        return _divmod(self, other, swap=True)
+
+    def __mod__(self, other: Any) -> Any:
+        """The rest of x / y, of the sign of y."""
+        return _part(_divmod(self, other), 1)
+
+    def __rmod__(self, other: Any) -> Any:
+        """The rest of Y / x."""
+        return _part(_divmod(self, other, swap=True), 1)
 
     def __floordiv__(self, other: Any) -> Any:
-        """floor(x / y)."""
-        return apply(ops.FLOOR, self / other)
+        """The floor of x / y; of the quotient as rounded: `floor(x / y)`."""
+        return _part(_divmod(self, other), 0)
 
     def __rfloordiv__(self, other: Any) -> Any:
-        """floor(Y / x)."""
-        return apply(ops.FLOOR, other / self)
+        """The floor of Y / x."""
+        return _part(_divmod(self, other, swap=True), 0)
 
     def __xor__(self, other: Any) -> NoReturn:
         """Refuse: it is a power in other languages."""
@@ -498,6 +509,16 @@ def _binary(row: ops.Op, term: Term, other: Any, swap: bool = False) -> Any:
     other_id = other.id if other.store is store else join(store, other).id
     key = (row.code, other_id, term.id) if swap else (row.code, term.id, other_id)
     return Term(store, store.make(key))
+
+
+def _divmod(term: Term, other: Any, swap: bool = False) -> Any:
+    if _binary(ops.FMOD, term, other) is NotImplemented:  # an array, or a stranger
+        return NotImplemented
+    return floor_divmod(apply, *((other, term) if swap else (term, other)))
+
+
+def _part(both: Any, place: int) -> Any:
+    return both if both is NotImplemented else both[place]
 
 
 def symbol(

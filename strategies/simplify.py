@@ -117,6 +117,8 @@ def simplify(
             f'backend="egraph" takes terms of this library, not {kind}; use rw.from_sympy, or '
             'backend="classical"'
         )
+    if isinstance(term, str):
+        raise StrategyError(f"cannot simplify the text {term!r}; rw.parse makes a term of it")
     made = plan(term)
     return term if made is None else made
 

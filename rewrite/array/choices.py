@@ -121,7 +121,9 @@ def _interp(
 ) -> Any:
     """Interpolate between points at known, increasing places; values there may be terms."""
     if period is not None:
-        raise UnsupportedOp("np.interp with period= is not supported on terms; take np.fmod first")
+        raise UnsupportedOp(
+            "np.interp with period= is not supported on terms; take x % period first"
+        )
     xp = known_value(xp)
     if isinstance(xp, (Term, TermArray)):
         raise data_dependent("the interval that a value lies in, of places that are terms,")

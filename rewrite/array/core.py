@@ -274,12 +274,6 @@ class TermArray(np.lib.mixins.NDArrayOperatorsMixin, Displayed):
 
     __int__ = __float__ = __complex__ = __index__
 
-    def __mod__(self, other: Any) -> NoReturn:
-        """Refuse: Python's % is floored, C's is not."""
-        raise UnsupportedOp("% is not supported on terms; use np.fmod, or x - y*np.floor(x/y)")
-
-    __rmod__ = __divmod__ = __rdivmod__ = __mod__  # type: ignore[assignment]
-
     def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise `ElementError`: it looks at several elements where this stands for one."""
         names = ", ".join(t.symbol.name for t in self.item().free_symbols[:3] if t.symbol)

@@ -41,14 +41,18 @@ def trace_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any
     """Build the term of a ufunc call; raise `UnsupportedOp` that lists what exists."""
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True) if method == "__call__" else True
-    if isinstance(out, tuple):
-        (out,) = out
-    if out is not None and not isinstance(out, TermArray):
+    outs = out if isinstance(out, tuple) else (out,) * ufunc.nout
+    if not all(each is None or isinstance(each, TermArray) for each in outs):
         raise NumbersError(_TO_OUT)
     result = _of_ufunc(ufunc, method, inputs, kwargs)
-    if where is not True and out is None:
+    if where is not True and any(each is None for each in outs):
         raise UnsupportedOp(f"{_named(ufunc)} with keyword 'where' needs out=, or use np.where")
-    return result if out is None else _into(out, result, where, _named(ufunc))
+    results = result if isinstance(result, tuple) else (result,)
+    written = [
+        each if to is None else _into(to, each, where, _named(ufunc))
+        for each, to in zip(results, outs, strict=True)
+    ]
+    return tuple(written) if isinstance(result, tuple) else written[0]
 
 
 def _named(ufunc: np.ufunc) -> str:
@@ -69,6 +73,8 @@ def _of_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any])
     if extra:
         raise UnsupportedOp(f"np.{name} with keyword {extra[0]!r} is not supported on terms")
     result = applied_ufunc(ufunc, *inputs)
+    if isinstance(result, tuple):
+        return tuple([as_given(each, *inputs) for each in result])
     return as_given(result, *inputs) if isinstance(result, TermArray) else result
 
 

@@ -11,6 +11,7 @@ from rewrite.array.core import TermArray, asarray, coerced, elementwise
 from rewrite.array.protocol import applied_ufunc
 from rewrite.array.reductions import accumulated, reduced
 from rewrite.array.registry import METHODS, UFUNCS, numpys
+from rewrite.division import floor_divmod
 from rewrite.errors import PlaceError, UnsupportedOp
 
 __all__: list[str] = []
@@ -58,6 +59,10 @@ def _expit(x: Any) -> TermArray:
     return elementwise(ops.DIV, 1.0, elementwise(ops.ADD, 1.0, np.exp(np.negative(asarray(x)))))
 
 
+def _divmod(x: Any, y: Any) -> tuple[TermArray, TermArray]:
+    return floor_divmod(lambda name, *args: elementwise(ops.BY_NAME[name], *args), x, y)
+
+
 def _copied(x: Any) -> TermArray:
     array = asarray(x)
     return array.copy()
@@ -72,7 +77,9 @@ UFUNCS.update({
     "float_power": lambda x, y: elementwise(ops.POW, x, y),
     "fmin": _other_if_nan(ops.LE),
     "fmax": _other_if_nan(ops.GE),
-    "floor_divide": lambda x, y: elementwise(ops.FLOOR, elementwise(ops.DIV, x, y)),
+    "floor_divide": lambda x, y: _divmod(x, y)[0],
+    "remainder": lambda x, y: _divmod(x, y)[1],
+    "divmod": lambda x, y: _divmod(x, y),
     "deg2rad": lambda x: elementwise(ops.MUL, x, np.pi / 180),
     "rad2deg": lambda x: elementwise(ops.MUL, x, 180 / np.pi),
     "radians": lambda x: elementwise(ops.MUL, x, np.pi / 180),

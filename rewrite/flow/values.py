@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rewrite import functions, ops
 from rewrite.array import TermArray
+from rewrite.division import floor_divmod
 from rewrite.errors import TraceError
 from rewrite.flow.wholeness import is_whole
 from rewrite.sorts import BOOL
@@ -144,22 +145,12 @@ def modulo(a: Any, b: Any) -> Any:
 
 
 def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
-    """Return (a // b, a % b): of whole numbers, or by the steps of CPython's float_divmod."""
+    """Return (a // b, a % b): of whole numbers, or by the steps of CPython."""
     a, b = number_of(a), number_of(b)
     if is_whole(a) and is_whole(b):  # up to 2**53 no quotient is rounded up to a whole number
         whole = apply("floor", apply("div", a, b))
         return whole, apply("sub", a, apply("mul", b, whole))
-    rest = apply("fmod", a, b)
-    nonzero, minus, plus = (apply(op, rest, 0) for op in ("ne", "lt", "gt"))
-    turned = chosen(truth(apply("lt", b, 0)) if isinstance(b, Term) else b < 0, plus, minus)
-    whole = apply("div", apply("sub", a, rest), b)
-    whole = apply("where", turned, whole - 1, whole)
-    exact = apply("where", nonzero, rest, apply("copysign", 0.0, b))
-    modulus = apply("where", turned, rest + b, exact)
-    below = apply("floor", whole)
-    below = apply("where", apply("gt", whole - below, 0.5), below + 1, below)
-    zero = apply("copysign", 0.0, apply("div", a, b))
-    return apply("where", functions.ne(whole, 0), below, zero), modulus
+    return floor_divmod(apply, a, b)
 
 
 def floored(a: Any, b: Any) -> Any:

@@ -66,7 +66,8 @@ INFIX: Final[dict[str, tuple[int, ops.Op]]] = {
     "<": (COMPARISON, ops.LT), "<=": (COMPARISON, ops.LE), ">": (COMPARISON, ops.GT),
     ">=": (COMPARISON, ops.GE), "==": (COMPARISON, ops.EQ), "!=": (COMPARISON, ops.NE),
     "|": (44, ops.OR), "&": (46, ops.AND), "+": (50, ops.ADD), "-": (50, ops.SUB),
-    "*": (60, ops.MUL), "/": (60, ops.DIV), "//": (60, ops.DIV), "**": (80, ops.POW),
+    "*": (60, ops.MUL), "/": (60, ops.DIV), "//": (60, ops.DIV), "%": (60, ops.DIV),
+    "**": (80, ops.POW),
 }  # fmt: skip
 PREFIX: Final[dict[str, tuple[int, ops.Op | None]]] = {
     "not": (30, ops.NOT), "-": (UNARY, ops.NEG), "+": (UNARY, None), "~": (UNARY, ops.NOT),
@@ -74,7 +75,6 @@ PREFIX: Final[dict[str, tuple[int, ops.Op | None]]] = {
 EXACT: Final = {ops.ADD, ops.SUB, ops.MUL, ops.POW}
 
 REFUSED: Final[dict[str, str]] = {
-    "%": "% is not supported; use fmod(x, y), or x - y*floor(x/y)",
     "^": "^ is no power here; write **",
     "=": "= is not part of a formula; an equation is written ==",
     ":=": ":= is not part of a formula",

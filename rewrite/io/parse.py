@@ -226,8 +226,9 @@ class Parser:
         left = self.operands.pop()
         exact = self.exact(row, left.exact, right.exact, this.column)
         node = self.make(row, [left.node, right.node], this.column)
-        if this.text == "//":
-            node = self.make(ops.FLOOR, [node], this.column)
+        if this.text in ("//", "%"):
+            both = divmod(Term(self.store, left.node), Term(self.store, right.node))
+            node = both[this.text == "%"].id
         if this.chained:
             node = self.make(ops.AND, [self.operands.pop().node, node], this.column)
         self.operands.append(grammar.Operand(node, exact))

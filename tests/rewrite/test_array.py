@@ -231,8 +231,6 @@ REFUSED: list[tuple[Callable[[Any], Any], type[RewriteError], str]] = [
     (lambda a: np.einsum("i,i->", a, a[:0]), ShapeError, "axis 'i' has"),
     (lambda a: np.sum(a, dtype=int), UnsupportedOp, "dtype"),
     (lambda a: a.astype(int), UnsupportedOp, "terms stand for float64"),
-    (lambda a: a % 2, UnsupportedOp, r"np\.fmod"),
-    (lambda a: 2 % a, UnsupportedOp, r"np\.fmod"),
     (lambda a: a ^ 1, UnsupportedOp, r"np\.bitwise_xor"),
     (lambda a: np.arctan2.accumulate(a), UnsupportedOp, "arctan2 with methods is not supported"),
     (lambda a: np.add(a, 1, out=np.zeros(2)), TraceError, r"array of numbers \(out=\)"),

@@ -177,6 +177,7 @@ CASES: dict[str, list[Case]] = {
     "ufunc.accumulate": on(M)(np.add.accumulate, lambda a: np.multiply.accumulate(a, axis=1), lambda a: np.maximum.accumulate(a, 1), lambda a: np.subtract.accumulate(a)),
     "ufunc.outer": on(V, M)(np.add.outer, np.multiply.outer, lambda a, b: np.greater.outer(a, b)),
     "ufunc.reduceat": on((8,))(lambda a: np.add.reduceat(a, [0, 4, 1, 5]), lambda a: np.maximum.reduceat(a, [0, 3])) + on(M)(lambda a: np.add.reduceat(a, [0, 2], axis=1)),
+    "divmod": on(M, M)(np.divmod),
     "ufunc.at": written(lambda b, a: np.add.at(b, [0, 1, 0, 0], a), V, (4,)) + written(lambda b: SUBTRACT.at(b, np.s_[:, [1, 1]], 1.5), M) + written(lambda b: np.negative.at(b, [0, 2]), V),
     "expit": on(V)(lambda a: special.expit(a)),
     "erf": on(V)(lambda a: special.erf(a)), "erfc": on(V)(lambda a: special.erfc(a)),
