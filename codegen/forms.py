@@ -1,7 +1,9 @@
 """The forms that a user may give arguments and results in, and how results get them back."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -37,6 +39,10 @@ def parameters_of(args: Any) -> list[Parameter]:
     if not isinstance(args, (list, tuple)):
         raise ArgumentError(f"the arguments must be a list of symbols, not {args!r}")
     made = [_parameter(arg, place) for place, arg in enumerate(args)]
+    count = Counter(parameter.name for parameter in made)
+    for place, each in enumerate(made):
+        if count[each.name] > 1 and each.shape:  # two arrays of parts of one
+            made[place] = replace(each, name=f"array{place + 1}")
     names = _given(made)
     if len({symbol.name for symbol in names}) < len(names):
         check_names(names)
@@ -56,7 +62,7 @@ def _parameter(arg: Any, place: int) -> Parameter:
         raise ArgumentError(f"argument {place + 1} has {odd!r}, which is not a symbol")
     if array is None:
         return Parameter(names[0], (), terms)
-    return Parameter(_common_name(names, place), array.shape, terms)
+    return Parameter(_common_name(names, array.ndim, place), array.shape, terms)
 
 
 def _given(parameters: Sequence[Parameter]) -> list[Symbol]:
@@ -64,10 +70,13 @@ def _given(parameters: Sequence[Parameter]) -> list[Symbol]:
     return [symbol for p in parameters for symbol in p.leaves if symbol]
 
 
-def _common_name(names: Sequence[str], place: int) -> str:
-    """Name an array argument after what its symbols' names share."""
+def _common_name(names: Sequence[str], axes: int, place: int) -> str:
+    """Name an array argument after what its symbols' names share, but for an index an axis."""
     stems = {name.rstrip("0123456789_") for name in names}
     stem = stems.pop() if len(stems) == 1 else ""
+    longer = re.sub(rf"(_+[0-9]+){{{axes}}}$", "", names[0])
+    if stem and all(name.startswith(longer) for name in names):
+        stem = longer
     return stem if stem.isidentifier() else f"array{place + 1}"
 
 

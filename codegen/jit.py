@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import operator
 import pickle
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -12,17 +11,15 @@ from typing import Any, Final, overload
 import numpy as np
 
 from codegen.compile import compile_kernel
-from codegen.containers.registry import described as container
 from codegen.content import Known, by_value, is_global
-from codegen.cuda.arrays import described, is_on_device
 from codegen.cuda.auto import AutoKernel
 from codegen.cuda.kernel import CudaKernel
 from codegen.flow import compile_flow
 from codegen.instruction import MOST_AXES
+from codegen.jitcall import Call, is_integer, is_plain
 from codegen.kernel import Kernel
 from rewrite.array import TermArray
 from rewrite.array.literal import in_trace
-from rewrite.constants import constant_key
 from rewrite.contentcache import digest
 from rewrite.errors import ArgumentError, ElementError, TraceError
 from rewrite.flow.body import Flow
@@ -144,7 +141,7 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compile if this kind of call is new, then run."""
         quick = None if kwargs or not self._quick else self._quick.get(self._kind(args))
-        if quick is not None and all(map(_is_plain, args)):
+        if quick is not None and all(map(is_plain, args)):
             return quick[0]([*args, *quick[1]])
         call_ = self._bind(args, kwargs)
         if call_.symbolic:
@@ -156,11 +153,9 @@ class Jitted:
                     entry = self._entries.get(call_.key)
                     if entry is None:
                         entry = self._entries[call_.key] = self._compile(call_)
-            except ElementError:
-                if not self._widen(call_):
-                    raise
-                return self(*args, **kwargs)
-            except (TraceError, ArgumentError):
+            except (TraceError, ArgumentError) as error:
+                if isinstance(error, ElementError) and self._widen(call_):
+                    return self(*args, **kwargs)
                 if not in_trace():
                     raise
                 # it may use what a function around it is traced with
@@ -170,7 +165,7 @@ class Jitted:
             self._quick[self._kind(args)] = entry, call_.values[len(args) :]
         return entry(call_.values, call_.filled)
 
-    def _widen(self, call_: "_Call") -> bool:
+    def _widen(self, call_: Call) -> bool:
         """Pass arrays whole from now on; return False if no argument is one, or all are already."""
         if self.arrays or self.whole or not any(map(np.ndim, call_.values)):
             return False
@@ -180,7 +175,7 @@ class Jitted:
 
     def _kind(self, args: tuple[Any, ...]) -> Any:
         """Return what tells calls with plain numbers apart."""
-        return tuple(map(_is_integer, args)) if self.control_flow else len(args)
+        return tuple(map(is_integer, args)) if self.control_flow else len(args)
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
         """Return the symbols and terms that a call with such arguments compiles."""
@@ -192,7 +187,7 @@ class Jitted:
                 raise
             return self._trace(self._bind(args, kwargs))
 
-    def _read(self, call_: "_Call") -> tuple[list[Any], Flow]:
+    def _read(self, call_: Call) -> tuple[list[Any], Flow]:
         """Return the symbols, and the terms and loops that the source of the function says."""
         store = current_store()
         made = map(plain, inputs(call_.specs, store))
@@ -200,12 +195,12 @@ class Jitted:
         args, kwargs = call_.arguments(given)
         return list(given.values()), interpret(self.fn, args, kwargs, store)
 
-    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "_Call":
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return _Call(self, bound)
+        return Call(self, bound)
 
-    def _trace(self, call_: "_Call") -> Traced:
+    def _trace(self, call_: Call) -> Traced:
         store = current_store()
         given = dict(zip(call_.specs, inputs(call_.specs, store, self.out), strict=True))
         args, kwargs = call_.arguments(given)
@@ -214,7 +209,7 @@ class Jitted:
         result = call(self.fn, args, kwargs, store, out=filled, math=math)
         return Traced(tuple(plain(value) for value in given.values()), result)
 
-    def _compile(self, call_: "_Call") -> _Entry:
+    def _compile(self, call_: Call) -> _Entry:
         name = self.name.rpartition(".")[2]
         with scope():
             if self.control_flow:
@@ -255,159 +250,6 @@ def _name(fn: Callable[..., Any]) -> str:
     return str(getattr(fn, "__qualname__", type(fn).__qualname__))
 
 
-class _Call:
-    """The arguments of one call, sorted into traced and static ones."""
-
-    __slots__ = ("bound", "filled", "key", "specs", "symbolic", "values")
-
-    def __init__(self, jitted: Jitted, bound: inspect.BoundArguments) -> None:
-        self.bound = bound
-        self.values: list[Any] = []
-        self.specs: dict[str, Any] = {}
-        self.symbolic = False
-        outputs: dict[str, Any] = {}
-        key: list[Any] = []
-        for name, value, parameter in _flat(bound):
-            if isinstance(value, (Term, TermArray)):
-                self.symbolic = True
-            elif parameter in jitted.out:
-                self.specs[name], outputs[name] = _filled(name, value), value
-                key.append((name, self.specs[name]))
-            elif parameter in jitted.static or _is_static(value):
-                key.append((name, _key(value, name)))
-            else:
-                whole = jitted.whole or parameter in jitted.arrays
-                whole = whole or (bool(jitted.out) and isinstance(value, np.ndarray))
-                self.specs[name] = _spec(name, value, whole, integers=jitted.control_flow)
-                self.values.append(value)
-                key.append((name, self.specs[name]))
-        self.key = tuple(key)
-        self.filled = tuple(outputs[name] for name in jitted.out if name in outputs)
-
-    def is_plain(self, args: tuple[Any, ...]) -> bool:
-        """Tell whether the arguments are numbers that come first and in order."""
-        first = self.values[: len(args)]
-        in_order = len(first) == len(args) and all(map(operator.is_, first, args))
-        return in_order and all(map(_is_plain, args))
-
-    def arguments(
-        self, made: Mapping[str, TermArray]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
-        """Return what to call the function with: symbols in the place of numbers."""
-        bound = self.bound
-        values: dict[str, Any] = {}
-        for name, value in bound.arguments.items():
-            kind = bound.signature.parameters[name].kind
-            if kind is inspect.Parameter.VAR_POSITIONAL:
-                values[name] = tuple(made.get(f"{name}_{k}", v) for k, v in enumerate(value))
-            elif kind is inspect.Parameter.VAR_KEYWORD:
-                values[name] = {key: made.get(key, v) for key, v in value.items()}
-            else:
-                values[name] = made.get(name, value)
-        filled = inspect.BoundArguments(bound.signature, values)
-        return filled.args, filled.kwargs
-
-
-def _flat(bound: inspect.BoundArguments) -> list[tuple[str, Any, str]]:
-    """Return (name, value, parameter) of all arguments, those of *args and **kwargs one by one."""
-    found = []
-    for name, value in bound.arguments.items():
-        kind = bound.signature.parameters[name].kind
-        if kind is inspect.Parameter.VAR_POSITIONAL:
-            found += [(f"{name}_{k}", each, name) for k, each in enumerate(value)]
-        elif kind is inspect.Parameter.VAR_KEYWORD:
-            found += [(key, each, name) for key, each in value.items()]
-        else:
-            found.append((name, value, name))
-    return found
-
-
-def _is_plain(value: Any) -> bool:
-    """Tell at once of the commonest arguments that they are traced as a float."""
-    kind = type(value)
-    return kind is float or kind is int or (kind is np.ndarray and value.dtype.kind in "fiu")
-
-
-def _is_integer(value: Any) -> bool:
-    """Tell whether a plain argument is of integers."""
-    return type(value) is int or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
-
-
-def _is_static(value: Any) -> bool:
-    return value is None or isinstance(value, str) or callable(value)
-
-
-def _key(value: Any, name: str) -> Any:
-    """Return what is equal for values that compile alike: 0.0 is not -0.0, and a NaN is itself."""
-    if isinstance(value, (tuple, list)):
-        return type(value), tuple([_key(part, name) for part in value])
-    if isinstance(value, dict):
-        return dict, tuple([(key, _key(part, name)) for key, part in value.items()])
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        return value.shape, value.dtype.str, value.tobytes()
-    if hasattr(value, "tocsr"):
-        rows = value.tocsr()
-        parts = (rows.data, rows.indices, rows.indptr)
-        return type(value), value.shape, *(_key(part, name) for part in parts)
-    if isinstance(value, (float, np.float32, np.float16)):
-        return type(value), constant_key(float(value))
-    return type(value), _hashable(value, name)
-
-
-def _hashable(value: Any, name: str) -> Any:
-    try:
-        hash(value)
-    except TypeError:
-        raise ArgumentError(
-            f"the static argument {name!r} is {value!r}, which has no hash; pass a tuple"
-        ) from None
-    return value
-
-
-def _filled(name: str, value: Any) -> tuple[int, ...]:
-    """Return the shape of an argument that the function fills in."""
-    if is_on_device(value):
-        return described(value)[0]
-    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
-        raise ArgumentError(
-            f"argument {name!r} is filled in: pass an array of floats, not {value!r}"
-        )
-    return tuple(value.shape)
-
-
-def _numbers(value: Any) -> Any:
-    """Return an array, of objects where parts have different shapes."""
-    try:
-        return np.asarray(value)
-    except ValueError:
-        return np.asarray(None)
-
-
-def _spec(name: str, value: Any, whole: bool, *, integers: bool = False) -> Any:
-    """Return what to trace an argument as: a float, a truth value, or an array of a shape.
-
-    With `integers` those are told from floats: their division with rest is simpler.
-    """
-    if type(value) is float or type(value) is int:
-        return "int64" if integers and type(value) is int else None
-    known = described(value) if is_on_device(value) else container(value)
-    if known is not None:
-        shape, is_truth = known
-        return shape if whole else "bool" if is_truth else None
-    array = value if isinstance(value, np.ndarray) else _numbers(value)
-    if array.dtype.kind not in "fiub":
-        hint = "; complex numbers are not supported, split them" if array.dtype.kind == "c" else ""
-        raise ArgumentError(
-            f"argument {name!r} is {value!r} of type {type(value).__name__}{hint}; pass real "
-            f"numbers or arrays of them, or mark it: jit(static=[{name!r}])"
-        )
-    if whole:
-        return array.shape
-    if integers and array.dtype.kind in "iu":
-        return "int64"
-    return "bool" if array.dtype.kind == "b" else None
-
-
 @overload
 def jit(fn: Callable[..., Any], /, **options: Any) -> Jitted: ...
 @overload
@@ -441,7 +283,8 @@ def jit(
     Arguments are numbers or arrays, over which the function is applied elementwise. If it looks at
     several elements (`u[1:]`, `np.roll`, `u.sum()`), arrays are passed whole, with one kernel for
     each shape. `arrays` names the parameters that are, from the first call on; others then stay
-    elementwise. One
+    elementwise. Dictionaries, named tuples, and tuples and lists whose parts have different shapes
+    are taken apart. One
     named in `static`, and any string, None or function, keeps its value: there is a kernel for each
     (arrays, also in tuples, lists and dictionaries, are told by what is in them). One named in
     `out` is an array that the function fills in place, as in `f(du, u, p, t)`: a call writes to it

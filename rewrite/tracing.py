@@ -24,7 +24,17 @@ from rewrite.store import Store, Symbol
 from rewrite.surroundings import Surroundings
 from rewrite.term import Term, current_store, join, scope
 
-__all__ = ["OURS", "Traced", "call", "inputs", "leaves", "plain", "rebuilt", "trace"]
+__all__ = [
+    "OURS",
+    "Traced",
+    "call",
+    "inputs",
+    "is_container",
+    "leaves",
+    "plain",
+    "rebuilt",
+    "trace",
+]
 
 OURS: Final = ("rewrite", "strategies", "codegen", "numpy", "scipy")
 """Packages that are no code of the user's."""
@@ -243,6 +253,21 @@ def _parameters(fn: Callable[..., Any], count: int | None) -> list[str]:
 
 
 # -- results ---------------------------------------------------------------------------------
+
+
+def is_container(value: Any) -> bool:
+    """Tell whether an argument is taken apart, being no array: as a dictionary or a named tuple.
+
+    Tuples and lists are where their parts are of different shapes, are traced, or are taken apart
+    themselves.
+    """
+    if isinstance(value, Mapping) or hasattr(value, "_make"):
+        return True
+    if not isinstance(value, (tuple, list)) or set(map(type, value)) <= {float, int}:
+        return False
+    if any(isinstance(part, (Term, TermArray)) or is_container(part) for part in value):
+        return True
+    return len({np.shape(part) for part in value}) > 1
 
 
 def leaves(result: Any, path: str = "result") -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
 from rewrite.store import Store
 from rewrite.term import Term, symbol
+from rewrite.tracing import is_container, leaves, rebuilt
 from strategies.calculus.derivatives import gradient
 
 __all__ = [
@@ -27,10 +28,9 @@ def grad(
 ) -> Any:
     """Return a function that computes the derivative of one that returns a single number.
 
-    It is by the argument of the number `argnums`, in the form of that argument; by several, a tuple
-    of derivatives. As with `rw.jit`, whose options it takes, arguments are numbers or arrays over
-    which all is applied elementwise, and parameters named in `arrays` are passed whole. It can be
-    used as a decorator, called with terms, and nested.
+    It is by the argument of the number `argnums`, in the form of that argument, also of a
+    dictionary or tuple of arrays; by several, a tuple of derivatives. Arguments and options are
+    those of `rw.jit`. It can be used as a decorator, called with terms, and nested.
 
     Raise `ArgumentError` for what is the number of no argument, and where the function returns more
     than one number.
@@ -121,7 +121,15 @@ def number_of(given: Any) -> int:
 
 def _by(term: Term, wanted: Any) -> Any:
     """Return the derivative in the form of what it is taken by."""
-    return formed(gradient(term, plain(wanted).ravel()).terms(), wanted)
+    parts = _parts(wanted)
+    slopes = iter(gradient(term, [t for part in parts for t in terms_of(part)]).terms())
+    made = [formed(list(itertools.islice(slopes, plain(part).size)), part) for part in parts]
+    return rebuilt(wanted, iter(made)) if is_container(wanted) else made[0]
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return the numbers and arrays that a derivative is taken by."""
+    return [part for _, part in leaves(value)] if is_container(value) else [value]
 
 
 def terms_of(value: Any) -> list[Term]:
@@ -140,6 +148,8 @@ def independent(value: Any, undo: dict[Term, Term]) -> Any:
     New ones also for symbols: the function may use the same symbol by another way, which is held
     fixed.
     """
+    if is_container(value):
+        return rebuilt(value, iter([independent(part, undo) for part in _parts(value)]))
     array = plain(value, value.store if isinstance(value, Term) else None)
     own = []
     for term in array.terms():
@@ -201,6 +211,8 @@ def _like(array: TermArray, terms: list[Term]) -> TermArray:
 
 def restored(value: Any, undo: dict[Term, Term]) -> Any:
     """Put what the new symbols stand for back."""
+    if is_container(value):
+        return rebuilt(value, iter([restored(part, undo) for part in _parts(value)]))
     if isinstance(value, Term):
         return value.substitute(undo)
     array = asarray(value)

@@ -106,3 +106,36 @@ def test_a_derivative_at_a_number_may_use_what_is_around_it() -> None:
     assert rw.grad(lambda x: x * rw.grad(lambda u: u * u)(3.0))(2.0) == 6.0
     with pytest.raises(ArgumentError, match="argnums=3"):
         rw.jit(lambda x: x * rw.grad(lambda u: u * x, argnums=3)(3.0))(2.0)
+
+
+def test_gradients_have_the_form_of_dictionaries_and_tuples() -> None:
+    def loss(layers: Any, x: Any) -> Any:
+        for weights, bias in layers:
+            x = np.tanh(weights @ x + bias)
+        return (x * x).sum()
+
+    random = np.random.default_rng(1)
+    layers = [(random.normal(size=size), random.normal(size=size[0])) for size in ((4, 3), (2, 4))]
+    x = random.normal(size=3)
+    value, slopes = rw.value_and_grad(loss)(layers, x)
+    assert value == pytest.approx(loss(layers, x), rel=1e-13)
+    assert [type(part) for part in slopes] == [tuple, tuple]
+    for layer, slope in zip(layers, slopes, strict=True):
+        for array, by in zip(layer, slope, strict=True):
+            for place in np.ndindex(array.shape):
+                kept, ends = array[place], []
+                for step in (1e-6, -1e-6):
+                    array[place] = kept + step
+                    ends.append(loss(layers, x))
+                array[place] = kept
+                assert by[place] == pytest.approx((ends[0] - ends[1]) / 2e-6, abs=1e-8)
+
+
+def test_gradients_by_parts_of_a_dictionary_are_elementwise() -> None:
+    found = rw.grad(lambda p: p["a"] * p["a"] * p["b"])({"a": 3.0, "b": np.arange(3.0)})
+    assert {name: part.tolist() for name, part in found.items()} == {
+        "a": [0, 6, 12], "b": [9, 9, 9],
+    }  # fmt: skip
+    u, v = rw.symbols("u v")
+    assert rw.grad(lambda p: p["a"] * p["b"])({"a": u, "b": v}) == {"a": v, "b": u}
+    assert rw.grad(lambda p: p[0] * p[1])([u, v]) == [v, u]

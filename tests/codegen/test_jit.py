@@ -151,8 +151,6 @@ def test_static_arrays_are_told_by_what_is_in_them() -> None:
     sparse = scipy.sparse.csr_array(np.eye(3))
     assert f(u, (2.0, sparse @ sparse, {"c": np.zeros(3)})).tolist() == [0, 2, 4]
     assert f(u, (2.0, 3 * sparse, {"c": np.zeros(3)})).tolist() == [0, 6, 12]
-    with pytest.raises(ArgumentError, match=r"(?s)'p' is .* mark it: jit\(static=\['p'\]\)"):
-        jit(arrays=["u"])(f.fn)(u, p)
 
 
 def test_arrays_are_filled_in_place() -> None:
@@ -435,3 +433,57 @@ def test_named_arrays_leave_the_others_elementwise() -> None:
         return u.sum() * k
 
     np.testing.assert_array_equal(scaled(np.ones(3), np.arange(4.0)), 3 * np.arange(4.0))
+
+
+def perceptron(layers: Any, x: Any) -> Any:
+    for weights, bias in layers:
+        x = np.tanh(weights @ x + bias)
+    return x.sum()
+
+
+def layers(seed: int = 0) -> Any:
+    random = np.random.default_rng(seed)
+    sizes = [(4, 3), (2, 4)]
+    return [(random.normal(size=size), random.normal(size=size[0])) for size in sizes]
+
+
+def test_containers_of_arrays_are_taken_apart() -> None:
+    @rw.jit
+    def f(p: Any, x: Any) -> Any:
+        return p["a"] * x + p["b"]["c d"]
+
+    x = np.arange(3.0)
+    np.testing.assert_array_equal(f({"a": 2.0, "b": {"c d": x}}, 1.0), x + 2)
+    np.testing.assert_array_equal(f({"a": x, "b": {"c d": 1.0}}, x), x * x + 1)
+    assert f(p={"a": 2, "b": {"c d": 1}}, x=3) == 7
+    assert len(f.kernels) == 1 and "p_b_c_d" in str(f.kernels[0])
+    pair: Any = rw.jit(lambda p: p.low * p.high)
+    np.testing.assert_array_equal(pair(Pair(x, 2.0)), 2 * x)
+    assert jit(perceptron, **FAST)(layers(), x) == pytest.approx(perceptron(layers(), x), rel=1e-13)
+    assert jit(lambda v: v[0] - v[1], **FAST)((3.0, 1.0)) == 2
+
+
+def test_containers_of_other_types_are_other_calls() -> None:
+    @rw.jit
+    def f(p: Any) -> Any:
+        return p["low"] * 2 if isinstance(p, dict) else p.low
+
+    assert [f(Pair(1.0, 2.0)), f({"low": 1.0, "high": 2.0}), f(Pair(1.0, 2.0))] == [1, 2, 1]
+
+
+def test_names_of_parts_are_told_apart() -> None:
+    f: Any = jit(lambda p, p_a, *rest: p["a"] - p_a + sum(rest), **FAST)
+    assert f({"a": 5.0}, 3.0, 1.0, 2.0) == 5
+    whole: Any = jit(lambda *rows: np.stack(rows).sum(axis=1), **FAST)
+    np.testing.assert_array_equal(whole(np.ones(3), np.arange(3.0)), [3, 3])
+
+
+def test_what_is_no_number_in_a_container_is_told_by_its_parameter() -> None:
+    with pytest.raises(ArgumentError, match=r"argument 'p_b' .* jit\(static=\['p'\]\)"):
+        rw.jit(lambda p: p["a"])({"a": 1.0, "b": object()})
+
+
+def test_a_container_with_terms_calls_the_function() -> None:
+    x, y = rw.symbols("x y")
+    f: Any = rw.jit(lambda p: p["a"] * p["b"])
+    assert f({"a": x, "b": y}) == x * y and not f.kernels
