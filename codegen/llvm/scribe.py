@@ -117,14 +117,17 @@ def emit_copy(module: ir.Module) -> ir.Function:
     return function
 
 
-def default_environment(code: Scribe) -> AbstractContextManager[None]:
-    """Return the context in which code runs in the default floating-point environment."""
+def default_environment(code: Scribe, *, x87: bool = True) -> AbstractContextManager[None]:
+    """Return the context in which code runs in the default floating-point environment.
+
+    `x87` says whether glibc's fmod may be called, which leaves flags in that unit.
+    """
     is_arm = str(code.module.triple).startswith("aarch64")
-    return _arm_environment(code) if is_arm else _x86_environment(code)
+    return _arm_environment(code) if is_arm else _x86_environment(code, x87)
 
 
 @contextmanager
-def _x86_environment(code: Scribe) -> Iterator[None]:
+def _x86_environment(code: Scribe, x87: bool) -> Iterator[None]:
     """Work with default control bits, and put back the caller's word if that or a flag changed.
 
     Loading the word costs as much as a whole call for one element, so it is done only where it
@@ -148,11 +151,12 @@ def _x86_environment(code: Scribe) -> Iterator[None]:
     flagged = code.icmp_unsigned("!=", raised, I32(0))
     with code.if_then(code.or_(unusual, flagged), likely=False):
         code.call(set_, [saved])
-    _clear_x87(code)
+    if x87:
+        _clear_x87(code)
 
 
 def _clear_x87(code: Scribe) -> None:
-    """Clear the flags of the x87 unit, which glibc's fmod uses and NumPy reads as well."""
+    """Clear the flags of the x87 unit, which NumPy reads as well."""
     half = ir.IntType(16)
     status = code.asm(ir.FunctionType(half, []), "fnstsw $0", "={ax},~{fpsr}", [], True)
     flagged = code.icmp_unsigned("!=", code.and_(status, half(_REPORTED)), half(0))

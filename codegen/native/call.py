@@ -1,12 +1,14 @@
 """Kernels as C functions in memory: addresses for ctypes, SciPy, Numba, and anything else.
 
 They compute one point, with the bits that the kernel gives, in the default floating-point
-environment, and raise no flags. Small pieces of machine code write down NumPy's tables and call
-the loop that the kernel has anyway.
+environment, and raise no flags; but what SciPy calls runs in SciPy's environment, as functions of C
+do: to look at it takes four times as long as the rest of a call. Small pieces of machine code write
+down NumPy's tables and call the loop that the kernel has anyway.
 """
 
 import ctypes
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Final
@@ -113,6 +115,8 @@ class Body:
 
     code: Code
     lanes: int
+    x87: bool
+    """Whether it may leave flags there."""
 
 
 def narrow_body(program: Program | Rolled, dtype: Float, target: Target) -> Body | None:
@@ -132,7 +136,7 @@ def narrow_body(program: Program | Rolled, dtype: Float, target: Target) -> Body
         narrow, lambda: ("point", program_digest(program), name),
         lambda: object_code(emit_module(program, dtype, narrow, single=True), narrow),
     )  # fmt: skip
-    return Body(load(made, name, narrow), narrow.lanes(dtype))
+    return Body(load(made, name, narrow), narrow.lanes(dtype), "fmod" in program.ops)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +176,9 @@ class _Piece:
 
     def __init__(
         self, signature: str, arguments: Sequence[Operand], results: Sequence[Operand],
-        source: Source,
+        source: Source, *, guarded: bool = True,
     ) -> None:  # fmt: skip
+        self.guarded = guarded
         self.signature, self.loop, self.body = signature, source.loop, source.body
         self.arguments, self.operands = arguments, [*arguments, *results]
         self.module = ir.Module(name=_NAME)
@@ -238,7 +243,7 @@ class _Piece:
         run = code.inttoptr(
             I64(body.code.address), ir.FunctionType(VOID, [POINTER, I64]).as_pointer()
         )
-        with default_environment(code):
+        with default_environment(code, x87=body.x87) if self.guarded else nullcontext():
             code.call(run, [table, I64(body.lanes)])
         for room, at, kind in results:
             code.store(code.load(room, typ=kind), at, align=1)
@@ -373,6 +378,6 @@ def callback(
     source: Source,
 ) -> Native:  # fmt: skip
     """Make a function that SciPy calls, the last `own` numbers of which are user data."""
-    piece = _Piece(signature, arguments, results, source)
+    piece = _Piece(signature, arguments, results, source, guarded=False)
     CALLBACKS[signature](piece, own)
     return piece.finish(source.target)

@@ -2,9 +2,13 @@
 
 Both sides take turns in one run, and medians of many rounds are compared. The kernels of the first
 part do what the ufunc beside them does. The integrals evaluate the same integrand at as many
-points, once by the function that `sympy.lambdify` writes and once by machine code.
+points: by the function that `sympy.lambdify` writes, by machine code, and by what a C compiler
+makes of it, which says how much of the time is SciPy's own.
 """
 
+import ctypes
+import subprocess
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +16,12 @@ import numpy as np
 import scipy.integrate
 import sympy as sp
 from report import arguments, at_least, at_most, finish, in_turns
+from scipy import LowLevelCallable
 
 import rewrite as rw
 
 ROUNDS = 41
+DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
 def overhead() -> dict[str, Any]:
@@ -66,10 +72,24 @@ def integrals() -> dict[str, Any]:
         calls = {
             "lambdify, NumPy": lambda f=arrays, v=values: quad(f, 0.1, 20, args=v),
             "lambdify, math": lambda f=python, v=values: quad(f, 0.1, 20, args=v),
+            "C": lambda f=in_c(args, expr), v=values: quad(f, 0.1, 20, args=v),
             "ours": lambda f=machine, v=values: quad(f, 0.1, 20, args=v),
         }
         found[f"quad: {name}"] = compared(calls)
     return found
+
+
+def in_c(args: list[Any], expr: Any) -> Any:
+    """Compile an integrand by the C compiler, with all that it may do to floats."""
+    names = "".join(f"double {name} = v[{k}]; " for k, name in enumerate(args))
+    text = f"#include <math.h>\ndouble f(int n, double *v) {{ {names}return {sp.ccode(expr)}; }}\n"
+    with tempfile.NamedTemporaryFile(suffix=".so") as file:
+        flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-x", "c", "-"]
+        command = ["cc", *flags, "-lm", "-o", file.name]
+        subprocess.run(command, input=text, text=True, check=True)
+        function = ctypes.CDLL(file.name).f
+    function.restype, function.argtypes = ctypes.c_double, [ctypes.c_int, DOUBLES]
+    return LowLevelCallable(function)
 
 
 def trajectories() -> dict[str, Any]:
@@ -92,7 +112,7 @@ def trajectories() -> dict[str, Any]:
 
 def compared(
     calls: dict[str, Callable[[], Any]], number: int = 3,
-    against: tuple[str, ...] = ("lambdify, NumPy", "lambdify, math"), turns: int = ROUNDS,
+    against: tuple[str, ...] = ("lambdify, NumPy", "lambdify, math", "C"), turns: int = ROUNDS,
 ) -> dict[str, Any]:  # fmt: skip
     """Check that all find one value, and time them beside what `sympy.lambdify` writes."""
     values = [np.ravel(call()[0])[-1] for call in calls.values()]
@@ -115,6 +135,7 @@ def main() -> None:
         {
             "call of a scalar kernel, of NumPy's": at_most(max(numbers), 1.2),
             "quad, of sympy.lambdify": at_least(min(row[ratio] for row in gain.values()), 10),
+            "quad, of C": at_least(min(row["ratio to C"] for row in gain.values()), 0.7),
             "solve_ivp, of sympy.lambdify": at_least(min(r[ratio] for r in paths.values()), 10),
             "calls in ns": cost, "integrals in us": gain, "trajectories in us": paths,
         },

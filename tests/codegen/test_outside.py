@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import platform
 import shutil
 import subprocess
 import weakref
@@ -100,6 +101,28 @@ def test_what_is_handed_out_keeps_the_code() -> None:
     assert function(1.0) == 3.25
     assert scipy.integrate.quad(scipys, 0, 2)[0] == pytest.approx(6.5, rel=1e-15)
     del others
+
+
+LIBM = ctypes.CDLL(None)
+UPWARD, REPORTED = 0x800, 0x1D
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the C library's numbers are x86's")
+@pytest.mark.parametrize(
+    "kernel", [rw.compile([x, y], rw.exp(x) / y), rw.compile([x, y], rw.fmod(x, y))]
+)
+def test_c_functions_keep_the_floating_point_environment(kernel: Kernel) -> None:
+    values = [(0.1, 0.3), (np.inf, 0.0), (7.0, -0.3), (1.0, np.inf)]
+    expected = [np.float64(kernel(*pair)).tobytes() for pair in values]
+    LIBM.feclearexcept(REPORTED)
+    LIBM.fesetround(UPWARD)
+    try:
+        found = [kernel.ctypes(*pair) for pair in values]
+        kept, raised = LIBM.fegetround(), LIBM.fetestexcept(REPORTED)
+    finally:
+        LIBM.fesetround(0)
+    assert [np.float64(value).tobytes() for value in found] == expected
+    assert (kept, raised) == (UPWARD, 0)
 
 
 # -- SciPy -----------------------------------------------------------------------------------
