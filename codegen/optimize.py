@@ -33,10 +33,12 @@ from rewrite.tables import Table
 from rewrite.term import Term
 from strategies.base import Strategy
 from strategies.base import strategy as strategy_of
+from strategies.cases import by_cases
 from strategies.custom import follow, rules_of
 from strategies.derive import derived
 from strategies.explain import sufficient
-from strategies.presets import GuardJudge, Setting, named_plan
+from strategies.presets import GuardJudge, Setting, accurate, named_plan
+from strategies.regimes import MostAccurate
 
 __all__ = ["Optimized", "cost_model", "optimize", "optimized", "plan"]
 
@@ -63,6 +65,8 @@ class Optimized(Displayed):
     _own: tuple[Rule, ...] = field(default=(), repr=False)
     """Rules of the caller's strategy, which may not be in the library."""
     _dtype: str = field(default="f64", repr=False)
+    _branched: bool = field(default=False, repr=False)
+    """Whether there may be series and branches, for accuracy."""
 
     @cached_property
     def _proof(self) -> tuple[Rule, ...] | None:
@@ -92,7 +96,11 @@ class Optimized(Displayed):
 
     @cached_property
     def _explanation(self) -> Explanation:
-        found = derived(self._source, self._target, self._licence, self.limits, self._own)
+        if self._branched:
+            setting = Setting(self.model, self.model, self._licence, self.limits, dtype=self._dtype)
+            found = by_cases(self._source, self._target, accurate(setting), self.limits, self._own)
+        else:
+            found = derived(self._source, self._target, self._licence, self.limits, self._own)
         if self._source == self._target:
             return replace(found, why="nothing cheaper was found; the result is as written")
         return found
@@ -101,7 +109,8 @@ class Optimized(Displayed):
         """Derive the result from the source, one law a step; it prints as on paper.
 
         It takes at most about twice the time limit of the search. Where no derivation is found
-        within it, `.explained` is False, and laws that are enough are named instead.
+        within it, `.explained` is False, and laws that are enough are named instead. Sides of a
+        branch are derived one by one (`.parts`), and a series is a step with its bound.
         """
         return self._explanation
 
@@ -256,7 +265,7 @@ def _front(
         report = fastest.report if terms == best else Report(notes=["one of a Pareto front"])
         found.append(replace(
             fastest, terms=rebuild(terms), cost_after=price(terms, setting.cost), report=report,
-            _target=terms,
+            _target=terms, _branched=terms != best,
         ))  # fmt: skip
     return found
 
@@ -299,6 +308,7 @@ def optimized(
         )
     emit("term", lambda: "\n".join(t.sexpr() for t in flat))
     own: tuple[Rule, ...] = ()
+    branched = isinstance(strategy, MostAccurate)
     if strategy is not None:
         judge = GuardJudge(setting.dtype) if setting.guarded and allowed else None
         best, report = follow(strategy, flat, licence=allowed, judge=judge)
@@ -311,7 +321,7 @@ def optimized(
     before = dag_cost(source, model)
     after = price(best, model)
     emit("extract", lambda: "\n".join([*(t.sexpr() for t in best), f"{after:g} {model.unit}"]))
-    kept = tuple(flat), tuple(best), allowed, own, setting.dtype
+    kept = tuple(flat), tuple(best), allowed, own, setting.dtype, branched
     return Optimized(rebuild(best), before, after, model, report, setting.limits, *kept)
 
 

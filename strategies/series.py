@@ -48,6 +48,8 @@ class Near:
     symbol: Term
     point: Fraction
     radius: float
+    parts: tuple[tuple[Term, Term], ...] = ()
+    """Which differences were replaced, and by what."""
 
     @property
     def offset(self) -> Term:
@@ -119,7 +121,7 @@ def _form(
             changed[part], radius = made.term, min(radius, made.radius)
     if not changed or radius <= 0:
         return None
-    return Near(term.substitute(changed), symbol, point, radius)
+    return Near(term.substitute(changed), symbol, point, radius, tuple(changed.items()))
 
 
 def _reach(symbol: Symbol | None, point: Fraction) -> float:

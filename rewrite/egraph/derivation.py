@@ -17,9 +17,13 @@ _CELL: Final = 'style="text-align:left;vertical-align:top"'
 _ROW: Final = f"<tr><td {_CELL}>%s</td><td {_CELL}>%s</td><td {_CELL}>%s</td></tr>"
 
 
-def _results(found: Explanation) -> Iterator[list[Step]]:
-    for _, steps in itertools.groupby(found.steps, key=lambda step: step.result):
-        yield list(steps)
+def _results(found: Explanation) -> Iterator[tuple[str, list[Step]]]:
+    """Yield the steps of each result, and of each part with its title."""
+    for part in found.parts:
+        for title, steps in _results(part.explanation):
+            yield part.title + (f", {title}" if title else ""), steps
+    for _, own in itertools.groupby(found.steps, key=lambda step: step.result):
+        yield "", list(own)
 
 
 def latex(found: Explanation) -> str:
@@ -35,7 +39,9 @@ def latex(found: Explanation) -> str:
     \end{aligned}
     """
     lines = []
-    for steps in _results(found):
+    for title, steps in _results(found):
+        if title:
+            lines.append(f"& {printing.words(title, 'text')}\\\\")
         lines.append(f"& {printing.latex(steps[0].before)}\\\\")
         lines += [
             f"&= {printing.latex(step.after)} && {printing.words(step.name, 'texttt')}\\\\"
@@ -46,7 +52,7 @@ def latex(found: Explanation) -> str:
 
 def html(found: Explanation) -> str:
     """Write a table of steps: what is made, by which law, and why that may be used."""
-    if not found.steps:
+    if not len(found):
         return f"<p>{clean(str(found))}</p>"
     rows: list[str] = []
     left = MOST // 2
@@ -61,7 +67,9 @@ def html(found: Explanation) -> str:
 
 def _rows(found: Explanation) -> Iterator[str]:
     count = itertools.count(1)
-    for steps in _results(found):
+    for title, steps in _results(found):
+        if title:
+            yield _ROW % ("", f"<i>{clean(title)}</i>", "")
         yield _ROW % ("", _term(steps[0].before), "")
         yield from (_step(next(count), step) for step in steps)
 

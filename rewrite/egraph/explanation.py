@@ -6,6 +6,7 @@ engine that found it. Its terms are plain (`rewrite.egraph.plain`): sums of many
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Final, overload
 
 from rewrite.display import Displayed
@@ -13,10 +14,15 @@ from rewrite.fastmath import FastMath
 from rewrite.rule import Condition, Rule
 from rewrite.term import Term
 
-__all__ = ["ARITHMETIC", "Assumption", "Because", "Explanation", "Meeting", "Step"]
+__all__ = [
+    "ARITHMETIC", "SERIES", "Assumption", "Because", "Explanation", "Meeting", "Part", "Series",
+    "Step",
+]  # fmt: skip
 
 ARITHMETIC: Final = "arithmetic"
 """The name of the step that computes with exact constants; it needs the licence `REASSOC`."""
+SERIES: Final = "series"
+"""The name of the step that writes a difference as a polynomial; it needs `REASSOC` too."""
 WIDE: Final = 96
 """Longer terms are not written again at each step: what changed of them is."""
 
@@ -54,12 +60,32 @@ class Because:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Where a polynomial stands for a function, and how well."""
+
+    symbol: Term
+    point: Fraction
+    radius: float
+    """How far the symbol may be from the point: as far as its domain reaches."""
+    bits: int
+    """What is left out is less than 2**-bits of the value, by Taylor's theorem."""
+
+    def __str__(self) -> str:
+        """Write where it holds, and the bound."""
+        offset = self.symbol - self.point if self.point else self.symbol
+        return (
+            f"near {self.symbol!r} = {self.point}: what is left out is less than 2**-{self.bits} "
+            f"of the value where abs({offset!r}) <= {self.radius:g}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One law, used once: the whole term before and after, and where in it."""
 
     name: str
     rule: Rule | None
-    """None for arithmetic on exact constants."""
+    """None for arithmetic on exact constants, and for series."""
     forward: bool
     """Whether the law was used from left to right."""
     place: Place
@@ -71,6 +97,7 @@ class Step:
     because: tuple[Because, ...] = ()
     result: int = 0
     """Which of several terms that were rewritten together it is about."""
+    series: Series | None = None
 
     @property
     def changed(self) -> tuple[Term, Term]:
@@ -88,6 +115,8 @@ class Step:
         >>> rw.explain(x * 1, x)[0].law()
         'mul-one: ?a*1 -> ?a, with ?a = x'
         """
+        if self.series is not None:
+            return f"{self.name} {self.series}"
         if self.rule is None:
             before, after = map(repr, self.changed)
             return f"{self.name}: {before} is {after if after != before else 'one number'}"
@@ -133,29 +162,35 @@ class Explanation(Displayed, Sequence[Step]):
     """If they do not: why not. If there are no steps: what that means."""
     laws: tuple[Rule, ...] = field(default=())
     """If they do not: laws that are enough, where such are known."""
+    parts: "tuple[Part, ...]" = ()
+    """In place of steps: derivations of each result, or of each side of a branch."""
+
+    @property
+    def _all_steps(self) -> tuple[Step, ...]:
+        return self.steps + tuple(step for part in self.parts for step in part.explanation)
 
     @overload
     def __getitem__(self, at: int) -> Step: ...
     @overload
     def __getitem__(self, at: slice) -> tuple[Step, ...]: ...
     def __getitem__(self, at: int | slice) -> Step | tuple[Step, ...]:
-        """Return a step, or several."""
-        return self.steps[at]
+        """Return a step, or several; those of parts follow each other."""
+        return self._all_steps[at]
 
     def __len__(self) -> int:
         """Count the steps."""
-        return len(self.steps)
+        return len(self._all_steps)
 
     def __iter__(self) -> Iterator[Step]:
         """Go through the steps in order."""
-        return iter(self.steps)
+        return iter(self._all_steps)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules that the steps use, each once; arithmetic on constants is none."""
         if not self.explained:
             return self.laws
-        return tuple(dict.fromkeys(step.rule for step in _all(self.steps) if step.rule is not None))
+        return tuple(dict.fromkeys(step.rule for step in _all(self) if step.rule is not None))
 
     def check(self) -> None:
         """Replay every step by itself, without the engine that found it.
@@ -171,6 +206,8 @@ class Explanation(Displayed, Sequence[Step]):
         if not self.explained:
             found = [f"{rule!r}    [{rule.licence.name}]" for rule in self.laws]
             return "\n".join([self.why, *found])
+        if self.parts:
+            return "\n".join(map(str, self.parts))
         if not self.steps:
             same = self.sources == self.targets
             return self.why or ("as written" if same else "the same, written otherwise")
@@ -198,7 +235,7 @@ class Explanation(Displayed, Sequence[Step]):
     def _repr_latex_(self) -> str | None:
         from rewrite.printing import displayed
 
-        return displayed(self.latex()) if self.steps else None
+        return displayed(self.latex()) if len(self) else None
 
     def _repr_html_(self) -> str:
         from rewrite.egraph.derivation import html
@@ -209,8 +246,34 @@ class Explanation(Displayed, Sequence[Step]):
         """Show how many steps there are."""
         if not self.explained:
             return f"<Explanation: none; {self.why}>"
-        count = len(self.steps)
+        count = len(self)
         return f"<Explanation of {count} step{'s' if count != 1 else ''}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The derivation of one result, everywhere or on one side of a branch.
+
+    Where there is a condition, the symbol that it is about has a domain of the points where the
+    condition holds, in all terms of the derivation.
+    """
+
+    result: int
+    condition: Term | None
+    explanation: Explanation
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return f"result {self.result}" if self.condition is None else f"where {self.condition!r}"
+
+    def __str__(self) -> str:
+        """Write the title, and the derivation below it."""
+        steps = str(self.explanation)
+        if not len(self.explanation) and self.explanation.explained:
+            (target,) = self.explanation.targets
+            steps = f"   {target!r}, {steps}"
+        return f"{self.title}:\n{steps}"
 
 
 def _all(steps: Iterable[Step]) -> Iterator[Step]:

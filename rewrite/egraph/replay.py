@@ -5,24 +5,27 @@ before and after. Its conditions are checked by the analysis of the classical en
 assumptions that are listed; those must follow from the source alone.
 """
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
 from rewrite.egraph.assumptions import STATED, Known, condition_holds, conditions_of, implied, meet
-from rewrite.egraph.explanation import Assumption, Because, Explanation, Step
+from rewrite.egraph.explanation import Assumption, Because, Explanation, Series, Step
 from rewrite.egraph.folding import folded
 from rewrite.egraph.language import exact
 from rewrite.egraph.plain import Plain, fill, plain, put, subterm
+from rewrite.egraph.sides import inside, sides
+from rewrite.egraph.taylor import relative_rest
 from rewrite.errors import ExplanationError, RewriteError
 from rewrite.fastmath import FastMath
 from rewrite.intervals import TOP, Fact
 from rewrite.rule import Rule, symbols_of
 from rewrite.rules import EXPAND, PRECISE, SIMPLIFY
-from rewrite.store import Store
+from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["brought", "granted_by", "has_values", "holds_for", "replay"]
+__all__ = ["brought", "granted_by", "has_values", "holds_for", "near_enough", "replay"]
 
 MOST_NESTED: Final = 40
 
@@ -38,6 +41,9 @@ def replay(explanation: Explanation) -> None:
     """
     if not explanation.explained:
         raise ExplanationError(f"there are no steps to replay: {explanation.why}")
+    if explanation.parts:
+        _replay_parts(explanation)
+        return
     replayer = _Replayer(explanation)
     replayer.assumptions()
     for result, pair in enumerate(zip(explanation.sources, explanation.targets, strict=True)):
@@ -46,6 +52,30 @@ def replay(explanation: Explanation) -> None:
     for step in explanation.steps:
         if not 0 <= step.result < len(explanation.sources):
             raise ExplanationError(f"the step {step.name!r} is about no result: {step.result}")
+
+
+def _replay_parts(explanation: Explanation) -> None:
+    """Check that the parts are those of the results, and each of them."""
+    expected: list[tuple[int, Term | None, Term]] = []
+    for result, target in enumerate(explanation.targets):
+        own = [part for part in explanation.parts if part.result == result]
+        branch = sides(target) if own and own[0].condition is not None else None
+        if branch is None:
+            expected.append((result, None, target))
+        else:
+            expected += [(result, condition, taken) for condition, taken in branch]
+    found = [(part.result, part.condition) for part in explanation.parts]
+    if found != [(result, condition) for result, condition, _ in expected] or explanation.steps:
+        raise ExplanationError(f"the parts are not those of {explanation.targets!r}")
+    for part, (result, condition, taken) in zip(explanation.parts, expected, strict=True):
+        where = {} if condition is None else inside(condition)
+        ends = explanation.sources[result].substitute(where), taken.substitute(where)
+        inner = part.explanation
+        if (inner.sources, inner.targets) != ((ends[0],), (ends[1],)):
+            raise ExplanationError(f"{part.title}: it is not about {ends[0]!r} and {ends[1]!r}")
+        if (inner.licence, inner.own) != (explanation.licence, explanation.own):
+            raise ExplanationError(f"{part.title}: it has another licence, or other laws")
+        replay(inner)
 
 
 class _Replayer:
@@ -105,7 +135,9 @@ class _Replayer:
         if put(self.store, before, step.place, new) != after:
             raise ExplanationError(f"{what} changes more than what stands at {step.place}")
         left, right = (old, new) if step.forward else (new, old)
-        if step.rule is None:
+        if step.series is not None:
+            self._series(what, step.series, left, right)
+        elif step.rule is None:
             self._arithmetic(what, left, right)
         else:
             self._law(what, step, step.rule, left, right)
@@ -126,6 +158,19 @@ class _Replayer:
         if value is None or number is None or exact(value) != number:
             shown = (Term(self.store, node) for node in (left, right))
             raise ExplanationError(f"{what}: {' is not '.join(map(repr, shown))}")
+
+    def _series(self, what: str, series: Series, left: int, right: int) -> None:
+        if FastMath.REASSOC not in self.explanation.licence:
+            raise ExplanationError(f"{what}: the licence lacks REASSOC, which series need")
+        source, made = Term(self.store, left), Term(self.store, right)
+        (x,) = source.free_symbols
+        known = x.symbol
+        assert known is not None
+        if x != series.symbol or not near_enough(known, series):
+            raise ExplanationError(f"{what}: the domain of {x!r} is not within {series}")
+        rest = relative_rest(source, made, series.point, series.radius)
+        if rest is None or rest > 2.0**-series.bits:
+            raise ExplanationError(f"{what}: {made!r} is not proved to be so close to {source!r}")
 
     def _law(self, what: str, step: Step, rule: Rule, left: int, right: int) -> None:
         if (rule.name, rule) not in self.rules:
@@ -161,6 +206,13 @@ class _Replayer:
                     f"{what}: {one.condition!r} is not known to hold for "
                     f"{', '.join(f'?{m.name} = {m.known!r}' for m in one.meetings)}"
                 )
+
+
+def near_enough(symbol: Symbol, series: Series) -> bool:
+    """Tell whether the domain of a symbol is within the radius of a series."""
+    return all(abs(Fraction(end) - series.point) <= Fraction(series.radius)
+               for end in symbol.bounds if math.isfinite(end)) and all(
+                   map(math.isfinite, symbol.bounds))  # fmt: skip
 
 
 def granted_by(store: Store, assumptions: Sequence[Assumption]) -> dict[int, Fact]:

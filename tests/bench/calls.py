@@ -69,10 +69,11 @@ def integrals() -> dict[str, Any]:
     for name, (args, expr, values) in integrands.items():
         python = sp.lambdify(args, expr, "math")
         arrays, machine = sp.lambdify(args, expr), rw.lambdify(args, expr).kernel.as_scipy()  # type: ignore[attr-defined]
+        compiled = in_c(args, expr)
         calls = {
             "lambdify, NumPy": lambda f=arrays, v=values: quad(f, 0.1, 20, args=v),
             "lambdify, math": lambda f=python, v=values: quad(f, 0.1, 20, args=v),
-            "C": lambda f=in_c(args, expr), v=values: quad(f, 0.1, 20, args=v),
+            "C": lambda f=compiled, v=values: quad(f, 0.1, 20, args=v),
             "ours": lambda f=machine, v=values: quad(f, 0.1, 20, args=v),
         }
         found[f"quad: {name}"] = compared(calls)
