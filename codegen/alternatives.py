@@ -17,6 +17,7 @@ from rewrite.egraph.limits import Limits
 from rewrite.errors import AccuracyError, ArgumentError
 from rewrite.fastmath import FastMath
 from rewrite.options import configured
+from rewrite.progress import followed
 from rewrite.sampling import sample_points
 from rewrite.tables import Table, bars, cut
 from rewrite.term import Term
@@ -80,6 +81,7 @@ def _bits(found: Accuracy | None) -> tuple[Any, Any]:
     return ("", "") if found is None else (found.mean_bits, found.max_bits)
 
 
+@followed
 @configured
 def explore(
     term: Term,
@@ -90,6 +92,7 @@ def explore(
     cost: "str | CostModel | None" = None,
     limits: Limits | None = None,
     dtype: Any = np.float64,
+    progress: bool | None = None,
 ) -> Forms:
     """Show the k cheapest forms of a term, with what each costs and how accurate it is.
 

@@ -15,6 +15,7 @@ from rewrite.extract import Extractor
 from rewrite.fastmath import FastMath
 from rewrite.fingerprint import fingerprints
 from rewrite.kbest import k_best
+from rewrite.progress import each
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, join_all
 from strategies.saturation import WHOLE, Saturate
@@ -32,7 +33,7 @@ def tuned(
 ) -> list[Term]:  # fmt: skip
     """Return the fastest of the source, the best form, and the `count` cheapest of the e-graph."""
     forms = candidates(plan, source, best, count)
-    times = [_time(form, plan, target) for form in forms]
+    times = [_time(form, plan, target) for form in each(forms, "measuring", "form")]
     fastest = min(range(len(times)), key=times.__getitem__)
     report.notes.append(
         f"measured {len(times)} forms: {min(times):.4g} to {max(times):.4g} ns an element, the "

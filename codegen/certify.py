@@ -41,6 +41,7 @@ from rewrite.fastmath import FastMath, licence
 from rewrite.guard import Guard
 from rewrite.measured import stacked
 from rewrite.oracle import ulp_distance
+from rewrite.progress import each
 from rewrite.rulecheck import same_bits
 from rewrite.sampling import sample_points
 from rewrite.store import Symbol
@@ -126,7 +127,7 @@ def certificate(
     branches: tuple[Branch, ...] = ()
     lanes: dict[Float, int] = {}
     count = arrays = 0
-    for dtype in types:
+    for dtype in each(types, "validating", "float type"):
         points, taken = _points(terms, conditions, dtype)
         count = max((len(column) for column in points.values()), default=1)
         check = _Check(kernel, names, points, dtype)

@@ -25,6 +25,7 @@ from rewrite.debug import emit
 from rewrite.egraph.limits import Limits, Report
 from rewrite.fastmath import FastMath, licence
 from rewrite.options import configured
+from rewrite.progress import followed, stage
 from rewrite.term import Term
 
 # what searches and emits is loaded by those who do: a kernel that is kept on disk needs none of it
@@ -69,6 +70,7 @@ def compile_kernel(
 
 
 @uncollected()
+@followed
 @configured
 def compile_kernel(
     args: Any,
@@ -174,12 +176,12 @@ def compile_kernel(
     found = _Found(tuple(chain.from_iterable([result.terms for result in results])))
     if optimize_terms and found.terms:
         found = _searched(dag, found.terms, target=machine, math=math, cost=cost,
-            strategy=strategy, limits=limits, dtype=dtype, autotune=autotune,
-            progress=progress)  # fmt: skip
+            strategy=strategy, limits=limits, dtype=dtype, autotune=autotune)  # fmt: skip
     from codegen.balance import balanced
     from codegen.cost import table_for
     from codegen.loops.choice import program_of
 
+    stage("writing the program")
     best = replaced(results, found.terms)
     program, note = program_of(parameters, best, licence(math), name, loops=not machine.is_cuda)
     report = replace(found.report, notes=[*found.report.notes, note]) if note else found.report
@@ -232,6 +234,7 @@ def _compiled(
         found = cuda_kernel(program, machine, options)
         emit("ptx", lambda: found.device_text)
         return found
+    stage("generating code")
     kernel = Kernel(program, machine, **options)
     asked.keep(kernel, options["doc"])
     emit("llvm", lambda: kernel.llvm)

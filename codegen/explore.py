@@ -11,6 +11,7 @@ from rewrite.egraph.limits import Limits
 from rewrite.errors import ArgumentError, StrategyError
 from rewrite.fastmath import FastMath, licence
 from rewrite.options import configured
+from rewrite.progress import followed
 from rewrite.rule import Rule, RuleSet
 from rewrite.term import Term
 from strategies.explore import Saturated, explore
@@ -20,6 +21,7 @@ from strategies.saturation import saturate
 __all__ = ["egraph"]
 
 
+@followed
 @configured
 def egraph(
     terms: Term | Iterable[Term] | TermArray,
@@ -29,6 +31,7 @@ def egraph(
     limits: Limits | None = None,
     math: str | FastMath = "guarded",
     target: str | Target = "native",
+    progress: bool | None = None,
 ) -> Saturated:
     """Saturate terms with rules and return the e-graph: to draw, to ask, to take terms from.
 

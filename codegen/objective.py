@@ -8,6 +8,7 @@ import numpy as np
 from rewrite.cost import CostModel, dag_cost
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError
+from rewrite.progress import each
 from rewrite.term import Term
 from strategies.base import perform
 from strategies.presets import GuardJudge, Setting, accurate
@@ -60,7 +61,8 @@ def front(count: int, source: Terms, fastest: Terms, setting: Setting) -> list[T
     measure = mean_bits(source, setting.dtype)
     judge = GuardJudge(setting.dtype)(source) if setting.guarded and setting.licence else None
     found: dict[Terms, tuple[float, float]] = {}
-    for terms in dict.fromkeys([fastest, source, *_candidates(source, setting)]):
+    forms = dict.fromkeys([fastest, source, *_candidates(source, setting)])
+    for terms in each(forms, "measuring accuracy", "form"):
         if judge is None or terms in (source, fastest) or judge(terms) is None:
             found[terms] = price(terms, setting.cost), measure(terms)
     kept = _undominated(found)

@@ -27,6 +27,7 @@ from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import Mode, mode_of
 from rewrite.fastmath import FastMath, licence
 from rewrite.options import configured
+from rewrite.progress import followed, shown
 from rewrite.rule import Rule
 from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.tables import Table
@@ -105,14 +106,15 @@ class Optimized(Displayed):
             return replace(found, why="nothing cheaper was found; the result is as written")
         return found
 
-    def explain(self) -> Explanation:
+    def explain(self, *, progress: bool | None = None) -> Explanation:
         """Derive the result from the source, one law a step; it prints as on paper.
 
         It takes at most about twice the time limit of the search. Where no derivation is found
         within it, `.explained` is False, and laws that are enough are named instead. Sides of a
         branch are derived one by one (`.parts`), and a series is a step with its bound.
         """
-        return self._explanation
+        with shown(progress):
+            return self._explanation
 
     def __repr__(self) -> str:
         """Show the result and the gain."""
@@ -185,6 +187,7 @@ def optimize(
     exprs: Any, *, objective: tuple[Literal["pareto"], int], **options: Unpack[Options]
 ) -> list[Optimized]: ...
 @uncollected()
+@followed
 @configured
 def optimize(
     exprs: Any,
@@ -214,7 +217,8 @@ def optimize(
 
     Programs of more than some hundred nodes are done in parts, equal ones once. The parts go to an
     `executor` of `concurrent.futures` where one is given; the result is the same where no time
-    limit is met. Work of over a second shows a progress bar at a terminal, or as `progress` says.
+    limit is met. Work of over a second shows a progress bar at a terminal and in a notebook, or as
+    `progress` says.
     What was found is kept on disk, in the folder that the environment variable REWRITE_CACHE names;
     0 turns that off.
 
@@ -247,8 +251,7 @@ def optimize(
         strategy = "accurate"
     fastest = optimized(
         source, flat, rebuild, target=target, math=math, cost=cost, strategy=strategy,
-        limits=limits, extract=extract, dtype=dtype, executor=executor, progress=progress,
-        autotune=autotune,
+        limits=limits, extract=extract, dtype=dtype, executor=executor, autotune=autotune,
     )  # fmt: skip
     if count is None:
         return fastest
@@ -284,7 +287,6 @@ def optimized(
     autotune: int,
     extract: Mode = "search",
     executor: Executor | None = None,
-    progress: bool | None = None,
 ) -> Optimized:
     """Optimise the terms of a program; `rebuild` gives the result the form that is asked for."""
     machine = get(target) if isinstance(target, str) else target
@@ -295,9 +297,8 @@ def optimized(
     if executor is not None and not isinstance(executor, Executor):
         raise ArgumentError(f"executor={executor!r} is none of concurrent.futures")
     setting = replace(
-        _setting(machine, math, cost, limits, dtype), extract=extract, executor=executor,
-        progress=progress,
-    )  # fmt: skip
+        _setting(machine, math, cost, limits, dtype), extract=extract, executor=executor
+    )
     model, allowed = setting.cost, setting.licence
     if isinstance(strategy, str):
         strategy = named_plan(strategy, setting)

@@ -13,6 +13,7 @@ from rewrite.dagsearch import INFINITE
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import Extraction, Extractor, Mode, mode_of
+from rewrite.progress import each
 from rewrite.store import Store
 from rewrite.term import Term
 
@@ -66,7 +67,7 @@ def k_best(
     programs = _solved(source, deadline) if mode == "exact" else _branched(source, k, deadline)
     found: dict[tuple[int, ...], Extraction] = {}
     store = Store()
-    for program in itertools.islice(programs, TRIES * k):
+    for program in each(itertools.islice(programs, TRIES * k), "looking for forms", "program"):
         key = _key(source.terms(program, store)[0], store)
         if key not in found or program.cost < found[key].cost:
             found[key] = program

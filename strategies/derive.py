@@ -24,6 +24,7 @@ from rewrite.fastmath import FastMath, licence
 from rewrite.intervals import Fact
 from rewrite.numeric import require_numbers
 from rewrite.options import configured
+from rewrite.progress import advance, followed, stage
 from rewrite.rule import Rule, RuleSet
 from rewrite.rules import EXPAND, SIMPLIFY
 from rewrite.rules.powers import POWER_VALUES
@@ -54,6 +55,7 @@ ALWAYS: Final = POWER_VALUES["pow-one"]
 """The e-graph does this as arithmetic."""
 
 
+@followed
 @configured
 def explain(
     source: Any,
@@ -62,12 +64,14 @@ def explain(
     math: str | FastMath = "guarded",
     rules: RuleSet | Sequence[Rule] = (),
     limits: Limits | None = None,
+    progress: bool | None = None,
 ) -> Explanation:
     """Derive a term from another one that is believed to be equal, one law a step.
 
     Both may be sequences of terms, derived in pairs. `rules` are laws of your own beside those of
     the library that `math` allows. Where no derivation is found within `limits`, the explanation
-    says so: `.explained` is False. That proves nothing: the terms may be equal all the same. Raise
+    says so: `.explained` is False. That proves nothing: the terms may be equal all the same. A bar
+    is shown after a second, as `rw.optimize` does. Raise
     `ArgumentError` for what is no term, and for sequences of different lengths.
 
     >>> import rewrite as rw
@@ -98,6 +102,7 @@ def derived(
     if made.sources == made.targets:
         return made
     search = _Search(sources, targets, allowed, limits, own)
+    stage("explaining", unit="search")
     return search.explanation(made)
 
 
@@ -305,6 +310,7 @@ class _Search:
         self, source: int, target: int, rules: Sequence[Rule], end: float, nodes: int = MOST_NODES
     ) -> tuple[Prover, list[Move]] | None:
         more = (ALWAYS,) if self.fold and ALWAYS not in rules else ()
+        advance()
         prover = Prover(self.store, (*rules, *more), fold=self.fold, granted=self.granted)
         left = max(0.0, end - time.process_time())
         limits = replace(self.limits, seconds=left, nodes=nodes)

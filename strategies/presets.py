@@ -87,9 +87,8 @@ class Setting:
     dtype: str = "f64"
     """As in `default_plan`."""
     extract: Mode = "search"
-    """As in `Saturate`, like the next two."""
+    """As in `Saturate`, like the next one."""
     executor: Executor | None = None
-    progress: bool | None = None
 
     def search(self, cost: CostModel, more: RuleSet | None = None) -> Saturate:
         """Saturate with the whole library, and more laws, and extract by a cost."""
@@ -97,7 +96,7 @@ class Setting:
             cost, self.licence, self.limits, guarded=self.guarded, dtype=self.dtype,
             extract=self.extract,
         )  # fmt: skip
-        plan = replace(plan, executor=self.executor, progress=self.progress)
+        plan = replace(plan, executor=self.executor)
         if FastMath.REASSOC in self.licence:
             plan = replace(plan, also=(nested(cost, self.licence),))
         if more is None:

@@ -28,6 +28,7 @@ from rewrite.errors import StrategyError
 from rewrite.extract import Extractor, Mode, mode_of
 from rewrite.fastmath import FastMath
 from rewrite.numeric import require_numbers
+from rewrite.progress import shown, stage
 from rewrite.rule import Rule, RuleSet
 from rewrite.schedule import Goal, Schedule, default_schedule
 from rewrite.store import Store, Symbol
@@ -77,8 +78,6 @@ class Saturate(Strategy):
     also: tuple[Strategy, ...] = ()
     """What writes a source otherwise: where that is cheaper, small programs are searched from it
     too, and judged against the source."""
-    progress: bool | None = field(default=None, compare=False)
-    """Whether long work shows a progress bar; None is at a terminal."""
     opaque: frozenset[str] = frozenset()
     """The names of symbols that stand for what may have no value."""
     size: int = 0
@@ -103,6 +102,7 @@ class Saturate(Strategy):
             return f"saturate({self.schedule}, {self.cost.name})"
         return f"saturate({self.simplify.name}, {self.expand.name}, {self.cost.name})"
 
+    @shown(None)
     def roots(self, terms: Sequence[Term]) -> tuple[list[Term], Report]:
         """Optimise several terms together, sharing their subterms; return them and a report.
 
@@ -264,6 +264,7 @@ class Saturate(Strategy):
         e-graph is None if nothing sound was left.
         """
         rules = self.rules_for(dag)
+        stage("saturating", unit="e-graph")
         found = saturate_soundly(lambda kept, assume: self.job(dag, kept, assume=assume), rules)
         report = found.report
         report.notes += classical(rules_of(self.schedule_of()))

@@ -17,6 +17,7 @@ from codegen.store.objects import kept
 from codegen.store.rolled import rolled_digest
 from codegen.target import Float, Target
 from rewrite.parcel import Parcel
+from rewrite.progress import each, shown
 
 __all__ = ["compiled", "modules", "planned", "prepared"]
 
@@ -101,11 +102,13 @@ def _module(
 def compiled(program: Rolled, dtype: Float, target: Target, *, batch: bool) -> Compiled:
     """Compile the pieces of a program and their tables, or load what was compiled before."""
 
+    @shown(None)  # the first call of a kernel compiles it
     def made() -> Parcel:
         work, found = prepared(program, dtype, target, batch=batch)
+        texts = modules(found, dtype, target, batch=batch)
         objects = [
             object_code(text, target, opt=level)
-            for text, level, _ in modules(found, dtype, target, batch=batch)
+            for text, level, _ in each(texts, "generating code", "part")
         ]
         return packed(work, found, objects, dtype)
 

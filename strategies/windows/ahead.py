@@ -1,6 +1,5 @@
 """Batches in order, the next ones under way while one is looked at."""
 
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from rewrite.egraph import workers
 from rewrite.egraph.job import Outcome, perform
+from rewrite.progress import advance, stage
 from strategies.windows.batch import Batch
 
 __all__ = ["in_order"]
@@ -19,21 +19,18 @@ AHEAD: Final = 8
 PROCESSES: Final = 2
 """So many processes of our own saturate at once, and as many batches wait for them."""
 LEAST_SECONDS: Final = 0.05
-DELAY: Final = 1.0
-"""Seconds after which progress is shown."""
 
 
 def in_order(
-    batches: Iterator[Batch], executor: Executor | None, deadline: float, progress: bool | None,
-    count: int,
-) -> Iterator[tuple[Batch, Outcome]]:  # fmt: skip
+    batches: Iterator[Batch], executor: Executor | None, deadline: float, count: int
+) -> Iterator[tuple[Batch, Outcome]]:
     """Saturate batches in an executor or a process of our own; yield each with its outcome.
 
-    What is not asked for any more is cancelled. `progress` of None shows it at a terminal.
+    What is not asked for any more is cancelled.
     """
     waiting: deque[tuple[Batch, Any]] = deque()
     place = _Own(deadline) if executor is None else _Given(executor, deadline)
-    bar = _bar(count, progress)
+    stage("saturating", count, "e-graph")
     try:
         while True:
             while len(waiting) < place.ahead and (batch := next(batches, None)) is not None:
@@ -42,9 +39,8 @@ def in_order(
                 return
             batch, pending = waiting.popleft()
             yield batch, pending.result()
-            bar.update()
+            advance()
     finally:
-        bar.close()
         for _, pending in waiting:
             pending.cancel()
         place.close()
@@ -100,13 +96,3 @@ class _Own:
         self.threads.shutdown(wait=False, cancel_futures=True)
         for pending in list(self.running):
             pending.cancel()
-
-
-def _bar(count: int, progress: bool | None) -> Any:
-    from tqdm.auto import tqdm
-
-    disable = None if progress is None else not progress
-    disable = True if sys.stderr is None else disable  # as in programs without a console
-    return tqdm(
-        total=count, desc="saturating", unit="e-graph", delay=DELAY, leave=False, disable=disable
-    )

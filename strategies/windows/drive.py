@@ -20,6 +20,7 @@ from rewrite.egraph.workers import prepare
 from rewrite.fastmath import FastMath
 from rewrite.polynomials.contracting import contract_sums, is_plain, pays
 from rewrite.polynomials.factoring import factored_system
+from rewrite.progress import shown
 from rewrite.term import Term
 from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, same_values
@@ -67,7 +68,7 @@ On reaction networks e-graphs of their windows took most of the time, and gained
 
 def optimise(plan: "Saturate", terms: Sequence[Term]) -> tuple[list[Term], Report]:
     """Optimise a large program; return its terms in a store of their own, and a report."""
-    with uncollected():
+    with uncollected(), shown(None):
         return _Large(plan).run(list(terms))
 
 
@@ -277,7 +278,7 @@ class _Large:
             for group, plan in work
         )  # fmt: skip
         plan, halves = self.plan, list[Group]()
-        found = in_order(batches, plan.executor, self.learnt, plan.progress, len(work))
+        found = in_order(batches, plan.executor, self.learnt, len(work))
         for (group, _), (batch, outcome) in zip(work, found, strict=True):
             stop = outcome.report.stop
             self._merge(outcome.report)

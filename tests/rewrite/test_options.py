@@ -11,7 +11,6 @@ import rewrite as rw
 from rewrite.errors import ArgumentError
 from rewrite.fastmath import FastMath
 from rewrite.options import OPTIONS, configured, in_force, settled
-from strategies.saturation import Saturate
 
 x, y = rw.symbols("x y")
 READ: list[tuple[str, str, Any]] = [
@@ -162,24 +161,6 @@ def test_tasks_do_not_see_each_others_blocks() -> None:
             return await asyncio.gather(*(work(number) for number in range(2, 9)))
 
     assert all(asyncio.run(main()))
-
-
-def test_progress_reaches_every_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen_there: list[bool | None] = []
-    whole = Saturate.roots
-
-    def roots(plan: Saturate, terms: Any) -> Any:
-        seen_there.append(plan.progress)
-        return whole(plan, terms)
-
-    monkeypatch.setattr(Saturate, "roots", roots)
-    rw.compile([x], x + 0, progress=True)
-    with rw.options(progress=False):
-        rw.compile([x], x + 0)
-        rw.jit(lambda u: u + 0)(1.0)
-        rw.optimize(x + 0, progress=True)
-    rw.compile([x], x + 0)
-    assert seen_there == [True, False, False, True, None]
 
 
 def test_functions_with_loops_take_the_options_that_they_have() -> None:

@@ -295,12 +295,14 @@ def test_optimize_takes_an_executor(small: None) -> None:
 def test_progress_is_shown_when_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from strategies.windows import ahead
+    from rewrite import progress
 
-    monkeypatch.setattr(ahead, "DELAY", 0.0)
-    drive.optimise(replace(FAST, progress=True), copies(2))
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+    with rw.options(progress=True):
+        drive.optimise(FAST, copies(2))
     assert "saturating" in capsys.readouterr().err
-    drive.optimise(replace(FAST, progress=False), copies(2))
+    with rw.options(progress=False):
+        drive.optimise(FAST, copies(2))
     assert "saturating" not in capsys.readouterr().err
 
 
