@@ -26,7 +26,7 @@ from rewrite.store import Symbol
 from rewrite.tables import cut
 from rewrite.term import Term
 
-__all__ = ["cost", "error", "throughput"]
+__all__ = ["cost", "error", "front", "throughput"]
 
 WIDE: Final = 40
 """Letters of a form beside its bar."""
@@ -113,6 +113,45 @@ def _growth(report: Report, ax: Any) -> Any:
     stop = report.stop.value if report.stop else "not run"
     ax.locator_params(axis="x", integer=True)
     ax.set(xlabel="iteration", ylabel="e-nodes", title=f"stopped by: {stop}")
+    return ax
+
+
+# -- fronts ----------------------------------------------------------------------------------
+
+
+def front(found: Any, *, ax: Any = None) -> Any:
+    """Draw forms by what they cost and by their mean bits of error: what accuracy costs.
+
+    `found` is what `rw.optimize(..., objective=("pareto", k))` returns, one form a point and a line
+    through them, or what `rw.explore` returns, whose forms are not all worth their cost: points.
+
+    Raise `ArgumentError` for anything else.
+
+    >>> import rewrite as rw
+    >>> x = rw.symbol("x", low=-1, high=1)
+    >>> best = rw.optimize(rw.sin(x) - x, objective=("pareto", 3))
+    >>> rw.plot.front(best).get_ylabel()  # doctest: +SKIP
+    'mean bits of error'
+    """
+    if isinstance(found, Forms):
+        rows = [(repr(f.term), f.cost, f.accuracy.mean_bits) for f in found if f.accuracy]
+        model, style = found.model, "o"
+    elif isinstance(found, Sequence) and found and all(isinstance(f, Optimized) for f in found):
+        rows = [(repr(f.terms), f.cost_after, f.accuracy) for f in found]
+        model, style = found[0].model, "o-"
+    else:
+        raise ArgumentError(
+            f"{found!r} is no front: pass what rw.optimize(..., objective=('pareto', k)) or "
+            "rw.explore returns"
+        )
+    ax = _axes(ax, "front")
+    ax.plot([cost for _, cost, _ in rows], [bits for *_, bits in rows], style)
+    for name, *place in rows:
+        ax.annotate(
+            cut(name, WIDE), place, xytext=(4, 4), textcoords="offset points", fontsize="small"
+        )
+    ax.margins(x=0.15, y=0.15)
+    ax.set(xlabel=model.unit, ylabel="mean bits of error", title=f"cost by {model.name}")
     return ax
 
 

@@ -35,7 +35,8 @@ def library_of(args: Iterable[Any]) -> str | None:
 
 def _of(kind: type) -> str | None:
     for base in kind.__mro__[:-1]:
-        name = _TYPES.get((base.__module__.partition(".")[0], base.__name__))
+        module = base.__module__ or ""  # SymPy's applied functions have none
+        name = _TYPES.get((module.partition(".")[0], base.__name__))
         if name is not None:
             return name
     return None

@@ -18,7 +18,7 @@ from rewrite.array import TermArray
 from rewrite.constants import PI, Constant, Named
 from rewrite.dag import Dag
 from rewrite.errors import SortError, UnsupportedOp
-from rewrite.io.sympy_reader import CLASSES, NAMES, below, from_sympy, negative
+from rewrite.io.sympy_reader import CLASSES, NAMES, below, from_sympy, like, negative
 from rewrite.ops import BY_NAME, OPS
 from rewrite.sorts import BOOL, INT, MATRIX, REAL, Sort
 from rewrite.store import Symbol
@@ -46,7 +46,7 @@ def to_sympy(term: Any) -> Any:
     if isinstance(term, dict):
         return {key: to_sympy(part) for key, part in term.items()}
     if isinstance(term, (list, tuple)):
-        return type(term)(to_sympy(part) for part in term)
+        return like(term, map(to_sympy, term))
     if not isinstance(term, Term):
         raise UnsupportedOp(f"{term!r} of type {type(term).__name__} is no term")
     dag = Dag.of(term.store, [term.id])

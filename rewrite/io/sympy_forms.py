@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import sympy as sp
-from sympy.codegen import cfunctions, numpy_nodes
+from sympy.codegen import cfunctions, numpy_nodes, scipy_nodes
 from sympy.logic import boolalg
 from sympy.matrices.expressions import Determinant, DotProduct, Trace
 from sympy.matrices.expressions.matexpr import MatrixElement
@@ -18,7 +18,7 @@ from rewrite.errors import UnsupportedOp
 from rewrite.functions import FUNCTIONS, eq, logical_and, logical_not, logical_or, ne
 from rewrite.term import const
 
-__all__ = ["EXPLICIT", "FORMS", "LOGIC", "element", "terms_of_sum"]
+__all__ = ["EXPLICIT", "FORMS", "LOGIC", "element", "explicit", "terms_of_sum"]
 
 MOST_TERMS: Final = 100_000
 """A sum or product with more is refused: it would be written out."""
@@ -94,6 +94,8 @@ FORMS: Final[dict[Any, Callable[..., Any]]] = {
     sp.UnevaluatedExpr: _same,
     cfunctions.isnan: lambda x: ne(x, x),
     cfunctions.isinf: lambda x: eq(absolute(x), float("inf")),
+    scipy_nodes.cosm1: lambda x: -2 * FUNCTIONS["sin"](x / 2) ** 2,
+    scipy_nodes.powm1: lambda x, y: where(x > 0, FUNCTIONS["expm1"](y * log(x)), x**y - 1),
     numpy_nodes.logaddexp: _logaddexp, numpy_nodes.logaddexp2: _logaddexp2,
     numpy_nodes.minimum: _joined(minimum), numpy_nodes.maximum: _joined(maximum),
     boolalg.Xor: _XOR,
@@ -156,10 +158,33 @@ def _dot(expr: Any) -> Any:
     return sp.Add(*(a * b for a, b in zip(left, right, strict=True)))
 
 
+def explicit(expr: Any) -> Any:
+    """Return the elements of a matrix expression that has some, of a fixed shape."""
+    if not isinstance(expr, sp.MatrixExpr) or isinstance(expr, sp.MatrixSymbol):
+        return expr
+    parts = list(sp.preorder_traversal(expr))
+    symbolic = any(isinstance(part, sp.MatrixSymbol) for part in parts)
+    if symbolic and not any(isinstance(part, sp.MatrixBase) for part in parts):
+        return expr
+    fixed = all(sp.sympify(size).is_Integer for size in expr.shape)
+    return expr.as_explicit() if fixed else expr
+
+
+def _evaluated(expr: Any) -> Any:
+    """Carry out what SymPy was told to leave as it is."""
+    made = expr.doit()
+    if made.has(type(expr)):
+        raise UnsupportedOp(
+            f"SymPy's {type(expr).__name__} has no op here, and SymPy cannot carry it out: {expr}"
+        )
+    return made
+
+
 EXPLICIT: Final[dict[Any, Callable[[Any], Any]]] = {
     MatrixElement: lambda expr: expr.parent.as_explicit()[expr.indices],
     Trace: lambda expr: expr.arg.as_explicit().trace(),
     Determinant: lambda expr: expr.arg.as_explicit().det(),
     DotProduct: _dot,
-}
-"""Classes of numbers that are of matrices -> what writes them out by the matrices' elements."""
+    sp.Derivative: _evaluated, sp.Subs: _evaluated,
+}  # fmt: skip
+"""Classes -> what writes them out: by the elements of matrices, or as SymPy computes them."""

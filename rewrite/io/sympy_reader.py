@@ -5,7 +5,7 @@ the term says so, as SymPy's own printers do.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -17,12 +17,12 @@ from rewrite import ops
 from rewrite.array import TermArray, asarray
 from rewrite.constants import PI, Constant, E
 from rewrite.errors import UnsupportedOp
-from rewrite.io.sympy_forms import EXPLICIT, FORMS, LOGIC, element, terms_of_sum
+from rewrite.io.sympy_forms import EXPLICIT, FORMS, LOGIC, element, explicit, terms_of_sum
 from rewrite.sorts import MATRIX
 from rewrite.store import Store
 from rewrite.term import Term, const, current_store, join, symbol
 
-__all__ = ["CLASSES", "NAMES", "Reader", "below", "from_sympy", "negative"]
+__all__ = ["CLASSES", "NAMES", "Reader", "below", "from_sympy", "like", "negative"]
 
 CLASSES: Final[dict[str, Any]] = {
     "exp": sp.exp, "log": sp.log, "sin": sp.sin, "cos": sp.cos, "tan": sp.tan,
@@ -79,6 +79,14 @@ def from_sympy(
     return Reader(current_store(), functions or {}, symbols or {}).convert(expr)
 
 
+def like(structure: Any, parts: Iterable[Any]) -> Any:
+    """Return parts as a list, a tuple, or a named tuple, as a structure is one."""
+    if isinstance(structure, list):
+        return list(parts)
+    made = tuple(parts)
+    return type(structure)(*made) if hasattr(structure, "_fields") else made
+
+
 def _no_elements(shape: tuple[int, ...]) -> TermArray:
     raise UnsupportedOp(f"a matrix of shape {shape} has no elements")
 
@@ -113,8 +121,8 @@ class Reader:
         if isinstance(expr, dict):
             return {key: self.convert(part) for key, part in expr.items()}
         if isinstance(expr, (list, tuple, sp.Tuple)):
-            parts = [self.convert(part) for part in expr]
-            return parts if isinstance(expr, list) else tuple(parts)
+            return like(expr, map(self.convert, expr))
+        expr = explicit(expr)
         if isinstance(expr, (sp.MatrixBase, sp.NDimArray)):
             flat = expr.flat() if isinstance(expr, sp.MatrixBase) else sp.flatten(expr.tolist())
             parts = [self.convert(part) for part in flat]

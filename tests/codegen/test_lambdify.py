@@ -20,12 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy.codegen.cfunctions import isinf, isnan
 from sympy.codegen.numpy_nodes import logaddexp, logaddexp2, maximum, minimum
+from sympy.codegen.scipy_nodes import cosm1, powm1
 from sympy.simplify.cse_main import cse_release_variables
 from sympy.tensor.array.expressions import ArraySymbol
 from sympy.utilities.lambdify import implemented_function
 
 import rewrite as rw
-from rewrite.errors import ArgumentError, RewriteError, UnsupportedOp
+from rewrite.errors import ArgumentError, ArgumentTypeError, RewriteError, UnsupportedOp
 
 w, x, y, z = sp.symbols("w x y z")
 t = sp.Symbol("t")
@@ -79,6 +80,10 @@ CASES: list[tuple[Any, Any, tuple[Any, ...], Any]] = [
     ((x, y, z), maximum(x, y, z), (a234, a152, a234), np.array([2, 5, 4])),
     ((x, y, z, w), minimum(x, y, z, w), (a234, a152, a234, 2), np.array([1, 2, 2])),
     ((x, y), logaddexp(x, y), (0.3, 0.4), math.log(math.exp(0.3) + math.exp(0.4))),
+    (x, cosm1(x), (1e-20,), -5e-41),
+    ((x, y), powm1(x, y), (1.2, 1e-9), math.expm1(1e-9 * math.log(1.2))),
+    ((x, y), powm1(x, y), (-2.0, 3.0), -9.0),
+    (x, sp.Derivative(sp.sin(x) * x, x), (0.0,), 0.0), (x, sp.Subs(y**2, y, x + 1), (2.0,), 9.0),
     ((x, y), 2.0 ** logaddexp2(sp.log(x, 2), sp.log(y, 2)), (1e-50, 2.5e-50), 3.5e-50),
     (base, sp.Sum(base[x, y], (x, 0, 1), (y, 0, 1)), (square,), 10),
     (z, sp.Sum(z, (y, 0, x), (x, 0, 10)), (7,), 462),
@@ -142,6 +147,12 @@ def test_results_have_the_shape_of_sympys() -> None:
     ours = rw.lambdify((x, y), exprs, **fast)(grid, grid[::-1])
     theirs = sp.lambdify((x, y), exprs, "numpy")(grid, grid[::-1])
     assert alike(ours, theirs)
+
+
+def test_what_is_no_number_is_named() -> None:
+    for value in (F, x, None, "a"):  # a function of SymPy's is of no module
+        with pytest.raises(ArgumentTypeError, match="argument 'x'"):
+            rw.lambdify(x, 2 * x, **fast)(value)
 
 
 def test_argument_counts_are_checked() -> None:  # SymPy's test_nested_args, test_str_args
@@ -235,6 +246,7 @@ def test_numba_calls_it() -> None:  # SymPy's test_issue_20070
     [
         (x, sp.gamma(x), {}, UnsupportedOp, "gamma"), (x, sp.I * x, {}, UnsupportedOp, "complex"),
         (x, sp.Integral(sp.exp(-(x**2)), (x, 0, y)), {}, UnsupportedOp, "Integral"),
+        (x, sp.Derivative(sp.Function("f")(x), x), {}, UnsupportedOp, "Derivative"),
         (x, x * y, {}, ArgumentError, "free symbol 'y'"),
         (x, sp.sin(x), {"modules": "mpmath"}, UnsupportedOp, "use sympy.lambdify"),
         (x, sp.sin(x), {"modules": ["numpy", "jax"]}, UnsupportedOp, "'jax'"),

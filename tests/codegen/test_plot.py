@@ -59,6 +59,20 @@ def test_cost_is_the_length_of_bars(pyplot: Any) -> None:
     assert line.get_ydata().tolist() == [step.nodes for step in report.iterations]
 
 
+def test_a_front_is_cost_against_error(pyplot: Any) -> None:
+    t = rw.symbol("t", low=-1, high=1)
+    best = rw.optimize(rw.sin(t) - t, objective=("pareto", 3))
+    drawn = rw.plot.front(best)
+    (line,) = drawn.lines
+    assert line.get_xdata().tolist() == [one.cost_after for one in best]
+    assert line.get_ydata().tolist() == [one.accuracy for one in best]
+    assert len(best) == len(drawn.texts) >= 2 and drawn.get_xlabel() == best[0].model.unit
+    _, axes = pyplot.subplots()
+    forms = rw.explore(LOSES, k=3)
+    (dots,) = rw.plot.front(forms, ax=axes).lines
+    assert dots.axes is axes and len(dots.get_xdata()) == len(forms)
+
+
 def test_error_is_that_of_the_values(pyplot: Any) -> None:
     (dots,) = rw.plot.error(LOSES, points=200).lines
     bits = np.asarray(dots.get_ydata())
@@ -89,6 +103,7 @@ def test_throughput(pyplot: Any) -> None:
     ("call", "told"),
     [
         (lambda: plot.cost(3), "3 has no cost to draw"), (lambda: plot.cost([]), "nothing to draw"),
+        (lambda: plot.front(x), "x is no front"), (lambda: plot.front([]), "is no front"),
         (lambda: plot.cost(x), "x has no cost"), (lambda: plot.error(3), "3 is no term and no"),
         (lambda: plot.error("x"), "'x' is no term"),
         (lambda: plot.error(x + y), "no number and no interval for y"),

@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from rewrite.errors import UnsupportedOp
 from rewrite.evaluate import evaluate
 from rewrite.io.sympy import from_sympy, to_sympy
 from rewrite.ops import BUILTIN
-from rewrite.sorts import BOOL
+from rewrite.sorts import BOOL, MATRIX
 from rewrite.term import const
 
 a, b, c = sp.symbols("a b c")
@@ -257,6 +257,27 @@ def test_structures_and_common_subexpressions() -> None:
     cube = sp.Array([[[a, b]], [[1, 2]]])
     assert from_sympy(cube).shape == (2, 1, 2) and to_sympy(from_sympy(cube)) == cube
     assert str(from_sympy(sp.SparseMatrix([[a, 0], [0, 1]])).tolist()) == "[[a, 0], [0, 1]]"
+
+
+class Pair(NamedTuple):
+    one: Any
+    two: Any
+
+
+def test_named_tuples_stay_what_they_are() -> None:
+    made = from_sympy(Pair(a + 1, [b]))
+    assert isinstance(made, Pair) and made == Pair(from_sympy(a + 1), [from_sympy(b)])
+    assert to_sympy(made) == Pair(a + 1, [b]) and isinstance(to_sympy(made), Pair)
+
+
+def test_matrix_expressions_of_explicit_matrices_are_written_out() -> None:
+    m = sp.MatrixSymbol("m", 2, 2)
+    found = from_sympy(m * sp.Matrix([a, b]))
+    assert [repr(term) for term in found.terms()] == ["a*m_0_0 + b*m_0_1", "a*m_1_0 + b*m_1_1"]
+    assert from_sympy(sp.Identity(2)).shape == (2, 2)
+    blocks = sp.BlockMatrix([[sp.Matrix([[a]]), sp.Matrix([[b]])]])
+    assert repr(from_sympy(blocks).terms()) == "[a, b]"
+    assert from_sympy(m * m).sort.fits(MATRIX)
 
 
 def test_functions_and_symbols_of_the_caller() -> None:
