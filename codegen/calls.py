@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from codegen.branches import weight
 from codegen.loops.program import Rolled
 from codegen.program import Program
+from rewrite.errors import ArgumentError
 
 __all__ = [
     "BatchLast",
@@ -296,15 +297,26 @@ class Single:
 
 @dataclass(frozen=True)
 class Named:
-    """Return results in a dictionary, and take `out=` as one."""
+    """Return results in a dictionary, and take `out=` as one, or as a structured array.
+
+    That is returned, as NumPy returns what it is given.
+    """
 
     call: Call
     names: tuple[str, ...]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the results by name."""
         out = kwargs.get("out")
         if isinstance(out, dict):
             kwargs["out"] = tuple(out.get(name) for name in self.names)
+        elif (fields := getattr(getattr(out, "dtype", None), "names", None)) is not None:
+            if set(fields) != set(self.names):
+                raise ArgumentError(
+                    f"out has the fields {', '.join(fields)}, and the results are "
+                    f"{', '.join(self.names)}"
+                )
+            self.call(*args, **{**kwargs, "out": tuple([out[name] for name in self.names])})
+            return out
         results = self.call(*args, **kwargs)
         return dict(zip(self.names, results if len(self.names) > 1 else (results,), strict=True))

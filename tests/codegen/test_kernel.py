@@ -98,6 +98,18 @@ def test_several_results() -> None:
     assert out["total"].tolist() == [3, 4]
     assert Kernel(scale(), results="tuple")(1, 2, 3) == (6,)
     assert Kernel(scale(), results="dict")(1, 2, 3) == {"force": 6}
+
+
+def test_results_by_name_go_into_a_structured_array() -> None:
+    kernel = Kernel(pair(), results="dict")
+    out = np.zeros(2, [("less", bool), ("total", float)])
+    assert kernel([1, 3], 2, out=out) is out
+    assert out["total"].tolist() == [3, 5] and out["less"].tolist() == [True, False]
+    with pytest.raises(ArgumentError, match="fields a, total, and the results are total, less"):
+        kernel(1, 2, out=np.zeros(2, [("a", bool), ("total", float)]))
+    single = Kernel(scale(), results="dict")
+    force = np.zeros(2, [("force", "f4")])
+    assert single(1, [2, 3], 3, out=force)["force"].tolist() == [6, 9]
     assert Kernel(pair())(np.ones(2), 2)[1].dtype == np.bool_
 
 
