@@ -52,7 +52,7 @@ class _Bar:
                 self.shown.unit = unit
                 self.shown.reset(total)
                 self.shown.total = total
-                self.shown.set_description(what)
+                self.shown.set_description_str(what)
 
     def advance(self, count: int) -> None:
         """Note that steps are done."""

@@ -20,7 +20,7 @@ from rewrite.egraph.workers import prepare
 from rewrite.fastmath import FastMath
 from rewrite.polynomials.contracting import contract_sums, is_plain, pays
 from rewrite.polynomials.factoring import factored_system
-from rewrite.progress import shown
+from rewrite.progress import shown, stage
 from rewrite.term import Term
 from strategies.windows.ahead import in_order
 from strategies.windows.batch import Batch, Source, same_values
@@ -137,6 +137,7 @@ class _Large:
         """Cut and saturate until nothing is gained."""
         rounds = ROUNDS
         for turn in range(ROUNDS):
+            stage("looking for equal shapes")
             found = self._round(terms, dag, MOST_NODES - SMALLER * turn)
             if turn == 0:
                 by_rows = sum(self.rows > many for many in MANY_ROWS)
@@ -155,11 +156,13 @@ class _Large:
         if FastMath.REASSOC not in self.plan.licence:
             return terms
         plan = self.plan
+        stage("factoring")
         try:
             with until(end):
                 found = factored_system(terms, plan.cost, plan.licence)
                 if self.settled and is_plain(Dag.of(found[0].store, [term.id for term in found])):
                     found = self._contracted(found)
+                stage("comparing with the source")
                 return self._judged(terms, found)
         except OutOfTime:
             self.report.cut = True

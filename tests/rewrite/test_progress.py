@@ -27,7 +27,7 @@ class Bar:
         self.count, self.total = given["initial"], given["total"]
         made.append(self)
 
-    def set_description(self, text: str) -> None:
+    def set_description_str(self, text: str) -> None:
         self.seen.append(text)
 
     def reset(self, total: int | None) -> None:
@@ -78,6 +78,10 @@ WORK: dict[str, tuple[Callable[..., Any], set[str]]] = {
     "large system": (
         lambda **o: rw.compile([CELLS], FLOW, optimize_terms=False, dtype=float, **o),
         {"generating code"},
+    ),
+    "many terms": (
+        lambda **o: rw.optimize(FLOW, **o),
+        {"factoring", "comparing with the source", "looking for equal shapes", "saturating"},
     ),
     "explain": (lambda **o: rw.explain(x * y + x * z, x * (y + z), **o), {"explaining"}),
     "result.explain": (
