@@ -189,17 +189,23 @@ class _Piece:
         self.parameters = list(function.args)
         self.code = Scribe(function.append_basic_block("entry"))
 
+    def memory(self, kind: ir.Type, align: int = 0) -> ir.Value:
+        """Return memory for a value, the same at each turn of a loop."""
+        with self.code.goto_entry_block():
+            made = self.code.alloca(kind)
+        made.type = POINTER
+        if align:
+            made.align = align
+        return made
+
     def room(self, kind: str, count: int = 1) -> ir.Value:
         """Return memory for numbers."""
-        made = self.code.alloca(ir.ArrayType(_LLVM[kind], max(count, 1)))
-        made.type = POINTER
-        return made
+        return self.memory(ir.ArrayType(_LLVM[kind], max(count, 1)))
 
     def kept(self, value: ir.Value) -> ir.Value:
         """Put a value into memory, and return where."""
-        place = self.code.alloca(value.type)
+        place = self.memory(value.type)
         self.code.store(value, place)
-        place.type = POINTER
         return place
 
     def table(self, values: Sequence[ir.Value]) -> ir.Value:
@@ -232,8 +238,7 @@ class _Piece:
             vector = ir.VectorType(kind, body.lanes)
             for component in range(operand.components):
                 at = code.at(place, I64(component * operand.size))
-                room = code.alloca(vector)
-                room.align, room.type = 16, POINTER
+                room = self.memory(vector, align=16)
                 if number < count:
                     code.store(code.splat(code.load(at, typ=kind, align=1), vector), room)
                 else:
@@ -341,6 +346,22 @@ def _filter(piece: _Piece, own: int) -> None:
     code.ret(I32(1))
 
 
+def _line(piece: _Piece, own: int) -> None:
+    """`int f(double *line, npy_intp n, double *results, npy_intp m, void *)`: 0 for another size.
+
+    Each result is of the window that begins at its place in the line.
+    """
+    code, (line, count, results, made, more) = piece.code, piece.parameters
+    expected = sum(each.components for each in piece.arguments) - own
+    size = code.add(code.sub(count, made), I64(1))
+    with code.if_then(code.icmp_signed("!=", size, I64(expected)), likely=False):
+        code.ret(I32(0))
+    with code.counted(I64(0), made) as index:
+        sources = [(code.slot(line, index), expected), (more, own)]
+        piece.run([*piece.split(sources), code.slot(results, index)])
+    code.ret(I32(1))
+
+
 def _transform(piece: _Piece, own: int) -> None:
     """`int f(npy_intp *to, double *from, int ranks, int, void *)`: coordinates to coordinates."""
     code, (to, source, rank, source_rank, more) = piece.code, piece.parameters
@@ -368,9 +389,11 @@ CALLBACKS: Final = {
     "double (int, double *)": _counted,
     "double (int, double *, void *)": _counted,
     "int (double *, npy_intp, double *, void *)": _filter,
+    "int (double *, npy_intp, double *, npy_intp, void *)": _line,
     "int (npy_intp *, double *, int, int, void *)": _transform,
 }
-"""What SciPy calls, by its own words: of integrate, of `generic_filter`, `geometric_transform`."""
+"""What SciPy calls, by its own words: of integrate, and of `generic_filter`, `generic_filter1d`
+and `geometric_transform`."""
 
 
 def callback(

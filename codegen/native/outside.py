@@ -91,7 +91,8 @@ class Outside:
         arguments are in order: x, then those of `args=`; an array counts as its numbers.
         `user_data` holds values of the last arguments, which SciPy then does not give; they are
         copied. 'int (double *, npy_intp, double *, void *)' is for `ndimage.generic_filter`, whose
-        window are the arguments; 'int (npy_intp *, double *, int, int, void *)' for
+        window are the arguments; 'int (double *, npy_intp, double *, npy_intp, void *)' for
+        `generic_filter1d`; 'int (npy_intp *, double *, int, int, void *)' for
         `geometric_transform`, from coordinates to coordinates.
 
         Raise `TargetError` for another signature, for float32 and truth values, and where SciPy is

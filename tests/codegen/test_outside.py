@@ -28,6 +28,7 @@ x, y, z = rw.symbols("x y z")
 v = rw.symbols("v0 v1 v2")
 LAMBDA = rw.symbol("λ")
 FILTER = "int (double *, npy_intp, double *, void *)"
+LINE = "int (double *, npy_intp, double *, npy_intp, void *)"
 TRANSFORM = "int (npy_intp *, double *, int, int, void *)"
 reals = st.floats(-1e3, 1e3)
 
@@ -162,6 +163,15 @@ def test_ndimage_calls_it() -> None:
     assert np.allclose(ndimage.generic_filter(image, scaled, 3), expected, rtol=1e-13)
     with pytest.raises(RuntimeError):
         ndimage.generic_filter(image, mean, 5)
+    for args in (window, [window]):
+        along = rw.compile(args, sum(window) / 9).as_scipy(LINE)
+        lines = ndimage.generic_filter1d(image, along, 9)
+        assert np.allclose(lines, ndimage.uniform_filter1d(image, 9), rtol=1e-13)
+    long = np.random.default_rng(1).random((2, 200_000))  # no memory is taken for each window
+    slope = rw.compile([x, y], x - y).as_scipy(LINE)
+    assert np.array_equal(
+        ndimage.generic_filter1d(long, slope, 2, mode="wrap"), np.roll(long, 1, -1) - long
+    )
     for shift in (
         rw.compile([x, y], (x - 0.5, y + 1.25)),
         rw.compile([[x, y]], [x - 0.5, y + 1.25]),
