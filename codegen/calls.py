@@ -307,7 +307,7 @@ class Named:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the results by name."""
-        out = kwargs.get("out")
+        out: Any = kwargs.get("out")
         if isinstance(out, dict):
             kwargs["out"] = tuple(out.get(name) for name in self.names)
         elif (fields := getattr(getattr(out, "dtype", None), "names", None)) is not None:

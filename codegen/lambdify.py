@@ -42,7 +42,8 @@ def lambdify(
     zero gives an infinity, and numbers of results are `np.float64`. `modules` may name functions
     and constants ({"f": function}); functions are applied to terms, and have to be of operators
     and NumPy's functions; so are those of `implemented_function`. Names of modules other than
-    NumPy's, SciPy's, `math` and `numexpr` are refused, as they ask for other numbers. Equal parts
+    NumPy's, SciPy's, `math` and `numexpr` are refused, as they ask for other numbers; with SciPy's,
+    sparse matrices are SciPy's. Equal parts
     are always shared: `cse` is called where it is a function, and `dummify` has no use.
 
     Raise `UnsupportedOp` that names a function that terms do not have, `ArgumentError` for symbols
@@ -66,7 +67,7 @@ def lambdify(
     reader = Reader(current_store(), functions, {}, use_imps=use_imps)
     form = _Arguments(reader)
     form.read(args)
-    results = _Results(reader)
+    results = _Results(reader, sparse=_names_scipy(modules))
     template = results.add(exprs)
     text, scope = _written(form, results, template, options, " ".join(str(expr).split())[:_LONG])
     return _function(text, scope, _doc(form.names, expr, text, docstring_limit))
@@ -87,6 +88,11 @@ def _functions(modules: Any) -> dict[str, Any]:
                     f"use sympy.lambdify for it, or one of {', '.join(_COMPILED)}"
                 )
     return made
+
+
+def _names_scipy(modules: Any) -> bool:
+    listed = modules if isinstance(modules, (list, tuple)) else [modules]
+    return any(each == "scipy" or getattr(each, "__name__", "") == "scipy" for each in listed)
 
 
 def _read_text(expr: Any) -> Any:
@@ -212,7 +218,7 @@ class _Arguments:
             yield elements.tolist(), _given(name, shape, declared)
 
 
-_TAKEN: Final = ("kernel", "np", "r", "plain", "packed", "column")
+_TAKEN: Final = ("kernel", "np", "r", "plain", "packed", "column", "coo_matrix")
 
 
 def _is_iterator(args: Any) -> bool:
@@ -255,8 +261,8 @@ def _column(value: Any, shape: tuple[int, ...]) -> Any:
 class _Results:
     """What the kernel computes, and how its results are put together."""
 
-    def __init__(self, reader: Any) -> None:
-        self.reader = reader
+    def __init__(self, reader: Any, *, sparse: bool) -> None:
+        self.reader, self.sparse = reader, sparse
         self.terms: list[Any] = []
 
     def add(self, expr: Any) -> str:
@@ -273,12 +279,23 @@ class _Results:
             return "(" + "".join(f"{self.add(each)}, " for each in expr) + ")"
         if isinstance(expr, (sp.MatrixExpr, ArraySymbol)):
             expr = expr.as_explicit()
+        if self.sparse and isinstance(expr, (sp.SparseMatrix, sp.ImmutableSparseMatrix)):
+            return self.coordinates(expr)
         if isinstance(expr, (sp.MatrixBase, sp.NDimArray)):
             return self.array(expr)
         term = self.reader.convert(expr)
         self.terms.append(term)
         place = f"r[{len(self.terms) - 1}]"
         return f"plain({place})" if term.sort == BOOL else place
+
+    def coordinates(self, expr: Any) -> str:
+        """Note the elements of a sparse matrix, and write SciPy's matrix of them."""
+        import sympy as sp
+
+        places = sorted(expr.todok())
+        rows, columns = ([place[axis] for place in places] for axis in (0, 1))
+        values = self.array(sp.Array([expr[place] for place in places])) if places else "[]"
+        return f"coo_matrix(({values}, ({rows}, {columns})), shape={tuple(map(int, expr.shape))})"
 
     def array(self, expr: Any) -> str:
         """Note an array; kernels have results of at most two axes."""
@@ -309,6 +326,10 @@ def _written(
     """Compile the kernel, and write the function that calls it."""
     passed = list(form.passed())
     scope: dict[str, Any] = {"np": np, "plain": _plain, "column": _column, "packed": _packed}
+    if results.sparse:
+        from scipy.sparse import coo_matrix
+
+        scope["coo_matrix"] = coo_matrix
     exprs: Any = tuple(results.terms)
     call = ", ".join(text for _, text in passed)
     given = [term for term, _ in passed]

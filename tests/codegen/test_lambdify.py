@@ -149,6 +149,17 @@ def test_results_have_the_shape_of_sympys() -> None:
     assert alike(ours, theirs)
 
 
+def test_sparse_matrices_are_scipys_where_it_is_named() -> None:  # SymPy's test_scipy_sparse_matrix
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sp.SparseMatrix([[x, 0, 1], [0, y, 0]])
+    found = rw.lambdify((x, y), [matrix, x * y], modules="scipy", **fast)(2, 3)
+    assert isinstance(found[0], sparse.coo_matrix) and found[1] == 6
+    assert found[0].toarray().tolist() == [[2, 0, 1], [0, 3, 0]]
+    empty = rw.lambdify(x, sp.SparseMatrix(2, 2, {}), ["numpy", "scipy"], **fast)(1)
+    assert empty.nnz == 0 and empty.shape == (2, 2)
+    assert isinstance(rw.lambdify((x, y), matrix, **fast)(2, 3), np.ndarray)
+
+
 def test_what_is_no_number_is_named() -> None:
     for value in (F, x, None, "a"):  # a function of SymPy's is of no module
         with pytest.raises(ArgumentTypeError, match="argument 'x'"):
