@@ -16,6 +16,7 @@ from codegen.vecmath import (
     inverse,
     logarithm,
     power,
+    remainder,
     root,
     trigonometric,
 )
@@ -53,6 +54,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "atan2": (inverse.atan2,         0.90, 0.90),
     "cbrt":  (power.cbrt,            0.55, 0.55),
     "hypot": (power.hypot,           0.80, 0.80),
+    "fmod":  (remainder.fmod,         0.00, 0.00),
     "rsqrt": (root.rsqrt,            0.70, 0.70),
     "pow":   (power.pow_,            0.85, 0.80),
     "erf":   (error.erf,             0.90, 0.85),
@@ -79,10 +81,11 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "fast_atanh": (fast_logarithm.atanh,       3.20, 3.40),
     "fast_atan2": (fast_inverse.atan2,         2.30, 2.40),
     "fast_cbrt":  (fast_root.cbrt,             2.00, 1.80),
+    "fast_rsqrt": (fast_root.rsqrt,            1.30, 1.30),
     "fast_hypot": (fast_root.hypot,            1.40, 1.40),
     "fast_pow":   (fast_logarithm.pow_,        2.80, 3.10),
     "fast_erf":   (fast_error.erf,             2.60, 2.90),
-    "fast_erfc":  (fast_error.erfc,            3.20, 3.00),
+    "fast_erfc":  (fast_error.erfc,            3.40, 3.20),
 }
 # fmt: on
 
