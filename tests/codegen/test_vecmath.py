@@ -213,6 +213,8 @@ def unary(name: str, dtype: str, rng: np.random.Generator) -> Iterator[Array]:
     if name in ("exp", "expm1", "sinh", "cosh"):
         yield rng.uniform(-1.06, 1.03, n) * top * math.log(2)
         yield top * math.log(2) + rng.uniform(-1, 1, n)
+    if name in ("exp", "expm1"):  # where exp's reduction goes from one power of two to the next
+        yield math.log(1.5) + np.concatenate([rng.uniform(-4e-6, 4e-6, n), [-1.2e-7]])
     if name == "exp2":
         yield rng.uniform(-1.06, 1.03, n) * top
     if name in ("sin", "cos", "tan"):
