@@ -6,6 +6,7 @@ where those have more to do than it has, a root and a quotient take no time, and
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from codegen.cost import port_cycles
 from codegen.instruction import Instruction, Output
@@ -16,6 +17,8 @@ from codegen.targets.table import CostTable
 
 __all__ = ["balanced"]
 
+_ROOTS: Final = frozenset(("rsqrt", "fast_rsqrt"))
+
 
 def balanced(program: Program, table: CostTable, dtype: Float = "f64") -> Program:
     """Return the program, or the one with quotients by roots if its busiest unit has less to do.
@@ -23,7 +26,7 @@ def balanced(program: Program, table: CostTable, dtype: Float = "f64") -> Progra
     A product with a reciprocal root becomes the quotient, which is no less accurate. What is no
     factor of a product alone stays, as its quotient would be half an ulp worse.
     """
-    if "rsqrt" not in program.ops:
+    if _ROOTS.isdisjoint(program.ops):
         return program
     other = _divided(program)
     return min(program, other, key=lambda made: port_cycles(made, table, dtype))
@@ -63,7 +66,7 @@ def _divided(program: Program) -> Program:
 def _factors(program: Program) -> set[int]:
     """Find the reciprocal roots that are factors of products with other values, and no more."""
     code: Sequence[Instruction] = program.instructions
-    found = {at for at, this in enumerate(code) if this.op == "rsqrt"}
+    found = {at for at, this in enumerate(code) if this.op in _ROOTS}
     found -= {value for output in program.outputs for value in output.values}
     for this in code:
         used = [a for a in this.args if a in found]

@@ -30,7 +30,7 @@ _UNARY = (
 # within 4 ulp instead of 1
 _FAST = (
     "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh "
-    "acosh atanh cbrt erf erfc"
+    "acosh atanh cbrt rsqrt erf erfc"
 )
 _FAST_BINARY = "pow atan2 hypot"
 _BINARY = "add sub mul div hypot atan2 pow copysign fmod minimum maximum"

@@ -45,7 +45,7 @@ errors over the full range. They are "generated from extensive but not exhaustiv
 
 NVIDIAS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
     "f64": frozenset("acosh asinh atan atanh cbrt cos cosh erf log1p sin tanh".split()),
-    "f32": frozenset(LIBDEVICE) - {"atan2", "cos", "hypot", "sin"},
+    "f32": frozenset(LIBDEVICE) - {"atan2", "cos", "hypot", "rsqrt", "sin"},
 })  # fmt: skip
 """Functions of the faster grade that are NVIDIA's: where they are within 4 ulp, and their machine
 code for Hopper is shorter than ours (`python -m codegen.cuda.derive`)."""

@@ -131,7 +131,7 @@ class _Loop:
         self.behind: Any = None
         self.held: list[Value] = []
         sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
-        self.shared = sines & cosines if emitter.has_sincos else set()
+        self.shared = sines & cosines
         self.pairs: dict[tuple[int, ...], tuple[Value, Value]] = {}
         self.given: Sequence[Value] = ()
         """Of a step of a loop: its arguments."""

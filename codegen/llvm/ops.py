@@ -1,9 +1,6 @@
 """How each op of a `Program` is written in LLVM, on whole vectors and without fast-math flags.
 
-Elementary functions come from `codegen.vecmath` where it has them. The others call the C library
-once per lane, whose bits follow its version: on random arguments glibc's are within 2 ulp of the
-exact value, cbrt and erfc within 3 (worse single points: Zimmermann et al., hal-03141101), and fmod
-is exact. Single precision calls the double function and rounds once: within 0.5000001 ulp.
+Elementary functions come from `codegen.vecmath`.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +25,6 @@ LIBM: Final = frozenset(
 """Ops that the C library has under the same name."""
 
 SCALARS: Final = MappingProxyType({"f64": ir.DoubleType(), "f32": ir.FloatType()})
-_INDEX = ir.IntType(64)
 
 
 class Text(ir.FormattedConstant):  # type: ignore[misc]
@@ -86,15 +82,13 @@ class Emitter:
 
     def elementary(self, name: str, *args: Value) -> Value:
         """Evaluate an elementary function: in place, or by a call."""
-        own, called = vecmath.supported(name, self.dtype), name in self.called
+        called = name in self.called
         if name in self.slower:
             name = name.removeprefix("fast_")
-        if own and not called:
+        if not called:
             return vecmath.emit(name, self.builder, args, lookups=self.lookups, live=self.live)
-        if own:
-            function = declared(self.module, name, self.vector, len(args))
-            return self.builder.call(function, self.harmless(name, args))
-        return self.builder.call(self.per_lane(name, len(args)), args)
+        function = declared(self.module, name, self.vector, len(args))
+        return self.builder.call(function, self.harmless(name, args))
 
     def harmless(self, name: str, args: Sequence[Value]) -> Sequence[Value]:
         """Return arguments that send no unused lane of a called function the rare, slow way."""
@@ -102,11 +96,6 @@ class Emitter:
             return args
         usual = self.splat(0.5 if name.endswith("atanh") else 1.0)
         return [self.builder.select(self.live, arg, usual) for arg in args]
-
-    @property
-    def has_sincos(self) -> bool:
-        """Tell whether sine and cosine of one argument can be had together."""
-        return vecmath.supported("sin", self.dtype) and vecmath.supported("cos", self.dtype)
 
     def sincos(self, x: Value) -> tuple[Value, Value]:
         """Evaluate sine and cosine with one range reduction; the bits are as apart."""
@@ -116,48 +105,6 @@ class Emitter:
         result = self.builder.call(function, self.harmless("sincos", [x]))
         first, second = (self.builder.extract_value(result, place) for place in (0, 1))
         return first, second
-
-    def per_lane(self, name: str, arity: int) -> ir.Function:
-        """Return a function of this module that calls the C library for each lane."""
-        full = f"{name}.v{self.lanes}"
-        known = self.module.globals.get(full)
-        if known is None:
-            known = self.function(full, arity)
-            known.linkage = "internal"
-            inner = ir.IRBuilder(known.append_basic_block("entry"))
-            inner.ret(_per_lane(inner, self, name, known.args))
-        return known
-
-
-def _per_lane(builder: ir.IRBuilder, emitter: Emitter, name: str, args: list[Value]) -> Value:
-    """Call the C library's function of doubles in a loop over the lanes."""
-    double, scalar = SCALARS["f64"], SCALARS[emitter.dtype]
-    callee = emitter.module.globals.get(name) or ir.Function(
-        emitter.module, ir.FunctionType(double, [double] * len(args)), name
-    )
-    slots = [builder.alloca(emitter.vector) for _ in args]
-    for slot, arg in zip(slots, args, strict=True):
-        slot.type = ir.PointerType()  # untyped: llvmlite would refuse to store a lane there
-        builder.store(arg, slot)
-    entry, loop = builder.block, builder.append_basic_block("lane")
-    done = builder.append_basic_block("done")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    lane = builder.phi(_INDEX)
-    lane.add_incoming(_INDEX(0), entry)
-    places = [builder.gep(slot, [lane], source_etype=scalar) for slot in slots]
-    numbers = [builder.load(place, typ=scalar) for place in places]
-    if emitter.dtype == "f32":
-        numbers = [builder.fpext(number, double) for number in numbers]
-    result = builder.call(callee, numbers)
-    if emitter.dtype == "f32":
-        result = builder.fptrunc(result, scalar)
-    builder.store(result, places[0])
-    following = builder.add(lane, _INDEX(1))
-    lane.add_incoming(following, loop)
-    builder.cbranch(builder.icmp_unsigned("<", following, _INDEX(emitter.lanes)), loop, done)
-    builder.position_at_end(done)
-    return builder.load(slots[0], typ=emitter.vector)
 
 
 def _instruction(method: str) -> Callable[..., Value]:

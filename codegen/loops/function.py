@@ -28,7 +28,7 @@ _EXTRAS: Final = {"groups": 3, "runs": 1, "scatter_runs": 2}
 def emit_body(emitter: Emitter, body: Program, arguments: Sequence[Value]) -> list[Value]:
     """Write a straight-line program and return its outputs."""
     sines, cosines = ({i.args for i in body.instructions if i.op == op} for op in _SINCOS)
-    shared = sines & cosines if emitter.has_sincos else set()
+    shared = sines & cosines
     pairs: dict[tuple[int, ...], tuple[Value, Value]] = {}
     values: list[Value] = []
     for this in body.instructions:

@@ -1,16 +1,14 @@
 """Ops of one number at a time, with the bits that they have in vectors."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
-from codegen import vecmath
 from codegen.llvm.ops import SCALARS, Emitter, Text, Value
 
 __all__ = ["Scalars"]
 
-_DOUBLE = ir.DoubleType()
 _FIRST = ir.IntType(32)(0)
 
 
@@ -40,8 +38,6 @@ class Scalars(Emitter):
 
     def elementary(self, name: str, *args: Value) -> Value:
         """Evaluate an elementary function."""
-        if not vecmath.supported(name, self.dtype):
-            return self._of_libm(name, args)
         result = self._vectors().elementary(name, *map(self._spread, args))
         return self.builder.extract_element(result, _FIRST)
 
@@ -62,11 +58,3 @@ class Scalars(Emitter):
         numbers = ir.VectorType(ir.IntType(32), self.wide)
         mask = ir.Constant(numbers, [_FIRST] * self.wide)
         return self.builder.shuffle_vector(single, Text(kind, "undef"), mask)
-
-    def _of_libm(self, name: str, args: tuple[Value, ...]) -> Value:
-        builder = self.builder
-        double = replace(self, dtype="f64")
-        narrow = self.dtype == "f32"
-        numbers = [builder.fpext(arg, _DOUBLE) if narrow else arg for arg in args]
-        result = builder.call(double.function(name, len(args)), numbers)
-        return builder.fptrunc(result, SCALARS["f32"]) if narrow else result

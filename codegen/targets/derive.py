@@ -4,8 +4,7 @@
 CPU, and its instructions run through the core's description (`codegen.machine.cores`, from
 published tables) as `codegen.targets.measure` runs them on a machine: throughput is what copies
 side by side add to a loop of additions, latency the longest chain of operands. Of what such a loop
-hides, and of single instructions, throughput is the work over the number of units. Calls of the C
-library take as long as on Zen 4.
+hides, and of single instructions, throughput is the work over the number of units.
 """
 
 import sys
@@ -32,8 +31,6 @@ __all__ = ["derive", "target_of"]
 
 FEW: Final = 20
 """Of no more instructions the work is added up; longer code is scheduled."""
-CALLS: Final = {"fmod": 17.0}
-"""Cycles of one call on Zen 4."""
 _GENERAL: Final = frozenset(
     "alu compare branch load store broadcast immediate move transfer".split()
 )
@@ -56,10 +53,7 @@ def derive(op: str, target: Target, dtype: Float) -> tuple[float, float]:
         return _of_booleans(op, target, core)
     one = _loop(_single(op), target, dtype)
     body = [this for this in one.body if this.kind not in _GENERAL]
-    called = sum(CALLS[name.removesuffix("f")] for name in one.calls)
     latency = path(one.body, core) - path(_loop(_bare(op), target, dtype).body, core)
-    if called:
-        return called, called
     if INLINED.get(op, 0) > FEW:
         return latency, _added(op, target, dtype, core)
     return max(latency, 1.0), share(body or one.body, core)

@@ -3,8 +3,8 @@
 Unit: core cycles for one whole vector. Cheap instructions, division and root: A. Fog, "Instruction
 tables" (Ice Lake), and uops.info; the loop that `codegen.targets.measure` times agrees within its
 noise for division and root. Elementary functions: measured by `codegen.targets.measure` on a Xeon
-of the family, as inlined code with its constants in registers; `fmod` calls the C library.
-The row of `rsqrt`: derived by `codegen.targets.derive`, and of 128-bit code as on Zen 4.
+of the family, as inlined code with its constants in registers. The rows of `rsqrt` and `fmod`:
+derived by `codegen.targets.derive`, and of 128-bit code as on Zen 4.
 Left out: loads, stores, and the overlap of ports. 128-bit code has no fma and calls the C library
 for it, as do rounding operations before SSE4.1.
 """
@@ -68,7 +68,7 @@ _AVX512 = {
     "erf": ("fma", 143.3, 65.5, 101.1, 38.5),
     "erfc": ("fma", 160.7, 96.3, 128.1, 59.4),
     "pow": ("fma", 252.1, 84.0, 195.2, 65.1),
-    "fmod": ("fma", 97.9, 141.0, 185.6, 291.0),
+    "fmod": ("fma", 52, 14.92, 45, 8.92),
 }
 # fmt: on
 
@@ -127,7 +127,7 @@ _AVX2 = {
     "erf": ("fma", 128.6, 42.0, 90.9, 23.2),
     "erfc": ("fma", 138.3, 66.5, 106.0, 43.7),
     "pow": ("fma", 182.9, 61.0, 141.7, 47.2),
-    "fmod": ("fma", 59.6, 77.8, 116.0, 146.8),
+    "fmod": ("fma", 38, 6.92, 35, 5.56),
 }
 # fmt: on
 
@@ -186,7 +186,7 @@ _SSE2 = {
     "erf": ("fma", 350.0, 334.8, 339.2, 342.8),
     "erfc": ("fma", 463.2, 438.8, 517.6, 513.6),
     "pow": ("fma", 800.4, 266.8, 1151.6, 384.0),
-    "fmod": ("fma", 45.2, 40.8, 66.8, 74.4),
+    "fmod": ("fma", 66.6, 14.3, 96.9, 21.3),
 }
 # fmt: on
 

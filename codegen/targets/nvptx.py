@@ -8,8 +8,9 @@ Arithmetic Instructions": in float32 128 sums, products or fma a clock (64 on co
 integer operations; four warps issue an instruction a clock. A row is the busiest unit's share.
 Latencies add up the longest chain, with those of Jia, Maggioni, Staiger & Scarpazza 2018 (for
 Volta). Functions within 1 ulp are our own code, those of the faster grade partly NVIDIA's
-(`codegen.cuda.functions`). A loop of `fmod` is counted once: it is for numbers of like size. Left
-out: memory, what units do at once, registers that limit how many warps there are.
+(`codegen.cuda.functions`); `fast_rsqrt` and, in float64, `fast_exp2` and `fast_erfc` have the rows
+of the finer grade, which does more. A loop of `fmod` is counted once: it is for numbers of like
+size. Left out: memory, what units do at once, registers that limit how many warps there are.
 """
 
 from collections.abc import Mapping
@@ -94,6 +95,7 @@ _HOPPER = {
     "fast_acosh": ("issue", 316, 28.5, 118, 10),
     "fast_atanh": ("issue", 314, 27.5, 105, 9),
     "fast_cbrt": ("xu", 193, 14, 73, 4),
+    "fast_rsqrt": ("issue", 90, 8.5, 41, 5),
     "fast_erf": ("issue", 372, 30.75, 59, 7.25),
     "fast_erfc": ("issue", 270, 53.25, 110, 12),
     "fast_pow": ("fp64/issue", 350, 41.5, 106, 17),
@@ -174,6 +176,7 @@ _AMPERE = {
     "fast_acosh": ("fp64/fp32", 316, 42, 123, 11.5),
     "fast_atanh": ("fp64/fp32", 314, 42, 105, 9.5),
     "fast_cbrt": ("xu/fp32", 193, 14, 73, 4.5),
+    "fast_rsqrt": ("fp64/fp32", 90, 13, 41, 5.5),
     "fast_erf": ("fp64/issue", 372, 42, 59, 6.5),
     "fast_erfc": ("fp64/fp32", 270, 101, 110, 17),
     "fast_pow": ("fp64/fp32", 350, 83, 133, 20.5),
@@ -254,6 +257,7 @@ _DESKTOP = {
     "fast_acosh": ("fp64/issue", 316, 672, 118, 9.5),
     "fast_atanh": ("fp64/issue", 314, 672, 105, 8.5),
     "fast_cbrt": ("fp64/xu", 193, 176, 73, 4),
+    "fast_rsqrt": ("fp64/issue", 90, 208, 41, 4.75),
     "fast_erf": ("fp64/issue", 372, 672, 59, 7),
     "fast_erfc": ("fp64/issue", 270, 1616, 110, 12),
     "fast_pow": ("fp64/issue", 355, 1328, 133, 16.75),

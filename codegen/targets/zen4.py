@@ -7,8 +7,9 @@ begin on pages (of these three two are within 3 % of each other in nearly every 
 and what is a few of them (sign, minimum, comparisons, selections): by `codegen.machine.measure`,
 from blocks of assembly, as cycles over the number of units. 128-bit code has no fma and calls the C
 library for it, as do rounding operations before SSE4.1. Rows from
-`fast_tan` on: of one run with AVX-512, and narrower by how they stand to the finer grade; that of
-`rsqrt`: of one run. Left out: loads and stores; `codegen.predict` counts them.
+`fast_tan` on: of one run with AVX-512, and narrower by how they stand to the finer grade; those of
+`rsqrt`, `fast_rsqrt`, `fmod` and narrower `pow`: of one run. Left out: loads and stores;
+`codegen.predict` counts them.
 """
 
 from codegen.targets.table import CostTable, rows
@@ -70,7 +71,7 @@ _AVX512 = {
     "erf": ("mul", 124.7, 59, 83.8, 38.2),
     "erfc": ("mul", 126.7, 85.7, 91.2, 56.2),
     "pow": ("mul", 150.7, 91.2, 126.3, 72.8),
-    "fmod": ("mul", 153.9, 124.2, 306.6, 250),
+    "fmod": ("mul", 52.7, 9.7, 48.3, 8.6),
     "fast_exp": ("mul", 65.2, 10.6, 52.8, 7.2),
     "fast_log": ("mul", 38.2, 12.7, 27.5, 9.2),
     "fast_sin": ("mul", 59, 15.5, 48, 11.2),
@@ -93,6 +94,7 @@ _AVX512 = {
     "fast_atanh": ("mul", 88.9, 29.6, 78.2, 26.1),
     "fast_atan2": ("mul", 69.7, 21.2, 44.9, 19.2),
     "fast_cbrt": ("mul", 61.2, 20.4, 51.1, 17),
+    "fast_rsqrt": ("mul", 33.9, 6.2, 26.1, 4.1),
     "fast_hypot": ("mul", 42.8, 14.3, 25.6, 8.5),
     "fast_pow": ("mul", 122.5, 40.8, 78.9, 26.3),
     "fast_erfc": ("mul", 160.4, 41.1, 86.5, 26.4),
@@ -153,8 +155,8 @@ _AVX2 = {
     "atanh": ("mul", 105.3, 44.6, 92.5, 35.7),
     "erf": ("mul", 106.5, 49.2, 73.5, 26.6),
     "erfc": ("mul", 106.1, 70.8, 77.9, 46),
-    "pow": ("mul", 141.5, 74.5, 120.2, 57.9),
-    "fmod": ("mul", 86.2, 68.3, 172.2, 134.2),
+    "pow": ("mul", 141.5, 60.3, 120.2, 46.3),
+    "fmod": ("mul", 35.2, 7.3, 32.6, 6.7),
     "fast_exp": ("mul", 53.1, 10.5, 43.9, 7.5),
     "fast_log": ("mul", 57.8, 14.9, 45.4, 10.9),
     "fast_sin": ("mul", 54.5, 15, 45.7, 11.1),
@@ -166,20 +168,21 @@ _AVX2 = {
     "fast_acos": ("mul", 44, 14.8, 35.1, 8.1),
     "fast_atan": ("mul", 58.7, 18.1, 37.7, 8.2),
     "fast_expm1": ("mul", 48.3, 10.7, 39.3, 7.6),
-    "fast_log1p": ("mul", 82.3, 28.4, 70.7, 23.7),
-    "fast_exp2": ("mul", 49.9, 9.6, 40.5, 7),
+    "fast_log1p": ("mul", 82.3, 24.3, 63.7, 19.2),
+    "fast_exp2": ("mul", 46.3, 8.7, 31.9, 6.1),
     "fast_log2": ("mul", 46.7, 12.4, 35.4, 8.1),
     "fast_log10": ("mul", 47.4, 11.5, 37.5, 7.9),
     "fast_sinh": ("mul", 47.1, 18.1, 38.8, 11.3),
     "fast_cosh": ("mul", 44.2, 14.9, 38.3, 10),
-    "fast_asinh": ("mul", 125.3, 53.9, 103.7, 45.4),
-    "fast_acosh": ("mul", 116.7, 54, 99.9, 44.6),
-    "fast_atanh": ("mul", 105.3, 44.6, 92.5, 35.7),
+    "fast_asinh": ("mul", 122.3, 52.8, 100.8, 39.7),
+    "fast_acosh": ("mul", 109.4, 41.8, 91.7, 33.7),
+    "fast_atanh": ("mul", 98.1, 33.9, 82.8, 27.1),
     "fast_atan2": ("mul", 56.4, 22.8, 37.2, 10.8),
-    "fast_cbrt": ("mul", 108.6, 36.7, 87, 29.6),
+    "fast_cbrt": ("mul", 73.1, 20.2, 68.8, 18.9),
+    "fast_rsqrt": ("mul", 47.9, 7.3, 41.8, 5.5),
     "fast_hypot": ("mul", 41.2, 6.8, 36.9, 6.4),
-    "fast_pow": ("mul", 141.5, 74.5, 120.2, 57.9),
-    "fast_erfc": ("mul", 106.1, 70.8, 77.9, 46),
+    "fast_pow": ("mul", 132.2, 52.2, 106.9, 45.7),
+    "fast_erfc": ("mul", 75.5, 48.5, 55.8, 31),
 }
 # fmt: on
 
@@ -238,7 +241,7 @@ _SSE2 = {
     "erf": ("mul", 349.3, 750.4, 355.3, 390.5),
     "erfc": ("mul", 440, 561.6, 528.5, 633.7),
     "pow": ("mul", 372.8, 344.5, 480, 529),
-    "fmod": ("mul", 60.4, 39.9, 88.8, 71.3),
+    "fmod": ("mul", 66.6, 14.3, 96.9, 21.3),
     "fast_exp": ("mul", 222.9, 117.4, 309.8, 164.7),
     "fast_log": ("mul", 101.5, 92, 105.8, 112),
     "fast_sin": ("mul", 131.3, 109.9, 142.7, 147.6),
@@ -250,20 +253,21 @@ _SSE2 = {
     "fast_acos": ("mul", 122.4, 128.7, 133.5, 128.8),
     "fast_atan": ("mul", 154.1, 169.8, 141.3, 147.6),
     "fast_expm1": ("mul", 141.3, 125.2, 169.3, 185),
-    "fast_log1p": ("mul", 134.3, 96, 129.9, 115.3),
+    "fast_log1p": ("mul", 141.8, 101.4, 148, 131.6),
     "fast_exp2": ("mul", 96.8, 99.7, 107.7, 110.8),
     "fast_log2": ("mul", 93.6, 83.6, 109, 94.3),
     "fast_log10": ("mul", 94.7, 82.9, 117.2, 96.2),
     "fast_sinh": ("mul", 121.2, 123.4, 173.4, 189.7),
     "fast_cosh": ("mul", 118.9, 116.9, 164.9, 163.6),
-    "fast_asinh": ("mul", 198.4, 132.6, 197, 155.9),
-    "fast_acosh": ("mul", 199.7, 137.6, 199.8, 175.8),
-    "fast_atanh": ("mul", 179.8, 116.8, 173.3, 154.8),
+    "fast_asinh": ("mul", 172, 115, 167.6, 131.8),
+    "fast_acosh": ("mul", 175, 120.7, 170.8, 150.3),
+    "fast_atanh": ("mul", 160, 104.1, 148.7, 132.9),
     "fast_atan2": ("mul", 152.8, 175.5, 143.1, 147.3),
-    "fast_cbrt": ("mul", 238, 153.9, 250.8, 208.7),
+    "fast_cbrt": ("mul", 183, 114.3, 232, 189.1),
+    "fast_rsqrt": ("mul", 272.6, 65.3, 385.1, 94),
     "fast_hypot": ("mul", 68.9, 18.9, 72.4, 31.2),
-    "fast_pow": ("mul", 372.8, 344.5, 480, 529),
-    "fast_erfc": ("mul", 440, 561.6, 528.5, 633.7),
+    "fast_pow": ("mul", 324, 298.8, 197, 216),
+    "fast_erfc": ("mul", 343, 438, 436, 523),
 }
 # fmt: on
 

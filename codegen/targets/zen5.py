@@ -4,7 +4,10 @@ Unit: core cycles for one whole vector, measured by `codegen.targets.measure` on
 26 at 4.2 GHz: what an op adds to a loop that is busy with additions. Of what is hidden behind those
 (products, sign bits, comparisons, selections) throughputs are those of two or four units, latencies
 from A. Fog, "Instruction tables" (Zen 5). The row of `rsqrt`:
-as `codegen.targets.derive` has it, in proportion to that of `cbrt`. Left out: loads and stores.
+as `codegen.targets.derive` has it, in proportion to that of `cbrt`; of `fmod` as it has it, and of
+128-bit code as on Zen 4. Narrower rows of the faster grade from `fast_exp2`, `fast_cbrt`,
+`fast_rsqrt`, `fast_pow`, `fast_erfc` and inverse hyperbolics: as they stand to the finer on Zen 4.
+Left out: loads and stores.
 """
 
 from codegen.targets.table import CostTable, rows
@@ -73,7 +76,7 @@ _AVX512 = {
     "erf": ("mul", 112.2, 49.2, 77.6, 21.6),
     "erfc": ("mul", 118.7, 70.6, 85.8, 46.4),
     "pow": ("mul", 205.3, 68.4, 159.9, 53.3),
-    "fmod": ("mul", 136, 103.3, 257.5, 205.7),
+    "fmod": ("mul", 38, 3.92, 36, 3.39),
     "fast_exp": ("mul", 56.3, 6.1, 51.6, 5),
     "fast_log": ("mul", 34.9, 11.6, 26.5, 8.8),
     "fast_sin": ("mul", 53.7, 12.4, 48.6, 9.4),
@@ -96,6 +99,7 @@ _AVX512 = {
     "fast_atanh": ("mul", 84.9, 18.5, 73.5, 17.2),
     "fast_atan2": ("mul", 59.9, 15.1, 46.7, 13.3),
     "fast_cbrt": ("mul", 88.5, 15.5, 74.8, 13),
+    "fast_rsqrt": ("mul", 24.9, 4.9, 19.3, 3.2),
     "fast_hypot": ("mul", 50.8, 9.6, 38.8, 5.5),
     "fast_pow": ("mul", 144.6, 28, 108.9, 19.3),
     "fast_erfc": ("mul", 95.1, 42.5, 65.8, 24.8),
@@ -141,7 +145,7 @@ _AVX2 = {
     "erf": ("mul", 107.9, 34.5, 73.2, 19.6),
     "erfc": ("mul", 116.2, 60.6, 85, 39.3),
     "pow": ("mul", 205, 68.3, 156.9, 52.3),
-    "fmod": ("mul", 71, 56, 134.5, 106.7),
+    "fmod": ("mul", 32, 4.06, 30, 4.29),
     "fast_exp": ("mul", 57.1, 8.8, 48.3, 6.1),
     "fast_log": ("mul", 34.9, 11.6, 27.4, 9.1),
     "fast_sin": ("mul", 56.5, 12.2, 47, 9.3),
@@ -153,20 +157,21 @@ _AVX2 = {
     "fast_acos": ("mul", 43.8, 11.7, 30.2, 6.6),
     "fast_atan": ("mul", 62.5, 16, 40.8, 7),
     "fast_expm1": ("mul", 50.9, 8.7, 40.4, 6.2),
-    "fast_log1p": ("mul", 79.1, 21.6, 67.3, 18.9),
-    "fast_exp2": ("mul", 51.9, 7.7, 42.4, 5.7),
+    "fast_log1p": ("mul", 79.1, 18.5, 60.6, 15.3),
+    "fast_exp2": ("mul", 48.2, 7, 33.4, 5),
     "fast_log2": ("mul", 39.7, 9.8, 32.3, 7.3),
     "fast_log10": ("mul", 39.9, 9.1, 33.3, 7),
     "fast_sinh": ("mul", 49.5, 16.1, 39.3, 9.5),
     "fast_cosh": ("mul", 45.6, 13, 37.1, 8.6),
-    "fast_asinh": ("mul", 116.8, 50.8, 102.2, 41.6),
-    "fast_acosh": ("mul", 149.1, 49.7, 121.5, 40.5),
-    "fast_atanh": ("mul", 111.5, 37.2, 94.1, 31.4),
+    "fast_asinh": ("mul", 114, 49.8, 99.3, 36.4),
+    "fast_acosh": ("mul", 139.8, 38.5, 111.5, 30.6),
+    "fast_atanh": ("mul", 103.9, 28.3, 84.2, 23.8),
     "fast_atan2": ("mul", 60, 18.8, 40.5, 9),
-    "fast_cbrt": ("mul", 117.7, 33.1, 96.1, 26.4),
+    "fast_cbrt": ("mul", 79.2, 18.2, 76, 16.9),
+    "fast_rsqrt": ("mul", 39.8, 7.6, 36.3, 6.7),
     "fast_hypot": ("mul", 43, 5.8, 38.7, 5.7),
-    "fast_pow": ("mul", 205, 68.3, 156.9, 52.3),
-    "fast_erfc": ("mul", 116.2, 60.6, 85, 39.3),
+    "fast_pow": ("mul", 191.5, 59.1, 139.5, 51.6),
+    "fast_erfc": ("mul", 82.7, 41.5, 60.9, 26.5),
 }
 # fmt: on
 
@@ -210,7 +215,7 @@ _SSE2 = {
     "erf": ("mul", 333.2, 404, 338, 479.4),
     "erfc": ("mul", 398.4, 701.7, 465.7, 747.8),
     "pow": ("mul", 1295, 431.7, 1961.4, 653.8),
-    "fmod": ("mul", 53.3, 34.3, 78.2, 60.1),
+    "fmod": ("mul", 66.6, 14.3, 96.9, 21.3),
     "fast_exp": ("mul", 199.1, 105, 290.6, 150.2),
     "fast_log": ("mul", 240.8, 80.3, 292.1, 97.4),
     "fast_sin": ("mul", 136.4, 98.3, 149.1, 134.1),
@@ -222,20 +227,21 @@ _SSE2 = {
     "fast_acos": ("mul", 370.9, 114.5, 422.8, 121.2),
     "fast_atan": ("mul", 154.8, 150.6, 135.7, 134.3),
     "fast_expm1": ("mul", 142.4, 110.3, 174.7, 164.8),
-    "fast_log1p": ("mul", 136, 92.6, 132.9, 106.6),
+    "fast_log1p": ("mul", 143.6, 97.8, 151.4, 121.7),
     "fast_exp2": ("mul", 92.7, 90.8, 102.2, 98.9),
     "fast_log2": ("mul", 263.6, 74.7, 321.2, 82.4),
     "fast_log10": ("mul", 278.1, 75.1, 352.3, 84.7),
     "fast_sinh": ("mul", 124.2, 110.6, 164.5, 164.1),
     "fast_cosh": ("mul", 118.9, 106.8, 158.4, 152.1),
-    "fast_asinh": ("mul", 207.1, 125.7, 205.1, 147.8),
-    "fast_acosh": ("mul", 391.4, 130.5, 480.5, 160.2),
-    "fast_atanh": ("mul", 337.6, 112.5, 408.6, 136.2),
+    "fast_asinh": ("mul", 179.5, 109, 174.5, 125),
+    "fast_acosh": ("mul", 343, 114.5, 410.8, 137),
+    "fast_atanh": ("mul", 300.4, 100.3, 350.6, 116.9),
     "fast_atan2": ("mul", 154.8, 160.3, 132.1, 132.2),
-    "fast_cbrt": ("mul", 268.9, 156.6, 283, 203.4),
+    "fast_cbrt": ("mul", 206.8, 116.3, 261.8, 184.3),
+    "fast_rsqrt": ("mul", 272.6, 65.3, 385.1, 94),
     "fast_hypot": ("mul", 74.7, 16, 79.5, 28.4),
-    "fast_pow": ("mul", 1295, 431.7, 1961.4, 653.8),
-    "fast_erfc": ("mul", 398.4, 701.7, 465.7, 747.8),
+    "fast_pow": ("mul", 1125.5, 374.4, 805, 267),
+    "fast_erfc": ("mul", 310.6, 547.3, 384.2, 617.2),
 }
 # fmt: on
 

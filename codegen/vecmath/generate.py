@@ -57,6 +57,11 @@ def scaled_erfc(a: mpf) -> mpf:
     return (1 + 2 * a) * mpmath.exp(a * a) * mpmath.erfc(a)
 
 
+def flat_erfc(a: mpf) -> mpf:
+    """(1 + 9 a / 8) exp(a**2) erfc(a), nearly constant about zero."""
+    return (1 + mpf(9) / 8 * a) * mpmath.exp(a * a) * mpmath.erfc(a)
+
+
 FITS = (
     Fit(
         "EXP", "(exp(r) - 1 - r) / r**2",
@@ -86,6 +91,11 @@ FITS = (
         "EXP2", "(2**r - 1 - r log(2)) / r**2",
         lambda r: (2**r - 1 - r * mpmath.log(2)) / r**2,
         (-0.5001, 0.5001), lambda r: r**2 / 2**r, 10, 5,
+    ),
+    Fit(
+        "EXP2_NEAR", "(2**r - 1) / r",
+        lambda r: mpmath.log(2) if r == 0 else (2**r - 1) / r,
+        (-0.5001, 0.5001), lambda r: abs(r) / 2**r, 11, 6,
     ),
     Fit(
         "EXP_MIDDLE", "(exp(r) - 1 - r) / r**2",
@@ -179,6 +189,11 @@ FITS = (
         "ERFCX", "(1 + 2 a) erfcx(a) - 5/4, t = (a - 3) / (a + 3)",
         lambda t: scaled_erfc(3 * (1 + t) / (1 - t)) - mpf(5) / 4,
         (-0.6205, 0.8027), lambda t: mpf(1), 21, 10,
+    ),
+    Fit(
+        "ERFCX_WHOLE", "(1 + 9 a / 8) erfcx(a) - 3/4, t = (a - 3) / (a + 3)",
+        lambda t: flat_erfc(3 * (1 + t) / (1 - t)) - mpf(3) / 4,
+        (-1.0, 0.8027), lambda t: 1 / flat_erfc(3 * (1 + t) / (1 - t)), 24, 12,
     ),
 )  # fmt: skip
 

@@ -8,8 +8,8 @@ from codegen.vecmath.logarithm import flagged, split
 from codegen.vecmath.rare import through_libm
 
 
-def _log_sum(v: Lanes, x: ir.Value) -> Sum:
-    """Return log(x) of a positive normal x as a sum of two, about 12 bits beyond the format.
+def log_sum(v: Lanes, x: ir.Value, *, exactly: bool = True) -> Sum:
+    """Return log(x) of a positive normal x as a sum of two, 12 bits beyond the format or 10.
 
     log(1 + f) = 2 s (1 + z (1/3 + z Q(z))), s = f / (2 + f), z = s**2.
     """
@@ -21,11 +21,12 @@ def _log_sum(v: Lanes, x: ir.Value) -> Sum:
     fifth, *others = tables.ATANH[name]
     others_sum = v.polynomial(z, others, v.mul(z, z))
     q = v.fma(z, others_sum, fifth)
-    q_low = v.fma(z, others_sum, v.sub(fifth, q))
     third, third_low = tables.THIRD[name]
     inner = v.fma(z, q, third)
     inner_low = v.add(v.fma(z, q, v.sub(third, inner)), third_low)
-    inner_low = v.fma(z, q_low, v.fma(z_low, q, inner_low))
+    if exactly:
+        q_low = v.fma(z, others_sum, v.sub(fifth, q))
+        inner_low = v.fma(z, q_low, v.fma(z_low, q, inner_low))
     w, w_low = v.two_product(z, inner)
     w_low = v.add(w_low, v.fma(z_low, inner, v.mul(z, inner_low)))
     product, low = v.two_product(s, w)
@@ -46,7 +47,7 @@ def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
 def positive_power(v: Lanes, x: ir.Value, y: ir.Value) -> Sum:
     """Return x**y of a positive normal x, and the mask of lanes that leave the normal range."""
     name = v.format.name
-    log, log_low = _log_sum(v, x)
+    log, log_low = log_sum(v, x)
     high, low = v.two_product(y, log)
     low = v.fma(y, log_low, low)
     parts = exponential.reduce(v, high, low)
@@ -71,6 +72,18 @@ def _reciprocal_cube_root(v: Lanes, m: ir.Value) -> ir.Value:
     return guess
 
 
+def thirds(v: Lanes, a: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return m and q, moved up to an exponent's bits, of a normal a = 2**(3 q) m, 1 <= m < 8."""
+    form = v.format
+    unit = form.encode(2.0**form.fraction)
+    biased = v.ior(v.lshr(v.bits(a), form.fraction), unit)
+    k = v.sub(v.from_bits(biased), 2.0**form.fraction + form.bias)
+    # k / 3 - 1/3 + 1/100 rounds to the floor of k / 3.
+    shifted = v.add(v.fma(k, tables.THIRD[form.name][0], -0.328125), form.magic)
+    q = v.shl(v.bits(shifted), form.fraction)
+    return v.from_bits(v.isub(v.bits(a), v.iadd(v.iadd(q, q), q))), q
+
+
 def cbrt(v: Lanes, x: ir.Value) -> ir.Value:
     """cbrt(2**(3 q) m) = 2**q m a**2 for a near m**(-1/3), 1 <= m < 8, and one Newton step."""
     form = v.format
@@ -79,14 +92,8 @@ def cbrt(v: Lanes, x: ir.Value) -> ir.Value:
     a = v.abs(x)
     tiny = v.compare("<", a, least)
     a = v.select(tiny, v.mul(a, 2.0**lift), a)
-    unit = form.encode(2.0**form.fraction)
-    biased = v.ior(v.lshr(v.bits(a), form.fraction), unit)
-    k = v.sub(v.from_bits(biased), 2.0**form.fraction + form.bias)
-    # k / 3 - 1/3 + 1/100 rounds to the floor of k / 3.
     third = tables.THIRD[form.name][0]
-    shifted = v.add(v.fma(k, third, -0.328125), form.magic)
-    q = v.shl(v.bits(shifted), form.fraction)
-    m = v.from_bits(v.isub(v.bits(a), v.iadd(v.iadd(q, q), q)))
+    m, q = thirds(v, a)
     guess = _reciprocal_cube_root(v, m)
     square = v.mul(guess, guess)
     c = v.mul(m, square)

@@ -12,18 +12,18 @@ __all__ = ["rsqrt"]
 ESTIMATE = {"f64": 0x5FE6EB50C7B537A9, "f32": 0x5F375A86}
 
 
-def rsqrt(v: Lanes, x: ir.Value) -> ir.Value:
-    """1 / sqrt(x) = r / sqrt(1 - e) for an estimate r, e = 1 - x r**2."""
+def rsqrt(v: Lanes, x: ir.Value, *, exactly: bool = True) -> ir.Value:
+    """1 / sqrt(x) = r / sqrt(1 - e) for an estimate r, e = 1 - x r**2, or nearly so."""
     if v.lookups:
         guess = v.rsqrt14(x)
-        e = _rest(v, x, guess)
+        e = _rest(v, x, guess) if exactly else _rough_rest(v, x, guess)
         # of 0, infinity and what has no root the estimate is the result
         return v.select(v.compare("==", e, e), _step(v, guess, e, tables.RSQRT), guess)
     form = v.format
     guess = v.from_bits(v.isub(ESTIMATE[form.name], v.lshr(v.bits(x), 1)))
-    rough = v.fma(v.neg(v.mul(x, guess)), guess, 1.0)
-    guess = _step(v, guess, rough, tables.RSQRT_ROUGH)
-    usual = _step(v, guess, _rest(v, x, guess), tables.RSQRT)
+    guess = _step(v, guess, _rough_rest(v, x, guess), tables.RSQRT_ROUGH)
+    rest = _rest(v, x, guess) if exactly else _rough_rest(v, x, guess)
+    usual = _step(v, guess, rest, tables.RSQRT)
     least = form.encode(2.0 ** (1 - form.bias))
     failed = v.outside(x, least, form.exponent_mask - 1)
     return rarely(v, failed, usual, lambda: v.select(v.marked(failed), _divided(v, x), usual))
@@ -33,6 +33,11 @@ def _rest(v: Lanes, x: ir.Value, guess: ir.Value) -> ir.Value:
     """Return 1 - x guess**2 with the rounding error of x guess, which counts as half an ulp."""
     high, low = v.two_product(x, guess)
     return v.fma(v.neg(low), guess, v.fma(v.neg(high), guess, 1.0))
+
+
+def _rough_rest(v: Lanes, x: ir.Value, guess: ir.Value) -> ir.Value:
+    """Return 1 - x guess**2."""
+    return v.fma(v.neg(v.mul(x, guess)), guess, 1.0)
 
 
 def _step(v: Lanes, guess: ir.Value, e: ir.Value, series: dict[str, tuple[float, ...]]) -> ir.Value:

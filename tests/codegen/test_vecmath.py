@@ -27,7 +27,7 @@ Loop = Callable[..., Array]
 PRECISION = 240
 TYPES: dict[str, Any] = {"f64": np.float64, "f32": np.float32}
 CASES = sorted(vecmath.MAX_ULP)
-BINARY = {"pow", "hypot", "atan2"}
+BINARY = {"pow", "hypot", "atan2", "fmod"}
 BINARY |= {f"fast_{name}" for name in BINARY}
 ODD = "sin tan tanh asin atan expm1 log1p sinh asinh atanh cbrt erf".split()
 ODD += [f"fast_{name}" for name in ODD]
@@ -48,6 +48,7 @@ BALLS: dict[str, Callable[..., Any]] = {
     "cbrt": lambda x: x.root(3) if x >= 0 else -((-x).root(3)),
     "hypot": lambda x, y: (x * x + y * y).sqrt(),
     "pow": lambda x, y: x**y,
+    "fmod": lambda x, y: arb(math.fmod(float(x), float(y))),  # exact by IEEE 754
 }
 MAY_BE_OFF = ("cbrt", "log10", "pow")  # results of the faster grade that happen to be whole
 NUMPY: dict[str, Callable[..., Any]] = {
@@ -64,6 +65,7 @@ EXACT = (
     ("tanh", 30.0, 1.0), ("erf", 7.0, 1.0), ("expm1", -100.0, -1.0), ("cbrt", 27.0, 3.0),
     ("cbrt", -8.0, -2.0), ("hypot", (3.0, 4.0), 5.0), ("pow", (3.0, 4.0), 81.0),
     ("pow", (2.0, -10.0), 2.0**-10), ("pow", (-2.0, 3.0), -8.0), ("erfc", 0.0, 1.0),
+    ("fmod", (7.5, -2.0), 1.5), ("fmod", (-1.0, math.inf), -1.0),
     ("rsqrt", 1.0, 1.0), ("rsqrt", 0.25, 2.0), ("rsqrt", 64.0, 0.125),
 )
 # fmt: on
@@ -211,6 +213,8 @@ def unary(name: str, dtype: str, rng: np.random.Generator) -> Iterator[Array]:
     if name in ("exp", "expm1", "sinh", "cosh"):
         yield rng.uniform(-1.06, 1.03, n) * top * math.log(2)
         yield top * math.log(2) + rng.uniform(-1, 1, n)
+    if name in ("exp", "expm1"):  # where exp's reduction goes from one power of two to the next
+        yield math.log(1.5) + np.concatenate([rng.uniform(-4e-6, 4e-6, n), [-1.2e-7]])
     if name == "exp2":
         yield rng.uniform(-1.06, 1.03, n) * top
     if name in ("sin", "cos", "tan"):
@@ -311,6 +315,22 @@ def test_special_values_are_those_of_the_c_library(name: str, dtype: str) -> Non
         if not same_bits(got[i : i + 1], want[i : i + 1])
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("host", [True, False])
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_remainders_of_near_multiples_are_exact(dtype: str, host: bool) -> None:
+    """A quotient that rounds to the whole number above it leaves no trace, nor a large one."""
+    rng, kind, n = np.random.default_rng(9), TYPES[dtype], 4000
+    top = 1000 if dtype == "f64" else 120
+    info = np.finfo(kind)
+    y = np.exp2(rng.uniform(-top - 20, top, n)).astype(kind)
+    with np.errstate(over="ignore"):
+        x = (np.floor(np.exp2(rng.uniform(0, info.nmant + 4, n))) * y).astype(kind)
+    x = np.minimum(np.where(rng.random(n) < 0.3, x, np.nextafter(x, kind(0))), info.max)
+    x, y = (a * rng.choice([-1, 1], n).astype(kind) for a in (x, y))
+    want = np.array([math.fmod(*pair) for pair in zip(x.tolist(), y.tolist(), strict=True)])
+    assert same_bits(compiled("fmod", dtype, 4, host)[0](x, y), want.astype(kind))
 
 
 @pytest.mark.parametrize("dtype", ["f64", "f32"])

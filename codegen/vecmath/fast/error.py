@@ -11,6 +11,7 @@ from codegen.vecmath.rare import through_libm
 
 __all__ = ["erf", "erfc"]
 
+SLOPE = 1.125
 LONG = 8
 """Of more terms the chain is what loops wait for."""
 
@@ -62,9 +63,36 @@ def _erf(v: Lanes, x: ir.Value) -> ir.Value:
 
 
 def erfc(v: Lanes, x: ir.Value) -> ir.Value:
-    """erfc(a) = exp(-a**2) G(1 / (a + 2)), 2 - erfc(|x|) for negative x."""
-    if not v.lookups:
-        return error.erfc(v, x)
+    """erfc(a) = exp(-a**2) times what changes slowly, 2 - erfc(|x|) for negative x."""
+    return _erfc_by_pieces(v, x) if v.lookups else _erfc(v, x)
+
+
+def _erfc(v: Lanes, x: ir.Value) -> ir.Value:
+    """exp(-a**2) W / (1 + 9 a / 8), W a polynomial in t = (a - 3) / (a + 3).
+
+    Near zero W hardly changes: there the roundings of t are no smaller than elsewhere.
+    """
+    name = v.format.name
+    small = error.ERFC_SMALL[name]
+    a = v.capped(v.abs(x), small)
+    square = v.mul(a, a)
+    _, shift, rest = halves(v, v.neg(square), v.fma(v.neg(a), a, square))
+    bottom = v.fma(a, SLOPE, 1.0)
+    bottom_low = v.fma(a, SLOPE, v.sub(1.0, bottom))
+    other = v.add(a, 3.0)
+    reciprocal = v.div(1.0, v.mul(bottom, other))
+    t = v.mul(v.mul(v.sub(a, 3.0), bottom), reciprocal)
+    q = v.mul(other, reciprocal)
+    q = v.fma(q, v.fma(v.neg(q), bottom_low, v.fma(v.neg(q), bottom, 1.0)), q)
+    w = v.add(v.polynomial(t, tables.ERFCX_WHOLE[name], v.mul(t, t)), 0.75)
+    scaled = v.times_power(v.mul(q, w), shift)
+    y = v.fma(scaled, rest, scaled)
+    usual = v.select(v.compare("<", x, 0.0), v.sub(2.0, y), y)
+    return through_libm(v, "erfc", [x], v.compare_or_nan(">", x, small), usual)
+
+
+def _erfc_by_pieces(v: Lanes, x: ir.Value) -> ir.Value:
+    """exp(-a**2) G(1 / (a + 2)) by pieces of G."""
     name = v.format.name
     small = error.ERFC_SMALL[name]
     a = v.capped(v.abs(x), small)

@@ -25,13 +25,16 @@ __all__ = [
 ]
 
 
-def halves(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
-    """Return k, its bits, and exp(r) - 1, where x = k log(2) + r."""
+def halves(
+    v: Lanes, x: ir.Value, low: ir.Value | None = None
+) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return k, its bits, and exp(r) - 1, where x + low = k log(2) + r."""
     name = v.format.name
     ln2_high, ln2_low = tables.LN2[name]
     shifted = v.fma(x, tables.LOG2_E[name][0], v.format.magic)
     k = v.sub(shifted, v.format.magic)
-    r = v.fma(k, -ln2_low, v.fma(k, -ln2_high, x))
+    r = v.fma(k, -ln2_high, x)
+    r = v.fma(k, -ln2_low, r if low is None else v.add(r, low))
     r2 = v.mul(r, r)
     return k, v.bits(shifted), v.fma(r2, v.polynomial(r, tables.EXP_MIDDLE[name], r2), r)
 
@@ -90,18 +93,27 @@ def exp(v: Lanes, x: ir.Value) -> ir.Value:
 
 
 def exp2(v: Lanes, x: ir.Value) -> ir.Value:
-    """2**x = 2**(n/16) exp(r log(2)), r = x - n/16 exact; without lookups as in the finer grade."""
-    if not v.lookups:
-        return exponential.exp2(v, x)
+    """2**x = 2**(n/16) exp(r log(2)), r = x - n/16 exact; without lookups 2**k exp(r log(2))."""
+    far = v.beyond(v.abs(x), exponential.EXP2_LARGEST[v.format.name])
+    usual = _exp2_by_sixteenths(v, x) if v.lookups else _exp2(v, x)
+    return rarely(v, far, usual, lambda: v.select(v.marked(far), exponential.exp2_far(v, x), usual))
+
+
+def _exp2_by_sixteenths(v: Lanes, x: ir.Value) -> ir.Value:
     name, magic = v.format.name, v.format.magic / 16
     shifted = v.add(x, magic)
     r = v.sub(x, v.sub(shifted, magic))
     first, *others = tables.EXP2_SIXTEENTH[name]
     r2 = v.mul(r, r)
     rest = v.fma(r2, v.polynomial(r, others, r2), v.mul(r, first))
-    usual = sixteenths(v, v.bits(shifted), rest)
-    far = v.beyond(v.abs(x), exponential.EXP2_LARGEST[name])
-    return rarely(v, far, usual, lambda: v.select(v.marked(far), exponential.exp2_far(v, x), usual))
+    return sixteenths(v, v.bits(shifted), rest)
+
+
+def _exp2(v: Lanes, x: ir.Value) -> ir.Value:
+    shifted = v.add(x, v.format.magic)
+    r = v.sub(x, v.sub(shifted, v.format.magic))
+    series = v.polynomial(r, tables.EXP2_NEAR[v.format.name], v.mul(r, r))
+    return v.times_power(v.fma(r, series, 1.0), v.bits(shifted))
 
 
 def minus_one(v: Lanes, x: ir.Value) -> ir.Value:

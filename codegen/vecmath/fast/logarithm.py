@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from codegen.vecmath import exponential, logarithm, power, tables
-from codegen.vecmath.fast.exponential import part, sixteenths
+from codegen.vecmath.fast.exponential import halves, part, sixteenths
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import through_libm
 
@@ -208,9 +208,42 @@ def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value | None
 
 
 def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
-    """x**y = exp(y log(x)), exp by sixteenths; without lookups as in the finer grade."""
-    if not v.lookups:
-        return power.pow_(v, x, y)
+    """x**y = exp(y log(x))."""
+    if v.lookups:
+        return _pow_by_table(v, x, y)
+    return _pow(v, x, y) if v.format.name == "f64" else _pow_in_doubles(v, x, y)
+
+
+def _pow(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Return the power with the logarithm of the finer grade, less what is not seen in 4 ulp."""
+    log, log_low = power.log_sum(v, x, exactly=False)
+    high, low = v.two_product(y, log)
+    _, shift, rest = halves(v, high, v.fma(y, log_low, low))
+    usual = v.times_power(v.add(rest, 1.0), shift)
+    far = v.beyond(v.abs(high), exponential.LARGEST[v.format.name])
+    return through_libm(v, "pow", [x, y], v.ior(far, logarithm.flagged(v, x)), usual)
+
+
+def _pow_in_doubles(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
+    """2**(y log2(x)), whose steps need no second parts in float64; f32's own series do for both."""
+    kind = ir.VectorType(ir.DoubleType(), v.count)
+    exponent = v.builder.fpext(y, kind)
+    w = Lanes(v.builder, exponent)
+    parts = logarithm.split(w, v.builder.fpext(x, kind))
+    s = w.div(parts.f, w.add(parts.f, 2.0))
+    z = w.mul(s, s)
+    series = w.polynomial(z, (1.0, tables.THIRD["f64"][0], *tables.ATANH["f32"]), w.mul(z, z))
+    t = w.mul(exponent, w.fma(w.mul(s, 2 * tables.LOG2_E["f64"][0]), series, parts.k))
+    shifted = w.add(t, w.format.magic)
+    r = w.sub(t, w.sub(shifted, w.format.magic))
+    fraction = w.fma(r, w.polynomial(r, tables.EXP2_NEAR["f32"], w.mul(r, r)), 1.0)
+    usual = v.builder.fptrunc(w.times_power(fraction, w.bits(shifted)), v.type)
+    far = v.beyond(v.abs(v.builder.fptrunc(t, v.type)), exponential.EXP2_LARGEST["f32"])
+    return through_libm(v, "pow", [x, y], v.ior(far, logarithm.flagged(v, x)), usual)
+
+
+def _pow_by_table(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Return the power with logarithms of factors and sixteenths of exponents looked up."""
     name = v.format.name
     high, low, soon = _log_sum(v, x)
     ln2_high, ln2_low = tables.LN2[name]
