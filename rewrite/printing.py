@@ -221,8 +221,22 @@ def _latex(store: Store, node: int, needed: int) -> list[Item]:
     between = " \\cdot " if row is ops.MUL else f" {mark} "
     items: list[Item] = [(children[0], row.power)]
     for child in children[1:]:
-        items += [between, (child, row.power + 1)]
+        taken = _without_sign(store, child) if row is ops.ADD else None
+        items += [between, (child, row.power + 1)] if taken is None else [" - ", *taken]
     return _latex_enclose(items, row.power, needed)
+
+
+def _without_sign(store: Store, node: int) -> list[Item] | None:
+    """Return what is subtracted where a term is added that begins with a minus."""
+    row, children = ops.OPS[store.code(node)], store.children(node)
+    if row is ops.NEG:
+        return [(children[0], ops.SUB.power + 1)]
+    head, *rest = children if row is ops.MUL else (node,)
+    value = store.value(head)
+    if not isinstance(value, (int, float, Fraction)) or isinstance(value, bool) or not value < 0:
+        return None
+    return [_latex_leaf(-value), *(item for child in rest for item in
+            (" \\cdot ", (child, ops.MUL.power + 1)))]  # fmt: skip
 
 
 def _latex_enclose(items: list[Item], power: int, needed: int) -> list[Item]:

@@ -161,3 +161,13 @@ def test_numbers_of_many_digits_are_described(value: int | Fraction, text: str) 
     assert text[1:-1] in latex(x**value) and "\\cdot 10" not in latex(x + value)
     assert repr(x ** (-value)).endswith(number(-value)) and str(const(value)) == text
     assert len(repr(x + 10**1000)) > 1000 and "bits" in repr(x + 2**5000)
+
+
+def test_latex_subtracts_what_begins_with_a_minus() -> None:
+    x, y = rw.symbols("x y")
+    shown = {
+        x + -2: "x - 2", x + -2 * y: r"x - 2 \cdot y", x + -y: "x - y",
+        x + -(y + 1): r"x - \left(y + 1\right)", x + Fraction(-1, 2): r"x - \frac{1}{2}",
+        x + -0.0: "x + -0.0", x + (-2 * y) ** 2: r"x + \left(-2 \cdot y\right)^{2}",
+    }  # fmt: skip
+    assert {term: latex(term) for term in shown} == shown
