@@ -20,6 +20,7 @@ from codegen.cost import slower
 from codegen.llvm.choices import called_functions, interleaved
 from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
 from codegen.llvm.parts import Part, cut
+from codegen.llvm.passed import idle, passed
 from codegen.llvm.repeat import emit_loop
 from codegen.llvm.shared import define_shared
 from codegen.program import Constant, Instruction, Program
@@ -73,10 +74,11 @@ def emit_module(
 ) -> str:  # fmt: skip
     """Return the text of an LLVM module that holds the loop of a verified program.
 
+    Results that are arguments are left to the driver, unless the loop is `single`.
     With `behind`, outputs are aligned to whole vectors and stored past the caches. As a `part`,
     which is then the loop's name, it can be linked with modules of other targets: it has all that
     it calls, and its functions say which machine they are for. With `single`, a pass is of one
-    vector.
+    vector, and is called without the driver.
     """
     module = ir.Module(name=part or symbol(program, dtype, behind=behind))
     module.triple = target.triple
@@ -93,6 +95,8 @@ def emit_module(
     called = called_functions(program)
     emitter = Emitter(builder, module, dtype, lanes, lookups, called, slower(target, dtype))
     loop = _Loop(program, emitter, table, count)
+    if not single:
+        loop.passed = passed(program)
     if behind:
         loop.behind = module.add_metadata([ir.IntType(32)(1)])
         loop.store_align = target.vector_bits // 8
@@ -129,6 +133,8 @@ class _Loop:
         self.scalar = SCALARS[emitter.dtype]
         self.align = self.store_align = ITEMSIZE[emitter.dtype]
         self.behind: Any = None
+        self.passed: Mapping[int, int] = {}
+        """Streams that the driver copies."""
         self.held: list[Value] = []
         sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in _SINCOS)
         self.shared = sines & cosines
@@ -166,8 +172,11 @@ class _Loop:
         for number, output in enumerate(self.program.outputs):
             for component, value in enumerate(output.values):
                 stream = self.firsts[arguments + number] + component
-                places.setdefault(value, []).append(stream)
+                if stream not in self.passed:
+                    places.setdefault(value, []).append(stream)
         items = branches(self.program)
+        if unread := idle(self.program, self.passed):
+            items = [item for item in items if not self.reads(item, unread)]
         kept = () if early else tuple(places)
         parts, slots = cut(self.program, items, self.emitter.called, kept)
         if parts:
@@ -193,6 +202,11 @@ class _Loop:
         for index, found in places.items():
             for stream in found:
                 self.store(values[index], stream)
+
+    def reads(self, item: Item, streams: frozenset[int]) -> bool:
+        """Tell whether a value is one of these arguments."""
+        payload = None if isinstance(item, Branch) else self.program.instructions[item].payload
+        return isinstance(payload, tuple) and self.firsts[payload[0]] + payload[1] in streams
 
     def in_parts(
         self, parts: Sequence[Part], slots: int, places: dict[int, list[int]], *, early: bool

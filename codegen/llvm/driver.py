@@ -3,7 +3,8 @@
 Written once in LLVM and compiled once per process. Contiguous operands go to the body as they
 are; broadcast ones are splat into a buffer, strided ones are packed into and out of buffers chunk
 by chunk (several at once where they lie side by side), and a remainder of less than a vector goes
-through buffers whose dead lanes repeat a live one. So strides, lengths and alignment choose what is
+through buffers whose dead lanes repeat a live one. Results that only repeat arguments are copied
+from there. So strides, lengths and alignment choose what is
 copied, never how a value is computed. Results larger than the caches go past them, by the loop's
 second body, where they are aligned.
 
@@ -13,6 +14,7 @@ never raises RuntimeWarnings, and a thread that flushes subnormals gets the same
 """
 
 import ctypes
+from collections.abc import Sequence
 
 from llvmlite import ir
 
@@ -20,6 +22,7 @@ from codegen.instruction import MOST_AXES
 from codegen.llvm.scribe import (
     I1,
     I8,
+    I32,
     I64,
     POINTER,
     VOID,
@@ -28,6 +31,7 @@ from codegen.llvm.scribe import (
     emit_copy,
     places,
 )
+from codegen.llvm.passed import MOVE, emit_moves
 from codegen.llvm.turning import emit_turn
 from codegen.target import Target
 
@@ -42,12 +46,17 @@ _AXIS = ("at", "index")
 
 
 class Entry(ctypes.Structure):
-    """Where a stream starts: at args[operand] + index0 * steps[at0] + index1 * steps[at1]."""
+    """Where a stream starts: at args[operand] + index0 * steps[at0] + index1 * steps[at1].
+
+    And, of one that the body neither reads nor writes, the stream of which it is a copy.
+    """
 
     _fields_ = tuple(
         (name, ctypes.c_int64)
-        for name in ("operand", "size", *(f"{x}{k}" for k in range(MOST_AXES) for x in _AXIS))
-    )
+        for name in (
+            "operand", "size", *(f"{x}{k}" for k in range(MOST_AXES) for x in _AXIS), "source",
+        )
+    )  # fmt: skip
 
 
 class LoopData(ctypes.Structure):
@@ -63,6 +72,11 @@ class LoopData(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("streams", "inputs", "lanes", "chunk", "scratch")),
         # 1 for two inputs and one output: NumPy's reduce and accumulate feed results back
         ("feedback", ctypes.c_int64),
+        # how many results are copies of arguments
+        ("copies", ctypes.c_int64),
+        # of programs whose operands have axes: how many arguments, and how many operands
+        ("arguments", ctypes.c_int64),
+        ("operands", ctypes.c_int64),
     )
 
 
@@ -78,7 +92,8 @@ def emit_driver(target: Target) -> str:
     module.triple = target.triple
     copy = emit_copy(module)
     turns = [emit_turn(module, target, copy, back=back) for back in (False, True)]
-    feed = _Feed(module, copy, turns, target.vector_bits // 64).function
+    move = emit_moves(module, target)
+    feed = _Feed(module, (copy, move, *turns), target.vector_bits // 64).function
     _emit_entry(module, feed)
     return str(module)
 
@@ -110,27 +125,28 @@ def _emit_entry(module: ir.Module, feed: ir.Function) -> None:
 class _Feed:
     """`feed(args, count, steps, data, scratch)`: prepare the streams, then chunk by chunk."""
 
-    def __init__(
-        self, module: ir.Module, copy: ir.Function, turns: list[ir.Function], words: int
-    ) -> None:
+    def __init__(self, module: ir.Module, called: Sequence[ir.Function], words: int) -> None:
         signature = ir.FunctionType(VOID, [POINTER, I64, POINTER, POINTER, POINTER])
         self.function = ir.Function(module, signature, "feed")
         self.function.linkage = "internal"
         self.args, self.count, self.steps, self.data, scratch = self.function.args
         self.code = Scribe(self.function.append_basic_block("entry"))
-        self.copy, (self.turn, self.turn_back) = copy, turns
+        self.copy, self.move, self.turn, self.turn_back = called
         self.read_data()
-        # the tables follow the buffers: pointers for the body; bases, steps and runs of the streams
+        # the tables follow the buffers: pointers for the body; bases, steps, runs and copies of streams
         rest = self.code.at(scratch, self.code.mul(self.total, self.room))
         bytes_each = self.code.mul(self.total, I64(8))
         self.buffers, self.pointers = scratch, rest
         self.bases = self.code.at(rest, bytes_each)
         self.strides = self.code.at(self.bases, bytes_each)
         self.runs = self.code.at(self.strides, bytes_each)
+        self.copied = self.code.at(self.runs, bytes_each)
         self.point(ir.VectorType(I64, words))
         self.feeds_back = self.feedback()
+        self.shares = self.shared()
         self.prepare()
         self.join()
+        self.moves = self.code.alloca(I64)
         apart = self.misaligned()
         behind = self.past_the_caches(apart)
         self.chunks(apart, behind)
@@ -143,9 +159,10 @@ class _Feed:
     def read_data(self) -> None:
         """Read the loop's description."""
         code = self.code
-        names = ("body", "behind", "table", "streams", "inputs", "lanes", "chunk")
+        names = ("body", "behind", "table", "streams", "inputs", "lanes", "chunk", "copies")
         values = [code.field(self.data, _DATA, _DATA_PLACES[name]) for name in names]
-        self.body, self.behind, self.table, self.total, self.inputs, self.lanes, self.chunk = values
+        self.body, self.behind, self.table, self.total, *values = values
+        self.inputs, self.lanes, self.chunk, self.copies = values
         self.room = code.mul(self.chunk, I64(8))
         self.mask = code.neg(self.lanes)
 
@@ -174,7 +191,8 @@ class _Feed:
             code.call(self.body, [self.pointers, self.lanes])
             with code.counted(self.inputs, self.total) as stream:
                 size = self.entry(stream, "size")
-                given = [self.base(stream), size, self.buffer(stream), size, I64(1), size]
+                source = code.select(self.is_idle(stream), self.entry(stream, "source"), stream)
+                given = [self.base(stream), size, self.buffer(source), size, I64(1), size]
                 code.call(self.copy, given)
             code.ret_void()
 
@@ -249,11 +267,29 @@ class _Feed:
         result.add_incoming(I1(0), other_end)
         return result
 
+    def shared(self) -> ir.Value:
+        """Tell whether a result is written where an argument with axes is read.
+
+        NumPy lets that pass where both lie alike, as it may for an op of single numbers, and of a
+        single point it does not ask. Then all numbers of some points are read before the first of
+        them is written.
+        """
+        code = self.code
+        arguments, operands = (
+            code.field(self.data, _DATA, _DATA_PLACES[name]) for name in ("arguments", "operands")
+        )
+        flag = code.alloca(I1)
+        code.store(code.and_(code.equal(self.count, I64(1)), code.less(I64(0), operands)), flag)
+        with code.counted(arguments, operands) as result, code.counted(I64(0), arguments) as each:
+            same = code.equal(code.read(self.args, result), code.read(self.args, each))
+            code.store(code.or_(code.load(flag, typ=I1), same), flag)
+        return code.load(flag, typ=I1)
+
     def prepare(self) -> None:
         """Fill the tables, splat broadcast inputs, and choose how much goes in one chunk."""
         code = self.code
         flag = code.alloca(I1)
-        code.store(I1(1), flag)
+        code.store(code.not_(self.shares), flag)
         self.anchor, self.anchor_size = code.alloca(I64), code.alloca(I64)
         code.store(I64(0), self.anchor)
         code.store(I64(1), self.anchor_size)
@@ -270,7 +306,7 @@ class _Feed:
                     code.store(code.ptrtoint(base, I64), self.anchor)
                     code.store(size, self.anchor_size)
                 with other:
-                    code.store(I1(0), flag)
+                    code.store(code.and_(code.load(flag, typ=I1), self.is_idle(stream)), flag)
             with code.if_then(self.is_splat(stream, stride)):
                 to = self.buffer(stream)
                 code.call(self.copy, [to, size, base, I64(0), filled, size])
@@ -281,6 +317,7 @@ class _Feed:
         """Tell how many streams from each on are packed together: side by side, equally far apart.
 
         So a stream belongs to a run that began before it where the one before has more than one.
+        Those that are copied belong together where what they are copies of lies like them.
         """
         code, total = self.code, self.total
         with code.counted(I64(0), total) as k:
@@ -289,16 +326,27 @@ class _Feed:
             with code.if_then(code.less(I64(0), k)):
                 after = code.add(stream, I64(1))
                 size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
-                gap = code.sub(code.read(self.bases, after), code.read(self.bases, stream))
-                operands = [self.entry(each, "operand") for each in (stream, after)]
-                beside = code.and_(code.equal(*operands), code.equal(gap, size))
                 packed = code.not_(
                     code.or_(code.equal(stride, size), self.is_splat(stream, stride))
                 )
-                beside = code.and_(code.and_(beside, packed), code.less(I64(1), size))
-                with code.if_then(beside):
+                packed = code.and_(packed, code.less(I64(1), size))
+                source = self.entry(stream, "source")
+                copied = self.is_idle(stream)
+                following = code.select(copied, code.add(source, I64(1)), source)
+                alike = code.equal(self.entry(after, "source"), following)
+                alike = code.and_(alike, code.not_(code.and_(copied, self.shares)))
+                first = code.select(copied, source, stream)
+                beside = code.and_(self.is_beside(stream), self.is_beside(first))
+                with code.if_then(code.and_(code.and_(beside, alike), packed)):
                     more = code.add(code.read(self.runs, after), I64(1))
                     code.store(more, code.slot(self.runs, stream))
+
+    def is_beside(self, stream: ir.Value) -> ir.Value:
+        """Tell whether a stream lies before the next one, in the same array."""
+        code, after = self.code, self.code.add(stream, I64(1))
+        gap = code.sub(code.read(self.bases, after), code.read(self.bases, stream))
+        operands = [self.entry(each, "operand") for each in (stream, after)]
+        return code.and_(code.equal(*operands), code.equal(gap, self.entry(stream, "size")))
 
     def is_first(self, stream: ir.Value) -> ir.Value:
         """Tell whether a stream is packed with none before it."""
@@ -306,6 +354,10 @@ class _Feed:
         before = code.select(code.equal(stream, I64(0)), stream, code.sub(stream, I64(1)))
         alone = code.equal(code.read(self.runs, before), I64(1))
         return code.or_(code.equal(stream, I64(0)), alone)
+
+    def is_idle(self, stream: ir.Value) -> ir.Value:
+        """Tell whether the body neither reads nor writes a stream."""
+        return self.code.less(I64(-1), self.entry(stream, "source"))
 
     def is_splat(self, stream: ir.Value, stride: ir.Value) -> ir.Value:
         """Tell whether one number serves the whole call."""
@@ -352,6 +404,8 @@ class _Feed:
         code.call(code.select(past, self.behind, self.body), [self.pointers, rounded])
         with code.counted(self.inputs, self.total) as stream:
             self.take_back(stream, done, length, short)
+        with code.if_then(code.less(I64(0), self.copies)):
+            self.copy_over(done, length)
         following = code.add(done, length)
         done.add_incoming(following, code.block)
         most.add_incoming(self.most, code.block)
@@ -377,10 +431,13 @@ class _Feed:
         code = self.code
         size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
         source = code.at(code.read(self.bases, stream, POINTER), code.mul(done, stride))
-        straight = code.and_(code.equal(stride, size), code.not_(short))
+        kept = code.and_(self.shares, code.less(stream, self.inputs))
+        straight = code.and_(code.equal(stride, size), code.not_(code.or_(short, kept)))
         buffer = self.buffer(stream)
         code.store(code.select(straight, source, buffer), code.slot(self.pointers, stream))
         packed = code.not_(code.or_(straight, self.is_splat(stream, stride)))
+        wanted = code.or_(self.shares, code.not_(self.is_idle(stream)))
+        packed = code.and_(packed, wanted)
         with code.if_then(code.and_(packed, code.less(stream, self.inputs))):
             with code.if_then(self.is_first(stream)):
                 many = code.read(self.runs, stream)
@@ -401,7 +458,8 @@ class _Feed:
         """Unpack what the body wrote into a buffer."""
         code = self.code
         size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
-        with code.if_then(code.or_(short, code.not_(code.equal(stride, size)))):
+        packed = code.or_(short, code.not_(code.equal(stride, size)))
+        with code.if_then(code.and_(packed, code.not_(self.is_idle(stream)))):
             to = code.at(code.read(self.bases, stream, POINTER), code.mul(done, stride))
             buffer, many = self.buffer(stream), code.read(self.runs, stream)
             with code.if_then(self.is_first(stream)):
@@ -411,3 +469,31 @@ class _Feed:
                     with several:
                         given = [buffer, self.room, to, stride, length, many, size]
                         code.call(self.turn_back, given)
+
+    def copy_over(self, done: ir.Value, length: ir.Value) -> None:
+        """Copy what the body did not write."""
+        code, kind = self.code, MOVE
+        code.store(I64(0), self.moves)
+        with code.counted(self.inputs, self.total) as stream:
+            with code.if_then(code.and_(self.is_idle(stream), self.is_first(stream))):
+                number = code.load(self.moves, typ=I64)
+                row = code.gep(self.copied, [number], source_etype=kind)
+                given: list[ir.Value] = []
+                source, size = self.entry(stream, "source"), self.entry(stream, "size")
+                for each in (stream, source):
+                    step = code.read(self.strides, each)
+                    given += [code.at(code.read(self.bases, each, POINTER), code.mul(done, step))]
+                    given += [step]
+                given[2] = code.select(self.shares, self.buffer(source), given[2])
+                given[3] = code.select(self.shares, size, given[3])
+                size = code.mul(code.read(self.runs, stream), size)
+                dense = code.and_(code.equal(given[1], size), code.equal(given[3], size))
+                given += [code.select(dense, code.mul(length, size), size)]
+                for place, value in enumerate(given):
+                    where = code.gep(row, [I32(0), I32(place)], source_etype=kind)
+                    code.store(value, where)
+                following = code.select(dense, number, code.add(number, I64(1)))
+                code.store(following, self.moves)
+                with code.if_then(dense):
+                    code.call(self.move, [row, I64(1), I64(1)])
+        code.call(self.move, [self.copied, code.load(self.moves, typ=I64), length])

@@ -12,6 +12,7 @@ from codegen.engine import Code, driver, load, object_code
 from codegen.llvm.body import emit_module, symbol
 from codegen.llvm.choices import interleaved, waits_for_memory
 from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
+from codegen.llvm.passed import idle, passed
 from codegen.program import Program
 from codegen.store.columns import program_digest
 from codegen.store.objects import kept_object
@@ -117,6 +118,7 @@ class _LazyCode:
 def stream_table(program: Program, dtype: Float) -> "ctypes.Array[Entry]":
     """Say where each stream starts; NumPy puts the strides of core axes after all others."""
     axes = len(program.operands)
+    copied = passed(program)
     parts = []
     for number, operand in enumerate(program.operands):
         rows = np.zeros((prod(operand.shape), len(Entry._fields_)), np.int64)
@@ -128,6 +130,11 @@ def stream_table(program: Program, dtype: Float) -> "ctypes.Array[Entry]":
         axes += len(operand.shape)
         parts.append(rows)
     table = np.concatenate(parts)
+    table[:, -1] = -1
+    for stream, source in copied.items():
+        table[stream, -1] = source
+    for stream in idle(program, copied):
+        table[stream, -1] = stream
     return (Entry * len(table)).from_buffer(table)
 
 
@@ -148,6 +155,9 @@ def loop_data(
         inputs=inputs,
         lanes=lanes,
         chunk=chunk,
-        scratch=total * (8 * chunk + 4 * 8),
+        scratch=total * (8 * chunk + 9 * 8),
         feedback=int(binary),
+        copies=len(passed(program)),
+        arguments=0 if program.is_elementwise else len(program.arguments),
+        operands=0 if program.is_elementwise else len(program.operands),
     )

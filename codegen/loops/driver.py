@@ -252,14 +252,14 @@ class _Entry:
                     self.moved(operand, buffer, place, into=False)
 
     def overlap(self) -> ir.Value:
-        """Tell whether an output lies over an input: of a single point NumPy does not ask."""
+        """Tell whether an output lies over an input.
+
+        NumPy does not ask of a single point, nor where both lie alike.
+        """
         code = self.code
         flag = code.alloca(I1)
         code.store(I1(0), flag)
-        with (
-            code.if_then(code.equal(self.count, I64(1))),
-            code.counted(self.inputs, self.total) as output,
-        ):
+        with code.counted(self.inputs, self.total) as output:
             low, high = self.extent(output)
             with code.counted(I64(0), self.inputs) as operand:
                 first, last = self.extent(operand)

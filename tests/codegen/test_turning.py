@@ -59,3 +59,71 @@ def test_every_target_turns_by_shuffles(name: str) -> None:
     text = emit_driver(get(name))
     assert "shufflevector" in text
     binding.parse_assembly(text).verify()
+
+
+PASSING: dict[Any, Any] = {}
+
+
+def passing(picks: tuple[int, ...], computed: frozenset[int], dtype: Any) -> Any:
+    """Return a kernel of two arrays that picks numbers of the first, doubles some, sums the second."""
+    if (picks, computed, dtype) not in PASSING:
+        with rw.scope():
+            x = rw.asarray([rw.symbol(f"x{k}") for k in range(8)])
+            y = rw.asarray([rw.symbol(f"y{k}") for k in range(3)])
+            exprs = rw.asarray([2 * x[p] if p in computed else x[p] for p in picks])
+            PASSING[picks, computed, dtype] = rw.compile(
+                [x, y], {"picked": exprs, "same": y, "first": x[0], "total": y.sum()},
+                dtype=dtype, math="strict",
+            )  # fmt: skip
+    return PASSING[picks, computed, dtype]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 150),
+    st.sampled_from([
+        (4, 5, 6, 7, 0, 1, 2, 3), (7, 6, 5, 4, 3, 2, 1, 0), (0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2), (6,),
+        (1, 2, 3),
+    ]),
+    st.sampled_from([frozenset[int](), frozenset({1}), frozenset(range(4)), frozenset(range(8))]),
+    st.sampled_from([np.float32, np.float64]), st.sampled_from(WAYS), st.sampled_from(WAYS),
+)  # fmt: skip
+def test_results_that_are_arguments_are_copied_in_any_layout(
+    n: int, picks: tuple[int, ...], computed: frozenset[int], dtype: Any, way: str, other: str
+) -> None:
+    rng = np.random.default_rng(n)
+    x, y = laid_out((n, 8), way, dtype), laid_out((n, 3), way, dtype)
+    x[...], y[...] = rng.uniform(-2, 2, (n, 8)), rng.uniform(-2, 2, (n, 3))
+    x[: n // 2, 5] = np.nan
+    out, same = laid_out((n, len(picks)), other, dtype), laid_out((n, 3), other, dtype)
+    around = [a.base if a.base is not None else a for a in (out, same)]
+    outside = [np.isnan(a).sum() - b.size for a, b in zip(around, (out, same), strict=True)]
+    first, total = np.full(n, -7, dtype), np.full(n, -7, dtype)
+    kernel = passing(picks, computed, dtype)
+    kernel(x, y, out=(out, same, first, total))
+    scale = np.array([2 if p in computed else 1 for p in picks], dtype)
+    np.testing.assert_array_equal(out, x[:, picks] * scale)
+    np.testing.assert_array_equal(same, y)
+    np.testing.assert_array_equal(first, x[:, 0])
+    np.testing.assert_array_equal(total, y[:, 0] + y[:, 1] + y[:, 2])
+    left = [np.isnan(a).sum() for a in around]
+    assert left == [o + np.isnan(b).sum() for o, b in zip(outside, (out, same), strict=True)]
+    if n:  # one point, and one row for all points
+        np.testing.assert_array_equal(kernel(x[0], y[0])["picked"], out[0])
+        np.testing.assert_array_equal(kernel(x[0], y)["picked"], np.repeat(out[:1], n, 0))
+
+
+def test_the_body_does_without_what_is_copied() -> None:
+    kernel = passing((4, 5, 6, 7, 0, 1, 2, 3), frozenset(), np.float64)
+    assert kernel.llvm.count("load <") == 3 and kernel.llvm.count("store <") == 1
+
+
+def test_a_result_that_is_an_argument_may_lie_where_the_argument_lies() -> None:
+    with rw.scope():
+        x = rw.asarray([rw.symbol(f"x{k}") for k in range(8)])
+        swap = rw.compile([x], rw.asarray([*x[4:].terms(), *x[:4].terms()]))
+    for shape in ((8,), (5, 8), (300, 8)):
+        data = np.random.default_rng(0).uniform(size=shape)
+        expected = np.concatenate([data[..., 4:], data[..., :4]], axis=-1)
+        swap(data, out=data)
+        np.testing.assert_array_equal(data, expected)
