@@ -43,6 +43,8 @@ class _Entry:
     """Places of the arguments of more axes than kernels have: those are passed flat."""
     shapes: tuple[tuple[int, ...] | None, ...]
     """Of each result the axes that were made one, None where none were."""
+    is_tuple: bool
+    """Whether the kernel's results are the function's, in a tuple."""
 
     def __call__(self, values: list[Any], filled: tuple[Any, ...] = ()) -> Any:
         """Run; a function that fills arrays in returns nothing."""
@@ -57,7 +59,9 @@ class _Entry:
             pairs = zip(out, self.shapes, strict=True)
             out = [x if to is None else x.reshape(*x.shape[:-1], *to) for x, to in pairs]
             out = out[0] if self.single else out
-        return out if self.single else rebuilt(self.result, iter(out))
+        if self.single:
+            return out
+        return tuple(out) if self.is_tuple else rebuilt(self.result, iter(out))
 
     def _fill(self, values: list[Any], filled: tuple[Any, ...]) -> None:
         """Write to arrays; those that have no flat view are written to afterwards."""
@@ -72,6 +76,11 @@ class _Entry:
 def _is_deep(value: Any) -> bool:
     """Tell whether an array of terms has more axes than an argument or result of a kernel."""
     return isinstance(value, TermArray) and value.ndim > MOST_AXES
+
+
+def _is_flat(result: Any) -> bool:
+    """Tell whether a result is a tuple of terms and arrays alone."""
+    return type(result) is tuple and all(isinstance(x, (Term, TermArray)) for x in result)
 
 
 def _folded(value: Any) -> Any:
@@ -146,20 +155,15 @@ class Jitted:
         call_ = self._bind(args, kwargs)
         if call_.symbolic:
             return stand_in(self.fn)(*args, **kwargs)
-        entry = self._entries.get(call_.key)
-        if entry is None:
-            try:
-                with self._lock:
-                    entry = self._entries.get(call_.key)
-                    if entry is None:
-                        entry = self._entries[call_.key] = self._compile(call_)
-            except (TraceError, ArgumentError) as error:
-                if isinstance(error, ElementError) and self._widen(call_):
-                    return self(*args, **kwargs)
-                if not in_trace():
-                    raise
-                # it may use what a function around it is traced with
-                return stand_in(self.fn)(*args, **kwargs)
+        try:
+            entry = self._entry(call_)
+        except (TraceError, ArgumentError) as error:
+            if isinstance(error, ElementError) and self._widen(call_):
+                return self(*args, **kwargs)
+            if not in_trace():
+                raise
+            # it may use what a function around it is traced with
+            return stand_in(self.fn)(*args, **kwargs)
         special = self.arrays or self.static or self.out or self.whole
         if not kwargs and not special and call_.is_plain(args):
             self._quick[self._kind(args)] = entry, call_.values[len(args) :]
@@ -172,6 +176,21 @@ class Jitted:
         self.whole = True
         self._quick.clear()
         return True
+
+    def _entry(self, call_: Call) -> _Entry:
+        """Return what such a call runs, compiled if it is new."""
+        entry = self._entries.get(call_.key)
+        if entry is None:
+            with self._lock:
+                entry = self._entries.get(call_.key)
+                if entry is None:
+                    entry = self._entries[call_.key] = self._compile(call_)
+        return entry
+
+    def kernel_of(self, *args: Any) -> Kernel | CudaKernel | AutoKernel | None:
+        """Return the kernel that such a call runs, if it takes the arguments as they are."""
+        entry = self._entry(self._bind(args, {}))
+        return None if entry.flat or any(entry.shapes) else entry.kernel
 
     def _kind(self, args: tuple[Any, ...]) -> Any:
         """Return what tells calls with plain numbers apart."""
@@ -218,8 +237,9 @@ class Jitted:
                     kernel = compile_flow(symbols, flow, **{"name": name, **self.options})
                     count = len(flow.body.results)
                     return _Entry(
-                        kernel, flow.result, isinstance(flow.result, Term), (), (None,) * count
-                    )
+                        kernel, flow.result, isinstance(flow.result, Term), (), (None,) * count,
+                        _is_flat(flow.result),
+                    )  # fmt: skip
                 traced = Traced(tuple(symbols), flow.result)
             else:
                 traced = self._trace(call_)
@@ -232,7 +252,7 @@ class Jitted:
             kernel = compile_kernel(list(map(_folded, traced.args)), exprs, **options)
         flat = tuple(place for place, arg in enumerate(traced.args) if _is_deep(arg))
         shapes = tuple(value.shape if _is_deep(value) else None for value in each)
-        return _Entry(kernel, traced.result, single, flat, shapes)
+        return _Entry(kernel, traced.result, single, flat, shapes, _is_flat(traced.result))
 
 
 _READ: Final[Known[Jitted]] = Known()

@@ -14,7 +14,11 @@ for a number of states); T. Chen et al., "Training deep nets with sublinear memo
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 from math import ceil, comb, isqrt, log2
+from operator import itemgetter
+from typing import Final
 
 import numpy as np
 
@@ -24,6 +28,9 @@ __all__ = ["Action", "Plan", "plan"]
 
 type Action = tuple[str, int]
 
+_REMEMBERED: Final = 10_000
+"""Steps of plans that are kept for the next call, as they are long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -32,6 +39,16 @@ class Plan:
     actions: tuple[Action, ...]
     kept: int
     forward: int
+
+    def runs(self) -> Iterator[tuple[Action, int]]:
+        """Walk the actions with how many stand there, those of steps forward in a row as one."""
+        for what, group in groupby(self.actions, itemgetter(0)):
+            row = tuple(group)
+            if what == "forward":
+                yield row[0], len(row)
+            else:
+                for action in row:
+                    yield action, 1
 
     def __repr__(self) -> str:
         """Show the figures."""
@@ -48,23 +65,31 @@ def plan(n: int, checkpoint: str | int) -> Plan:
     >>> plan(1000, "sqrt")
     <Plan of 1959 steps forward, at most 61 states kept>
     """
-    if checkpoint == "all":
-        found = list(_segment(0, n))
-    elif checkpoint == "sqrt":
-        found = list(_segments(n, max(1, isqrt(n))))
-    elif checkpoint == "log":
-        found = list(_binomial(0, n, ceil(log2(max(n, 2)))))
-    elif (
+    known = checkpoint in ("all", "sqrt", "log") if isinstance(checkpoint, str) else (
         isinstance(checkpoint, (int, np.integer))
         and not isinstance(checkpoint, bool)
         and checkpoint >= 1
-    ):
-        found = list(_binomial(0, n, int(checkpoint) - 1))
-    else:
+    )  # fmt: skip
+    if not known:
         raise ArgumentError(
             f'checkpoint={checkpoint!r} is none of "all", "sqrt", "log" or a number of states'
         )
+    way = checkpoint if isinstance(checkpoint, str) else int(checkpoint)
+    return _remembered(n, way) if n <= _REMEMBERED else _made(n, way)
+
+
+def _made(n: int, checkpoint: str | int) -> Plan:
+    if checkpoint == "all":
+        found = _segment(0, n)
+    elif checkpoint == "sqrt":
+        found = _segments(n, max(1, isqrt(n)))
+    else:
+        spare = ceil(log2(max(n, 2))) if isinstance(checkpoint, str) else checkpoint - 1
+        found = _binomial(0, n, spare)
     return _counted(tuple(found))
+
+
+_remembered = lru_cache(16)(_made)
 
 
 def _counted(actions: tuple[Action, ...]) -> Plan:

@@ -5,13 +5,15 @@ import inspect
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from codegen.calculus.checkpoints import Plan, plan
 from codegen.calculus.grad import formed, independent, restored, terms_of
+from codegen.calculus.several import several
 from codegen.jit import Jitted
+from codegen.kernel import Kernel
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
 from rewrite.options import settled
@@ -21,6 +23,9 @@ from strategies.calculus.derivatives import vjp
 __all__ = ["Scan", "scan"]
 
 type State = tuple[Any, ...]
+
+_WORTH: Final = 32
+"""Steps from which on a kernel of several is compiled."""
 
 
 def scan(
@@ -84,8 +89,7 @@ class Scan:
                 state = self.step(state, *params)
             return state
         run = _Run(self, isinstance(state, tuple), flat, params)
-        for _ in range(self.n):
-            run.forward()
+        run.forward(self.n)
         return run.result()
 
     def plan(self, state: Any = 0.0) -> Plan:
@@ -112,15 +116,15 @@ class Scan:
         """
         run = _Run(self, isinstance(state, tuple), _parts(state), params)
         actions = self.plan(state)
-        kept: dict[int, State] = {}
+        kept: dict[int, tuple[State, bool]] = {}
         value: Any = None
-        for what, k in actions.actions:
+        for (what, k), times in actions.runs():
             if what == "forward":
-                run.forward()
+                run.forward(times)
             elif what == "store":
-                kept[k] = run.state
+                kept[k] = run.here
             elif what == "load":
-                run.state = kept[k]
+                run.here = kept[k]
             elif what == "drop":
                 del kept[k]
             else:
@@ -168,6 +172,15 @@ class _Kernels:
         self.forward = self._jitted(self._step, [*self.state, *self.params])
         self.reverse = self._jitted(self._back, [*self.state, *self.params, *self.adjoint])
         self.losses: dict[Callable[..., Any], Jitted] = {}
+        self.longer: dict[Any, tuple[Kernel, int] | None] = {}
+
+    def several(self, step: Any) -> tuple[Kernel, int] | None:
+        """Return a kernel of several such steps, where it pays, and how many."""
+        if self.scan.n < _WORTH or not isinstance(step, Kernel):
+            return None
+        if step not in self.longer:
+            self.longer[step] = several(step, self.count)
+        return self.longer[step]
 
     def loss(self, function: Callable[..., Any]) -> Jitted:
         """Return a loss with its derivatives by the state."""
@@ -236,24 +249,63 @@ class _Run:
         self.state, self.first, self.params = flat, flat, params
         self.adjoint: State = ()
         self.by_params: list[Any] = [0.0] * len(params)
+        self.steady: Any = None
+        """The kinds of a state that the step takes and returns, once there was one."""
+        self.is_steady = False
+        self.one: Callable[..., State] = self.kernels.forward
+        self.several: tuple[Callable[..., State], int] | None = None
+        self.back: Callable[..., State] | None = None
 
-    def forward(self) -> None:
-        """Do a step."""
-        self.state = tuple(self.kernels.forward(*self.state, *self.params))
+    @property
+    def here(self) -> tuple[State, bool]:
+        """The running state, and whether it is of the steady kind."""
+        return self.state, self.is_steady
+
+    @here.setter
+    def here(self, place: tuple[State, bool]) -> None:
+        self.state, self.is_steady = place
+
+    def forward(self, times: int = 1) -> None:
+        """Do so many steps, several at once where there is a kernel of them."""
+        while times:
+            step, done = self.one, 1
+            if not self.is_steady:
+                step = self.first_steps
+            elif self.several is not None and times >= self.several[1]:
+                step, done = self.several
+            self.state = step(*self.state, *self.params)
+            times -= done
+
+    def first_steps(self, *args: Any) -> State:
+        """Do a step, and find its kernel where it returns the kind of state that it takes."""
+        made: State = self.kernels.forward(*args)
+        kinds = _kinds(made)
+        if self.steady is None and kinds == _kinds(self.state):
+            self.steady = kinds
+            self.one = self.kernels.forward.kernel_of(*args) or self.one
+            self.several = self.kernels.several(self.one)
+        self.is_steady = kinds == self.steady
+        return made
 
     def last(self, loss: Callable[..., Any]) -> Any:
         """Do the last step, and take the loss and its derivatives by the last state."""
-        before = self.state
+        before = self.here
         self.forward()
         value, *slopes = self.kernels.loss(loss)(*self.state)
-        self.state, self.adjoint = before, tuple(slopes)
+        self.here, self.adjoint = before, tuple(slopes)
         return value
 
     def reverse(self) -> None:
         """Take the adjoint back through the step that takes the running state."""
-        made = self.kernels.reverse(*self.state, *self.params, *self.adjoint)
+        args = (*self.state, *self.params, *self.adjoint)
         count = len(self.state)
-        self.adjoint = tuple(made[:count])
+        if self.back is not None and self.is_steady:
+            made = self.back(*args)
+        else:
+            made = self.kernels.reverse(*args)
+            if self.is_steady and _kinds(made[:count]) == _kinds(self.adjoint):
+                self.back = self.kernels.reverse.kernel_of(*args)
+        self.adjoint = made[:count]
         pairs = zip(self.by_params, made[count:], strict=True)
         self.by_params = [known + more for known, more in pairs]
 
@@ -266,6 +318,11 @@ class _Run:
         state = tuple(map(_summed, self.adjoint, self.first))
         by_params = tuple(map(_summed, self.by_params, self.params))
         return (state if self.kernels.packed else state[0], *by_params)
+
+
+def _kinds(state: State) -> Any:
+    """Return shapes and types of the parts of a state."""
+    return [(np.shape(part), getattr(part, "dtype", type(part))) for part in state]
 
 
 def _shape(value: Any) -> tuple[int, ...]:
