@@ -105,6 +105,8 @@ class Jitted:
         out: Collection[str] = (),
         control_flow: bool = False,
     ) -> None:
+        if not callable(fn):
+            raise ArgumentError(f"{fn!r} is no function that could be traced")
         functools.update_wrapper(self, fn)
         self.fn, self.name = fn, _name(fn)
         self.options = dict(options)

@@ -157,13 +157,23 @@ def register(
     """
     if function is None:
         return functools.partial(register, derivative=derivative, name=name, latex=latex)
+    if not callable(function):
+        raise UnsupportedOp(f"{function!r} is no function that computes an op")
     count = len(inspect.signature(function).parameters)
     row = define(name or function.__name__, [REAL] * count, REAL, function=function, latex=latex)
+    later: list[Callable[..., Any]] = []
     if derivative is not None:
-        register_partials(row, derivative)
+        try:
+            register_partials(row, derivative)
+        except NameError as error:
+            if error.name != function.__name__:
+                raise
+            later.append(derivative)  # it calls the op, which has its name after the decorator
 
     @functools.wraps(function)
     def called(*args: Any) -> Any:
+        if later and any(isinstance(arg, (Term, TermArray)) for arg in args):
+            register_partials(row, later.pop())
         if any(isinstance(arg, TermArray) for arg in args):
             return elementwise(row, *args)
         if any(isinstance(arg, Term) for arg in args):

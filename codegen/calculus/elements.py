@@ -8,6 +8,7 @@ fits the second-level cache, is added to the results at once: no array of elemen
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -68,16 +69,25 @@ def element_kernel(
     >>> made.hessian.toarray().tolist()
     [[2.0, -2.0, 0.0], [-2.0, 4.0, -2.0], [0.0, -2.0, 2.0]]
     """
-    indices = np.asarray(over)
-    if indices.ndim != 2 or indices.dtype.kind not in "iu" or not indices.size:
+    if not callable(energy):
+        raise ArgumentError(
+            f"the energy is {energy!r}, which is no function of an element's points"
+        )
+    try:
+        indices = np.asarray(over)
+    except ValueError:
+        raise ArgumentError(
+            "over= has rows of different lengths: elements have as many points"
+        ) from None
+    if indices.ndim != 2 or indices.dtype.kind not in "iu" or not indices.shape[1]:
         raise ArgumentError(
             f"over= has shape {indices.shape} and dtype {indices.dtype}: give a row of point "
             "indices for each element, as integers"
         )
-    if int(indices.min()) < 0:
+    if (indices < 0).any():
         at = int(np.argmax((indices < 0).any(axis=1)))
         raise ArgumentError(f"element {at} of over= has a negative index: {indices[at].tolist()}")
-    if order not in (0, 1, 2):
+    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or not 0 <= order <= 2:
         raise ArgumentError(f"order={order!r} is none of 0, 1, 2")
     return ElementKernel(energy, np.ascontiguousarray(indices, np.int64), order, settled(options))
 
@@ -117,8 +127,9 @@ class ElementKernel:
         if len(shape) not in (1, 2):
             raise ArgumentError(f"the points have shape {shape}; give (n, d), or (n,)")
         count = shape[0]
-        if count <= int(self.over.max()):
-            at = int(np.argmax((self.over >= count).any(axis=1)))
+        beyond = (self.over >= count).any(axis=1)
+        if beyond.any():
+            at = int(np.argmax(beyond))
             raise ArgumentError(
                 f"element {at} has the points {self.over[at].tolist()}, but there are only {count}"
             )
@@ -241,7 +252,7 @@ class ElementKernel:
         from codegen.calculus.scatter import add_gradient, add_hessian  # loads Numba
 
         total, count = 0.0, len(self.over)
-        k, d = self.over.shape[1], x.size // len(x)
+        k, d = self.over.shape[1], prod(x.shape[1:])
         local = np.empty((BLOCK, k, *x.shape[1:]))
         for begin in range(0, count, BLOCK):
             rows = slice(begin, min(begin + BLOCK, count))

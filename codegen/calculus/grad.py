@@ -70,6 +70,8 @@ def _jitted(
 
 def unjitted(fn: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return what is traced, with options to which those of a jitted function are added."""
+    if not callable(fn):
+        raise ArgumentError(f"{fn!r} is no function, and no term with the symbols to take it by")
     if not isinstance(fn, Jitted):
         return fn, options
     return fn.fn, {**fn.options, "arrays": fn.arrays, "static": fn.static, **options}

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -70,7 +71,9 @@ class Scan:
     options: dict[str, Any]
 
     def __post_init__(self) -> None:
-        """Refuse what is no number of steps or no way to store states."""
+        """Refuse what is no step, no number of steps or no way to store states."""
+        if not callable(self.step):
+            raise ArgumentError(f"the step is {self.step!r}, which is no function of a state")
         if isinstance(self.n, bool) or not isinstance(self.n, (int, np.integer)) or self.n < 1:
             raise ArgumentError(f"n={self.n!r} is not a number of steps, 1 or more")
         budget = self.memory_budget
@@ -92,19 +95,28 @@ class Scan:
         run.forward(self.n)
         return run.result()
 
-    def plan(self, state: Any = 0.0) -> Plan:
-        """Return which states are stored on the way back, where the state has this size.
+    def plan(self, state: Any = 0.0, *params: Any) -> Plan:
+        """Return which states are stored on the way back, where the arguments have these shapes.
 
         Raise `ArgumentError` where `memory_budget` holds no state.
         """
         if self.memory_budget is None:
             return plan(self.n, self.checkpoint)
-        size = sum(np.asarray(part, np.float64).nbytes for part in _parts(state))
+        size = self._bytes(_parts(state), params)
         if self.memory_budget < size:
             raise ArgumentError(
                 f"memory_budget={self.memory_budget} bytes do not hold one state of {size} bytes"
             )
         return plan(self.n, self.memory_budget // max(size, 1))
+
+    def _bytes(self, parts: State, params: State) -> int:
+        """Return how many bytes a state takes, in the shape that parameters give its elements."""
+        shapes = [np.shape(part) for part in parts]
+        if self.names[0] not in self.arrays:
+            along = [p for name, p in zip(self.names[1:], params, strict=False)
+                     if name not in self.arrays]  # fmt: skip
+            shapes = [np.broadcast_shapes(*shapes, *map(np.shape, along))] * len(parts)
+        return sum(np.dtype(np.float64).itemsize * prod(shape) for shape in shapes)
 
     def value_and_grad(
         self, loss: Callable[..., Any], state: Any, *params: Any
@@ -115,7 +127,7 @@ class Scan:
         one number; what is given for all elements at once has the sum of their derivatives.
         """
         run = _Run(self, isinstance(state, tuple), _parts(state), params)
-        actions = self.plan(state)
+        actions = self.plan(state, *params)
         kept: dict[int, tuple[State, bool]] = {}
         value: Any = None
         for (what, k), times in actions.runs():

@@ -176,7 +176,7 @@ class _Loop:
                     places.setdefault(value, []).append(stream)
         items = branches(self.program)
         if unread := idle(self.program, self.passed):
-            items = [item for item in items if not self.reads(item, unread)]
+            items = tuple(item for item in items if not self.reads(item, unread))
         kept = () if early else tuple(places)
         parts, slots = cut(self.program, items, self.emitter.called, kept)
         if parts:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from llvmlite import ir
 
 from codegen.instruction import MOST_AXES
+from codegen.llvm.passed import MOVE, emit_moves
 from codegen.llvm.scribe import (
     I1,
     I8,
@@ -31,7 +32,6 @@ from codegen.llvm.scribe import (
     emit_copy,
     places,
 )
-from codegen.llvm.passed import MOVE, emit_moves
 from codegen.llvm.turning import emit_turn
 from codegen.target import Target
 
@@ -133,7 +133,7 @@ class _Feed:
         self.code = Scribe(self.function.append_basic_block("entry"))
         self.copy, self.move, self.turn, self.turn_back = called
         self.read_data()
-        # the tables follow the buffers: pointers for the body; bases, steps, runs and copies of streams
+        # the tables follow the buffers: pointers for the body; bases, steps, runs and copies
         rest = self.code.at(scratch, self.code.mul(self.total, self.room))
         bytes_each = self.code.mul(self.total, I64(8))
         self.buffers, self.pointers = scratch, rest

@@ -71,7 +71,7 @@ def _firsts(program: Program) -> list[int]:
 
 
 def _source(program: Program, value: int, firsts: Sequence[int], types: str = "f") -> int:
-    """Return the stream of an argument that a value is; truth values are made 0 or 1 by the body."""
+    """Return the stream of an argument that a value is, of floats: the body makes truths 0 or 1."""
     instruction = program.instructions[value]
     if instruction.op != "load" or instruction.type not in types:
         return _NONE
@@ -134,7 +134,10 @@ class _Move:
             wide //= 2
         code.branch(after)
         code.position_at_end(after)
-        for place, (base, step) in {0: (self.to, self.to_step), 2: (self.source, self.source_step)}.items():
+        for place, (base, step) in {
+            0: (self.to, self.to_step),
+            2: (self.source, self.source_step),
+        }.items():
             where = code.gep(self.place, [I32(0), I32(place)], source_etype=MOVE)
             code.store(code.at(base, code.mul(step, I64(self.rows))), where)
 

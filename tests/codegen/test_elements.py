@@ -116,13 +116,61 @@ def test_a_constant_energy_has_no_slope() -> None:
     assert not made.hessian.data.any()
 
 
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_a_mesh_may_have_no_elements(order: Any) -> None:
+    kernel = rw.element_kernel(membrane, over=np.zeros((0, 3), int), order=order)
+    for points in (np.ones((4, 2)), np.ones((0, 2))):
+        made = kernel(points, np.zeros(0))
+        assert made.value == 0
+        if order:
+            np.testing.assert_array_equal(made.gradient, np.zeros_like(points))
+        if order == 2:
+            assert made.hessian.shape == (points.size,) * 2
+            assert made.hessian.nnz == 0
+
+
+def solid(x: Any, k: Any) -> Any:
+    """A tetrahedron, which resists changes of its volume and of its edges."""
+    a, b, c = x[1] - x[0], x[2] - x[0], x[3] - x[0]
+    volume = (
+        a[0] * (b[1] * c[2] - b[2] * c[1])
+        - a[1] * (b[0] * c[2] - b[2] * c[0])
+        + a[2] * (b[0] * c[1] - b[1] * c[0])
+    )
+    return k * (volume - 1) ** 2 + (a @ a) * (b @ b) + np.sin(c @ c)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [[[0, 1, 2, 3], [1, 2, 3, 4], [4, 2, 5, 0]], [[0, 1, 1, 3], [2, 2, 2, 2]], [[5, 0, 3, 2]]],
+)
+def test_tetrahedra_may_repeat_points_and_leave_some_out(over: Any) -> None:
+    rng = np.random.default_rng(1)
+    points, stiffness = rng.uniform(size=(6, 3)), rng.uniform(1, 2, len(over))
+    kernel = rw.element_kernel(solid, over=over)
+    made = kernel(points, stiffness)
+    each = [solid(points[row], k) for row, k in zip(over, stiffness, strict=True)]
+    np.testing.assert_allclose(made.value, sum(each), rtol=1e-13)
+    step = 1e-5
+    for _ in range(3):
+        along = rng.uniform(-1, 1, points.shape)
+        up, down = (kernel(points + sign * step * along, stiffness) for sign in (1, -1))
+        slope = (up.value - down.value) / (2 * step)
+        np.testing.assert_allclose((made.gradient * along).sum(), slope, rtol=1e-7, atol=1e-8)
+        change = (up.gradient - down.gradient).ravel() / (2 * step)
+        np.testing.assert_allclose(made.hessian @ along.ravel(), change, rtol=1e-6, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: rw.element_kernel(membrane, over=[0, 1]), "give a row of point indices"),
         (lambda: rw.element_kernel(membrane, over=[[0.5, 1]]), "as integers"),
         (lambda: rw.element_kernel(membrane, over=[[0, 1], [2, -1]]), "element 1 .* negative"),
+        (lambda: rw.element_kernel(membrane, over=[[0, 1], [2]]), "rows of different lengths"),
         (lambda: rw.element_kernel(membrane, over=[[0, 1]], order=3), "order=3 is none of"),  # type: ignore[arg-type]
+        (lambda: rw.element_kernel(membrane, over=[[0, 1]], order=True), "order=True is none of"),  # type: ignore[arg-type]
+        (lambda: rw.element_kernel(3, over=[[0, 1]]), "the energy is 3, which is no function"),  # type: ignore[arg-type]
         (
             lambda: rw.element_kernel(membrane, over=[[0, 1, 9]])(np.ones((4, 2))),
             r"element 0 has the points \[0, 1, 9\], but there are only 4",

@@ -80,6 +80,11 @@ def test_mistakes_are_named() -> None:
         rw.grad(lambda p: p * 2, arrays=["p"])(np.ones(3))
     with pytest.raises(ArgumentError, match=r"argnums=2: .* was called with 1 positional"):
         rw.grad(lambda x: x, argnums=2)(1.0)
+    for derivative in (rw.grad, rw.value_and_grad):
+        with pytest.raises(ArgumentError, match="'sin' is no function"):
+            derivative("sin")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="3 is no function that could be traced"):
+        rw.jit(3)  # type: ignore[call-overload]
 
 
 def test_the_options_of_a_jitted_function_go_on_to_its_derivative() -> None:

@@ -72,6 +72,9 @@ def pendulum(state: Any, dt: Any, g: Any) -> Any:
     return angle + dt * speed, speed
 
 
+STEPS: dict[int, Any] = {}
+
+
 def loss(state: Any) -> Any:
     return state[0] * state[0] + state[1]
 
@@ -123,6 +126,46 @@ def test_bits_do_not_depend_on_what_is_stored() -> None:
     assert run.plan((angle, speed)).kept <= 40
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 33, 71])
+@pytest.mark.parametrize(
+    ("u", "k"),
+    [
+        (0.3, 2.0), (1, 2), (np.linspace(0, 1, 5), 2.0), (0.3, np.ones((3, 1))),
+        (np.ones(2, np.float32), 2.0), (np.ones(2, np.float32), np.ones(2)), (np.zeros(0), 2.0),
+        (np.array([True, False]), 0.5),
+    ],
+)  # fmt: skip
+def test_several_steps_at_once_have_the_bits_of_single_ones(n: int, u: Any, k: Any) -> None:
+    step = STEPS.setdefault(n, rw.scan(lambda u, k: u + 0.1 * k * np.sin(u), n))
+    single = STEPS.setdefault(1, rw.scan(lambda u, k: u + 0.1 * k * np.sin(u), 1))
+    made, expected = step(u, k), u
+    for _ in range(n):
+        expected = single(expected, k)
+    assert (made.dtype, made.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_array_equal(made, expected)
+    (kernel,) = step.kernels((u,), False, (k,)).longer.values() if n > 32 else (None,)
+    assert (kernel is not None) == (n > 32)
+
+
+def test_long_steps_are_not_written_out() -> None:
+    def long(u: Any) -> Any:
+        for _ in range(60):
+            u = np.sin(u) * 1.1
+        return u
+
+    run = rw.scan(long, 40)
+    run(0.5)
+    assert list(run.kernels((0.5,), False, ()).longer.values()) == [None]
+
+
+def test_a_budget_counts_the_shape_that_parameters_give() -> None:
+    run = rw.scan(lambda u, k: u * k, 100, memory_budget=80)
+    assert run.plan(0.3, 2.0).kept == 10
+    assert run.plan(0.3, np.ones(2)).kept == 5
+    with pytest.raises(ArgumentError, match="do not hold one state of 88 bytes"):
+        run.value_and_grad(lambda u: u, 0.3, np.ones(11))
+
+
 def test_whole_arrays_and_decorators() -> None:
     @rw.scan(n=20, arrays=["u"])  # type: ignore[untyped-decorator]
     def heat(u: Any, k: Any) -> Any:
@@ -171,6 +214,8 @@ def test_mistakes_are_named(options: dict[str, Any], call: Any, message: str) ->
 
     with pytest.raises(ArgumentError, match=message):
         run()
+    with pytest.raises(ArgumentError, match="the step is 3, which is no function"):
+        rw.scan(3, 3)  # type: ignore[arg-type]
 
 
 def test_a_step_must_return_a_state_as_it_takes_one() -> None:

@@ -10,7 +10,7 @@ from llvmlite import binding
 
 import rewrite as rw
 from codegen.llvm.driver import emit_driver
-from codegen.target import get
+from codegen.target import get, host
 
 KERNELS: dict[tuple[int, Any], Any] = {}
 
@@ -65,7 +65,7 @@ PASSING: dict[Any, Any] = {}
 
 
 def passing(picks: tuple[int, ...], computed: frozenset[int], dtype: Any) -> Any:
-    """Return a kernel of two arrays that picks numbers of the first, doubles some, sums the second."""
+    """Return a kernel that picks numbers of an array, doubles some, and sums another array."""
     if (picks, computed, dtype) not in PASSING:
         with rw.scope():
             x = rw.asarray([rw.symbol(f"x{k}") for k in range(8)])
@@ -78,14 +78,14 @@ def passing(picks: tuple[int, ...], computed: frozenset[int], dtype: Any) -> Any
     return PASSING[picks, computed, dtype]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.integers(0, 150),
     st.sampled_from([
-        (4, 5, 6, 7, 0, 1, 2, 3), (7, 6, 5, 4, 3, 2, 1, 0), (0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2), (6,),
+        (4, 5, 6, 7, 0, 1, 2, 3), (7, 6, 5, 4, 3, 2, 1, 0), (0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2),
         (1, 2, 3),
     ]),
-    st.sampled_from([frozenset[int](), frozenset({1}), frozenset(range(4)), frozenset(range(8))]),
+    st.sampled_from([frozenset[int](), frozenset({1}), frozenset(range(4))]),
     st.sampled_from([np.float32, np.float64]), st.sampled_from(WAYS), st.sampled_from(WAYS),
 )  # fmt: skip
 def test_results_that_are_arguments_are_copied_in_any_layout(
@@ -118,12 +118,24 @@ def test_the_body_does_without_what_is_copied() -> None:
     assert kernel.llvm.count("load <") == 3 and kernel.llvm.count("store <") == 1
 
 
-def test_a_result_that_is_an_argument_may_lie_where_the_argument_lies() -> None:
+@pytest.mark.parametrize("target", ["native", "baseline"])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_a_result_may_lie_where_an_argument_lies(target: str, scale: int) -> None:
+    """NumPy hands over the very array, and parts of it where there is one point."""
     with rw.scope():
         x = rw.asarray([rw.symbol(f"x{k}") for k in range(8)])
-        swap = rw.compile([x], rw.asarray([*x[4:].terms(), *x[:4].terms()]))
-    for shape in ((8,), (5, 8), (300, 8)):
-        data = np.random.default_rng(0).uniform(size=shape)
-        expected = np.concatenate([data[..., 4:], data[..., :4]], axis=-1)
-        swap(data, out=data)
-        np.testing.assert_array_equal(data, expected)
+        exprs = rw.asarray([x[(k + 4) % 8] * (scale if k > 3 else 1) for k in range(8)])
+        narrow = "neon" if host().triple.startswith("aarch64") else "sse2"
+        swap = rw.compile([x], exprs, target=narrow if target == "baseline" else target)
+    rng = np.random.default_rng(0)
+    for shape in ((8,), (1, 8), (5, 8), (300, 8)):
+        for order in ("C", "F"):
+            data = np.asarray(rng.uniform(size=shape), order=order)
+            expected = np.concatenate([data[..., 4:], scale * data[..., :4]], axis=-1)
+            swap(data, out=data)
+            np.testing.assert_array_equal(data, expected)
+    for offset in range(1, 8):
+        line = rng.uniform(size=16)
+        expected = np.concatenate([line[4:8], scale * line[:4]])
+        swap(line[:8], out=line[offset : offset + 8])
+        np.testing.assert_array_equal(line[offset : offset + 8], expected)

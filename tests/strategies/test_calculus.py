@@ -447,6 +447,21 @@ def test_a_registered_op_has_its_derivative() -> None:
         rw.register(area_like, name="area_other", derivative=lambda u, v: u)
 
 
+def test_a_registered_derivative_may_use_the_op() -> None:
+    @rw.register(derivative=lambda u: 1 + tangent_like(u) ** 2)  # type: ignore[untyped-decorator]
+    def tangent_like(u: Any) -> Any:
+        return np.tan(u)
+
+    t = np.tan(0.4)
+    for n, factor in ((1, 1), (2, 2 * t), (3, 2 + 6 * t * t)):
+        made = evaluate(rw.diff(tangent_like(x), x, n), {"x": 0.4})
+        assert float(made) == pytest.approx(factor * (1 + t * t), rel=1e-12)
+    with pytest.raises(NameError, match="not_there"):
+        rw.register(derivative=lambda u: not_there(u), name="lost_test")(lambda u: u)  # type: ignore[name-defined] # noqa: F821
+    with pytest.raises(UnsupportedOp, match="3 is no function"):
+        rw.register(3)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
