@@ -42,13 +42,14 @@ CHUNK_BYTES = 16 << 10
 """Buffers of all streams together stay in the first-level cache."""
 _FRAME = 32 << 10
 _WORTH_ALIGNING = 1500  # elements
+_RUN = 4  # numbers side by side that are copied together, more or less
 _AXIS = ("at", "index")
 
 
 class Entry(ctypes.Structure):
     """Where a stream starts: at args[operand] + index0 * steps[at0] + index1 * steps[at1].
 
-    And, of one that the body neither reads nor writes, the stream of which it is a copy.
+    And, of one that the body neither reads nor writes, the stream of which it is a copy, else -1.
     """
 
     _fields_ = tuple(
@@ -144,6 +145,8 @@ class _Feed:
         self.point(ir.VectorType(I64, words))
         self.feeds_back = self.feedback()
         self.shares = self.shared()
+        self.place()
+        self.direct = self.in_rows()
         self.prepare()
         self.join()
         self.moves = self.code.alloca(I64)
@@ -191,7 +194,8 @@ class _Feed:
             code.call(self.body, [self.pointers, self.lanes])
             with code.counted(self.inputs, self.total) as stream:
                 size = self.entry(stream, "size")
-                source = code.select(self.is_idle(stream), self.entry(stream, "source"), stream)
+                source = self.entry(stream, "source")
+                source = code.select(code.less(I64(-1), source), source, stream)
                 given = [self.base(stream), size, self.buffer(source), size, I64(1), size]
                 code.call(self.copy, given)
             code.ret_void()
@@ -285,8 +289,42 @@ class _Feed:
             code.store(code.or_(code.load(flag, typ=I1), same), flag)
         return code.load(flag, typ=I1)
 
+    def place(self) -> None:
+        """Note where each stream begins, and how far apart its elements are."""
+        code = self.code
+        with code.counted(I64(0), self.total) as stream:
+            stride = code.read(self.steps, self.entry(stream, "operand"))
+            code.store(self.base(stream), code.slot(self.bases, stream))
+            code.store(stride, code.slot(self.strides, stream))
+
+    def in_rows(self) -> ir.Value:
+        """Tell whether results that repeat arguments lie like them, most of them side by side.
+
+        Else they pass through buffers, as what the body writes does: rows are turned by squares.
+        """
+        code, runs = self.code, self.code.alloca(I64)
+        code.store(I64(0), runs)
+        with (
+            code.if_then(code.less(I64(0), self.copies), likely=False),
+            code.counted(self.inputs, self.total) as stream,
+        ):
+            source, size = self.entry(stream, "source"), self.entry(stream, "size")
+            with code.if_then(code.less(I64(-1), source)):
+                before, below = code.sub(stream, I64(1)), code.sub(source, I64(1))
+                follows = code.equal(self.entry(before, "source"), below)
+                follows = code.and_(follows, code.less(self.inputs, stream))
+                with code.if_then(follows):
+                    joined = code.and_(self.is_beside(before), self.is_beside(below))
+                    code.store(code.sub(code.load(runs, typ=I64), code.zext(joined, I64)), runs)
+                steps = [code.read(self.strides, each) for each in (stream, source)]
+                dense = code.and_(*(code.equal(step, size) for step in steps))
+                more = code.zext(code.not_(dense), I64)
+                code.store(code.add(code.load(runs, typ=I64), more), runs)
+        few = code.less(code.mul(code.load(runs, typ=I64), I64(_RUN - 1)), self.copies)
+        return code.and_(few, code.not_(self.shares))
+
     def prepare(self) -> None:
-        """Fill the tables, splat broadcast inputs, and choose how much goes in one chunk."""
+        """Splat broadcast inputs, and choose how much goes in one chunk."""
         code = self.code
         flag = code.alloca(I1)
         code.store(code.not_(self.shares), flag)
@@ -296,11 +334,8 @@ class _Feed:
         padded = code.and_(code.add(self.count, code.sub(self.lanes, I64(1))), self.mask)
         filled = code.smaller(padded, self.chunk)
         with code.counted(I64(0), self.total) as stream:
-            operand, size = self.entry(stream, "operand"), self.entry(stream, "size")
-            base = self.base(stream)
-            stride = code.read(self.steps, operand)
-            code.store(base, code.slot(self.bases, stream))
-            code.store(stride, code.slot(self.strides, stream))
+            size, stride = self.entry(stream, "size"), code.read(self.strides, stream)
+            base = code.read(self.bases, stream, POINTER)
             with code.if_else(code.equal(stride, size)) as (straight, other):
                 with straight, code.if_then(code.less(I64(1), size)):
                     code.store(code.ptrtoint(base, I64), self.anchor)
@@ -330,11 +365,9 @@ class _Feed:
                     code.or_(code.equal(stride, size), self.is_splat(stream, stride))
                 )
                 packed = code.and_(packed, code.less(I64(1), size))
-                source = self.entry(stream, "source")
-                copied = self.is_idle(stream)
+                source, copied = self.source(stream), self.is_idle(stream)
                 following = code.select(copied, code.add(source, I64(1)), source)
-                alike = code.equal(self.entry(after, "source"), following)
-                alike = code.and_(alike, code.not_(code.and_(copied, self.shares)))
+                alike = code.equal(self.source(after), following)
                 first = code.select(copied, source, stream)
                 beside = code.and_(self.is_beside(stream), self.is_beside(first))
                 with code.if_then(code.and_(code.and_(beside, alike), packed)):
@@ -355,9 +388,13 @@ class _Feed:
         alone = code.equal(code.read(self.runs, before), I64(1))
         return code.or_(code.equal(stream, I64(0)), alone)
 
+    def source(self, stream: ir.Value) -> ir.Value:
+        """Return the stream of which one is a copy that is made directly, or -1."""
+        return self.code.select(self.direct, self.entry(stream, "source"), I64(-1))
+
     def is_idle(self, stream: ir.Value) -> ir.Value:
-        """Tell whether the body neither reads nor writes a stream."""
-        return self.code.less(I64(-1), self.entry(stream, "source"))
+        """Tell whether a stream goes past the body and its buffers."""
+        return self.code.less(I64(-1), self.source(stream))
 
     def is_splat(self, stream: ir.Value, stride: ir.Value) -> ir.Value:
         """Tell whether one number serves the whole call."""
@@ -402,10 +439,14 @@ class _Feed:
         rounded = code.select(short, self.lanes, whole)
         past = code.and_(behind, code.not_(short))
         code.call(code.select(past, self.behind, self.body), [self.pointers, rounded])
+        with code.if_then(code.less(I64(0), self.copies), likely=False):
+            with code.if_else(self.direct) as (direct, other):
+                with direct:
+                    self.copy_over(done, length)
+                with other:
+                    self.repeat(length)
         with code.counted(self.inputs, self.total) as stream:
             self.take_back(stream, done, length, short)
-        with code.if_then(code.less(I64(0), self.copies)):
-            self.copy_over(done, length)
         following = code.add(done, length)
         done.add_incoming(following, code.block)
         most.add_incoming(self.most, code.block)
@@ -436,8 +477,7 @@ class _Feed:
         buffer = self.buffer(stream)
         code.store(code.select(straight, source, buffer), code.slot(self.pointers, stream))
         packed = code.not_(code.or_(straight, self.is_splat(stream, stride)))
-        wanted = code.or_(self.shares, code.not_(self.is_idle(stream)))
-        packed = code.and_(packed, wanted)
+        packed = code.and_(packed, code.not_(self.is_idle(stream)))
         with code.if_then(code.and_(packed, code.less(stream, self.inputs))):
             with code.if_then(self.is_first(stream)):
                 many = code.read(self.runs, stream)
@@ -470,28 +510,39 @@ class _Feed:
                         given = [buffer, self.room, to, stride, length, many, size]
                         code.call(self.turn_back, given)
 
+    def repeat(self, length: ir.Value) -> None:
+        """Write what repeats arguments to where the body would have written it."""
+        code = self.code
+        with code.counted(self.inputs, self.total) as stream:
+            source, size = self.entry(stream, "source"), self.entry(stream, "size")
+            with code.if_then(code.less(I64(-1), source)):
+                to, start = (code.read(self.pointers, x, POINTER) for x in (stream, source))
+                whole = code.mul(length, size)
+                self.note(self.copied, [to, I64(0), start, I64(0), whole])
+                code.call(self.move, [self.copied, I64(1), I64(1)])
+
+    def note(self, row: ir.Value, values: Sequence[ir.Value]) -> None:
+        """Write an entry of the table of copies."""
+        for place, value in enumerate(values):
+            where = self.code.gep(row, [I32(0), I32(place)], source_etype=MOVE)
+            self.code.store(value, where)
+
     def copy_over(self, done: ir.Value, length: ir.Value) -> None:
-        """Copy what the body did not write."""
-        code, kind = self.code, MOVE
+        """Copy what lies in rows as it does in those of arguments."""
+        code = self.code
         code.store(I64(0), self.moves)
         with code.counted(self.inputs, self.total) as stream:
             with code.if_then(code.and_(self.is_idle(stream), self.is_first(stream))):
                 number = code.load(self.moves, typ=I64)
-                row = code.gep(self.copied, [number], source_etype=kind)
+                row = code.gep(self.copied, [number], source_etype=MOVE)
                 given: list[ir.Value] = []
-                source, size = self.entry(stream, "source"), self.entry(stream, "size")
-                for each in (stream, source):
+                for each in (stream, self.source(stream)):
                     step = code.read(self.strides, each)
                     given += [code.at(code.read(self.bases, each, POINTER), code.mul(done, step))]
                     given += [step]
-                given[2] = code.select(self.shares, self.buffer(source), given[2])
-                given[3] = code.select(self.shares, size, given[3])
-                size = code.mul(code.read(self.runs, stream), size)
+                size = code.mul(code.read(self.runs, stream), self.entry(stream, "size"))
                 dense = code.and_(code.equal(given[1], size), code.equal(given[3], size))
-                given += [code.select(dense, code.mul(length, size), size)]
-                for place, value in enumerate(given):
-                    where = code.gep(row, [I32(0), I32(place)], source_etype=kind)
-                    code.store(value, where)
+                self.note(row, [*given, code.select(dense, code.mul(length, size), size)])
                 following = code.select(dense, number, code.add(number, I64(1)))
                 code.store(following, self.moves)
                 with code.if_then(dense):

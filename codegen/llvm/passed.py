@@ -81,14 +81,12 @@ def _source(program: Program, value: int, firsts: Sequence[int], types: str = "f
 
 
 def _apart(sources: Sequence[int]) -> Iterator[int]:
-    """Return the places of streams in runs of consecutive ones that are worth it, or in an array
-    of nothing else.
-    """
-    whole, begin = _NONE not in sources, 0
+    """Return the places in runs of consecutive streams that are worth it, or a whole array."""
+    begin = 0
     for k in range(1, len(sources) + 1):
         before = sources[k - 1]
         if k == len(sources) or before == _NONE or sources[k] != before + 1:
-            if before != _NONE and (whole or k - begin >= _WORTH):
+            if before != _NONE and (k - begin >= _WORTH or k - begin == len(sources)):
                 yield from range(begin, k)
             begin = k
 
