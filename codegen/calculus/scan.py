@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -115,7 +116,8 @@ class Scan:
         if self.names[0] not in self.arrays:
             along = [p for name, p in zip(self.names[1:], params, strict=False)
                      if name not in self.arrays]  # fmt: skip
-            shapes = [np.broadcast_shapes(*shapes, *map(np.shape, along))] * len(parts)
+            with suppress(ValueError):  # of arrays that the step sees whole
+                shapes = [np.broadcast_shapes(*shapes, *map(np.shape, along))] * len(parts)
         return sum(np.dtype(np.float64).itemsize * prod(shape) for shape in shapes)
 
     def value_and_grad(

@@ -164,6 +164,8 @@ def test_a_budget_counts_the_shape_that_parameters_give() -> None:
     assert run.plan(0.3, np.ones(2)).kept == 5
     with pytest.raises(ArgumentError, match="do not hold one state of 88 bytes"):
         run.value_and_grad(lambda u: u, 0.3, np.ones(11))
+    whole = rw.scan(lambda u, a: (a @ u) / a.sum(), 40, memory_budget=240)
+    assert whole.plan(np.ones(3), np.ones((3, 2))).kept == 10
 
 
 def test_whole_arrays_and_decorators() -> None:
