@@ -54,10 +54,10 @@ def element_kernel(
     where points are numbers, (k,), and returns one number. The result is called with all points, of
     shape (n, d) or (n,), and parameters: numbers, or arrays with one entry or row for each element.
     It returns the sum, with `order` 1 its gradient too, and with 2 its Hessian as SciPy's CSR
-    array, whose rows are the coordinates of the points in their order. The other options are those
-    of `rw.compile`. Derivatives are summed in the order of the elements. With `target="cuda"` they
-    are not; points on a device are not copied, and results lie there too, the Hessian as the arrays
-    of CSR.
+    array, whose rows are the coordinates of the points in their order. A mesh of no elements, of
+    shape (0, k), has zeros. The other options are those of `rw.compile`. Derivatives are summed in
+    the order of the elements. With `target="cuda"` they are not; points on a device are not copied,
+    and results lie there too, the Hessian as the arrays of CSR.
 
     Raise `ArgumentError` for indices that are no integers, or beyond the points.
 
