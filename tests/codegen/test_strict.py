@@ -113,7 +113,8 @@ def silently(call: Callable[..., Any], *args: Any) -> Any:
 def signalling(x: Array) -> Array:
     word: Array = x.view(BITS[x.dtype.type])
     quiet = word >> np.finfo(x.dtype).nmant - 1 & 1
-    return np.asarray(np.isnan(x) & (quiet == 0))
+    found: Array = np.isnan(x) & (quiet == 0)
+    return found
 
 
 UNLIKE: dict[str, Callable[..., Array]] = {
