@@ -9,7 +9,7 @@ own terms in `test_end_to_end.py`; these are drawn fast, of every op alike.
 from collections.abc import Sequence
 from typing import Any
 
-import mpmath
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import sympy as sp
@@ -46,7 +46,7 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, 5e-324, 1.7e308, 
 
 def symbols(names: str = "xyznp") -> list[Term]:
     """Return two bounded reals, one without bounds, an integer and a truth value."""
-    x, y, z, n, p = names
+    x, y, z, n, p = list(names)
     return [
         rw.symbol(x, low=-4, high=4), rw.symbol(y, low=0.5, high=8), rw.symbol(z),
         rw.symbol(n, dtype="int64", low=-9, high=9), rw.symbol(p, dtype="bool"),
@@ -85,7 +85,7 @@ class Pool:
         for _ in range(20 * count):
             if count == 0:
                 break
-            row = self.rows[self.rng.integers(len(self.rows))]
+            row = self.rows[int(self.rng.integers(len(self.rows)))]
             arity = int(self.rng.integers(2, 4)) if row.arity < 0 else row.arity
             letters = [row.takes[min(place, len(row.takes) - 1)] for place in range(arity)]
             operands = [self._operand(letter) for letter in letters]
@@ -221,7 +221,7 @@ def check_sympy(number: int, leaves: list[Term]) -> None:
     terms = batch(number, leaves, OF_SYMPY)
     for term, known in zip(terms, exact(terms, points), strict=True):
         expr = rw.to_sympy(term)
-        back = rw.from_sympy(expr, symbols={leaf.symbol.name: leaf for leaf in leaves})
+        back = rw.from_sympy(expr, symbols=dict(zip("xyznp", leaves, strict=True)))
         known = known.broadcast(2)
         check_exact(known, exact(back, points).broadcast(2), f"{term!r} -> {back!r}")
         steps = np.abs(np.stack(np.broadcast_arrays(*numbers_in(term, points), np.zeros(2))))

@@ -111,9 +111,8 @@ def silently(call: Callable[..., Any], *args: Any) -> Any:
 
 
 def signalling(x: Array) -> Array:
-    word: Array = x.view(BITS[x.dtype.type])
-    quiet = word >> np.finfo(x.dtype).nmant - 1 & 1
-    found: Array = np.isnan(x) & (quiet == 0)
+    word = x.view(BITS[x.dtype.type])
+    found: Array = np.isnan(x) & (word >> np.finfo(x.dtype).nmant - 1 & 1 == 0)
     return found
 
 
@@ -173,7 +172,8 @@ def within_an_ulp(row: ops.Op, columns: list[Array], got: Array, wanted: Array) 
     with np.errstate(all="ignore"):
         distance = ulp_distance(got[finite], exact(apply(row, *symbols), points), got.dtype)
         near[finite] = distance <= 1
-    return near & (np.signbit(got) == np.signbit(wanted)) & (np.isinf(got) == np.isinf(wanted))
+    near &= (np.signbit(got) == np.signbit(wanted)) & (np.isinf(got) == np.isinf(wanted))
+    return near
 
 
 @DTYPES
