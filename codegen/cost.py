@@ -21,8 +21,8 @@ from rewrite.constants import Constant, Named, to_float
 from rewrite.errors import ArgumentError, TargetError
 
 __all__ = [
-    "CycleCost", "cycle_cost", "cycles", "exact_inverse", "port_cycles", "power_operations",
-    "product_exponent", "slower", "table_for",
+    "CycleCost", "cycle_cost", "cycles", "exact_inverse", "is_root", "port_cycles",
+    "power_operations", "product_exponent", "slower", "table_for",
 ]  # fmt: skip
 
 MOST_PRODUCTS: Final = 64
@@ -45,6 +45,14 @@ def product_exponent(exponent: Constant | None, strict: bool = False) -> int | N
     if not abs(exponent) <= MOST_PRODUCTS or exponent != int(exponent):  # a NaN is not below either
         return None
     return None if strict and exponent not in (-1, 0, 1, 2) else int(exponent)
+
+
+def is_root(exponent: Constant | None) -> bool:
+    """Tell whether `codegen.lower` writes x**exponent as a square root, as NumPy does.
+
+    It is priced as `pow`, so that a search writes it so in terms too.
+    """
+    return not isinstance(exponent, bool) and exponent == Fraction(1, 2)
 
 
 def exact_inverse(divisor: Constant | None) -> float | None:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from codegen.cost import PLAIN_APPROXIMATE, PLAIN_POWERS, exact_inverse, product_exponent
+from codegen.cost import PLAIN_APPROXIMATE, PLAIN_POWERS, exact_inverse, is_root, product_exponent
 from codegen.instruction import SIGNATURES, Constant, Output, ValueType
 from codegen.program import Program, ProgramBuilder
 from rewrite import constants, ops
@@ -196,6 +196,8 @@ class _Lowering:
             power = product_exponent(self._known(args[1]), self.strict)
             if power is not None:
                 return self._power(values[0], power)
+            if is_root(self._known(args[1])):
+                return self._emit("sqrt", values[0])
         if row is ops.DIV:
             inverse = exact_inverse(self._known(args[1]))
             if inverse is not None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rewrite import matrices, ops, signatures
 from rewrite.array import TermArray, asarray
-from rewrite.constants import rounded
+from rewrite.constants import Named, rounded
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError, SortError, TargetError, UnsupportedOp
 from rewrite.sorts import BOOL, MATRIX, REAL, SORTS, Sort
@@ -202,8 +202,8 @@ def function_of(dag: Dag, at: int, code: int) -> Callable[..., Any]:
     """Return the function that computes a node from its operands."""
     if code == ops.POW.code:
         exponent = dag.value[dag.args[dag.start[at] + 1]]
-        if exponent == 2 and not isinstance(exponent, Symbol):
-            return _squared
+        if not isinstance(exponent, (Symbol, Named)) and exponent in _POWERS:
+            return _POWERS[exponent]
     return FUNCTIONS[code]
 
 
@@ -250,8 +250,17 @@ def _of_signature(code: int, sorts: tuple[int, ...]) -> tuple[Callable[..., Any]
     )
 
 
-def _squared(x: Any, _exponent: Any) -> Any:
-    return np.square(x)  # what NumPy computes for x**2
+def _base_alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    def of_base(x: Any, _exponent: Any) -> Any:
+        return function(x)
+
+    return of_base
+
+
+_POWERS: Final = {
+    2: _base_alone(np.square), -1: _base_alone(np.reciprocal), 0.5: _base_alone(np.sqrt),
+}  # fmt: skip
+"""What NumPy computes for x**2, x**-1 and x**0.5."""
 
 
 def _left_to_right(ufunc: Callable[..., Any]) -> Callable[..., Any]:

@@ -43,6 +43,7 @@ class Op:
     `makes` is `r`, `b`, or `i`: an integer if all children are, else a real; `w`: as its branches.
     `numpy` names the function of NumPy (or SciPy, after a dot) with the same meaning.
     `infix` with `power` is the Python spelling; ops without it are written as calls.
+    `unlike` says where kernels differ from NumPy on purpose, and why.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Op:
     latex: str = ""
     commutative: bool = False
     associative: bool = False
+    unlike: str = ""
 
     def __repr__(self) -> str:
         """Show the name alone."""
@@ -96,7 +98,7 @@ FMA       = _row("fma",        3, "rrr", "i", "")
 SQRT      = _row("sqrt",       1, "r",   "r", "sqrt",      latex=r"\sqrt{%s}")
 RSQRT     = _row("rsqrt",      1, "r",   "r", "",          latex=r"\frac{1}{\sqrt{%s}}")
 CBRT      = _row("cbrt",       1, "r",   "r", "cbrt",      latex=r"\sqrt[3]{%s}")
-HYPOT     = _row("hypot",      2, "rr",  "r", "hypot",     commutative=True)
+HYPOT     = _row("hypot",      2, "rr",  "r", "hypot",     commutative=True, unlike="a signalling NaN is a NaN: beside an infinity C23 would not ignore it")
 # Exponentials and logarithms
 EXP       = _row("exp",        1, "r",   "r", "exp",       latex=r"e^{%s}")
 EXP2      = _row("exp2",       1, "r",   "r", "exp2",      latex=r"2^{%s}")
@@ -132,8 +134,8 @@ CEIL      = _row("ceil",       1, "r",   "i", "ceil",      latex=r"\left\lceil %
 TRUNC     = _row("trunc",      1, "r",   "i", "trunc")
 ROUND     = _row("round",      1, "r",   "i", "rint")
 FMOD      = _row("fmod",       2, "rr",  "i", "fmod")
-MINIMUM   = _row("minimum",    2, "rr",  "i", "minimum",   commutative=True, associative=True)
-MAXIMUM   = _row("maximum",    2, "rr",  "i", "maximum",   commutative=True, associative=True)
+MINIMUM   = _row("minimum",    2, "rr",  "i", "minimum",   commutative=True, associative=True, unlike="of zeros the second one: NumPy's choice depends on the CPU")
+MAXIMUM   = _row("maximum",    2, "rr",  "i", "maximum",   commutative=True, associative=True, unlike="of zeros the second one: NumPy's choice depends on the CPU")
 # Comparisons and logic
 LT        = _row("lt",         2, "rr",  "b", "less",          infix="<",  power=40, latex="<")
 LE        = _row("le",         2, "rr",  "b", "less_equal",    infix="<=", power=40, latex=r"\le")

@@ -39,7 +39,7 @@ def evaluate_rows(
     plain = (dag.sort <= BOOL).all() and (dag.code < len(FUNCTIONS)).all()
     columns = bind(dag, points, kind) if plain and len(dag) >= LEAST else {}
     shapes = {column.shape for column in columns.values()}
-    if [len(shape) for shape in shapes] != [1]:
+    if [len(shape) for shape in shapes] != [1] or shapes == {(0,)}:
         return evaluate_dag(dag, points, kind, keep=keep, given=given)
     ((width,),) = shapes
     constant = dag.code == ops.CONST.code

@@ -17,7 +17,7 @@ from rewrite.rule import Rule
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Symbol
 
-__all__ = ["extremes", "grid", "points", "variables"]
+__all__ = ["batches", "extremes", "grid", "points", "rows_of", "variables"]
 
 type Floats = npt.NDArray[np.float64]
 type Row = tuple[float | bool, ...]
@@ -48,17 +48,28 @@ def points(rule: Rule, wanted: int, seed: int = 0) -> Iterator[Row]:
 
     Values are doubles, which balls hold exactly. Conditions on a bare variable shape its values.
     """
+    for columns in batches(rule, wanted, seed):
+        yield from rows_of(columns)
+
+
+def rows_of(columns: Sequence[npt.NDArray[Any]]) -> list[Row]:
+    """Return the points of columns; of none, the one point of no variables, many times."""
+    return list(zip(*(x.tolist() for x in columns), strict=True)) if columns else [()] * BATCH
+
+
+def batches(rule: Rule, wanted: int, seed: int = 0) -> Iterator[list[npt.NDArray[Any]]]:
+    """Yield the points as columns, one a variable."""
     random, names = _generator(rule, seed), variables(rule)
     shapes = [_shapes(rule, symbol) for symbol in names]
     for _ in range(MOST + MOST * wanted // BATCH):
-        columns: list[list[Any]] = []
+        columns: list[npt.NDArray[Any]] = []
         drawn = _mixture(random, len(names))
         for at, symbol in enumerate(names):
             if symbol.dtype == "bool":
-                columns.append((random.random(BATCH) < 0.5).tolist())
+                columns.append(random.random(BATCH) < 0.5)
             else:
-                columns.append(_shaped(drawn[at], shapes[at]).tolist())
-        yield from zip(*columns, strict=True) if columns else [()] * BATCH
+                columns.append(_shaped(drawn[at], shapes[at]))
+        yield columns
 
 
 def _shapes(rule: Rule, symbol: Symbol) -> set[str]:

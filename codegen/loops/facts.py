@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from codegen.cost import exact_inverse, product_exponent
+from codegen.cost import exact_inverse, is_root, product_exponent
 from codegen.instruction import Argument, Constant, ValueType
 from codegen.instructions import INLINED
 from codegen.loops.machine.cones import survey
@@ -230,8 +230,8 @@ def _constants(dag: Dag, store: Store, kind: Any, strict: bool) -> Constants:
 
 
 def _is_power(strict: bool) -> Any:
-    def fits(value: Value | None) -> int | None:
-        return product_exponent(value, strict)
+    def fits(value: Value | None) -> float | None:
+        return 0.5 if is_root(value) else product_exponent(value, strict)
 
     return fits
 

@@ -154,6 +154,11 @@ def _scalar_call(v: Vector, b: ir.IRBuilder, name: str, args: list[ir.Value]) ->
         signature = ir.FunctionType(double, [double] * len(args))
         function = ir.Function(module, signature, name)
     if v.format.bits == 64:
-        return b.call(function, args)
+        return b.call(function, [_quiet(b, arg) for arg in args])
     wide = b.call(function, [b.fpext(arg, double) for arg in args])
     return b.fptrunc(wide, v.type.element)
+
+
+def _quiet(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """Make a signalling NaN quiet, as widening does: by C23 pow(1, x) of one is NaN."""
+    return b.select(b.fcmp_unordered("uno", x, x), ir.Constant(x.type, float("nan")), x)

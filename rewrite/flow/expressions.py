@@ -251,6 +251,11 @@ class Expressions:
         for word in node.keywords:
             held = self.value(word.value)
             kwargs.update(held if word.arg is None else {word.arg: held})
+        if _changes(fn) and not self.interpreter.always:
+            self.source.refuse(
+                f"{fn.__name__} changes an object in a loop, or where a condition holds: give its "
+                "parts names", node,
+            )  # fmt: skip
         if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
             args = [fn.__self__, *args]
             fn = fn.__func__
@@ -291,6 +296,20 @@ def _depends(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return any(map(_depends, value))
     return isinstance(value, (Term, TermArray))
+
+
+def _changes(fn: Any) -> bool:
+    """Tell whether a call changes the object that the function belongs to, or an iterator."""
+    methods = (types.BuiltinMethodType, types.MethodDescriptorType)
+    return isinstance(fn, methods) and fn.__name__ in _CHANGING
+
+
+_CHANGING: Final = frozenset(
+    "add append appendleft clear difference_update discard extend extendleft fill insert "
+    "intersection_update partition pop popitem popleft put remove resize reverse rotate setdefault "
+    "sort symmetric_difference_update update delattr next setattr".split()
+)
+"""Methods of Python's containers and NumPy's arrays, and functions."""
 
 
 def _is_truth(value: Any) -> bool:

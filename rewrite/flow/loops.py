@@ -172,11 +172,13 @@ class Looping:
         interpreter = self.interpreter
         outside = interpreter.loops, interpreter.path
         interpreter.loops, interpreter.path = [], True
+        interpreter.steps += 1
         held = {n: s for n, s in symbols.items() if n not in (RETURNED, BROKEN)}
         inside = State({**state.names, **held, **{n: Unset(n) for n in changed if n not in held}})
         go = plan.go(inside)
         inside = plan.step(inside)
         inner = tuple(interpreter.loops)
+        interpreter.steps -= 1
         interpreter.loops, interpreter.path = outside
         return go, inside, inner
 

@@ -78,9 +78,16 @@ class Interpreter:
     loops: list[Loop] = field(default_factory=list)
     path: Truth = True
     """What holds where the statements at hand are run."""
+    steps: int = 0
+    """How many loops they are in."""
     depth: int = 0
     count: int = 0
     """Symbols made so far."""
+
+    @property
+    def always(self) -> bool:
+        """Tell whether the statements at hand are run just once, whatever the arguments are."""
+        return self.path is True and not self.steps
 
     def inlined(
         self, at: Expressions, node: ast.Call, fn: Any, args: Sequence[Any],

@@ -87,8 +87,13 @@ class Parser:
             self.number(token, column)
         elif kind == "name":
             self.name(token, column)
-        elif token == ")" and self.opens and self.opens[-1].function:
-            self.close(column)  # f() or f(x,)
+        elif (
+            token == ")"
+            and len(self.pending) == self.base
+            and self.opens
+            and (self.opens[-1].function)
+        ):  # f() or f(x,), not f(x*)
+            self.close(column)
         else:
             self.fail(
                 self.dialect.refused.get(token)

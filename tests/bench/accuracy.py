@@ -9,8 +9,9 @@ exp(1e200) are beyond the oracle, so that 1/(1 + exp(1e200)) has no value there)
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ from report import arguments, at_least, at_most, finish
 import rewrite as rw
 from rewrite.io import fpcore
 from rewrite.measured import bits_of_error
-from rewrite.oracle import exact
+from rewrite.oracle import TINY_EXPONENT, exact
 from rewrite.sampling import sample_points
 from rewrite.testing import terms
 
 ROOT = Path(__file__).resolve().parents[2]
 AGREE = 2.0**-45
+POINTS, MORE = 256, 4096
+DOUBT = 0.05
+"""Bits of a loss that is measured again at more points: means of 256 are off by a tenth."""
 LOST = 20
 """Bits of error from which a computed value misses the exact one."""
 
@@ -38,21 +42,21 @@ class Case:
 
     name: str
     term: rw.Term
-    points: dict[str, Any]
+    points: Callable[[int], dict[str, Any]]
     dtype: Any = np.float64
 
 
 def cancellations() -> Iterator[Case]:
     """Read the textbook's."""
     for core in fpcore.read(ROOT / "tests" / "data" / "fpcore" / "cancellation.fpcore"):
-        yield Case(core.name, core.term, core.points(256, seed=5), core.dtype)
+        yield Case(core.name, core.term, partial(core.points, seed=5), core.dtype)
 
 
 def formulas() -> Iterator[Case]:
     """Read the 100 formulas."""
     for formula in example().formulas():
         term = rw.parse(formula.text, symbols=formula.symbols())
-        yield Case(formula.name, term, sample_points(term.free_symbols, 256, seed=5))
+        yield Case(formula.name, term, partial(sample_points, term.free_symbols, seed=5))
 
 
 def drawn(count: int) -> Iterator[Case]:
@@ -75,7 +79,7 @@ def drawn(count: int) -> Iterator[Case]:
 
     collect()
     for number, term in enumerate(found):
-        yield Case(f"drawn {number}", term, sample_points(term.free_symbols, 256, seed=5))
+        yield Case(f"drawn {number}", term, partial(sample_points, term.free_symbols, seed=5))
 
 
 def measure(case: Case) -> dict[str, Any] | None:
@@ -86,10 +90,11 @@ def measure(case: Case) -> dict[str, Any] | None:
     best = rw.optimize(case.term, dtype=case.dtype, objective="accuracy").terms
     end = time.perf_counter()
     forms = [case.term, fast, best]
-    known = exact(forms, case.points)
+    bits, known = _measured(forms, case, POINTS)
     if not known[0].ok.any():
         return None
-    bits = [_bits(form, known[0], case) for form in forms]
+    if np.nanmean(bits[1]) > np.nanmean(bits[0]) + DOUBT:
+        bits, known = _measured(forms, case, MORE)
     row = {"name": case.name, "term": repr(case.term), "fast": repr(fast), "best": repr(best)}
     row |= {
         name: float(np.nanmean(b))
@@ -102,12 +107,17 @@ def measure(case: Case) -> dict[str, Any] | None:
     return row | {"wrong": sum(wrong), "seconds": [middle - begin, end - middle]}
 
 
-def _bits(form: rw.Term, known: Any, case: Case) -> Any:
+def _measured(forms: list[rw.Term], case: Case, count: int) -> tuple[list[Any], list[Any]]:
+    """Return bits of error of each form, and the exact values."""
+    points = case.points(count)
+    known = exact(forms, points)
+    return [_bits(form, known[0], points, case.dtype) for form in forms], known
+
+
+def _bits(form: rw.Term, known: Any, points: dict[str, Any], dtype: Any) -> Any:
     with np.errstate(all="ignore"):
-        values = rw.evaluate(form, case.points, dtype=case.dtype)
-    return bits_of_error(
-        np.broadcast_to(values, len(known)), known.broadcast(len(known)), case.dtype
-    )
+        values = rw.evaluate(form, points, dtype=dtype)
+    return bits_of_error(np.broadcast_to(values, len(known)), known.broadcast(len(known)), dtype)
 
 
 def _contradictions(source: Any, other: Any, far: Any, dtype: Any) -> int:
@@ -116,7 +126,13 @@ def _contradictions(source: Any, other: Any, far: Any, dtype: Any) -> int:
     apart = (source.high - np.ldexp(other.high, shift)) + (source.low - np.ldexp(other.low, shift))
     agree = AGREE if np.dtype(dtype) == np.float64 else 2.0**-22
     differs = np.abs(apart) > agree * np.abs(source.high)
+    differs &= ~(_vanished(source) & _vanished(other))
     return int(np.count_nonzero(source.ok & (np.where(other.ok, differs, far))))
+
+
+def _vanished(value: Any) -> Any:
+    """Tell where a value is zero, or so small that the oracle may take it for zero."""
+    return (value.high == 0) | (value.exponent < TINY_EXPONENT)
 
 
 def main() -> None:

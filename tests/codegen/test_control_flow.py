@@ -468,7 +468,28 @@ def agree(text: str) -> None:
 # -- bad input -------------------------------------------------------------------------------
 
 
+IN_PLACE = "changes an object in a loop, or where a condition holds"
 REFUSED = {
+    "list in a choice": (
+        "a = []\nif x > 0:\n    a.append(1.0)\nreturn x + len(a)", f"append {IN_PLACE}",
+        "a.append(1.0)",
+    ),
+    "list in a loop": (
+        "a = []\nwhile x > 1:\n    a.append(1.0)\n    x -= 1\nreturn x + len(a)",
+        f"append {IN_PLACE}", "a.append(1.0)",
+    ),
+    "list after a way out": (
+        "a = []\nif x > 0:\n    return 1.0\nlist.append(a, x)\nreturn a[0]", f"append {IN_PLACE}",
+        "list.append(a, x)",
+    ),
+    "iterator in a loop": (
+        "it = iter((1.0, 2.0))\nwhile x > 1:\n    x -= next(it)\nreturn x", f"next {IN_PLACE}",
+        "x -= next(it)",
+    ),
+    "attribute": (
+        "f = iter\nif x > 0:\n    setattr(f, 'n', 1.0)\nreturn x", f"setattr {IN_PLACE}",
+        "setattr(f, 'n', 1.0)",
+    ),
     'missing': (
         'if x > 0:\n    y = 1\nreturn y',
         "'y' may have no value here", 'return y',
@@ -593,3 +614,9 @@ def test_options_that_loops_do_not_have() -> None:
         rw.jit(control_flow=True, out=["x"])(functions.collatz)
     with pytest.raises(TargetError, match="CPUs alone"):
         rw.jit(control_flow=True, target="cuda")(functions.collatz)(3)
+
+
+def test_lists_grow_where_nothing_is_open() -> None:
+    lines = ("a = []", "for k in range(3):", "    a.append(k * x)", "return sum(a)")
+    fn = defined("def f(x):\n" + textwrap.indent("\n".join(lines), "    ") + "\n")
+    assert rw.jit(control_flow=True)(fn)(2.0) == fn(2.0) == 6.0

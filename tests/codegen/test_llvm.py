@@ -300,7 +300,7 @@ def programs(draw: st.DrawFn) -> Program:
     return b.finish()
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(
     programs(), st.sampled_from(["avx512", "avx2", "sse2", "neon"]), st.sampled_from(["f64", "f32"])
 )

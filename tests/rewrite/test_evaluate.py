@@ -299,3 +299,16 @@ def test_given_values_are_taken_as_they_are() -> None:
         (value,) = evaluate_dag(dag, {"x": [2.0]}, dtype, given={inner: 5.0})
         assert value.tolist() == [10.0] and value.dtype == dtype
     assert evaluate_dag(dag, {"x": [2.0]}, given={})[0].tolist() == [6.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("exponent", [2, -1, 0.5])
+def test_powers_that_numpy_has_functions_for(exponent: float, dtype: Any) -> None:
+    with np.errstate(all="ignore"):
+        at = SPECIAL.astype(dtype)
+        wanted = at**exponent
+    x = rw.symbol("x")
+    assert same(evaluate(x**exponent, {"x": at}, dtype=dtype), wanted)
+    for optimized in (False, True):
+        kernel = rw.compile([x], x**exponent, math="strict", dtype=dtype, optimize_terms=optimized)
+        assert same(kernel(at), wanted)

@@ -292,3 +292,9 @@ def test_numbers_mean_what_they_mean_in_python(text: str) -> None:
         return
     found = float(parse(text))
     assert math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("text", ["exp(x*)", "3*exp(2 +)", "atan2(x, y/)", "min(1, -)", "abs(not)"])
+def test_an_operand_that_is_missing_in_a_call(text: str) -> None:
+    with pytest.raises(ParseError, match=r"a value is missing before '\)'"):
+        parse(text)

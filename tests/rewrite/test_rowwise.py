@@ -52,3 +52,13 @@ def test_values_that_are_given_are_taken(monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.array_equal(one, evaluate_rows(dag, points, given={at: 0.25})[0])
     monkeypatch.setattr(rowwise, "MOST", 3 * len(dag))  # in blocks of three points
     assert np.array_equal(one, evaluate_rows(dag, points, given={at: 0.25})[0])
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_of_no_points_there_are_no_values(keep: bool) -> None:
+    x = rw.symbol("x")
+    dag = Dag.of(x.store, [(rw.sin(x) + 1).id])
+    found = evaluate_rows(dag, {"x": np.empty(0)}, keep=keep)
+    assert [value.shape for value in found] == [
+        value.shape for value in evaluate_dag(dag, {"x": np.empty(0)}, keep=keep)
+    ]

@@ -25,6 +25,7 @@ from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.oracle import working_precision
 from rewrite.rule import Condition, Rule, RuleSet, ruleset
+from rewrite.ruledoubles import Agreement
 from rewrite.rules import ALL, EXPAND, FAMILIES, PRECISE, SIMPLIFY
 from rewrite.store import Symbol
 from rewrite.term import Term, pattern_vars
@@ -381,3 +382,52 @@ def test_specials_are_what_they_say() -> None:
         assert np.signbit(values[values == 0]).tolist() == [False, True]
         tiny = np.abs(values[(values != 0) & (np.abs(values) < np.finfo(dtype).tiny)])
         assert tiny.size == 4
+
+
+# -- in doubles ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", RULES[::6], ids=name)
+def test_doubles_decide_what_balls_do(rule: Rule) -> None:
+    """Where doubles are sure that both sides agree, so are balls, or they leave it open."""
+    sides, names = rulecheck._Sides(rule), rulesample.variables(rule)
+    columns = [column[:300] for column in next(rulesample.batches(rule, 300, seed=5))]
+    if not columns:
+        return
+    sure = Agreement(rule).at({v.name: x for v, x in zip(names, columns, strict=True)})
+    with working_precision(128):
+        rows = rulesample.rows_of([column[sure] for column in columns])
+        found = {sides.at(row)[0] for row in rows}
+    assert found <= {"agrees", "undecided"}
+
+
+@pytest.mark.parametrize("rule", FALSE.rules, ids=name)
+def test_doubles_leave_open_what_is_false(rule: Rule) -> None:
+    """Save where it is off by less than they hold, which the first points show in balls."""
+    columns = next(rulesample.batches(rule, 2000))
+    names = [v.name for v in rulesample.variables(rule)]
+    sure = Agreement(rule).at(dict(zip(names, columns, strict=True)))
+    sides = rulecheck._Sides(rule)
+    with working_precision(128):
+        wrong = [sides.at(row)[0] == "differs" for row in rulesample.rows_of(columns)]
+    assert (~sure & wrong).any() or rule.name == "off-by-a-little"
+
+
+def test_doubles_know_most_points() -> None:
+    """Else a million points would take hours."""
+    known = total = 0
+    for rule in RULES[::10]:
+        columns = next(rulesample.batches(rule, 2000))
+        names = [v.name for v in rulesample.variables(rule)]
+        if columns:
+            known += int(Agreement(rule).at(dict(zip(names, columns, strict=True))).sum())
+            total += len(columns[0])
+    assert known > 0.4 * total, known / total
+
+
+def test_what_fails_beyond_the_first_points_is_found() -> None:
+    (rule,) = ruleset("late", FastMath.REASSOC, ("late", where(a < 500, a + b, b + a), a + b))
+    broken = replace(rule, lhs=where(a < 60, a + b, a - b))
+    assert rulecheck.real(rule, 30_000).points >= 30_000
+    sides, verdict = rulecheck._Sides(broken), rulecheck.Verdict(broken, 0)
+    assert not rulecheck._quickly(sides, verdict, 200_000, 1)[0].holds

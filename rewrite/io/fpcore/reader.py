@@ -2,7 +2,6 @@
 
 import keyword
 import os
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,9 +153,10 @@ class _Benchmark:
 
 
 def _identifier(name: str, taken: Collection[str]) -> str:
-    """Return a name that a symbol can have: `t*` becomes `t_`."""
-    plain = re.sub(r"\W", "_", name)
-    while not plain.isidentifier() or keyword.iskeyword(plain) or plain in taken:
+    """Return a name that a symbol can have: `t*` becomes `t_`, `0x` becomes `_0x`."""
+    plain = "".join(c if f"_{c}".isidentifier() else "_" for c in name)
+    plain = plain if plain.isidentifier() else f"_{plain}"
+    while keyword.iskeyword(plain) or plain in taken:
         plain += "_"
     return plain
 
