@@ -58,6 +58,9 @@ def linked_object(texts: Sequence[str], public: Sequence[str], target: Target) -
         for function in whole.functions:
             if not function.is_declaration and function.name not in public:
                 function.linkage = "internal"
+        for variable in whole.global_variables:
+            if not variable.is_declaration:
+                variable.linkage = "internal"
         whole.verify()
         return bytes(target.machine(jit=False).emit_object(whole))
 
