@@ -65,10 +65,10 @@ def linked_object(texts: Sequence[str], public: Sequence[str], target: Target) -
         return bytes(target.machine(jit=False).emit_object(whole))
 
 
-def assembly(text: str, target: Target) -> str:
+def assembly(text: str, target: Target, *, opt: int = 1) -> str:
     """Return the assembly text of an LLVM module; any host can emit for any target."""
     with _module(text) as module:
-        return str(target.machine().emit_assembly(module))
+        return str(target.machine(opt=opt).emit_assembly(module))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

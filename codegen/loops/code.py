@@ -20,7 +20,9 @@ from codegen.target import Float, Target
 from rewrite.parcel import Parcel
 from rewrite.progress import each, shown
 
-__all__ = ["compiled", "linkable_module", "modules", "planned", "prepared"]
+__all__ = [
+    "compiled", "linkable_module", "modules", "planned", "prepared", "straight_level",
+]  # fmt: skip
 
 _MODULE: Final = 4000
 """Instructions of a module, roughly."""
@@ -50,8 +52,7 @@ def modules(
 
     The function of piece k is `piece<k>`; equal ones have that of the first.
     """
-    long = sum(_size(piece) for piece in found if isinstance(piece.code, Straight))
-    level = 0 if long > _COLD else 1
+    level = straight_level(found)
     straight, loops = list[int](), list[int]()
     for number in _owners(found):
         (straight if isinstance(found[number].code, Straight) else loops).append(number)
@@ -59,6 +60,12 @@ def modules(
         yield _module(found, chosen, dtype, target, batch), 1, chosen
     for chosen in _shares(found, straight):
         yield _module(found, chosen, dtype, target, batch), level, chosen
+
+
+def straight_level(found: Sequence[Piece]) -> int:
+    """Return LLVM's level for straight-line code."""
+    long = sum(_size(piece) for piece in found if isinstance(piece.code, Straight))
+    return 0 if long > _COLD else 1
 
 
 def linkable_module(

@@ -89,7 +89,9 @@ class _Writer:
         if isinstance(step, Zero):
             yield f"{self.cells(step.results)} = 0"
             return
-        places = [self.operand(operand) for operand in step.operands]
+        # a single instance of a map has no axis, which sums go along
+        axis = not isinstance(step, Map)
+        places = [self.operand(operand, axis) for operand in step.operands]
         writer = _Body(step.body, self.taken, places)
         ends = [output.values[0] for output in step.body.outputs]
         yield from writer.values(set(ends))
@@ -102,17 +104,17 @@ class _Writer:
         if isinstance(step, Reduce):
             starts = self.tables.name(step.bounds[:-1])
             rows = f"np.add.reduceat(np.broadcast_to({values[0]}, {shape}), {starts}, axis=-1)"
-            yield f"{self.cells(step.results)} {'+=' if step.adds else '='} {rows}"
+            yield f"{self.cells(step.results, axis)} {'+=' if step.adds else '='} {rows}"
             return
         for cells, value in zip(step.results, values, strict=True):
             index = self.tables.name(cells.index)
             added = f"np.broadcast_to({value}, {shape})"
             yield f"np.add.at({self.segment(cells)}, (..., {index}), {added})"
 
-    def operand(self, operand: Operand) -> str:
+    def operand(self, operand: Operand, axis: bool) -> str:
         """Write what instances read."""
         if isinstance(operand, Cells):
-            return self.cells(operand)
+            return self.cells(operand, axis)
         if operand.is_constant_within(np.zeros(1, np.int64)):
             return literal(float(operand.f64[0]))
         return self.tables.name(operand.f64)
@@ -120,13 +122,13 @@ class _Writer:
     def segment(self, cells: Cells) -> str:
         return self.work if cells.segment == WORK else self.operands[cells.segment]
 
-    def cells(self, cells: Cells) -> str:
+    def cells(self, cells: Cells, axis: bool = False) -> str:
         """Write the cells of instances: one, a slice, or those of a table."""
         bound = self.binder.bind(cells)
         start, stride = bound.value, bound.column.stride
         if bound.column.form == "uniform":
-            # of several instances it keeps its axis
-            place = str(start) if len(cells.index) == 1 else f"{start}:{start + 1}"
+            single = len(cells.index) == 1 and not axis
+            place = str(start) if single else f"{start}:{start + 1}"
         elif bound.column.form == "affine":
             end = start + stride * len(cells.index)
             step = f":{stride}" if stride != 1 else ""

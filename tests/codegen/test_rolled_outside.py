@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import rewrite as rw
+from codegen.instruction import Argument
 from codegen.kernel import Kernel
 from codegen.loops.predict import predict_rolled
-from codegen.loops.program import Rolled
+from codegen.loops.program import Cells, Map, Reduce, Result, Rolled, Scatter, Zero
+from codegen.program import ProgramBuilder
 from codegen.target import get, host
 from codegen.targets.derive import target_of
 from rewrite.errors import TargetError
@@ -230,6 +232,30 @@ def compiled(text: str, place: Path) -> ctypes.CDLL:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(library))
+
+
+def test_sums_of_one_row_are_written_as_array_operations() -> None:
+    b = ProgramBuilder("product")
+    b.output("z", b.emit("mul", b.load(b.argument("x")), b.load(b.argument("y"))))
+    body = b.finish()
+
+    def cells(segment: int, *index: int) -> Cells:
+        return Cells(segment, np.array(index, np.int32))
+
+    steps = (
+        Reduce(body, (cells(0, 0, 1, 2), cells(0, 3, 3, 3)), np.array([0, 3], np.int32),
+               cells(1, 0)),
+        Reduce(body, (cells(0, 1), cells(0, 2)), np.array([0, 1], np.int32), cells(1, 0), True),
+        Zero(cells(1, 1)),
+        Scatter(body, (cells(0, 2), cells(0, 3)), (cells(1, 1),)),
+        Map(body, (cells(0, 2), cells(0, 3)), (cells(1, 2),)),
+    )  # fmt: skip
+    program = Rolled((Argument("u", (4,)),), (Result("y", (3,)),), 0, steps, "few").verify()
+    kernel, scope = Kernel(program), dict[str, Any]()
+    exec(kernel.python_source, scope)
+    u = np.random.default_rng(0).integers(-5, 5, (2, 7, 4)).astype(float)
+    for given in (u, u[0], u[0, 0]):
+        assert np.array_equal(scope["few"](given), kernel(given))
 
 
 @needs_cc
