@@ -55,7 +55,7 @@ def frame(
     yield "   One point; NaN and infinity go through. Compile with -ffp-contract=off. */"
     yield from (f"#include <{header}>" for header in headers)
     yield ""
-    for helper in sorted(program.ops & HELPERS.keys()):
+    for helper in sorted({op.removeprefix("fast_") for op in program.ops} & HELPERS.keys()):
         count = "a" if helper in _UNARY else f"a, {kind} b"
         yield f"static {kind} {name}_{helper}({kind} {count})"
         yield from ("{", f"    return {HELPERS[helper]};", "}", "")

@@ -92,11 +92,12 @@ class Writer:
         if isinstance(payload, (Constant, bool)):
             return self.number(payload)
         args = [self.names[arg] for arg in this.args]
-        if this.op in self.infix:
-            return f"{args[0]} {self.infix[this.op]} {args[1]}"
-        if this.op in self.others:
-            return self.others[this.op](*args)
-        return f"{self.function(this.op.removeprefix('fast_'))}({', '.join(args)})"
+        op = this.op.removeprefix("fast_")
+        if op in self.infix:
+            return f"{args[0]} {self.infix[op]} {args[1]}"
+        if op in self.others:
+            return self.others[op](*args)
+        return f"{self.function(op)}({', '.join(args)})"
 
     def line(self, this: Instruction, name: str, written: str) -> str:
         """Write a value's line."""
