@@ -58,14 +58,17 @@ def linked_object(texts: Sequence[str], public: Sequence[str], target: Target) -
         for function in whole.functions:
             if not function.is_declaration and function.name not in public:
                 function.linkage = "internal"
+        for variable in whole.global_variables:
+            if not variable.is_declaration:
+                variable.linkage = "internal"
         whole.verify()
         return bytes(target.machine(jit=False).emit_object(whole))
 
 
-def assembly(text: str, target: Target) -> str:
+def assembly(text: str, target: Target, *, opt: int = 1) -> str:
     """Return the assembly text of an LLVM module; any host can emit for any target."""
     with _module(text) as module:
-        return str(target.machine().emit_assembly(module))
+        return str(target.machine(opt=opt).emit_assembly(module))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

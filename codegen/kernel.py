@@ -16,6 +16,7 @@ from codegen.engine import assembly
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop, with_argument
+from codegen.loops.predict import predict_rolled
 from codegen.loops.program import Result, Rolled
 from codegen.loops.text import rolled_assembly, rolled_llvm
 from codegen.native.outside import Outside
@@ -204,16 +205,16 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
     def predict(self, n: int = 4096) -> Prediction:
         """Predict the cycles an element of its loop over n elements, from its machine code.
 
-        Calls, remainders and what packs strided arrays are left out. `cost` shows the figure too.
-        Raise `TargetError` for a CPU whose core is not described, and for a program of loops.
+        Calls, remainders and what packs strided arrays are left out; of a program of loops over
+        tables an element is a point, n of them, and the tables are counted with what memory moves.
+        `cost` shows the figure too. Raise `TargetError` for a CPU whose core is not described.
         """
         check_count(n)
+        dtype: Float = self.dtype or "f64"
         if isinstance(self.program, Rolled):
-            raise TargetError(
-                f"kernel {self.__name__!r} is a program of loops over tables, whose cycles depend "
-                "on where its cells lie: measure() times it"
-            )
-        found = predict_text(self.asm, self.program, self.target, dtype=self.dtype or "f64", n=n)
+            found = predict_rolled(self.program, self.target, dtype=dtype, n=n)
+        else:
+            found = predict_text(self.asm, self.program, self.target, dtype=dtype, n=n)
         if self.cost is not None:
             self.cost = replace(self.cost, predicted=found.cycles)
         return found

@@ -15,7 +15,7 @@ from codegen.llvm.body import emit_module, streams, symbol
 from codegen.llvm.choices import interleaved
 from codegen.llvm.shared import emit_shared, needed
 from codegen.machine import arm, x86
-from codegen.machine.code import Loop, loop
+from codegen.machine.code import Decoder, Loop, loop
 from codegen.machine.core import Core
 from codegen.machine.cores import CORES, core_of
 from codegen.machine.schedule import pressure, scheduled
@@ -23,10 +23,13 @@ from codegen.program import Program
 from codegen.target import Float, Target, get, host
 from rewrite.errors import TargetError
 
-__all__ = ["Prediction", "core_for", "loop_of", "predict", "predict_text"]
+__all__ = [
+    "SHARE", "Prediction", "called", "core_for", "decoder", "described", "loop_of", "predict",
+    "predict_text",
+]  # fmt: skip
 
 
-_SHARE: Final = 0.9
+SHARE: Final = 0.9
 """Of a cache that operands can have: constants and the stack frame are there too."""
 
 
@@ -83,27 +86,42 @@ def predict_text(
         raise TargetError(
             f"the loops of {program.name!r} run as often as the arguments say: measure() times it"
         )
-    machine = core or core_for(target)
-    if machine is None:
-        known = ", ".join(sorted(cpu for core in CORES for cpu in core.cpus))
-        raise TargetError(f"the core of {target.cpu!r} is not described; those of: {known}")
+    machine = core or described(target)
     found = loop_of(text, symbol(program, dtype), target, dtype)
     elements = target.lanes(dtype) * interleaved(program)
     units = pressure(found.body, machine)
     overlap = max(units, scheduled(found.body, machine))
-    calls = sum(_call(name, target, machine) for name in found.calls)
+    calls = called(found, target, machine)
     return Prediction(
         units / elements, overlap / elements, _memory(program, dtype, n, machine),
         calls / elements, machine.name,
     )  # fmt: skip
 
 
+def described(target: Target) -> Core:
+    """Return the core that runs a target's code, or raise `TargetError`."""
+    found = core_for(target)
+    if found is None:
+        known = ", ".join(sorted(cpu for core in CORES for cpu in core.cpus))
+        raise TargetError(f"the core of {target.cpu!r} is not described; those of: {known}")
+    return found
+
+
+def decoder(target: Target) -> Decoder:
+    """Return what reads an instruction of a target's assembly."""
+    return arm.decode if target.triple.startswith("aarch64") else x86.decode
+
+
 def loop_of(text: str, name: str, target: Target, dtype: Float) -> Loop:
     """Return the loop of a function in an assembly text, with the code of what it calls."""
     shared = [name for name in needed(text.encode()) if ".libm." not in name]  # those are rare
     text = "\n".join((text, *(assembly(emit_shared(name, target), target) for name in shared)))
-    decode = arm.decode if target.triple.startswith("aarch64") else x86.decode
-    return loop(text, name, decode, target.lanes(dtype))
+    return loop(text, name, decoder(target), target.lanes(dtype))
+
+
+def called(found: Loop, target: Target, core: Core) -> float:
+    """Return the cycles of the calls of the C library in a loop."""
+    return sum(_call(name, target, core) for name in found.calls)
 
 
 def _call(name: str, target: Target, core: Core) -> float:
@@ -119,7 +137,7 @@ def _memory(program: Program, dtype: Float, n: int, core: Core) -> float:
     """Return the cycles an element that cache lines take from and to where n elements are."""
     parts = streams(program, dtype)
     size = n * sum(part.itemsize for part in parts)
-    level = next(level for level in core.levels if size <= _SHARE * level.size)
+    level = next(level for level in core.levels if size <= SHARE * level.size)
     inputs = len(program.arguments)
     moved = sum(
         part.itemsize * (level.read if part.operand < inputs else level.write) for part in parts

@@ -22,7 +22,7 @@ from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
 from codegen.llvm.parts import Part, cut
 from codegen.llvm.passed import idle, passed
 from codegen.llvm.repeat import emit_loop
-from codegen.llvm.shared import define_shared
+from codegen.llvm.shared import define_shared, state_target
 from codegen.program import Constant, Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
 from codegen.vecmath.rare import any_lane
@@ -103,16 +103,8 @@ def emit_module(
     loop.emit()
     if part:
         define_shared(module, target)
-        _state_target(module, target)
+        state_target(module, target)
     return str(module)
-
-
-def _state_target(module: ir.Module, target: Target) -> None:
-    """Give the functions a target of their own, which overrides that of the whole module."""
-    stated = (f'"target-cpu"="{target.cpu}"', f'"target-features"="{target.features}"')
-    for function in module.functions:
-        if not function.is_declaration:
-            set.update(function.attributes, stated)  # llvmlite's own `add` knows no such words
 
 
 def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from llvmlite import ir
 
@@ -10,10 +11,12 @@ from codegen.llvm.dispatch import emit_choice, emit_probes
 from codegen.llvm.driver import DRIVER, Entry, LoopData
 from codegen.llvm.loop import loop_data, stream_table
 from codegen.llvm.scribe import I8, I64, POINTER, VOID, Scribe
-from codegen.program import Argument, Output, Program
+from codegen.loops.driver import DRIVER as ROLLED_DRIVER
+from codegen.loops.program import Rolled
+from codegen.program import Program
 from codegen.target import ITEMSIZE, Float, Target
 
-__all__ = ["CFunctions", "body_name", "emit_entries"]
+__all__ = ["CFunctions", "body_name", "data_name", "emit_entries"]
 
 _TABLE_ROW = ir.LiteralStructType([I64] * len(Entry._fields_))
 _DATA = ir.LiteralStructType([POINTER, POINTER, *[I64] * (len(LoopData._fields_) - 2)])
@@ -33,15 +36,24 @@ def body_name(dtype: Float, target: Target) -> str:
     return f"body.{dtype}.{target.name}"
 
 
+def data_name(dtype: Float, target: Target) -> str:
+    """Return the name of what the driver reads of loops over tables."""
+    return f"data.{dtype}.{target.name}"
+
+
 def emit_entries(
-    program: Program, targets: Sequence[Target], functions: Sequence[CFunctions], teller: str,
-    *, batch_last: bool,
+    program: Program | Rolled, targets: Sequence[Target], functions: Sequence[CFunctions],
+    teller: str, *, batch_last: bool,
 ) -> str:  # fmt: skip
-    """Return the text of a module with the functions that C calls, and `teller() -> char *`."""
+    """Return the text of a module with the functions that C calls, and `teller() -> char *`.
+
+    What the driver reads of loops over tables, `data_name`, is in a module of its own.
+    """
     module = ir.Module(name="entries")
     module.triple = targets[-1].triple
     choice = emit_choice(module, targets, emit_probes(module)) if len(targets) > 1 else None
-    driver = ir.Function(module, ir.FunctionType(VOID, [POINTER] * 4), DRIVER)
+    name = ROLLED_DRIVER if isinstance(program, Rolled) else DRIVER
+    driver = ir.Function(module, ir.FunctionType(VOID, [POINTER] * 4), name)
     for made in functions:
         loops = _constant(
             module, f"loops.{made.dtype}", [_data(module, program, made.dtype, t) for t in targets]
@@ -77,8 +89,12 @@ def _text(module: ir.Module, text: str) -> ir.GlobalVariable:
     return _global(module, "text", ir.Constant(ir.ArrayType(I8, len(data)), data))
 
 
-def _data(module: ir.Module, program: Program, dtype: Float, target: Target) -> ir.GlobalVariable:
-    """Write what the driver reads of a loop as constants."""
+def _data(
+    module: ir.Module, program: Program | Rolled, dtype: Float, target: Target
+) -> ir.GlobalVariable:
+    """Write what the driver reads of a loop as constants, or name it."""
+    if isinstance(program, Rolled):
+        return ir.GlobalVariable(module, I8, data_name(dtype, target))
     rows = stream_table(program, dtype)
     places = [field[0] for field in Entry._fields_]
     written = [ir.Constant(_TABLE_ROW, [I64(getattr(row, p)) for p in places]) for row in rows]
@@ -95,8 +111,9 @@ class _CEntry:
     """One C function: its parameters, and the tables that it hands to the driver."""
 
     def __init__(
-        self, module: ir.Module, program: Program, made: CFunctions, strided: bool, last: bool
-    ) -> None:
+        self, module: ir.Module, program: Program | Rolled, made: CFunctions, strided: bool,
+        last: bool,
+    ) -> None:  # fmt: skip
         self.program, self.dtype, self.strided, self.last = program, made.dtype, strided, last
         parameters: list[ir.Type] = [I64]
         for operand in program.operands:
@@ -106,7 +123,7 @@ class _CEntry:
         self.function = ir.Function(module, ir.FunctionType(VOID, parameters), name)
         self.code = Scribe(self.function.append_basic_block("entry"))
 
-    def has_pitch(self, operand: Argument | Output) -> bool:
+    def has_pitch(self, operand: Any) -> bool:
         """Tell whether the caller says how far the components of one point are apart."""
         return self.last and bool(operand.shape)
 
@@ -118,7 +135,8 @@ class _CEntry:
         count, *rest = self.function.args
         given = iter(rest)
         bases, strides, axes = [], [], []
-        for operand in self.program.operands:
+        operands: tuple[Any, ...] = self.program.operands
+        for operand in operands:
             size = 1 if self.program.type_of(operand) == "b" else ITEMSIZE[self.dtype]
             bases.append(next(given))
             stride: ir.Value = I64(1 if self.last else prod(operand.shape))

@@ -15,7 +15,7 @@ from codegen.program import SIGNATURES
 from codegen.target import Target
 from codegen.vecmath import rare
 
-__all__ = ["declared", "define_shared", "emit_shared", "needed"]
+__all__ = ["declared", "define_shared", "emit_shared", "needed", "state_target", "stated"]
 
 _NAME: Final = re.compile(r"rewrite\.(libm\.)?([a-z0-9_]+)\.v(\d+)(f64|f32)")
 _IN_OBJECT: Final = re.compile(_NAME.pattern.encode())
@@ -57,6 +57,19 @@ def define_shared(module: ir.Module, target: Target) -> None:
         for function in missing:
             _define(function, target)
             function.linkage = "internal"
+
+
+def state_target(module: ir.Module, target: Target) -> None:
+    """Give the functions a target of their own, which overrides that of the whole module."""
+    for function in module.functions:
+        if not function.is_declaration:
+            # llvmlite's own `add` knows no such words
+            set.update(function.attributes, stated(target))
+
+
+def stated(target: Target) -> tuple[str, str]:
+    """Return the attributes of functions that are for a target."""
+    return f'"target-cpu"="{target.cpu}"', f'"target-features"="{target.features}"'
 
 
 def _define(function: ir.Function, target: Target) -> None:

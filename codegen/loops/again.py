@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from codegen.loops.paved import paved
 from codegen.loops.program import (
     WORK,
     Cells,
@@ -349,6 +350,8 @@ def _early(program: Rolled, steps: list[Step], lanes: int) -> list[Step]:
             rest.append(step)
     plain = [step for step in first if _is_dense(step, lanes)]
     first = plain + together([step for step in first if not _is_dense(step, lanes)])
+    if lanes > 1:  # the cells of a batch are vectors, whose constants cost no more by themselves
+        first = paved(first)
     return sorted(first, key=lambda step: (not _is_constant(step), -count(step))) + rest
 
 

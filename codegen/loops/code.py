@@ -6,6 +6,7 @@ from typing import Final
 from llvmlite import ir
 
 from codegen.engine import object_code
+from codegen.llvm.shared import define_shared, state_target
 from codegen.loops.costs import Costs
 from codegen.loops.emit import emit_loop
 from codegen.loops.linkable import Compiled, packed, placed
@@ -19,7 +20,9 @@ from codegen.target import Float, Target
 from rewrite.parcel import Parcel
 from rewrite.progress import each, shown
 
-__all__ = ["compiled", "modules", "planned", "prepared"]
+__all__ = [
+    "compiled", "linkable_module", "modules", "planned", "prepared", "straight_level",
+]  # fmt: skip
 
 _MODULE: Final = 4000
 """Instructions of a module, roughly."""
@@ -49,20 +52,43 @@ def modules(
 
     The function of piece k is `piece<k>`; equal ones have that of the first.
     """
-    long = sum(_size(piece) for piece in found if isinstance(piece.code, Straight))
-    level = 0 if long > _COLD else 1
-    seen: set[Shape] = set()
-    loops, straight = [], []
-    for number, piece in enumerate(found):
-        if isinstance(piece.code, Straight):
-            straight.append(number)
-        elif piece.code not in seen:
-            seen.add(piece.code)
-            loops.append(number)
+    level = straight_level(found)
+    straight, loops = list[int](), list[int]()
+    for number in _owners(found):
+        (straight if isinstance(found[number].code, Straight) else loops).append(number)
     for chosen in _shares(found, loops):
         yield _module(found, chosen, dtype, target, batch), 1, chosen
     for chosen in _shares(found, straight):
         yield _module(found, chosen, dtype, target, batch), level, chosen
+
+
+def straight_level(found: Sequence[Piece]) -> int:
+    """Return LLVM's level for straight-line code."""
+    long = sum(_size(piece) for piece in found if isinstance(piece.code, Straight))
+    return 0 if long > _COLD else 1
+
+
+def linkable_module(
+    found: Sequence[Piece], dtype: Float, target: Target, stem: str, *, batch: bool
+) -> str:
+    """Return one module of all pieces, to be linked with those of other targets.
+
+    Its functions are `<stem><k>`, say which machine they are for, and have all that they call.
+    """
+    return _module(found, _owners(found), dtype, target, batch, stem=stem, apart=True)
+
+
+def _owners(found: Sequence[Piece]) -> list[int]:
+    """Return the pieces that have code of their own."""
+    seen: set[Shape] = set()
+    owners = []
+    for number, piece in enumerate(found):
+        if isinstance(piece.code, Straight):
+            owners.append(number)
+        elif piece.code not in seen:
+            seen.add(piece.code)
+            owners.append(number)
+    return owners
 
 
 def _size(piece: Piece) -> int:
@@ -85,17 +111,21 @@ def _shares(found: Sequence[Piece], numbers: list[int]) -> Iterator[list[int]]:
 
 
 def _module(
-    found: Sequence[Piece], numbers: list[int], dtype: Float, target: Target, batch: bool
-) -> str:
+    found: Sequence[Piece], numbers: list[int], dtype: Float, target: Target, batch: bool,
+    *, stem: str = "piece", apart: bool = False,
+) -> str:  # fmt: skip
     module = ir.Module(name="pieces")
     module.triple = target.triple
     texts = []
     for number in numbers:
-        code, name = found[number].code, f"piece{number}"
+        code, name = found[number].code, f"{stem}{number}"
         if isinstance(code, Straight):
-            texts.append(emit_straight(module, code, name, dtype, target, batch=batch))
+            texts.append(emit_straight(module, code, name, dtype, target, batch=batch, apart=apart))
         else:
             emit_loop(module, code, name, dtype, target, batch=batch)
+    if apart:
+        define_shared(module, target)
+        state_target(module, target)
     return "\n".join([str(module), *texts])
 
 

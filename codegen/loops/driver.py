@@ -108,13 +108,14 @@ _DATA = ir.LiteralStructType(
 _DATA_PLACES, _ENTRY_PLACES = places(RolledData), places(OperandEntry)
 
 
-def emit_rolled_driver(target: Target) -> str:
-    """Return the text of the driver's LLVM module."""
+def emit_rolled_driver(target: Target, *, team: bool = True) -> str:
+    """Return the text of the driver's LLVM module, with or without what threads run."""
     module = ir.Module(name=DRIVER)
     module.triple = target.triple
     tools = _Tools(module, target)
     _Entry(tools).emit()
-    _emit_team(tools)
+    if team:
+        _emit_team(tools)
     return str(module)
 
 

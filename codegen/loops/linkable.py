@@ -5,6 +5,7 @@ in one run of bytes, to which the address of that run is added where the code is
 """
 
 import ctypes
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +19,7 @@ from codegen.loops.program import Numbers
 from codegen.target import Float, Target
 from rewrite.parcel import Block, Parcel
 
-__all__ = ["Compiled", "Part", "packed", "placed"]
+__all__ = ["Compiled", "Part", "TableBytes", "packed", "placed", "rows_of"]
 
 _LINE: Final = 64
 
@@ -47,7 +48,16 @@ class Compiled:
 
 def packed(work: int, found: Sequence[Piece], objects: Sequence[bytes], dtype: Float) -> Parcel:
     """Put together what is loaded of pieces: `piece<k>` is the code of the first that is equal."""
-    tables = _Tables()
+    tables = TableBytes()
+    blocks = rows_of(found, dtype, tables)
+    blocks["tables"] = np.frombuffer(tables.joined(), np.uint8)
+    for number, code in enumerate(objects):
+        blocks[f"object{number}"] = np.frombuffer(code, np.uint8)
+    return Parcel({"work": work, "objects": len(objects)}, blocks)
+
+
+def rows_of(found: Sequence[Piece], dtype: Float, tables: "TableBytes") -> dict[str, Block]:
+    """Return what is kept of pieces by name, and put what they read among the tables."""
     first: dict[Any, int] = {}
     owners, counts, words, addressed = list[int](), list[int](), list[int](), list[bool]()
     for number, piece in enumerate(found):
@@ -56,17 +66,13 @@ def packed(work: int, found: Sequence[Piece], objects: Sequence[bytes], dtype: F
         counts.append(len(read))
         words += [word for word, _ in read]
         addressed += [address for _, address in read]
-    blocks: dict[str, Block] = {
+    return {
         "owners": np.array(owners, np.int32), "counts": np.array(counts, np.int32),
         "words": np.array(words, np.int64), "addressed": np.array(addressed, np.bool_),
         "units": np.array([piece.units for piece in found], np.int64),
         "serial": np.array([piece.serial for piece in found], np.bool_),
         "cycles": np.array([(p.cycles, p.batch_cycles) for p in found], float).reshape(-1, 2),
-        "tables": np.frombuffer(b"".join(tables.pieces), np.uint8),
     }  # fmt: skip
-    for number, code in enumerate(objects):
-        blocks[f"object{number}"] = np.frombuffer(code, np.uint8)
-    return Parcel({"work": work, "objects": len(objects)}, blocks)
 
 
 def placed(parcel: Parcel, target: Target) -> Compiled:
@@ -100,25 +106,35 @@ def _key(piece: Piece, number: int) -> Any:
 
 
 @dataclass
-class _Tables:
+class TableBytes:
     """Tables one after the other, each once and at the beginning of a cache line."""
 
     pieces: list[bytes] = field(default_factory=list)
     size: int = 0
     known: dict[int, tuple[int, Block]] = field(default_factory=dict)
     """By identity; the arrays are held, so that no other takes it."""
+    places: dict[bytes, int] = field(default_factory=dict)
+    """By digests of the contents."""
 
     def place(self, table: Block) -> int:
+        """Return where a table begins."""
         if id(table) not in self.known:
             data = np.ascontiguousarray(table).tobytes()
-            padding = -len(data) % _LINE
-            self.known[id(table)] = self.size, table
-            self.pieces += [data, bytes(padding)]
-            self.size += len(data) + padding
+            key = hashlib.blake2b(data, digest_size=16).digest()
+            if key not in self.places:
+                padding = -len(data) % _LINE
+                self.places[key] = self.size
+                self.pieces += [data, bytes(padding)]
+                self.size += len(data) + padding
+            self.known[id(table)] = self.places[key], table
         return self.known[id(table)][0]
 
+    def joined(self) -> bytes:
+        """Return the bytes of all."""
+        return b"".join(self.pieces)
 
-def _words(piece: Piece, dtype: Float, tables: _Tables) -> list[tuple[int, bool]]:
+
+def _words(piece: Piece, dtype: Float, tables: TableBytes) -> list[tuple[int, bool]]:
     """List what a piece reads, and which words are places of tables; a zero ends them."""
     words = [(tables.place(extra), True) for extra in piece.extras]
     for bound in piece.columns:

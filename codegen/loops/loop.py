@@ -3,6 +3,7 @@
 import ctypes
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
 from typing import Any, Final
@@ -19,16 +20,18 @@ from codegen.loops.driver import (
     RolledData,
     emit_rolled_driver,
 )
-from codegen.loops.linkable import Compiled
+from codegen.loops.linkable import Compiled, Part
 from codegen.loops.program import Cells, Numbers, Operand, Reduce, Rolled, Step, Zero
 from codegen.store.objects import kept_object
 from codegen.target import ITEMSIZE, Float, Target, host
 
-__all__ = ["RolledLoop", "rolled_driver", "with_argument"]
+__all__ = [
+    "MOVED", "RolledLoop", "add_work", "describe", "least_points", "rolled_driver", "with_argument",
+]  # fmt: skip
 
 _TYPE_NUMBERS: Final = {"b": 0, "f32": 11, "f64": 12}  # NPY_BOOL, NPY_FLOAT, NPY_DOUBLE
 _NEVER: Final = 1 << 62
-_MOVED: Final = 1.0
+MOVED: Final = 1.0
 """Cycles to pack or unpack a number of a block."""
 _LINE: Final = 64
 _PIECE = ctypes.CFUNCTYPE(
@@ -82,33 +85,7 @@ class _Maker:
         self.lock = threading.Lock()
         self.lanes = target.lanes(dtype)
         self.work_bytes = 0
-        self._describe()
-
-    def _describe(self) -> None:
-        """Fill in all that does not depend on the code."""
-        program, data = self.program, self.data
-        operands = program.operands
-        table = (OperandEntry * len(operands))()
-        axes = len(operands)
-        offset = batch = _line(8 * (len(operands) + 1))
-        for number, operand in enumerate(operands):
-            size = 1 if program.type_of(operand) == "b" else ITEMSIZE[self.dtype]
-            shape, places = operand.shape, [*range(axes, axes + len(operand.shape))]
-            axes += len(shape)
-            counts = [1] * (2 - len(shape)) + list(shape)
-            places = [number] * (2 - len(shape)) + places
-            table[number] = OperandEntry(
-                size, counts[0], places[0], counts[1], places[1], offset, batch
-            )
-            offset += _line(size * program.size(number))
-            batch += _line(size * program.size(number) * self.lanes)
-        self.kept.append(table)
-        data.operands = ctypes.addressof(table)
-        data.total, data.inputs = len(operands), len(program.arguments)
-        data.work = data.bytes = offset
-        data.batch_work = data.batch_bytes = batch
-        data.lanes, data.least = self.lanes, _NEVER
-        data.in_place = int(axes == len(operands))
+        self.kept.append(describe(program, dtype, self.lanes, data))
 
     def compile(self, which: int) -> None:
         """Make the code for a point (0) or a batch (1); a second thread waits for the first."""
@@ -118,12 +95,9 @@ class _Maker:
             if which in self.made:
                 return
             made = compiled(self.program, self.dtype, self.target, batch=which == 1)
-            size = made.work * ITEMSIZE[self.dtype]
-            if which:
-                self.data.batch_bytes = self.data.batch_work + _line(size * self.lanes) + _LINE
-            else:
-                self.work_bytes = _line(size) + _LINE
-                self.data.bytes = self.data.work + self.work_bytes
+            if not which:
+                self.work_bytes = work_bytes(made.work, self.dtype)
+            add_work(self.data, made.work, self.dtype, batch=which == 1)
             self.made[which] = made  # other threads look at it without the lock
             self._publish(which, made.rows, len(made.parts))
 
@@ -133,16 +107,8 @@ class _Maker:
             data.batch_count, data.batch_pieces = count, ctypes.addressof(rows)
         else:
             data.count, data.pieces = count, ctypes.addressof(rows)
-            data.least = self._least()
-
-    def _least(self) -> int:
-        """Return how many points are worth a block, which takes as long for one as for all."""
-        found = self.made[0].parts if 0 in self.made else ()
-        point = sum(piece.cycles for piece in found)
-        cells = sum(self.program.size(number) for number in range(len(self.program.operands)))
-        block = sum(piece.batch_cycles for piece in found) + _MOVED * cells * self.lanes
-        least = ceil(block / max(point, 1.0)) + 1
-        return least if least <= self.lanes else _NEVER
+            found = self.made[0].parts if 0 in self.made else ()
+            data.least = least_points(self.program, found, self.lanes)
 
     def prepare(self, which: int) -> None:
         """Compile on the first call.
@@ -181,6 +147,57 @@ class _Maker:
         """Return the bytes of an operand's numbers."""
         kind = self.program.type_of(self.program.operands[number])
         return 1 if kind == "b" else ITEMSIZE[self.dtype]
+
+
+def describe(program: Rolled, dtype: Float, lanes: int, data: RolledData) -> Any:
+    """Fill in all that does not depend on the code; return the table that it points into."""
+    operands = program.operands
+    table = (OperandEntry * len(operands))()
+    axes = len(operands)
+    offset = batch = _line(8 * (len(operands) + 1))
+    for number, operand in enumerate(operands):
+        size = 1 if program.type_of(operand) == "b" else ITEMSIZE[dtype]
+        shape, places = operand.shape, [*range(axes, axes + len(operand.shape))]
+        axes += len(shape)
+        counts = [1] * (2 - len(shape)) + list(shape)
+        places = [number] * (2 - len(shape)) + places
+        table[number] = OperandEntry(
+            size, counts[0], places[0], counts[1], places[1], offset, batch
+        )
+        offset += _line(size * program.size(number))
+        batch += _line(size * program.size(number) * lanes)
+    data.operands = ctypes.addressof(table)
+    data.total, data.inputs = len(operands), len(program.arguments)
+    data.work = data.bytes = offset
+    data.batch_work = data.batch_bytes = batch
+    data.lanes, data.least = lanes, _NEVER
+    data.in_place = int(axes == len(operands))
+    return table
+
+
+def work_bytes(cells: int, dtype: Float) -> int:
+    """Return the memory of work cells."""
+    return _line(cells * ITEMSIZE[dtype]) + _LINE
+
+
+def add_work(data: RolledData, cells: int, dtype: Float, *, batch: bool) -> None:
+    """Make room in the scratch memory for work cells."""
+    if batch:
+        data.batch_bytes = data.batch_work + work_bytes(cells * data.lanes, dtype)
+    else:
+        data.bytes = data.work + work_bytes(cells, dtype)
+
+
+def least_points(program: Rolled, parts: Sequence[Part], lanes: int) -> int:
+    """Return how many points are worth a block, which takes as long for one as for all.
+
+    The parts are those of the code for one point.
+    """
+    point = sum(part.cycles for part in parts)
+    cells = sum(program.size(number) for number in range(len(program.operands)))
+    block = sum(part.batch_cycles for part in parts) + MOVED * cells * lanes
+    least = ceil(block / max(point, 1.0)) + 1
+    return least if least <= lanes else _NEVER
 
 
 def _line(size: int) -> int:

@@ -6,6 +6,7 @@ from llvmlite import ir
 
 from codegen.cost import slower
 from codegen.llvm.ops import SCALARS, Emitter
+from codegen.llvm.shared import stated
 from codegen.loops.function import emit_body
 from codegen.loops.plan import Straight
 from codegen.loops.scalars import Scalars
@@ -154,9 +155,13 @@ _SIGNS = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 
 
 def emit_straight(
-    module: ir.Module, code: Straight, name: str, dtype: Float, target: Target, *, batch: bool
-) -> str:
-    """Return the text of a function; what it calls is declared in the module."""
+    module: ir.Module, code: Straight, name: str, dtype: Float, target: Target, *, batch: bool,
+    apart: bool = False,
+) -> str:  # fmt: skip
+    """Return the text of a function; what it calls is declared in the module.
+
+    One that is `apart` says which machine it is for.
+    """
     lanes = target.lanes(dtype)
     lines = Lines(module)
     called = _functions(code)
@@ -176,9 +181,9 @@ def emit_straight(
         values = emit_body(emitter, instance.body, arguments)
         for place, value, kind in zip(instance.results, values, instance.types, strict=True):
             memory.store(*place, kind, value)
-    align = target.vector_bits // 8
+    words = " ".join((f"alignstack({target.vector_bits // 8})", *(stated(target) if apart else ())))
     head = f'define void @"{name}"(ptr %segments, ptr %words, i64 %begin, i64 %end)'
-    return "\n".join([f"{head} alignstack({align}) {{", *lines.lines, "  ret void", "}", ""])
+    return "\n".join([f"{head} {words} {{", *lines.lines, "  ret void", "}", ""])
 
 
 def _functions(code: Straight) -> frozenset[str]:

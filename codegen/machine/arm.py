@@ -19,7 +19,7 @@ KINDS: Final = (
     ("fsqrt",    r"fsqrt"),
     ("fminmax",  r"f(min|max)(nm)?p?"),
     ("round",    r"frint[aimnpxz]"),
-    ("fcmp",     r"f(cm|ac)(eq|ge|gt|le|lt)"),
+    ("fcmp",     r"f(cm|ac)(eq|ge|gt|le|lt)|fcsel"),
     ("fsign",    r"fneg|fabs"),
     ("logic",    r"and|orr|eor|bic|orn|mvni?|not|bsl|bit|bif|eon"),
     ("iadd",     r"add|sub|neg|addp|[su](min|max)p?|abs"),
@@ -41,7 +41,7 @@ _GENERAL: Final = re.compile(
     r"(add|sub|and|orr|eor|bic|orn|neg|mvn|mul|madd|lsl|lsr|asr|ror|ubfx|sbfx|bfi|bfxil|ubfiz|sxt[bhw]|"
     r"mov|movk|movz|movn|adr|adrp|csel|cset|csinc|csetm|cinc|fmov|rbit|clz)s?"
 )
-_COMPARES: Final = frozenset("cmp cmn tst ccmp fcmp".split())
+_COMPARES: Final = frozenset("cmp cmn tst ccmp fcmp fccmp".split())
 _OVERWRITES: Final = re.compile(r"fml[as]|bsl|bit|bif|[us]r?sra|movk|sli|sri|ins|xtn2|bfi|bfxil")
 _VECTOR: Final = re.compile(r"[vqdshb]\d+")
 _REGISTER: Final = re.compile(r"\b([vqdshbxw]\d+|sp|xzr|wzr)\b")
@@ -104,7 +104,7 @@ def _data(mnemonic: str, parts: tuple[str, ...]) -> Instruction:
     writes = tuple(_registers(parts[0]))
     if _OVERWRITES.match(mnemonic):
         read += writes
-    if mnemonic.startswith(("cs", "cinc", "adc", "sbc")):
+    if mnemonic.startswith(("cs", "cinc", "adc", "sbc", "fcsel")):
         read.append("flags")
     if mnemonic in ("adds", "subs", "ands"):
         writes = (*writes, "flags")

@@ -6,7 +6,7 @@ are named.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +39,8 @@ class Loop:
 
     body: tuple[Instruction, ...]
     calls: tuple[str, ...]
+    inner: tuple[tuple[Instruction, ...], ...] = ()
+    """The bodies of the loops inside, whose trips were given; in `body` they run so often."""
 
 
 type Decoder = Callable[[str, str, Mapping[str, str]], Instruction]
@@ -51,35 +53,36 @@ _MOST: Final = 100_000
 """No path is longer."""
 
 
-def loop(text: str, symbol: str, decode: Decoder, lanes: int) -> Loop:
-    """Return the longest loop of a function in an assembly text.
+def loop(
+    text: str, symbol: str, decode: Decoder, lanes: int, trips: Sequence[int] = ()
+) -> Loop:  # fmt: skip
+    """Return the longest loop of a function in an assembly text, or what there is without one.
 
-    Its inner loops are repeated `lanes` times.
+    Its inner loops are repeated as the trips say, in their order, and others `lanes` times.
     """
     lines, labels = _parsed(text, decode)
     path, edges, calls = _walked(lines, labels, symbol)
     if not edges:
         return Loop(tuple(path), tuple(name for _, name in calls))
     first, last = max(edges, key=lambda edge: edge[1] - edge[0])
-    inner = [(a, b) for a, b in edges if first <= a and b <= last and (a, b) != (first, last)]
-    times = [1] * len(path)
-    for a, b in inner:
-        times[a : b + 1] = [lanes] * (b + 1 - a)
-    body = _repeated(path, first, last, inner, lanes)
-    called = [name for at, name in calls if first <= at <= last for _ in range(times[at])]
-    return Loop(tuple(body), tuple(called))
-
-
-def _repeated(
-    path: list[Instruction], first: int, last: int, inner: list[tuple[int, int]], lanes: int
-) -> list[Instruction]:
+    inner = sorted(edge for edge in edges if first <= edge[0] and edge[1] <= last)
+    inner.remove((first, last))
+    given = list(trips)
     body: list[Instruction] = []
+    called: list[str] = []
+    found: list[tuple[Instruction, ...]] = []
     at = first
-    for a, b in sorted(inner):
-        if a >= at:
-            body += path[at:a] + path[a : b + 1] * lanes
-            at = b + 1
-    return [*body, *path[at : last + 1]]
+    for a, b in [*inner, (last + 1, last)]:
+        if a < at:
+            continue
+        count = given.pop(0) if given and a <= b else lanes
+        body += path[at:a] + path[a : b + 1] * count
+        called += [name for place, name in calls if at <= place < a]
+        called += [name for place, name in calls if a <= place <= b] * count
+        if len(found) < len(trips):
+            found.append(tuple(path[a : b + 1]))
+        at = b + 1
+    return Loop(tuple(body), tuple(called), tuple(found))
 
 
 def _parsed(text: str, decode: Decoder) -> tuple[list[Instruction], dict[str, int]]:

@@ -36,7 +36,7 @@ KINDS: Final = (
     ("masktest", r"k(or)?test[bwdq]"),
     ("maskop",   r"k(and|or|xor|xnor|andn|not|shift[lr]|unpck|add)\w*"),
     ("maskmove", r"kmov[bwdq]"),
-    ("vtest",    r"p?test(p[sd])?"),
+    ("vtest",    r"p?test(p[sd])?|u?comis[sd]"),
     ("movmask",  r"movmskp[sd]|pmovmskb"),
     ("shift",    r"gf2p8affineqb|p(sll|srl|sra|ror|rol|shl|shr)v?(w|d|q|dq|ld|rd)"),
     ("shuffle",  r"shufp[sd]|p?unpck\w+|pshuf\w+|mov(hl|lh)ps|p?ermilp[sd]|p?align[rdq]|pack\w+|"
@@ -54,7 +54,7 @@ _KINDS: Final = [(kind, re.compile(pattern)) for kind, pattern in KINDS]
 _GENERAL: Final = re.compile(
     r"(mov(abs|[sz][bwl]?[lq]?)?|add|sub|inc|dec|and|or|xor|not|neg|lea|shl|shr|sar|imul|cmov\w+|"
     r"set\w+|"
-    r"xchg|bs[rf]|[lt]zcnt|popcnt|shlx|shrx|sarx|bts|btr|andn|bextr|blsr|adc|sbb)[bwlq]?"
+    r"xchg|bs[rf]|[lt]zcnt|popcnt|shlx|shrx|sarx|bts|btr|andn|bextr|blsr|blsi|bzhi|rorx|adc|sbb)[bwlq]?"
 )
 _COMPARES: Final = re.compile(r"(cmp|test|bt)[bwlq]?")
 _NO_RESULT: Final = frozenset({"masktest", "vtest", "compare"})

@@ -13,8 +13,10 @@ from codegen.engine import linked_object
 from codegen.llvm.body import emit_module
 from codegen.llvm.driver import emit_driver
 from codegen.llvm.entry import body_name, emit_entries
+from codegen.loops.driver import emit_rolled_driver
+from codegen.loops.program import Rolled
 from codegen.native.header import CInterface, header
-from codegen.program import Program
+from codegen.native.tables import TableTexts
 from codegen.target import NAMES, Float, Target, get, host
 from rewrite.errors import ArgumentError, TargetError
 
@@ -47,15 +49,14 @@ def export(
         raise ArgumentError(f"name={name!r} is no name for C functions")
     machines = _machines((targets,) if isinstance(targets, str) else tuple(targets))
     linker = _linker(machines[-1]) if kind == "shared" else ""
-    program = kernel.program
-    assert isinstance(program, Program), "loops over tables are refused before"
-    interface = CInterface(program, name, dtypes, kernel.batch_axis == -1)
+    interface = CInterface(kernel.program, name, dtypes, kernel.batch_axis == -1)
     shown = [machine.name for machine in machines]
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     head = place / f"{interface.name}.h"
-    head.write_text(header(interface, kernel.expression, kernel.grade, shown), encoding="utf-8")
-    code = _object(interface, machines)
+    code, kept = _object(interface, machines)
+    text = header(interface, kernel.expression, kernel.grade, shown, kept)
+    head.write_text(text, encoding="utf-8")
     if kind == "object":
         binary = place / f"{interface.name}.o"
         binary.write_bytes(code)
@@ -65,21 +66,26 @@ def export(
     return Exported(head, binary)
 
 
-def _object(interface: CInterface, machines: Sequence[Target]) -> bytes:
-    """Put the loops of all targets, the driver and the C functions into one object."""
+def _object(interface: CInterface, machines: Sequence[Target]) -> tuple[bytes, int]:
+    """Put the loops of all targets, the driver and the C functions into one object.
+
+    Return it and how many bytes of memory calls keep.
+    """
     program = interface.program
-    texts = [
-        emit_entries(
-            program, machines, interface.functions, interface.teller,
-            batch_last=interface.batch_last,
-        ),
-        emit_driver(machines[-1]),
-    ]  # fmt: skip
+    entries = emit_entries(
+        program, machines, interface.functions, interface.teller, batch_last=interface.batch_last
+    )
+    if isinstance(program, Rolled):
+        made = TableTexts(program)
+        driver = emit_rolled_driver(machines[-1], team=False)
+        texts = [entries, driver, *made.texts(interface.dtypes, machines)]
+        return linked_object(texts, interface.symbols, machines[-1]), made.scratch
+    texts = [entries, emit_driver(machines[-1])]
     for dtype in interface.dtypes:
         for machine in machines:
             part = body_name(dtype, machine)
             texts.append(emit_module(program, dtype, machine, part=part))
-    return linked_object(texts, interface.symbols, machines[-1])
+    return linked_object(texts, interface.symbols, machines[-1]), 0
 
 
 def _machines(names: tuple[str, ...]) -> tuple[Target, ...]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 from codegen.llvm.entry import CFunctions
+from codegen.loops.program import Rolled
 from codegen.native.names import function_name, identifier, unique
 from codegen.program import Program
 from codegen.target import Float
@@ -34,7 +35,7 @@ class _Operand:
 class CInterface:
     """The C functions of a program under a name that becomes a C identifier."""
 
-    program: Program
+    program: Program | Rolled
     wanted: str
     dtypes: tuple[Float, ...]
     batch_last: bool
@@ -65,8 +66,9 @@ class CInterface:
     def operands(self) -> tuple[_Operand, ...]:
         """The parameters in order; `n` comes before them."""
         taken, made = {"n"}, []
+        operands: tuple[Any, ...] = self.program.operands
         arguments = len(self.program.arguments)
-        for place, operand in enumerate(self.program.operands):
+        for place, operand in enumerate(operands):
             result = place >= arguments
             unnamed = result and re.fullmatch(r"out\d*", operand.name)
             name = identifier(f"{self.name}_{operand.name}" if unnamed else operand.name)
@@ -104,10 +106,12 @@ class CInterface:
         return operand.name + "".join(f"[{size}]" for size in sizes)
 
 
-def header(interface: CInterface, expression: str, grade: str, targets: Sequence[str]) -> str:
-    """Return the text of a header for C and C++."""
+def header(
+    interface: CInterface, expression: str, grade: str, targets: Sequence[str], kept: int
+) -> str:
+    """Return the text of a header for C and C++; calls keep so many bytes of memory."""
     guard = f"{interface.name.upper()}_H_INCLUDED"
-    lines = [*_comment(_about(interface, expression, grade, targets))]
+    lines = [*_comment(_about(interface, expression, grade, targets, kept))]
     lines += [f"#ifndef {guard}", f"#define {guard}", "", "#include <stddef.h>", ""]
     if interface.restrict:
         lines += _restrict_macro(interface.restrict.strip())
@@ -123,7 +127,7 @@ def header(interface: CInterface, expression: str, grade: str, targets: Sequence
 
 
 def _about(
-    interface: CInterface, expression: str, grade: str, targets: Sequence[str]
+    interface: CInterface, expression: str, grade: str, targets: Sequence[str], kept: int
 ) -> Iterator[str]:
     yield f"{interface.name}: machine code for\n"
     yield from (f"    {line}" for line in expression.splitlines())
@@ -143,10 +147,13 @@ def _about(
         "and the caller's is as before afterwards: no flags are raised.\n"
     )
     yield f"{_overlap(interface)}\n"
-    yield (
-        "The functions are reentrant. They take 32 KiB of stack, and more for long formulas. Link "
-        "with -lm."
-    )
+    memory = "They take 32 KiB of stack, and more for long formulas."
+    if kept:
+        memory = (
+            f"Each float type keeps up to {-(-kept >> 10)} KiB of memory for the next call, which "
+            "is given back at the end; more is taken while several threads are in it."
+        )
+    yield f"The functions are reentrant. {memory} Link with -lm."
 
 
 def _overlap(interface: CInterface) -> str:

@@ -153,14 +153,19 @@ class Outside:
         }
         <BLANKLINE>
         """
+        from codegen.native.cloops import c_loops
         from codegen.native.csource import c_source
 
-        kernel = self._kernel
-        return c_source(self._without_loops("written as C"), kernel.loop().dtype, kernel.expression)
+        kernel, program = self._kernel, self._kernel.program
+        if isinstance(program, Rolled):
+            return c_loops(program, kernel.loop().dtype, kernel.expression)
+        return c_source(self._without_loops(program), kernel.loop().dtype, kernel.expression)
 
     @cached_property
     def python_source(self) -> str:
         """The program as a Python function of NumPy, to read or to run where this is not installed.
+
+        Loops over tables are array operations, whose sums NumPy takes in an order of its own.
 
         >>> import rewrite as rw
         >>> x = rw.symbol("x")
@@ -173,30 +178,22 @@ class Outside:
             return v1 + 1.0
         <BLANKLINE>
         """
+        from codegen.native.pyloops import python_loops
         from codegen.native.pysource import python_source
 
-        kernel = self._kernel
-        return python_source(self._without_loops("written as Python"), kernel.results)
+        kernel, program = self._kernel, self._kernel.program
+        if isinstance(program, Rolled):
+            return python_loops(program, kernel.results)
+        return python_source(self._without_loops(program), kernel.results)
 
-    def _without_loops(self, what: str) -> Program:
-        """Return straight-line code, or raise where there are loops of either kind."""
-        program = self._straight(what)
+    def _without_loops(self, program: Program) -> Program:
+        """Return a program, or raise where it has loops that depend on data."""
         if program.steps:
             raise TargetError(
                 f"kernel {self._kernel.__name__!r} runs loops as often as the arguments say, whose "
                 "source is the function that it was made of"
             )
         return program
-
-    def _straight(self, what: str) -> Program:
-        """Return the program, or raise where it is one of loops over tables."""
-        kernel = self._kernel
-        if isinstance(kernel.program, Rolled):
-            raise TargetError(
-                f"kernel {kernel.__name__!r} is a program of loops over tables, which are not "
-                f"{what} yet: compile fewer equations at a time"
-            )
-        return kernel.program
 
     def export(
         self, name: str, *, folder: str | Path = ".", targets: Sequence[str] | str = ("native",),
@@ -208,7 +205,8 @@ class Outside:
         result they are `void pdf(size_t n, const double *x, const double *s, double *pdf_out)` and
         `pdf_strided` with a stride after each pointer, in elements; `pdff` and `pdff_strided` are
         those of float32, `pdf_target` names the target in use. Booleans are unsigned char. Array
-        operands are contiguous in each point, points first (last under `batch_axis=-1`).
+        operands are contiguous in each point, points first (last under `batch_axis=-1`). Tables of
+        loops are constants of the file.
 
         The first call takes the first of `targets` that the CPU runs, widest vectors first; the
         baseline ("sse2" or "neon") is always among them, so that each machine of the architecture
@@ -219,7 +217,6 @@ class Outside:
         Return the paths (`.header`, `.binary`). Raise `TargetError` for targets of different
         architectures, and for kind="shared" where there is no C compiler to link with.
         """
-        self._straight("exported")
         from codegen.native.export import export  # loaded by those who ask
 
         return export(self._kernel, name, folder, targets, kind, self._kernel.floats(dtype))

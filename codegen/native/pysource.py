@@ -1,7 +1,7 @@
 """A program as a Python function of NumPy that a person can read: one line for each value."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from keyword import iskeyword
 from typing import Final
 
@@ -11,7 +11,7 @@ from codegen.native.writer import INFIX, Writer
 from codegen.program import Program
 from rewrite.ops import BY_NAME
 
-__all__ = ["python_source"]
+__all__ = ["TAKEN", "PythonWriter", "imports", "literal", "python_source", "returned", "word"]
 
 _SPECIAL: Final = ("erf", "erfc")
 _OTHERS: Final[dict[str, Callable[..., str]]] = {
@@ -20,7 +20,7 @@ _OTHERS: Final[dict[str, Callable[..., str]]] = {
     "fma": lambda a, b, c: f"{a} * {b} + {c}",
     "where": lambda c, a, b: f"np.where({c}, {a}, {b})",
 }
-_TAKEN: Final = ("np", "special")
+TAKEN: Final = ("np", "special")
 
 
 def python_source(program: Program, results: str) -> str:
@@ -28,21 +28,59 @@ def python_source(program: Program, results: str) -> str:
     return "\n".join(_Writer(program).lines(results)) + "\n"
 
 
-class _Writer(Writer):
+def imports(ops: Iterable[str]) -> Iterator[str]:
+    """Write what a module needs."""
+    yield "import numpy as np"
+    if any(op.removeprefix("fast_") in _SPECIAL for op in ops):
+        yield "from scipy import special"
+
+
+def returned(shown: Sequence[str], names: Sequence[str], results: str) -> str:
+    """Write the last line: one result, several, or a dictionary."""
+    if results == "dict":
+        pairs = zip(names, shown, strict=True)
+        return "return {" + ", ".join(f"{name!r}: {text}" for name, text in pairs) + "}"
+    return f"return {shown[0]}" if results == "single" else f"return ({', '.join(shown)},)"
+
+
+def literal(number: float) -> str:
+    """Write a number so that the same bits are read."""
+    if number != number:
+        return "np.nan"
+    if math.isinf(number):
+        return "np.inf" if number > 0 else "(-np.inf)"
+    text = repr(number)
+    return f"({text})" if text.startswith("-") else text
+
+
+class PythonWriter(Writer):
+    """The words of NumPy."""
+
+    def __init__(self, program: Program, taken: set[str]) -> None:
+        super().__init__(program, taken, INFIX, _OTHERS)
+
+    def line(self, this: Instruction, name: str, written: str) -> str:
+        return f"{name} = {written}"
+
+    def function(self, op: str) -> str:
+        return f"special.{op}" if op in _SPECIAL else f"np.{BY_NAME[op].numpy}"
+
+    def number(self, value: Constant | bool) -> str:
+        return repr(value) if isinstance(value, bool) else literal(value.f64)
+
+
+class _Writer(PythonWriter):
     """Names and expressions of one function."""
 
     def __init__(self, program: Program) -> None:
-        taken = set(_TAKEN)
-        self.name = unique(_identifier(program.name), taken)
-        self.arguments = [unique(_identifier(x.name), taken) for x in program.arguments]
-        super().__init__(program, taken, INFIX, _OTHERS)
-        self.special = any(i.op.removeprefix("fast_") in _SPECIAL for i in program.instructions)
+        taken = set(TAKEN)
+        self.name = unique(word(program.name), taken)
+        self.arguments = [unique(word(x.name), taken) for x in program.arguments]
+        super().__init__(program, taken)
 
     def lines(self, results: str) -> Iterator[str]:
         """Write the module."""
-        yield "import numpy as np"
-        if self.special:
-            yield "from scipy import special"
+        yield from imports(self.program.ops)
         yield from ("", "", f"def {self.name}({', '.join(self.arguments)}):")
         yield from (f"    {line}" for line in self.body(results))
 
@@ -58,17 +96,7 @@ class _Writer(Writer):
                 shown.append(result)
             else:
                 shown.append(names[output.values[0]])
-        if results == "dict":
-            pairs = zip(program.outputs, shown, strict=True)
-            yield "return {" + ", ".join(f"{o.name!r}: {text}" for o, text in pairs) + "}"
-        else:
-            yield f"return {shown[0]}" if results == "single" else f"return ({', '.join(shown)},)"
-
-    def line(self, this: Instruction, name: str, written: str) -> str:
-        return f"{name} = {written}"
-
-    def function(self, op: str) -> str:
-        return f"special.{op}" if op in _SPECIAL else f"np.{BY_NAME[op].numpy}"
+        yield returned(shown, [output.name for output in program.outputs], results)
 
     def place(self, this: Instruction, argument: int, component: int) -> str:
         """Write an argument with the index of a component, whose axes are the last."""
@@ -78,16 +106,6 @@ class _Writer(Writer):
             index.insert(0, rest)
         name = self.arguments[argument]
         return f"{name}[..., {', '.join(map(str, index))}]" if index else name
-
-    def number(self, value: Constant | bool) -> str:
-        if isinstance(value, bool):
-            return repr(value)
-        if value.f64 != value.f64:
-            return "np.nan"
-        if math.isinf(value.f64):
-            return "np.inf" if value.f64 > 0 else "(-np.inf)"
-        text = repr(value.f64)
-        return f"({text})" if text.startswith("-") else text
 
 
 def _stacked(name: str, output: Output, names: dict[int, str]) -> Iterator[str]:
@@ -99,7 +117,7 @@ def _stacked(name: str, output: Output, names: dict[int, str]) -> Iterator[str]:
         yield f"{name} = {name}.reshape({name}.shape[:-1] + {output.shape!r})"
 
 
-def _identifier(name: str) -> str:
+def word(name: str) -> str:
     """Return a name that Python takes."""
     made = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
     made = made if made.isidentifier() else f"_{made}"

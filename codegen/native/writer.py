@@ -2,18 +2,58 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from codegen.instruction import Constant, Instruction
 from codegen.program import Program
 
-__all__ = ["INFIX", "Writer"]
+__all__ = ["INFIX", "TableNames", "Writer", "stem"]
+
+type Table = npt.NDArray[Any]
 
 INFIX: Final = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
     "eq": "==", "ne": "!=",
 }  # fmt: skip
+
+
+def stem(text: str, taken: Iterable[str]) -> str:
+    """Return a text that makes new names with any number after it."""
+    while any(re.fullmatch(rf"{text}\d+", name) for name in taken):
+        text += "_"
+    return text
+
+
+class TableNames:
+    """Constant tables of source text, each defined once, by what writes a definition."""
+
+    def __init__(self, stem: str, define: Callable[[str, Table], list[str]]) -> None:
+        self.stem, self.define = stem, define
+        self.lines: list[str] = []
+        self._names: dict[bytes, str] = {}
+        self._first: dict[bytes, tuple[str, int]] = {}
+
+    def name(self, table: Table) -> str:
+        """Return the name of a table."""
+        plain = table.astype(np.int64) if table.dtype.kind in "iu" else table
+        key = plain.dtype.char.encode() + plain.tobytes()
+        if key not in self._names:
+            self._names[key] = f"{self.stem}{len(self._names)}"
+            self.lines += self.define(self._names[key], table)
+        return self._names[key]
+
+    def shifted(self, table: Table) -> tuple[str, int]:
+        """Return the name of an index table that is as far from it everywhere, and how far."""
+        start = int(table[0])
+        key = (table.astype(np.int64) - start).tobytes()
+        if key not in self._first:
+            self._first[key] = self.name(table), start
+        name, first = self._first[key]
+        return name, start - first
 
 
 class Writer:
@@ -25,9 +65,7 @@ class Writer:
     ) -> None:  # fmt: skip
         """Take the operators between two operands, and what writes other ops that are no calls."""
         self.program, self.infix, self.others = program, infix, others
-        self.stem = "v"
-        while any(re.fullmatch(rf"{self.stem}\d+", name) for name in taken):
-            self.stem += "_"
+        self.stem = stem("v", taken)
         self.used = Counter(arg for this in program.instructions for arg in this.args)
         """How often each value is read, results included."""
         self.used.update(value for output in program.outputs for value in output.values)
@@ -54,11 +92,12 @@ class Writer:
         if isinstance(payload, (Constant, bool)):
             return self.number(payload)
         args = [self.names[arg] for arg in this.args]
-        if this.op in self.infix:
-            return f"{args[0]} {self.infix[this.op]} {args[1]}"
-        if this.op in self.others:
-            return self.others[this.op](*args)
-        return f"{self.function(this.op.removeprefix('fast_'))}({', '.join(args)})"
+        op = this.op.removeprefix("fast_")
+        if op in self.infix:
+            return f"{args[0]} {self.infix[op]} {args[1]}"
+        if op in self.others:
+            return self.others[op](*args)
+        return f"{self.function(op)}({', '.join(args)})"
 
     def line(self, this: Instruction, name: str, written: str) -> str:
         """Write a value's line."""

@@ -80,6 +80,62 @@ def test_a_period_is_written_by_one_step(seed: int, dtype: Any) -> None:
             assert (np.signbit(found) == np.signbit(expected))[~np.isnan(expected)].all()
 
 
+def records(rng: Any, n: int, odd: int) -> tuple[Rolled, int]:
+    """Records of equal length, of constants but for three cells; some are elsewhere, or differ."""
+    width, size = int(rng.integers(7, 15)), 40
+    lengths = np.full(n, width)
+    strange = rng.choice(n, odd, replace=False)
+    lengths[strange] += rng.integers(0, 3, odd)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    result = int(lengths.sum())
+    chosen = np.sort(rng.permutation(width)[:3])
+    table = np.full(result, np.nan)
+    usual = rng.choice([-0.0, 0.0, 0.1, 1 / 3, np.inf], width)
+    for k, start in enumerate(starts):
+        table[start : start + lengths[k]] = rng.normal()
+        table[start : start + width] = usual
+    table[starts[strange] + (chosen[0] + 1) % width] = 7.5
+    places = starts[:, None] + chosen
+    rest = np.setdiff1d(np.arange(result), places.ravel())
+    steps: list[Step] = [
+        Map(binary(op), tuple(cells(rng.integers(0, size, n), 0) for _ in "xy"), (cells(place),))
+        for op, place in zip(("mul", "sub", "add"), places.T, strict=True)
+    ]
+    numbers = Numbers(table[rest], table[rest].astype(np.float32))
+    steps.append(Map(copy(), (numbers,), (cells(rest),)))
+    return rolled(size, result, [steps[k] for k in rng.permutation(4)]), width
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("seed", "odd"), [(0, 0), (1, 5), (2, 60), (3, 150), (4, 330)])
+def test_constants_around_results_are_written_with_them(seed: int, odd: int, dtype: Any) -> None:
+    rng = np.random.default_rng(seed)
+    program, width = records(rng, 600, odd)
+    made = in_order(program, 8).verify()
+    widest = max(len(step.results) for step in made.steps if isinstance(step, Map))
+    assert widest in ((3, width) if odd > 200 else (width,))
+    written = np.zeros(program.size(1), np.int64)
+    for step in made.steps:
+        assert isinstance(step, Map)
+        for each in step.results:
+            written[each.index] += 1
+    assert written.all() and (odd or (written == 1).all())
+    batch = in_order(program, 1).steps
+    assert max(len(step.results) for step in batch if isinstance(step, Map)) == 3
+    u = rng.normal(size=(9, 40)).astype(dtype)
+    kernel = Kernel(program, dtype=dtype)
+    expected = np.array([evaluate(program, row, dtype=dtype)[0] for row in u])
+    for found in (kernel(u), np.array([kernel(row) for row in u])):
+        np.testing.assert_array_equal(found, expected)
+        assert (np.signbit(found) == np.signbit(expected)).all()
+
+
+def test_small_arrays_keep_their_constants_apart() -> None:
+    program, width = records(np.random.default_rng(0), 60, 0)
+    steps = in_order(program, 8).steps
+    assert max(len(step.results) for step in steps if isinstance(step, Map)) < width
+
+
 def test_steps_in_regions_of_their_own_stay_apart() -> None:
     n = 50
     steps = [
