@@ -68,6 +68,11 @@ class Constant:
             value = {"pi": math.pi, "e": math.e}[value]
         return cls(to_float(value), float(rounded(value, np.dtype(np.float32))))
 
+    @property
+    def single(self) -> float | None:
+        """The number, if it is the same in both types."""
+        return self.f64 if self.f64 == self.f32 else None
+
     def bits(self) -> bytes:
         """Return what equality compares; every NaN is the same one."""
         return struct.pack("<dd", *(math.nan if x != x else x for x in (self.f64, self.f32)))

@@ -220,8 +220,12 @@ class _Lowering:
         return self.known[key]
 
     def _known(self, at: int) -> constants.Constant | None:
+        """Return the number that a row is, also where it is computed from constants."""
         value = self.dag.value[at]
-        return None if isinstance(value, Symbol) else value
+        if value is not None:
+            return None if isinstance(value, Symbol) else value
+        made = self.builder.known(self.value[at])
+        return made.single if isinstance(made, Constant) else None
 
     def _power(self, base: int, n: int) -> int:
         """Write an integer power as products.

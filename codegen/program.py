@@ -123,6 +123,11 @@ class ProgramBuilder:
         """Return the type of a value."""
         return self._instructions[value].type
 
+    def known(self, value: int) -> "Constant | bool | None":
+        """Return what a value is that is a constant, else None."""
+        made = self._instructions[value]
+        return made.payload if isinstance(made.payload, (Constant, bool)) else None
+
     def load(self, argument: int, component: int = 0) -> int:
         """Read a component of an argument."""
         kind = self._arguments[argument].type

@@ -223,6 +223,8 @@ def _constants(dag: Dag, store: Store, kind: Any, strict: bool) -> Constants:
         second = dag.args[dag.start[np.flatnonzero(dag.code == row.code)] + 1]
         for at in np.unique(second[kind[second] == CONST]).tolist():
             value = dag.value[at]
+            if value is None:  # computed from constants
+                value = Constant(wide[number[at]], narrow[number[at]]).single
             if not isinstance(value, Symbol) and fits(value) is not None:
                 bakes[at] |= flag
     with np.errstate(over="ignore"):

@@ -57,6 +57,13 @@ def test_division_by_a_power_of_two_is_a_product_with_the_same_bits() -> None:
     assert ops_of(program(x / 0)) == ["div"]
 
 
+def test_exponents_and_divisors_computed_from_constants_are_as_written_ones() -> None:
+    for given, like in ((rw.apply("round", -1), -1), (rw.const(1) / 2, 0.5), (rw.const(1) + 1, 2)):
+        assert ops_of(program(x**given, strict=True)) == ops_of(program(x**like, strict=True))
+        assert ops_of(program(x / given, strict=True)) == ops_of(program(x / like, strict=True))
+    assert ops_of(program(x ** (rw.const(1) / 3), strict=True)) == ["pow"]
+
+
 @pytest.mark.parametrize(
     "n", [-64, -9, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 16, 31, 64]
 )
