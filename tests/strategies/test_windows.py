@@ -501,10 +501,10 @@ def test_the_windows_to_blame_keep_their_form() -> None:
 
     assert len(places) == len(windows) > 8
     changed = set(range(len(windows)))
-    found, kept = settled(GuardJudge("f64"), program, windows, changed, build)
+    found, kept = settled(GuardJudge("f64"), program, windows, changed, build, {})
     assert kept == 1
     assert found.terms(program.roots) == build({spoilt}).terms(program.roots)
-    good, none = settled(GuardJudge("f64"), program, windows, {0}, lambda _: build({spoilt}))
+    good, none = settled(GuardJudge("f64"), program, windows, {0}, lambda _: build({spoilt}), {})
     assert none == 0 and good.terms(program.roots) == found.terms(program.roots)
 
 
