@@ -243,7 +243,7 @@ class GuardJudge:
         self, source: Dag, points: Mapping[str, Any], exact: list[Exact | None] | None = None
     ) -> WholeJudged:
         """Measure the roots of a large program; what is not known of exact values is filled in."""
-        known = [None] * len(source.roots) if exact is None else exact
+        known: list[Exact | None] = [None] * len(source.roots) if exact is None else exact
         guards = self._guards(source, points, known)
 
         def worse(candidate: Dag, doubt: float) -> npt.NDArray[np.bool_]:
