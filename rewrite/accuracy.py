@@ -127,7 +127,11 @@ def ready_points(points: Points, kind: np.dtype[Any]) -> dict[str, npt.NDArray[A
         raise ArgumentError(f"the points of the symbols do not broadcast: {shapes}") from None
     if 0 in shape:
         raise AccuracyError("no points to measure at")
-    return {name: np.broadcast_to(array, shape).ravel() for name, array in arrays.items()}
+    flat = len(shape) == 1
+    return {
+        name: array if flat and array.shape == shape else np.broadcast_to(array, shape).ravel()
+        for name, array in arrays.items()
+    }
 
 
 def point_at(points: Points, at: int) -> dict[str, float]:

@@ -21,7 +21,8 @@ __all__ = ["run"]
 _ADD, _SUB, _MUL, _DIV, _NEG = (row.code for row in (ops.ADD, ops.SUB, ops.MUL, ops.DIV, ops.NEG))
 _FMA, _SQRT, _ABS, _POW = ops.FMA.code, ops.SQRT.code, ops.ABS.code, ops.POW.code
 _RSQRT, _SIN, _COS = ops.RSQRT.code, ops.SIN.code, ops.COS.code
-# ops.SIN.code, ops.COS.code
+_DONE: Final = np.zeros(256, np.bool_)
+_DONE[[_ADD, _SUB, _MUL, _DIV, _NEG, _FMA, _SQRT, _ABS, _POW, _RSQRT, _SIN, _COS]] = True
 _UNIT: Final = 2.0**-101
 """No operation is off by more, relatively: a quotient by 17 u**2, others by less, u = 2**-53."""
 _SLACK: Final = 1 + 2.0**-40
@@ -219,12 +220,21 @@ def _applied(op: int, x: Any, y: Any) -> Any:  # noqa: C901 - one branch for eac
 
 @cached
 def run(code: Any, start: Any, args: Any, high: Any, low: Any, error: Any) -> None:
-    """Fill in the rows of inner nodes, children first; those of leaves are known."""
+    """Fill in the rows of inner nodes, children first; those of leaves are known.
+
+    An error is infinite where a value is lost to it, NaN where an op below is not done here.
+    """
     for at in range(len(code)):
         first, end = start[at], start[at + 1]
         if first == end:
             continue
         for p in range(high.shape[1]):
+            known = 0.0 if _DONE[code[at]] else np.nan
+            for k in range(first, end):
+                known += error[args[k], p]
+            if not known < np.inf:
+                error[at, p] = known
+                continue
             a = args[first]
             x = (high[a, p], low[a, p], error[a, p])
             if code[at] == _FMA:
@@ -237,4 +247,5 @@ def run(code: Any, start: Any, args: Any, high: Any, low: Any, error: Any) -> No
                 for k in range(first + 1, end):
                     b = args[k]
                     x = _applied(code[at], x, (high[b, p], low[b, p], error[b, p]))
-            high[at, p], low[at, p], error[at, p] = x
+            high[at, p], low[at, p] = x[0], x[1]
+            error[at, p] = x[2] if x[2] < np.inf else np.inf

@@ -42,8 +42,8 @@ class Doubles:
     high: Floats
     low: Floats
     good: npt.NDArray[np.bool_]
-    bounded: npt.NDArray[np.bool_]
-    """Where something is known: more bits will tell the rest."""
+    done: npt.NDArray[np.bool_]
+    """Where all ops are done here: what is not good there takes many more bits."""
 
 
 def in_doubles(
@@ -73,7 +73,7 @@ def in_doubles(
         size = np.abs(high)
         good = (error <= GOOD * size) & (size > SMALLEST) & (size < LARGEST)
         good |= (high == 0) & (error == 0)
-        return Doubles(high, low, good, np.isfinite(error) & np.isfinite(high))
+        return Doubles(high, low, good, ~np.isnan(error))
 
 
 def _parts(value: Constant) -> tuple[float, float, float]:

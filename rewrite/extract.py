@@ -51,7 +51,7 @@ _FLIPS: Final = (
 """Which operands of an `fma` may be negated, which costs nothing."""
 COMPILE_PAYS: Final = 30_000
 """From so many e-nodes on the compiled loops are worth loading,"""
-LOADED_PAYS: Final = 300
+LOADED_PAYS: Final = 100
 """and from so many on worth their arrays, where Numba is loaded already."""
 MOST_SETS: Final = 30_000
 """Up to so many e-nodes the search also starts from cost sets, which are not compiled."""

@@ -16,7 +16,7 @@ from rewrite.errors import ArgumentError
 from rewrite.evaluate import float_dtype
 from rewrite.measured import Judged, Measured, stacked
 from rewrite.measuring import BLAMED_POINTS, Folded, measure
-from rewrite.oracle import exact_dag
+from rewrite.oracle import Exact, exact_dag
 from rewrite.rowwise import evaluate_rows
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
@@ -70,18 +70,25 @@ class Guard:
         dtype: Any = np.float64,
         n: int | None = None,
         seed: int = 0,
-        whole: bool = False,
+        exact: list[Exact | None] | None = None,
     ) -> None:
-        """Measure the source; `whole` says that only `worse` will be asked."""
+        """Measure the source. With `exact` only `worse` will be asked.
+
+        That are the roots' values at the points; what is None there is filled in.
+        """
         dag = as_dag(source)
         if n is None:
             n = max(POINTS // 4, POINTS * PLENTY // max(PLENTY, len(dag)))
         kind = float_dtype(dtype)
-        self.points, exact = measurable(dag, points, kind, n=n, seed=seed)
+        if exact is None or points is None:
+            self.points, values = measurable(dag, points, kind, n=n, seed=seed)
+        else:
+            self.points = ready_points(points, kind)
+            values = _completed(exact, dag, self.points)
         self.count = max((len(column) for column in self.points.values()), default=1)
         roots = [range(len(dag.roots))]
-        most = 0 if whole else BLAMED_POINTS
-        self.measured = measure(dag, roots, self.points, [self.count], exact, kind, most)
+        most = BLAMED_POINTS if exact is None else 0
+        self.measured = measure(dag, roots, self.points, [self.count], values, kind, most)
         self.folded = Folded(kind)
         self.blamed = BLAMED_POINTS
 
@@ -140,6 +147,18 @@ class Guard:
         return stacked(evaluate_rows(dag, self.points, self.dtype, given=given), self.count)
 
 
+def _completed(known: list[Exact | None], dag: Dag, points: Points) -> list[Exact]:
+    """Compute those values of the roots that are not known."""
+    missing = [at for at, value in enumerate(known) if value is None]
+    if missing:
+        part = dag.reached([dag.roots[at] for at in missing])
+        names = [value.name for value in part.value if isinstance(value, Symbol)]
+        some = exact_dag(part, {name: points[name] for name in names})
+        for at, value in zip(missing, some, strict=True):
+            known[at] = value
+    return [value for value in known if value is not None]
+
+
 def _worst(judged: Judged, roots: Sequence[int] | None = None) -> int:
     """Return the root, of all or some, where a candidate does worst."""
     rise = judged.after - judged.before
@@ -169,7 +188,9 @@ class Guards:
         counts = [max((len(a) for a in some.values()), default=1) for some in self.own]
         self.counts, width = counts, max(counts)
         self.points = {
-            name: np.resize(column, width) for some in self.own for name, column in some.items()
+            name: column if len(column) == width else np.resize(column, width)
+            for some in self.own
+            for name, column in some.items()
         }
         if len(self.points) < sum(map(len, self.own)):
             raise ArgumentError("sources that are measured together cannot share symbols")

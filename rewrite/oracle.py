@@ -137,7 +137,7 @@ def exact_dag(
     if quick is not None:
         known = open_ & quick.good
         open_ &= ~known
-        lost = open_ & quick.bounded
+        lost = open_ & quick.done
         open_ &= ~lost
     found: list[list[Any]] = [[None] * count for _ in wanted]
     for precision in PRECISIONS:
@@ -145,7 +145,7 @@ def exact_dag(
             with working_precision(precision):
                 open_ = _settle(program.run(inputs, open_, wanted), found, open_, precision)
         open_ |= lost
-        lost = np.zeros_like(lost)  # the least bits were too few for it
+        lost = np.zeros_like(lost)  # the least bits are hardly more than those of two doubles
     with working_precision(PRECISIONS[1]):
         made = {
             k: _split(found[k], boolean=dag.sort[at] == BOOL)

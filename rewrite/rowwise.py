@@ -54,9 +54,10 @@ def evaluate_rows(
         part = {at: column[first : first + most] for at, column in columns.items()}
         table = _Table(dag, min(most, width - first), kind)
         table.fill(fixed, part)
-        for step in steps:
-            look()
-            table.run(step)
+        with np.errstate(all="ignore"):
+            for step in steps:
+                look()
+                table.run(step)
         blocks.append([table.row(at) for at in wanted])
     whole = (
         blocks[0]
@@ -88,8 +89,8 @@ class _Step:
 
     function: Callable[..., Any]
     nodes: npt.NDArray[np.intp]
-    args: npt.NDArray[np.intp]
-    """One row for each node."""
+    args: list[npt.NDArray[np.intp]]
+    """The first operand of each node, the second, and so on."""
     held: bool
     """Whether an operand that is the same constant for all is handed over as one number."""
 
@@ -115,7 +116,7 @@ def _steps(
         count = int(dag.start[first + 1] - dag.start[first])
         args = dag.args[dag.start[nodes][:, None] + np.arange(count)]
         yield _Step(
-            function_of(dag, first, int(dag.code[first])), nodes, args.astype(np.intp),
+            function_of(dag, first, int(dag.code[first])), nodes, list(args.T.astype(np.intp)),
             held=int(dag.code[first]) in _HELD,
         )  # fmt: skip
 
@@ -167,14 +168,15 @@ class _Table:
 
     def run(self, step: _Step) -> None:
         """Compute the nodes of a step."""
-        columns = [
-            self.fixed[column[0]]
-            if step.held and column[0] in self.fixed
-            else (self.truths if self.truth[column[0]] else self.numbers)[column]
-            for column in step.args.T.tolist()
-        ]
-        with np.errstate(all="ignore"):
-            made = step.function(*columns)
+        columns: list[Any] = []
+        for column in step.args:
+            first = int(column[0])
+            if step.held and first in self.fixed:
+                columns.append(self.fixed[first])
+            else:
+                table = self.truths if self.truth[first] else self.numbers
+                columns.append(table.take(column, 0))
+        made = step.function(*columns)
         (self.truths if self.truth[step.nodes[0]] else self.numbers)[step.nodes] = made
 
     def row(self, at: int) -> Array:

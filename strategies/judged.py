@@ -12,6 +12,7 @@ from rewrite.cost import dag_cost
 from rewrite.dag import Dag
 from rewrite.egraph.arrays import mirrored
 from rewrite.extract import Extraction, Extractor, Mode, Proof
+from rewrite.oracle import Exact
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
@@ -56,8 +57,13 @@ class PointJudge(Protocol):
     def at(self, source: Sequence[Term], points: Mapping[str, Any] | None) -> Verdict:
         """Judge at these values, by name of the symbol; sampled ones for None."""
 
-    def whole(self, source: Dag, points: Mapping[str, Any]) -> "WholeJudged":
-        """Look at a large program, whose parts are judged by themselves."""
+    def whole(
+        self, source: Dag, points: Mapping[str, Any], exact: list[Exact | None] | None = None
+    ) -> "WholeJudged":
+        """Look at a large program, whose parts are judged by themselves.
+
+        `exact` are the values of its roots at these points; those that are None are filled in.
+        """
 
     def together(
         self, sources: Sequence[Sequence[Term]], points: Sequence[Mapping[str, Any]]

@@ -25,6 +25,7 @@ from rewrite.extract import Mode
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.guard import Guard, Guards
+from rewrite.oracle import Exact
 from rewrite.rangeguard import RangeGuard
 from rewrite.rule import RuleSet, ruleset
 from rewrite.rules import ALL, EXPAND, PRECISE, SIMPLIFY
@@ -238,9 +239,12 @@ class GuardJudge:
         """Measure many sources at once."""
         return _Together(self.dtype, sources, points)
 
-    def whole(self, source: Dag, points: Mapping[str, Any]) -> WholeJudged:
-        """Measure the roots of a large program."""
-        guards = self._guards(source, points, whole=True)
+    def whole(
+        self, source: Dag, points: Mapping[str, Any], exact: list[Exact | None] | None = None
+    ) -> WholeJudged:
+        """Measure the roots of a large program; what is not known of exact values is filled in."""
+        known: list[Exact | None] = [None] * len(source.roots) if exact is None else exact
+        guards = self._guards(source, points, known)
 
         def worse(candidate: Dag, doubt: float) -> npt.NDArray[np.bool_]:
             bad = np.zeros(len(source.roots), np.bool_)
@@ -254,10 +258,11 @@ class GuardJudge:
         return worse
 
     def _guards(
-        self, source: Dag | Sequence[Term], points: Mapping[str, Any] | None, *, whole: bool = False
-    ) -> list[Guard | RangeGuard]:
+        self, source: Dag | Sequence[Term], points: Mapping[str, Any] | None,
+        exact: list[Exact | None] | None = None,
+    ) -> list[Guard | RangeGuard]:  # fmt: skip
         kind = _measured_in(self.dtype)
-        guards: list[Guard | RangeGuard] = [Guard(source, points, dtype=kind, whole=whole)]
+        guards: list[Guard | RangeGuard] = [Guard(source, points, dtype=kind, exact=exact)]
         return [RangeGuard(source, points), *guards] if self.dtype == "both" else guards
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from rewrite.dag import Dag, rebuild
 from rewrite.deadline import look
+from rewrite.oracle import Exact
 from rewrite.rowwise import evaluate_rows
 from rewrite.store import Store
 from rewrite.term import Term
@@ -22,7 +23,7 @@ from strategies.windows.cut import Window
 from strategies.windows.judging import count_for, sampled
 from strategies.windows.shape import Form, instantiate
 
-__all__ = ["Rebuilt", "rebuilt", "refused", "settled"]
+__all__ = ["Known", "Rebuilt", "rebuilt", "refused", "settled"]
 
 POINTS: Final = ((2_000, 256), (10_000, 128), (40_000, 64))
 """Programs of up to so many nodes are judged at so many points, larger ones at 32."""
@@ -73,7 +74,14 @@ def rebuilt(
     return Rebuilt(store, ids)
 
 
-def refused(judge: Judge, source: Dag, candidate: Dag, size: int = 0) -> list[int]:
+type Known = dict[tuple[int, tuple[str, ...]], dict[int, Exact]]
+"""Exact values of roots, by number, at so many points of some symbols.
+
+All forms of a program have the same ones, and to compute them takes long.
+"""
+
+
+def refused(judge: Judge, source: Dag, candidate: Dag, known: Known, size: int = 0) -> list[int]:
     """Return the roots of a candidate that are worse than the source's beyond doubt.
 
     The source may stand for a program of another size.
@@ -81,12 +89,12 @@ def refused(judge: Judge, source: Dag, candidate: Dag, size: int = 0) -> list[in
     doubtful = _differing(source, candidate, size)
     if not doubtful:
         return []
-    return _Roots(judge, source, doubtful, size).worse(candidate)
+    return _Roots(judge, source, doubtful, known, size).worse(candidate)
 
 
 def settled(
     judge: Judge, program: Program, windows: Sequence[Window], changed: set[int],
-    build: Callable[[set[int]], Rebuilt], size: int = 0,
+    build: Callable[[set[int]], Rebuilt], known: Known, size: int = 0,
 ) -> tuple[Rebuilt, int]:  # fmt: skip
     """Rebuild a program with what keeps all roots as good as they were; also return how many stay.
 
@@ -98,7 +106,7 @@ def settled(
     doubtful = _differing(source, found.dag(program.roots), size)
     if not doubtful:
         return found, 0
-    roots = _Roots(judge, source, doubtful, size)
+    roots = _Roots(judge, source, doubtful, known, size)
     bad = roots.worse(found.dag(program.roots))
     for doubt in DOUBTS:
         if not bad or not isinstance(judge, PointJudge):
@@ -116,12 +124,21 @@ def settled(
 class _Roots:
     """Some roots of a program, which are measured once."""
 
-    def __init__(self, judge: Judge, source: Dag, doubtful: Sequence[int], size: int) -> None:
+    def __init__(
+        self, judge: Judge, source: Dag, doubtful: Sequence[int], known: Known, size: int
+    ) -> None:
         self.doubtful = doubtful
         part = source.reached([source.roots[at] for at in doubtful])
         self.many: WholeJudged | None = None
         if isinstance(judge, PointJudge):
-            self.many = judge.whole(part, sampled(part, count_for(part, POINTS, 32, size)))
+            count = count_for(part, POINTS, 32, size)
+            points = sampled(part, count)
+            here = known.setdefault((count, tuple(points)), {})
+            exact = [here.get(at) for at in doubtful]
+            self.many = judge.whole(part, points, exact)
+            here.update(
+                (at, value) for at, value in zip(doubtful, exact, strict=True) if value is not None
+            )
         else:
             self.verdict = judge(_terms(part))
 

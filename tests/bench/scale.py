@@ -23,12 +23,16 @@ from report import arguments, at_most, finish, resident
 
 import rewrite as rw
 from rewrite import ops
+from rewrite.cost import Gowda2021
 from rewrite.dag import Dag
+from rewrite.rules import FAMILIES
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
 KINDS = ("repeated", "distinct")
 RUNS = 10_000
+WHOLE = 20
+"""Every so many of them are runs of the whole optimiser, which saturates twice."""
 
 
 def repeated(size: int) -> list[Term]:
@@ -100,14 +104,33 @@ def one(kind: str, size: int, mode: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def drawn(rng: random.Random) -> Term:
+    """Return a small random expression; its constants make that it never came before."""
+    made: list[Term] = [*rw.symbols("x y z"), rw.const(rng.randrange(2, 10**6))]
+    for _ in range(rng.randrange(3, 8)):
+        a, b = rng.choice(made), rng.choice(made)
+        made.append(rng.choice((a + b, a - b, a * b, a / b, rw.sin(a), rw.exp(a), rw.sqrt(a))))
+    return made[-1] + made[-2] * made[-3]
+
+
 def growth(runs: int) -> float:
-    """Return by how many megabytes a process grows in so many runs, after some to warm up."""
+    """Return by how many megabytes a process grows in so many runs, after some to warm up.
+
+    Each saturates another expression with the laws of one family; some are runs of `optimize`.
+    """
+    rng, model = random.Random(0), Gowda2021()
+    plans = [
+        rw.saturate([rule for group in groups for rule in group], model)
+        for groups in FAMILIES.values()
+    ]
 
     def run(count: int) -> None:
         for k in range(count):
             with rw.scope():
-                x, y, z = rw.symbols("x y z")
-                rw.optimize(x * y + x * z * (k % 97) + rw.sin(x), math="fast")
+                if k % WHOLE:
+                    plans[k % len(plans)](drawn(rng))
+                else:
+                    rw.optimize(drawn(rng), math="fast")
 
     run(300)
     before = resident()

@@ -95,3 +95,23 @@ def test_over_and_underflow_are_left_open(a: float, b: float) -> None:
     terms_ = [x * y, x / y, x + y, x * x * y, rw.sqrt(x) * y, rw.sin(x) / y, x**-3]
     dag = Dag.of(x.store, [term.id for term in terms_])
     agree(dag, {"x": np.array([a]), "y": np.array([b])})
+
+
+@pytest.mark.parametrize(
+    ("term", "done"),
+    [
+        (lambda x: rw.sin(x * 1e9), True),  # lost, as a double has no more digits left
+        (lambda x: x / (x - x), True),
+        (lambda x: x * 1e300 * 1e300, True),
+        (lambda x: rw.exp(x), False),
+        (lambda x: rw.exp(x) / (x - x), False),
+        (lambda x: 1 + rw.sqrt(rw.exp(x)), False),
+    ],
+)
+def test_what_is_lost_differs_from_what_is_not_done(term: Any, done: bool) -> None:
+    made = term(x := rw.symbol("x"))
+    dag = Dag.of(made.store, [made.id])
+    values = {at: np.full(3, 1.5) for at, value in enumerate(dag.value) if value == x.symbol}
+    found = in_doubles(dag, values, 3, dag.roots)
+    assert not found.good.any() and (found.done == done).all()
+    agree(dag, {"x": np.array([0.5, 1.5, -2.0])})

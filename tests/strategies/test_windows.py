@@ -1,5 +1,6 @@
 """Large programs: cut into windows, equal shapes once, with and without help from elsewhere."""
 
+import importlib
 import itertools
 import math
 import multiprocessing
@@ -45,7 +46,7 @@ from strategies.windows.cut import cut
 from strategies.windows.judging import without_value
 from strategies.windows.memory import read, write
 from strategies.windows.shape import instantiate, rows_of, shape_of
-from strategies.windows.whole import Rebuilt, settled
+from strategies.windows.whole import Known, Rebuilt, refused, settled
 
 MODEL = cycle_cost("zen4-avx2")
 FAST = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
@@ -501,11 +502,24 @@ def test_the_windows_to_blame_keep_their_form() -> None:
 
     assert len(places) == len(windows) > 8
     changed = set(range(len(windows)))
-    found, kept = settled(GuardJudge("f64"), program, windows, changed, build)
+    found, kept = settled(GuardJudge("f64"), program, windows, changed, build, {})
     assert kept == 1
     assert found.terms(program.roots) == build({spoilt}).terms(program.roots)
-    good, none = settled(GuardJudge("f64"), program, windows, {0}, lambda _: build({spoilt}))
+    good, none = settled(GuardJudge("f64"), program, windows, {0}, lambda _: build({spoilt}), {})
     assert none == 0 and good.terms(program.roots) == found.terms(program.roots)
+
+
+def test_exact_values_of_roots_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = rw.symbol("x", low=0.1, high=1)
+    good = [rw.sin(x) + 1, rw.exp(x) * x]
+    bad = [good[0], (good[1] + 1e9) - 1e9]
+    known: Known = {}
+    module = importlib.import_module("rewrite.guard")
+    for source in (good, [good[0], x * rw.exp(x)]):
+        assert refused(GuardJudge("f64"), dag_of(source), dag_of(bad), known) == [1]
+        monkeypatch.setattr(module, "exact_dag", None)  # what is known is not asked for again
+    ((found,),) = [known.values()]
+    assert list(found) == [1]
 
 
 def test_forms_are_the_same_wherever_they_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
