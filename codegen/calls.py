@@ -278,10 +278,12 @@ class WithoutArguments:
     """Call a kernel of constants, whose ufunc has one argument that is not used."""
 
     call: Call
+    unused: Any = 0.0
+    """Of the type that the results are to have."""
 
     def __call__(self, **kwargs: Any) -> Any:
         """Return the constants."""
-        return self.call(0.0, **kwargs)
+        return self.call(self.unused, **kwargs)
 
 
 @dataclass(frozen=True)

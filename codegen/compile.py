@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
+from codegen.cuda.build import cuda_kernel, runnable
 from codegen.forms import check_symbols, form_of, parameters_of, patterns_of, replaced, results_of
 from codegen.kernel import Kernel, float_name
 from codegen.kernelcost import KernelCost
@@ -17,7 +18,7 @@ from codegen.loops.program import Rolled
 from codegen.lower import Parameter, Result
 from codegen.program import Program
 from codegen.store.request import Request, request
-from codegen.target import Target, get
+from codegen.target import Target
 from rewrite.collector import uncollected
 from rewrite.cost import CostModel
 from rewrite.dag import Dag
@@ -151,7 +152,7 @@ def compile_kernel(
         )
         host = again(target="native", parallel=parallel, autotune=autotune)
         return AutoKernel(host, partial(again, target="cuda", autotune=0, parallel=1))
-    machine = _runnable(target)
+    machine = runnable(target)
     if dtype is not None:
         dtype = shared["dtype"] = float_name(dtype)  # refuses what kernels cannot compute in
     parameters = parameters_of(args)
@@ -183,7 +184,7 @@ def compile_kernel(
 
     stage("writing the program")
     best = replaced(results, found.terms)
-    program, note = program_of(parameters, best, licence(math), name, loops=not machine.is_cuda)
+    program, note = program_of(parameters, best, licence(math), name)
     report = replace(found.report, notes=[*found.report.notes, note]) if note else found.report
     if isinstance(program, Program) and not machine.is_cuda:
         program = balanced(program, table_for(machine), "f32" if dtype == "f32" else "f64")
@@ -212,25 +213,11 @@ def _searched(source: Dag, terms: tuple[Term, ...], **options: Any) -> _Found:
     return _Found(best.terms, best.report, cost)
 
 
-def _runnable(target: str | Target) -> Target:
-    """Return a target that can run here, or raise what is missing."""
-    machine = get(target)
-    if machine.is_cuda:
-        from codegen.cuda.build import present
-
-        return present(machine)
-    machine.require_host()
-    return machine
-
-
 def _compiled(
     program: Program | Rolled, machine: Target, asked: Request, options: dict[str, Any]
 ) -> "Kernel | CudaKernel":
     """Make the kernel of a program, keep it, and show its last stages."""
     if machine.is_cuda:
-        from codegen.cuda.build import cuda_kernel
-
-        assert isinstance(program, Program), "loops are of CPUs"
         found = cuda_kernel(program, machine, options)
         emit("ptx", lambda: found.device_text)
         return found

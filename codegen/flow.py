@@ -2,26 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from codegen.cuda.build import cuda_kernel, runnable
 from codegen.forms import parameters_of
 from codegen.instruction import Instruction
 from codegen.kernel import Kernel, float_name
 from codegen.lower import Parameter, Result, lower
 from codegen.optimize import optimized
 from codegen.program import Program, ProgramBuilder
-from codegen.target import Target, get
+from codegen.target import Target
 from rewrite.collector import uncollected
 from rewrite.dag import Dag
 from rewrite.debug import emit
 from rewrite.egraph.limits import Report
-from rewrite.errors import ArgumentError, TargetError
+from rewrite.errors import ArgumentError
 from rewrite.fastmath import FastMath, licence
 from rewrite.flow.body import Body, Flow, Loop
 from rewrite.flow.invariants import hoisted
 from rewrite.options import OPTIONS
 from rewrite.term import Term
 from rewrite.tracing import leaves
+
+if TYPE_CHECKING:
+    from codegen.cuda.auto import AutoKernel
+    from codegen.cuda.kernel import CudaKernel
 
 __all__ = ["compile_flow"]
 
@@ -33,20 +39,25 @@ def compile_flow(
     args: Sequence[Any], flow: Flow, *, target: str | Target = "native", dtype: Any = None,
     math: str | FastMath = "strict", cost: Any = None, limits: Any = None, parallel: int = 1,
     name: str = "kernel", optimize_terms: bool = True, batch_axis: Any = 0, **others: Any,
-) -> Kernel:  # fmt: skip
+) -> "Kernel | CudaKernel | AutoKernel":  # fmt: skip
     """Compile a function with loops to a kernel: lanes that are done wait for the others.
 
     Raise `ArgumentError` for options of `rw.compile` that loops do not have, `TargetError` for
-    GPUs and for targets that this machine cannot run.
+    targets that this machine cannot run.
     """
     for option, value in others.items():
         known = OPTIONS.get(option)  # options in force come as what they are without a word
         if (known is None and option in _REFUSED) or value != (known.default if known else None):
             raise ArgumentError(f"{option}= is not for functions with loops")
-    machine = get(target)
-    if machine.is_cuda:
-        raise TargetError("functions with loops whose length depends on data run on CPUs alone")
-    machine.require_host()
+    if target == "auto":
+        from codegen.cuda.auto import AutoKernel
+
+        again: Any = partial(
+            compile_flow, args, flow, dtype=dtype, math=math, cost=cost, limits=limits, name=name,
+            optimize_terms=optimize_terms, batch_axis=batch_axis,
+        )  # fmt: skip
+        return AutoKernel(again(parallel=parallel), partial(again, target="cuda"))
+    machine = runnable(target)
     allowed = licence(math)
     options = {
         "target": machine, "math": math, "cost": cost, "strategy": None, "limits": limits,
@@ -61,11 +72,17 @@ def compile_flow(
     names = [path for path, _ in leaves(flow.result)]
     program = writer.whole(parameters, flow, name)
     emit("program", lambda: str(program))
-    kernel = Kernel(
-        program, machine, name=name, doc="\n".join(names), terms=flow.body.results,
-        report=writer.report(), dtype=options["dtype"], results="tuple" if len(names) > 1 else None,
-        parallel=parallel, batch_axis=batch_axis, math=math,
-    )  # fmt: skip
+    kept: dict[str, Any] = {
+        "name": name, "doc": "\n".join(names), "terms": flow.body.results,
+        "report": writer.report(), "dtype": options["dtype"],
+        "results": "tuple" if len(names) > 1 else None, "parallel": parallel,
+        "batch_axis": batch_axis, "math": math,
+    }  # fmt: skip
+    if machine.is_cuda:
+        made = cuda_kernel(program, machine, kept)
+        emit("ptx", lambda: made.device_text)
+        return made
+    kernel = Kernel(program, machine, **kept)
     emit("llvm", lambda: kernel.llvm)
     emit("asm", lambda: kernel.asm)
     return kernel

@@ -262,8 +262,7 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         """Return the assembly text of the loop for a target, whether it runs here or not.
 
         Of a GPU ("cuda", "cuda-sm80") it is PTX, for which numba-cuda has to be installed, but
-        there need be no GPU; the form is the one that was found for this kernel's own target. Raise
-        `TargetError` for PTX of a program of loops.
+        there need be no GPU; the form is the one that was found for this kernel's own target.
 
         >>> import rewrite as rw
         >>> x = rw.symbol("x")
@@ -271,17 +270,10 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         True
         """
         floats, machine = self.floats(dtype)[0], get(target)
-        if isinstance(self.program, Rolled):
-            if machine.is_cuda:
-                raise TargetError(
-                    f"kernel {self.__name__!r} has loops, which are code of CPUs; compile it with "
-                    "target='cuda', which writes them out"
-                )
-            return Code(rolled_assembly(self.program, floats, machine), "gas")
         if machine.is_cuda:
-            if self.program.steps:
-                raise TargetError(f"the loops of kernel {self.__name__!r} are code of CPUs")
             return Code(ptx_text(self.program, floats, machine.capability), "ptx")
+        if isinstance(self.program, Rolled):
+            return Code(rolled_assembly(self.program, floats, machine), "gas")
         return Code(assembly(self.llvm_ir(machine, dtype), machine), "gas")
 
     @property

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from codegen.calculus.filled import filled
 from codegen.calls import (
     BatchLast,
@@ -40,7 +42,7 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Callable[..., Any]:
     if narrow and program.arguments:
         call = by_name(call, ufunc) if quick else narrowed(call, ufunc)
     if not program.arguments:
-        call = WithoutArguments(call)
+        call = WithoutArguments(call, np.float32(0) if narrow else 0.0)
     names = tuple(output.name for output in program.outputs)
     if any(kernel.patterns):
         call = filled(call, kernel.patterns, names)

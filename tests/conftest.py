@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 import llvmlite.binding as llvm
@@ -40,8 +41,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     needed = {feature for marker in item.iter_markers("isa") for feature in marker.args}
     if missing := sorted(needed - host_features()):
         pytest.skip(f"this CPU lacks {', '.join(missing)}")
-    if item.get_closest_marker("cuda") and (reason := no_cuda()):
-        pytest.skip(reason)
+    if item.get_closest_marker("cuda"):
+        if reason := no_cuda():
+            pytest.skip(reason)
+        if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1":
+            sys.setswitchinterval(1e-5)  # the simulator's threads wait for each other in turns
     if item.get_closest_marker("nvvm") and (reason := no_nvvm()):
         pytest.skip(reason)
 

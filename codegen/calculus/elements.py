@@ -16,10 +16,16 @@ import numpy.typing as npt
 
 from codegen.compile import compile_kernel
 from codegen.cuda.arrays import is_on_device, like
-from codegen.cuda.elements import DeviceMatrix, Elements, Mesh
+from codegen.cuda.elements import Elements, Mesh
+from codegen.cuda.kernel import CudaKernel
+from codegen.cuda.sparse import DeviceMatrix
+from codegen.forms import parameters_of, replaced, results_of
 from codegen.kernel import Kernel
+from codegen.loops.choice import straight
+from codegen.loops.program import Rolled
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
+from rewrite.fastmath import licence
 from rewrite.options import settled
 from rewrite.term import scope, symbol
 from strategies.calculus.derivatives import gradient, hessian
@@ -170,8 +176,8 @@ class ElementKernel:
             found = found._replace(gradient=others[0].reshape(shape))
         if len(others) > 1:
             pattern = self._table(*shape).pattern
-            indices, indptr = (like(others[1], x) for x in (pattern.indices, pattern.indptr))
-            found = found._replace(hessian=DeviceMatrix(others[1], indices, indptr, pattern.shape))
+            places = [like(others[1], x) for x in (pattern.indices, pattern.indptr)]
+            found = found._replace(hessian=DeviceMatrix.of(others[1], pattern, places))
         return found
 
     def _copied(self, made: tuple[Any, ...], shape: tuple[int, ...]) -> Assembled:
@@ -219,8 +225,12 @@ class ElementKernel:
             results.append(TermArray(full.store, full.ids[upper]))
         args = [x.ravel(), *(p if p.ndim else p.item() for p in params)]
         options = {"dtype": np.float64, **self.options}
-        kernel: Kernel = compile_kernel(args, tuple(results), name="element", **options)
-        return kernel
+        kernel: Any = compile_kernel(args, tuple(results), name="element", **options)
+        if isinstance(kernel, CudaKernel) and isinstance(kernel.program, Rolled):
+            found = replaced(results_of(tuple(results))[0], kernel.terms)
+            kernel.program = straight(parameters_of(args), found, licence(kernel.math), "element")
+        made: Kernel = kernel
+        return made
 
     def _results(self, x: Floats, out: Assembled | None) -> Assembled:
         """Return results of zeros to add to."""

@@ -1,6 +1,6 @@
 """The arguments of a call: what they are, where they lie, and the shapes that they broadcast to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,15 +8,23 @@ import numpy as np
 
 from codegen.cuda.arrays import View, view_of
 from codegen.cuda.libraries import Library, library_of
+from codegen.instruction import ValueType
+from codegen.loops.program import Rolled
 from codegen.program import Argument, Program
 from codegen.target import Float
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["Given", "batch_shape", "float_type", "given", "results_given"]
+__all__ = ["Given", "batch_shape", "float_type", "given", "results_given", "types_of"]
 
 _READ: Final = frozenset("?bBhHiIefd")
 """NumPy's letters of dtypes that kernels read as numbers without rounding."""
 _NARROW: Final = np.dtype(np.float32)
+
+
+def types_of(program: Program | Rolled, operands: Iterable[Any]) -> list[ValueType]:
+    """Return the types of arguments or outputs."""
+    known: Any = program  # each has operands of its own classes
+    return list(map(known.type_of, operands))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class Given:
         return self.view.shape if self.view is not None else np.shape(self.value)
 
 
-def given(program: Program, args: Sequence[Any]) -> list[Given]:
+def given(program: Program | Rolled, args: Sequence[Any]) -> list[Given]:
     """Return the arguments of a call; refuse what does not go together.
 
     Raise `ArgumentError` for another number of them, for arrays of the host beside arrays of a
@@ -157,8 +165,11 @@ def batch_shape(name: str, found: Sequence[Given], *, last: bool) -> tuple[int, 
         ) from None
 
 
-def results_given(program: Program, out: Any) -> tuple[Any, ...]:
-    """Return the arrays of `out=`, one for each result: given alone, in a tuple, or by name."""
+def results_given(program: Program | Rolled, out: Any, matrices: bool = False) -> tuple[Any, ...]:
+    """Return the arrays of `out=`, one for each result: given alone, in a tuple, or by name.
+
+    Where there are `matrices`, what is a tuple with names is one of them.
+    """
     names = [output.name for output in program.outputs]
     if isinstance(out, dict):
         if set(out) != set(names):
@@ -167,7 +178,8 @@ def results_given(program: Program, out: Any) -> tuple[Any, ...]:
                 f"are {', '.join(names)}"
             )
         return tuple(out[name] for name in names)
-    held = tuple(out) if isinstance(out, (tuple, list)) else (out,)
+    several = isinstance(out, (tuple, list)) and not (matrices and hasattr(out, "_fields"))
+    held = tuple(out) if several else (out,)
     if len(held) != len(names):
         raise ArgumentError(
             f"out= has {len(held)} arrays, and kernel {program.name!r} has {len(names)} results"

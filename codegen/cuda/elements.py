@@ -8,7 +8,7 @@ neighbours add is not fixed, so the last bits of sums may differ from call to ca
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,20 +25,7 @@ from codegen.cuda.words import Words
 from codegen.program import Program, ProgramBuilder
 from rewrite.errors import ArgumentError
 
-__all__ = ["DeviceMatrix", "Elements", "Mesh", "element_source"]
-
-
-class DeviceMatrix(NamedTuple):
-    """A sparse matrix in CSR form whose arrays are on a device.
-
-    `cupyx.scipy.sparse.csr_matrix((data, indices, indptr), shape)` and
-    `torch.sparse_csr_tensor(indptr, indices, data, shape)` take them as they are.
-    """
-
-    data: Any
-    indices: Any
-    indptr: Any
-    shape: tuple[int, int]
+__all__ = ["Elements", "Mesh", "element_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +56,9 @@ class _Element(Body):
         point, at = divmod(component, self.mesh.coordinates)
         return str(self.words.write(f"F(a0[{self.bases[point]} + {at}])"))
 
-    def places(self) -> dict[int, list[str]]:
+    def places(self) -> dict[int, list[Any]]:
         """Return the statements that add each value to the results."""
-        found: dict[int, list[str]] = {}
+        found: dict[int, list[Any]] = {}
         total, *others = self.program.outputs
         found.setdefault(total.values[0], []).append("x0 = x0 + {}")
         if others:
@@ -85,7 +72,7 @@ class _Element(Body):
             found.setdefault(value, []).append(add)
         return found
 
-    def _store(self, value: int, targets: Sequence[str]) -> None:
+    def _store(self, value: int, targets: Sequence[Any]) -> None:
         for target in targets:
             self.words.line(target.format(self.values[value]))
 
@@ -158,6 +145,7 @@ class Elements:
     def _dispatcher(self, form: Form) -> Any:
         if form not in self._dispatchers:
             program, threads = self.kernel.program, grid(1 << 20)[1]
+            assert isinstance(program, Program), "elements are computed in registers"
             source = element_source(program, form, self.mesh, threads)
             self._dispatchers[form] = runtime.launchable(source, program, form)
         return self._dispatchers[form]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-__all__ = ["intrinsics", "memory", "numbers"]
+__all__ = ["elements", "intrinsics", "memory", "numbers"]
 
 type _Generate = Callable[..., Any]
 
@@ -143,7 +143,7 @@ def intrinsics(intrinsic: Any, types: Any, *, device: bool) -> dict[str, Any]:
 def memory(intrinsic: Any, types: Any) -> dict[str, Any]:
     """Return `load2(array, i)`, `store2(array, i, x, y)` and those of 4: the i-th aligned pack.
 
-    `peek(array, i)` and `poke(array, i, x)` are of one number; Numba's indexing takes it longer.
+    `peek(array, i)` and `poke(array, i, x)` are of one number of a contiguous array.
     """
 
     def load(pack: int) -> Any:
@@ -169,6 +169,69 @@ def memory(intrinsic: Any, types: Any) -> dict[str, Any]:
         "store2": intrinsic(store2), "store4": intrinsic(store4),
         "peek": intrinsic(peek), "poke": intrinsic(poke),
     }  # fmt: skip
+
+
+def elements(intrinsic: Any, types: Any, real: Any, most: int) -> dict[str, Any]:
+    """Return the words of elements of arrays with up to so many axes.
+
+    `real3(array, i, j, k)` reads one as a number of a type, `truth3` as a truth value, and
+    `put3(array, i, j, k, x)` writes one. Numba's own indexing says the same in many more values,
+    with the square of which its time grows.
+    """
+    return {
+        f"{name}{axes}": _of_elements(intrinsic, types, name, axes, real)
+        for name in ("real", "truth", "put")
+        for axes in range(1, most + 1)
+    }
+
+
+def _of_elements(intrinsic: Any, types: Any, name: str, axes: int, real: Any) -> Any:
+    """Return a word of an array and so many indices."""
+
+    def read(array: Any, *index: Any) -> Any:
+        result = types.boolean if name == "truth" else real
+        return result(array, *index), _element_read
+
+    def put(array: Any, *rest: Any) -> Any:
+        return types.void(array, *rest), _element_put
+
+    given = ", ".join(["array", *[f"i{axis}" for axis in range(axes)], *["x"][: name == "put"]])
+    namespace = {"typed": put if name == "put" else read}
+    exec(f"def {name}{axes}(context, {given}): return typed({given})", namespace)
+    return intrinsic(namespace[f"{name}{axes}"])
+
+
+def _element(context: Any, builder: Any, sig: Any, args: Any, axes: int) -> Any:
+    """Return a pointer to an element."""
+    kind, word = sig.args[0], ir.IntType(64)
+    array = context.make_array(kind)(context, builder, args[0])
+    way: Any = word(0)
+    for axis in range(axes):
+        index, known = args[1 + axis], sig.args[1 + axis]
+        if index.type != word:
+            index = (builder.sext if known.signed else builder.zext)(index, word)
+        nearest = kind.ndim - 1 if kind.layout == "C" else 0 if kind.layout == "F" else -1
+        if axis == nearest:
+            step = word(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+        else:
+            step = builder.extract_value(array.strides, axis)
+        way = builder.add(way, builder.mul(index, step))
+    start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
+    return builder.bitcast(builder.gep(start, [way]), array.data.type)
+
+
+def _element_read(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    kind = sig.args[0].dtype
+    place = _element(context, builder, sig, args, len(args) - 1)
+    value = context.unpack_value(builder, kind, place)
+    return context.cast(builder, value, kind, sig.return_type)
+
+
+def _element_put(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    kind = sig.args[0].dtype
+    value = context.cast(builder, args[-1], sig.args[-1], kind)
+    context.pack_value(builder, kind, value, _element(context, builder, sig, args, len(args) - 2))
+    return context.get_dummy_value()
 
 
 def _place(context: Any, builder: Any, kind: Any, at: Sequence[Any]) -> Any:

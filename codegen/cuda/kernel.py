@@ -11,7 +11,7 @@ import numpy as np
 from codegen.containers.registry import library_of as container_of
 from codegen.cuda import runtime
 from codegen.cuda.arrays import PACK_BYTES, View, view_of
-from codegen.cuda.call import Given, batch_shape, float_type, given, results_given
+from codegen.cuda.call import Given, batch_shape, float_type, given, results_given, types_of
 from codegen.cuda.fold import Fold, fold_source
 from codegen.cuda.launch import (
     Place,
@@ -28,11 +28,16 @@ from codegen.cuda.launch import (
 )
 from codegen.cuda.libraries import library_of, stream_handle
 from codegen.cuda.reduce import reduced
+from codegen.cuda.rolled import Loops, plain_source, table_kinds
 from codegen.cuda.source import Form, kernel_source
+from codegen.cuda.sparse import Matrices
+from codegen.loops.program import Rolled
 from codegen.program import Program
+from codegen.store.rolled import rolled_digest
 from codegen.target import ITEMSIZE, Float, Target
 from rewrite.display import Code, Displayed
 from rewrite.errors import ArgumentError, TargetError
+from strategies.calculus.pattern import Pattern
 
 __all__ = ["CudaKernel", "ptx_text"]
 
@@ -54,7 +59,7 @@ class CudaKernel(Displayed):
 
     def __init__(
         self,
-        program: Program,
+        program: Program | Rolled,
         target: Target,
         *,
         name: str | None = None,
@@ -66,19 +71,23 @@ class CudaKernel(Displayed):
         results: Results | None = None,
         batch_axis: Literal[0, -1] = 0,
         math: Any = None,
+        patterns: tuple[Pattern | None, ...] = (),
     ) -> None:
         """Keep the program; the options are those of `codegen.kernel.Kernel`.
 
         Raise `TargetError` where there is no GPU to run on, saying what is missing.
         """
         runtime.require()
-        self.program = replace(program, name=name or program.name).verify()
+        self.program: Program | Rolled = replace(program, name=name or program.name).verify()
         self.target = target
         self.terms, self.report, self.cost, self.math = terms, report, cost, math
         self.dtype = dtype
         self.certificate: Any = None
         self.results = results or ("single" if len(program.outputs) == 1 else "tuple")
         self.batch_axis = batch_axis
+        self.patterns = patterns
+        self.matrices = Matrices(patterns) if any(patterns) else None
+        self.loops = Loops(self.program) if isinstance(self.program, Rolled) else None
         self.__name__ = self.__qualname__ = self.program.name
         self.__doc__ = doc or str(self.program)
         self._doc = doc
@@ -105,7 +114,7 @@ class CudaKernel(Displayed):
         options = {
             "doc": self._doc, "terms": self.terms, "report": self.report, "cost": self.cost,
             "dtype": self.dtype, "results": self.results, "batch_axis": self.batch_axis,
-            "math": self.math,
+            "math": self.math, "patterns": self.patterns,
         }  # fmt: skip
         return _rebuild, (self.program, self.target, options)
 
@@ -119,7 +128,13 @@ class CudaKernel(Displayed):
 
     @property
     def _content(self) -> tuple[Any, ...]:
-        return self.program, self.target, self.dtype, self.results, self.batch_axis
+        program = self.program
+        what = rolled_digest(program) if isinstance(program, Rolled) else program
+        patterns = tuple(
+            p and (p.shape, p.format, p.indices.tobytes(), p.indptr.tobytes())
+            for p in self.patterns
+        )
+        return what, self.target, self.dtype, self.results, self.batch_axis, patterns
 
     def __call__(self, *args: Any, out: Any = None, stream: Any = None) -> Any:
         """Launch the kernel over the broadcast arguments."""
@@ -175,8 +190,7 @@ class CudaKernel(Displayed):
     @property
     def source(self) -> Code:
         """The Python that Numba compiles, for contiguous arrays of the kernel's float type."""
-        form = plain_form(self.program, self.dtype or "f64")
-        return Code(kernel_source(self.program, form), "python")
+        return Code(_plain(self.program, self.dtype or "f64")[0], "python")
 
     @property
     def ptx(self) -> Code:
@@ -201,10 +215,12 @@ class CudaKernel(Displayed):
             with self._lock:
                 made = self._made.get(key)
                 if made is None:
-                    write: Callable[[], str] = partial(kernel_source, self.program, form)
+                    program = self.program
+                    assert isinstance(program, Program), "of loops there are no variants"
+                    write: Callable[[], str] = partial(kernel_source, program, form)
                     if fold is not None:
-                        write = partial(fold_source, self.program, form, fold)
-                    made = self._made[key] = runtime.launchable(write(), self.program, form)
+                        write = partial(fold_source, program, form, fold)
+                    made = self._made[key] = runtime.launchable(write(), program, form)
         return made
 
     # Calls.
@@ -214,13 +230,11 @@ class CudaKernel(Displayed):
     ) -> Any:
         place, dtype = place_of(found, stream), float_type(found, self.dtype)
         with runtime.cuda().gpus[place.device]:
-            results = self._empty(place, shape, dtype) if out is None else results_given(
-                self.program, out
-            )  # fmt: skip
-            self._launch(found, results, shape, dtype, place.stream)
+            results = self._empty(place, shape, dtype) if out is None else self._given(out)
+            self._launch(found, results, shape, dtype, place)
             if out is None:
                 results = tuple(map(place.library.finish, results))
-        return self._formed(results)
+            return self._formed(results) if out is None else self._returned(out)
 
     def _through_host(
         self, found: Sequence[Given], shape: tuple[int, ...], out: Any, stream: Any
@@ -231,20 +245,24 @@ class CudaKernel(Displayed):
         blank = runtime.cuda().device_array(0)
         place = Place(library_of(blank), blank, 0, stream_handle(stream))
         made = self._empty(place, shape, dtype)
-        self._launch(moved, made, shape, dtype, place.stream)
+        self._launch(moved, made, shape, dtype, place)
         results = tuple(array.copy_to_host()[()] for array in made)
         if out is None:
             return self._formed(results)
-        held = results_given(self.program, out)
-        for target, result in zip(held, results, strict=True):
+        for target, result in zip(self._given(out), results, strict=True):
             np.copyto(target, result)
-        return self._formed(held)
+        return self._returned(out)
 
     def _launch(
         self, found: Sequence[Given], results: tuple[Any, ...], shape: tuple[int, ...],
-        dtype: Float, queue: int | None,
+        dtype: Float, place: Place,
     ) -> None:  # fmt: skip
         views = self._result_views(results, shape, dtype, found)
+        if self.loops is not None:
+            self.loops.launch(
+                found, views, shape, dtype, place.device, place.stream, last=self.last
+            )
+            return
         made = arrange(self.program, found, views, shape, dtype, last=self.last)
         if not made.count:
             return
@@ -252,12 +270,27 @@ class CudaKernel(Displayed):
         units = made.count // made.form.pack
         sizes = [np.int64(size) for size in (units, *made.sizes[1:])]
         passed = [*sizes, *operands(found, made)]
-        launch(self.variant(made.form), grid(units), found, queue, passed)
+        launch(self.variant(made.form), grid(units), found, place.stream, passed)
 
     # Results.
 
+    def _given(self, out: Any) -> tuple[Any, ...]:
+        """Return the arrays of `out=`; of sparse matrices those of their values."""
+        held = results_given(self.program, out, self.matrices is not None)
+        if self.matrices is None:
+            return held
+        return self.matrices.values_of(held, self._names)
+
+    def _returned(self, out: Any) -> Any:
+        """Return what `out=` gave, as a call without it returns results."""
+        return self._shaped(results_given(self.program, out, self.matrices is not None))
+
+    @property
+    def _names(self) -> list[str]:
+        return [output.name for output in self.program.outputs]
+
     def _kinds(self, dtype: Float) -> list["np.dtype[Any]"]:
-        kinds = map(self.program.type_of, self.program.outputs)
+        kinds = types_of(self.program, self.program.outputs)
         return [number_type(dtype) if kind == "f" else np.dtype(np.bool_) for kind in kinds]
 
     def _shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -267,8 +300,8 @@ class CudaKernel(Displayed):
     def _empty(self, place: Place, shape: tuple[int, ...], dtype: Float) -> tuple[Any, ...]:
         """Make the results, all or none."""
         wanted = list(zip(self._shapes(shape), self._kinds(dtype), strict=True))
-        for output, (size, kind) in zip(self.program.outputs, wanted, strict=True):
-            check_room(self.__name__, f"the result {output.name!r}", size, kind)
+        for name, (size, kind) in zip(self._names, wanted, strict=True):
+            check_room(self.__name__, f"the result {name!r}", size, kind)
         return tuple(place.library.empty(size, kind, place.like) for size, kind in wanted)
 
     def _result_views(
@@ -278,10 +311,11 @@ class CudaKernel(Displayed):
         """Return the views of results; refuse those that do not fit, or overlap in part."""
         views = []
         wanted = zip(self._shapes(shape), self._kinds(dtype), strict=True)
-        for output, result, (size, kind) in zip(self.program.outputs, results, wanted, strict=True):
+        there = next((one.view.device for one in found if one.view is not None), None)
+        for name, result, (size, kind) in zip(self._names, results, wanted, strict=True):
             view = view_of(result)
-            what = f"kernel {self.__name__!r}: out= for {output.name!r}"
-            if view is None:
+            what = f"kernel {self.__name__!r}: out= for {name!r}"
+            if view is None or (there is not None and view.device != there):
                 raise ArgumentError(f"{what} is no array on the device of its arguments")
             if view.shape != size or view.dtype != kind:
                 raise ArgumentError(
@@ -300,11 +334,13 @@ class CudaKernel(Displayed):
         same = self.program.is_elementwise and result.same_place(argument)
         return result.overlaps(argument) and not same
 
-    def _formed(self, results: tuple[Any, ...]) -> Any:
+    def _formed(self, results: Sequence[Any]) -> Any:
+        return self._shaped(self.matrices.made(results) if self.matrices else results)
+
+    def _shaped(self, results: Sequence[Any]) -> Any:
         if self.results == "dict":
-            names = (output.name for output in self.program.outputs)
-            return dict(zip(names, results, strict=True))
-        return results[0] if self.results == "single" else results
+            return dict(zip(self._names, results, strict=True))
+        return results[0] if self.results == "single" else tuple(results)
 
 
 def plain_form(program: Program, dtype: Float) -> Form:
@@ -313,20 +349,29 @@ def plain_form(program: Program, dtype: Float) -> Form:
     return Form(dtype, 1, False, (False,) * len(program.arguments), pack)
 
 
-def ptx_text(
-    program: Program, dtype: Float, cc: tuple[int, int], *, pack: int | None = None
-) -> str:
-    """Return the PTX of a program for contiguous arrays, made without a device."""
+def _plain(program: Program | Rolled, dtype: Float, pack: int | None = None) -> tuple[str, Form]:
+    """Return the source and the form for contiguous arrays of one axis."""
+    if isinstance(program, Rolled):
+        return plain_source(program, dtype)
     form = plain_form(program, dtype)
     form = form if pack is None else replace(form, pack=pack)
-    kinds: list[Any] = [np.int64]
-    for operand in program.operands:
-        kind = number_type(dtype) if program.type_of(operand) == "f" else np.dtype(np.bool_)
-        kinds.append((kind, 1 + len(operand.shape)))
-    return runtime.ptx(kernel_source(program, form), program, form, kinds, cc)
+    return kernel_source(program, form), form
 
 
-def _rebuild(program: Program, target: Target, options: dict[str, Any]) -> CudaKernel:
+def ptx_text(
+    program: Program | Rolled, dtype: Float, cc: tuple[int, int], *, pack: int | None = None
+) -> str:
+    """Return the PTX of a program for contiguous arrays, made without a device."""
+    source, form = _plain(program, dtype, pack)
+    rolled = isinstance(program, Rolled)
+    kinds: list[Any] = [np.int64, *(table_kinds(dtype) if rolled else ())]
+    for operand, type_ in zip(program.operands, types_of(program, program.operands), strict=True):
+        kind = number_type(dtype) if type_ == "f" else np.dtype(np.bool_)
+        kinds.append((kind, 1 + (min(len(operand.shape), 1) if rolled else len(operand.shape))))
+    return runtime.ptx(source, program, form, kinds, cc)
+
+
+def _rebuild(program: Program | Rolled, target: Target, options: dict[str, Any]) -> CudaKernel:
     try:
         return CudaKernel(program, target, **options)
     except TargetError as error:

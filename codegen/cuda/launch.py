@@ -11,9 +11,10 @@ import numpy as np
 
 from codegen.cuda import runtime
 from codegen.cuda.arrays import PACK_BYTES, View, broadcast, handle, is_packed, joined, view_of
-from codegen.cuda.call import Given, library
+from codegen.cuda.call import Given, library, types_of
 from codegen.cuda.libraries import Library, stream_handle
 from codegen.cuda.source import Form
+from codegen.loops.program import Rolled
 from codegen.program import Program
 from codegen.target import ITEMSIZE, Float
 from rewrite.errors import ArgumentError
@@ -105,8 +106,8 @@ class Arranged:
 
 
 def arrange(
-    program: Program, found: Sequence[Given], results: Sequence[View], shape: tuple[int, ...],
-    dtype: Float, *, last: bool = False, ordered: bool = False,
+    program: Program | Rolled, found: Sequence[Given], results: Sequence[View],
+    shape: tuple[int, ...], dtype: Float, *, last: bool = False, ordered: bool = False,
 ) -> Arranged:  # fmt: skip
     """Return the views of arguments on a device and of results, and the form of their kernel.
 
@@ -118,8 +119,8 @@ def arrange(
         if one.view is not None
     ]
     views += [
-        broadcast(view, shape, len(output.shape), last=last)
-        for view, output in zip(results, program.outputs, strict=False)
+        broadcast(view, shape, len(core), last=last)
+        for view, core in zip(results, [output.shape for output in program.outputs], strict=False)
     ]
     sizes, flat = joined(views, shape, ordered=ordered)
     count = prod(shape)
@@ -130,7 +131,7 @@ def arrange(
     )
 
 
-def _pack(program: Program, views: Sequence[View], count: int, dtype: Float) -> int:
+def _pack(program: Program | Rolled, views: Sequence[View], count: int, dtype: Float) -> int:
     """Return how many elements a thread takes at a time."""
     if not is_packable(program):
         return 1
@@ -138,10 +139,12 @@ def _pack(program: Program, views: Sequence[View], count: int, dtype: Float) -> 
     return pack if count % pack == 0 and all(is_packed(view, kind) for view in views) else 1
 
 
-def is_packable(program: Program) -> bool:
+def is_packable(program: Program | Rolled) -> bool:
     """Tell whether wide loads pay: of short bodies on numbers alone."""
-    numbers = all(program.type_of(operand) == "f" for operand in program.operands)
-    return program.is_elementwise and numbers and len(program.instructions) <= _SMALL
+    numbers = "b" not in types_of(program, program.operands)
+    if isinstance(program, Rolled) or not program.is_elementwise or program.steps:
+        return False
+    return numbers and len(program.instructions) <= _SMALL
 
 
 def number_type(dtype: Float) -> "np.dtype[Any]":
@@ -162,7 +165,7 @@ def operands(found: Sequence[Given], made: Arranged) -> list[Any]:
 
 
 def launch(
-    dispatcher: Any, shape: tuple[int, int], found: Sequence[Given], queue: int | None,
+    dispatcher: Any, shape: tuple[Any, int], found: Sequence[Given], queue: int | None,
     passed: Sequence[Any],
 ) -> None:  # fmt: skip
     """Queue a kernel on a stream, after what writes its arguments on others."""
@@ -189,7 +192,7 @@ def _numbered(stream: int | None) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _configured(dispatcher: Any, blocks: int, threads: int, queue: int | None) -> Any:
+def _configured(dispatcher: Any, blocks: Any, threads: int, queue: int | None) -> Any:
     """Return what launches with this many threads; small arrays are no reason for a warning."""
     number = _numbered(queue)
     stream = runtime.cuda().external_stream(number) if number else 0
@@ -207,7 +210,7 @@ def grid(units: int) -> tuple[int, int]:
     return max(1, min(needed, BLOCKS_EACH * count)), THREADS
 
 
-def check_size(program: Program, rank: int) -> None:
+def check_size(program: Program | Rolled, rank: int) -> None:
     """Refuse what a launch cannot pass."""
     axes = [rank + len(operand.shape) for operand in program.operands]
     size = sum(_ARRAY_BYTES + 16 * count for count in axes) + 8 * rank

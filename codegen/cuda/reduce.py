@@ -8,7 +8,7 @@ import numpy as np
 
 from codegen.cuda import runtime
 from codegen.cuda.arrays import handle, view_of
-from codegen.cuda.call import Given, float_type
+from codegen.cuda.call import Given, float_type, types_of
 from codegen.cuda.fold import IDENTITY, Fold
 from codegen.cuda.launch import (
     Place,
@@ -66,7 +66,7 @@ def _check(
     what, program = f"kernel {kernel.__name__!r}", kernel.program
     if op not in IDENTITY:
         raise ArgumentError(f"{what}: there is no reduction {op!r}; {', '.join(IDENTITY)}")
-    if not program.is_elementwise or any(program.type_of(x) != "f" for x in program.outputs):
+    if not program.is_elementwise or "b" in types_of(program, program.outputs):
         raise ArgumentError(f"{what}: only results that are single numbers are reduced")
     if axis is not None and (axis not in (-1, len(shape) - 1) or not shape):
         raise ArgumentError(

@@ -16,8 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from codegen.cuda import functions, simulated
-from codegen.cuda.intrinsics import intrinsics, memory, numbers
+from codegen.cuda.intrinsics import elements, intrinsics, memory, numbers
 from codegen.cuda.source import PART, Form, functions_of
+from codegen.instruction import MOST_AXES
+from codegen.loops.program import Rolled
 from codegen.program import Program
 from codegen.target import Float
 from rewrite.errors import TargetError
@@ -104,7 +106,7 @@ def capability() -> tuple[int, int]:
     return int(found[0]), int(found[1])
 
 
-def launchable(source: str, program: Program, form: Form) -> Any:
+def launchable(source: str, program: Program | Rolled, form: Form) -> Any:
     """Return a dispatcher of `source`'s function `kernel`: `it[blocks, threads, stream](...)`."""
     with _LOCK:
         namespace = _namespace(program, form)
@@ -123,7 +125,7 @@ def launchable(source: str, program: Program, form: Form) -> Any:
 
 
 def ptx(
-    source: str, program: Program, form: Form, kinds: Sequence[Any], cc: tuple[int, int]
+    source: str, program: Program | Rolled, form: Form, kinds: Sequence[Any], cc: tuple[int, int]
 ) -> str:
     """Return the PTX text of a kernel, through NVVM, which needs no device.
 
@@ -164,10 +166,11 @@ def _execute(source: str, name: str, namespace: dict[str, Any]) -> None:
     exec(compile(source, file, "exec"), namespace)
 
 
-def _namespace(program: Program, form: Form) -> dict[str, Any]:
+def _namespace(program: Program | Rolled, form: Form) -> dict[str, Any]:
     """Return what the source of a kernel names."""
     found = {
-        **_words(form.dtype), "cuda": cuda(), "int32": np.int32,
+        **_words(form.dtype), **_elements(form.dtype, form.rank + MOST_AXES), "cuda": cuda(),
+        "int32": np.int32, "int64": np.int64,
         "N": np.uint64 if form.wide else np.uint32,
     }  # fmt: skip
     for op in functions_of(program):
@@ -187,6 +190,18 @@ def _words(dtype: Float) -> dict[str, Any]:
         found = {**intrinsics(intrinsic, types, device=True), **memory(intrinsic, types)}
         found |= {f"libm_{name}": getattr(libdevice, name) for name in functions.DOUBLES}
     return found | numbers(dtype)
+
+
+@cache
+def _elements(dtype: Float, most: int) -> dict[str, Any]:
+    if is_simulated():
+        return simulated.elements(numbers(dtype)["F"], most)
+    from numba.cuda import types
+    from numba.cuda.extending import intrinsic
+
+    made: Any = types
+    real = made.float64 if dtype == "f64" else made.float32
+    return elements(intrinsic, types, real, most)
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["c_library", "libm", "memory", "words"]
+__all__ = ["c_library", "elements", "libm", "memory", "words"]
 
 
 def words() -> dict[str, Any]:
@@ -53,6 +53,23 @@ def memory() -> dict[str, Any]:
         "store2": store,
         "store4": store,
     }
+
+
+def elements(real: Any, most: int) -> dict[str, Any]:
+    """Return the words of elements of arrays with up to so many axes."""
+
+    def put(array: Any, *rest: Any) -> None:
+        *index, value = rest
+        array[tuple(index)] = value
+
+    def number(array: Any, *index: Any) -> Any:
+        return real(array[index])
+
+    def truth(array: Any, *index: Any) -> Any:
+        return array[index]
+
+    found: dict[str, Callable[..., Any]] = {"real": number, "truth": truth, "put": put}
+    return {f"{name}{n}": word for name, word in found.items() for n in range(1, most + 1)}
 
 
 def libm(name: str) -> Callable[..., Any]:

@@ -13,6 +13,8 @@ from codegen.branches import Branch, Item, branches
 from codegen.cuda.functions import SINCOS
 from codegen.cuda.words import Words, literal
 from codegen.llvm.parts import Part, cut
+from codegen.llvm.repeat import order
+from codegen.loops.program import Rolled
 from codegen.program import Argument, Constant, Instruction, Output, Program
 from codegen.target import Float
 
@@ -25,6 +27,10 @@ _WORDS: Final = {
     "and": "both", "or": "either", "not": "negated",
 }  # fmt: skip
 _SIGNED: Final = {"add": "+", "sub": "-"}
+_PLAIN: Final = frozenset((
+    *_OPERATORS, *_WORDS, *_SIGNED, "const", "load", "neg", "sign", "minimum", "maximum", "while",
+    "result",
+))  # fmt: skip
 _SINCOS: Final = ("sin", "cos")
 LARGE: Final = 1500
 """Instructions of a program beyond which it is cut into functions."""
@@ -49,11 +55,13 @@ class Form:
     """Elements that a thread reads with one wide load, where all operands are contiguous."""
 
 
-def functions_of(program: Program) -> frozenset[str]:
+def functions_of(program: Program | Rolled) -> frozenset[str]:
     """Return the elementary functions that a program calls."""
-    plain = {*_OPERATORS, *_WORDS, *_SIGNED, "const", "load", "neg", "sign", "minimum", "maximum"}
-    called = {this.op for this in program.instructions} - plain
-    return frozenset(called | ({SINCOS} if _paired(program) else set()))
+    if isinstance(program, Rolled):
+        return frozenset[str]().union(*map(functions_of, program.bodies))
+    called = {this.op for this in program.instructions} - _PLAIN
+    found = frozenset(called | ({SINCOS} if _paired(program) else set()))
+    return found.union(*map(functions_of, program.steps))
 
 
 def _paired(program: Program) -> set[tuple[int, ...]]:
@@ -62,7 +70,7 @@ def _paired(program: Program) -> set[tuple[int, ...]]:
     return sines & cosines
 
 
-def entry(program: Program) -> list[str]:
+def entry(program: Program | Rolled) -> list[str]:
     """Name the operands of a kernel in order: a0, a1, ... then r0, r1, ..."""
     arguments = [f"a{number}" for number in range(len(program.arguments))]
     return arguments + [f"r{number}" for number in range(len(program.outputs))]
@@ -86,7 +94,7 @@ def kernel_source(program: Program, form: Form) -> str:
     parts: list[str] = []
     if form.pack > 1:
         _packed(program, form, words)
-    elif len(program.instructions) > LARGE:
+    elif len(program.instructions) > LARGE and not program.steps:
         parts, slots = _in_parts(program, form, words, index)
         lines.insert(1, f"    w = cuda.local.array({max(slots, 1)}, F)")
     else:
@@ -152,6 +160,11 @@ def _packed(program: Program, form: Form, words: Words) -> None:
         words.line(f"store{form.pack}(r{number}, i, {', '.join(found)})")
 
 
+def element(array: str, index: Sequence[str]) -> tuple[int, str]:
+    """Return the number of indices, and the text of an array with them, as words take them."""
+    return len(index), ", ".join((array, *index))
+
+
 class Body:
     """The values of one element; each is a name in the written code."""
 
@@ -162,6 +175,10 @@ class Body:
         """What an argument's element was loaded as, where a pack of them was."""
         self.shared = _paired(program)
         self.pairs: dict[tuple[int, ...], Any] = {}
+        self.given: Sequence[str] = ()
+        """Of a step of a loop: its arguments."""
+        self.loops: dict[int, list[str]] = {}
+        """What loops leave."""
 
     def compute(self) -> None:
         """Write all values, those that few threads need behind branches.
@@ -173,7 +190,7 @@ class Body:
         for item in branches(self.program):
             self._item(item, places)
 
-    def compute_part(self, part: Part, places: dict[int, list[str]]) -> None:
+    def compute_part(self, part: Part, places: dict[int, list[Any]]) -> None:
         """Write the values of a part of a program, some of them read from memory."""
         for at, slot in part.reads.items():
             truth = self.program.instructions[at].type == "b"
@@ -192,27 +209,27 @@ class Body:
             for value, targets in self.places().items():
                 self._store(value, targets)
 
-    def places(self) -> dict[int, list[str]]:
+    def places(self) -> dict[int, list[Any]]:
         """Return where each value is stored."""
-        found: dict[int, list[str]] = {}
+        found: dict[int, list[Any]] = {}
         for number, output in enumerate(self.program.outputs):
             for component, value in enumerate(output.values):
                 place = self._element(f"r{number}", output, component)
                 found.setdefault(value, []).append(place)
         return found
 
-    def _store(self, value: int, targets: Sequence[str]) -> None:
+    def _store(self, value: int, targets: Sequence[Any]) -> None:
         self._leaves((value,) if targets else ())
         for target in targets:
-            self.words.line(f"{target} = {self.values[value]}")
+            self.words.line(f"put{target[0]}({target[1]}, {self.values[value]})")
 
-    def _element(self, array: str, operand: Argument | Output, component: int) -> str:
-        """Write the place of a component of an operand."""
+    def _element(self, array: str, operand: Argument | Output, component: int) -> tuple[int, str]:
+        """Return the place of a component of an operand: how many axes, and the array with them."""
         index, left = [], component
         for size in reversed(operand.shape):
             left, at = divmod(left, size)
             index.append(str(at))
-        return f"{array}[{', '.join([*self.index, *reversed(index)])}]"
+        return element(array, (*self.index, *reversed(index)))
 
     def _leaves(self, wanted: Sequence[int]) -> None:
         """Write arguments and constants that are not there, as in all parts but one."""
@@ -220,33 +237,72 @@ class Body:
             if at not in self.values:
                 self.values[at] = self._value(self.program.instructions[at])
 
-    def _item(self, item: Item, places: dict[int, list[str]]) -> None:
+    def _item(self, item: Item, places: dict[int, list[Any]]) -> None:
         if isinstance(item, Branch):
             self._leaves((item.condition,))
             self._branch(item, places)
             return
-        self._leaves(self.program.instructions[item].args)
-        self.values[item] = self._value(self.program.instructions[item])
+        this = self.program.instructions[item]
+        if this.op == "result":
+            assert isinstance(this.payload, int)
+            self.values[item] = self.loops[this.args[0]][this.payload]
+        else:
+            self._leaves(this.args)
+            if isinstance(this.payload, Program):
+                self.loops[item] = self._repeat(this, this.payload)
+                return
+            self.values[item] = self._value(this)
         self._store(item, places.get(item, ()))
 
-    def _branch(self, branch: Branch, places: dict[int, list[str]]) -> None:
+    def _repeat(self, this: Instruction, step: Program) -> list[str]:
+        """Write a loop, as often as this thread needs it; return the state that it leaves."""
+        given = [self.values[arg] for arg in this.args]
+        size = len(step.outputs) - 1
+        state = [self.words.write(value) for value in given[:size]]
+        own = Body(step, self.words, self.form, self.index)
+        own.given = [*state, *given[size:]]
+        with self.words.inside("while True:"):
+            first, rest = order(step)
+            for item in first:
+                own._item(item, {})
+            with self.words.inside(f"if not {own.values[step.outputs[0].values[0]]}:"):
+                self.words.line("break")
+            for item in rest:
+                own._item(item, {})
+            ends = [output.values[0] for output in step.outputs[1:]]
+            own._leaves(ends)
+            following = ", ".join(own.values[at] for at in ends)
+            self.words.line(f"{', '.join(state)} = {following}")
+        return state
+
+    def _branch(self, branch: Branch, places: dict[int, list[Any]]) -> None:
         """Write values that are left out where this thread does not need them."""
         condition = self.values[branch.condition]
-        results = []
-        for value in branch.results:
-            truth = self.program.instructions[value].type == "b"
-            results.append(self.words.write("False" if truth else "F(0.0)"))
+        results = [self._blank(value) for value in branch.results]
         outside, around = dict(self.values), dict(self.pairs)
         with self.words.inside(f"if {condition}:" if branch.when else f"if not {condition}:"):
             for item in branch.items:
                 self._item(item, {})
-            for value, name in zip(branch.results, results, strict=True):
-                self.words.line(f"{name} = {self.values[value]}")
+            for value, names in zip(branch.results, results, strict=True):
+                made = self.loops[value] if value in self.loops else [self.values[value]]
+                for name, result in zip(names, made, strict=True):
+                    self.words.line(f"{name} = {result}")
         # what was computed in there may not be used after it
         self.values, self.pairs = outside, around
-        for value, name in zip(branch.results, results, strict=True):
-            self.values[value] = name
-            self._store(value, places.get(value, ()))
+        for value, names in zip(branch.results, results, strict=True):
+            if value in self.loops:
+                self.loops[value] = names
+            else:
+                (self.values[value],) = names
+                self._store(value, places.get(value, ()))
+
+    def _blank(self, value: int) -> list[str]:
+        """Write what stands for a value, or for all that a loop leaves, where it is left out."""
+        this = self.program.instructions[value]
+        loop = isinstance(this.payload, Program)
+        parts = this.args[: len(this.payload.outputs) - 1] if loop else (value,)  # type: ignore[union-attr]
+        truths = [self.program.instructions[part].type == "b" for part in parts]
+        return [self.words.write("False" if truth else "F(0.0)") for truth in truths]
 
     def _value(self, this: Instruction) -> str:
         payload = this.payload
@@ -272,13 +328,17 @@ class Body:
         return str(self.words.write(f"{self.pairs[this.args]}[{_SINCOS.index(this.op)}]"))
 
     def _load(self, number: int, component: int) -> str:
+        if self.given:
+            return self.given[number]
         argument = self.program.arguments[number]
         if number in self.packs:
             place = self.packs[number]
         elif self.form.scalars and self.form.scalars[number]:
             place = f"a{number}"
         else:
-            place = self._element(f"a{number}", argument, component)
+            axes, place = self._element(f"a{number}", argument, component)
+            read = "real" if argument.type == "f" else "truth"
+            return str(self.words.write(f"{read}{axes}({place})"))
         return str(self.words.write(f"F({place})" if argument.type == "f" else place))
 
 

@@ -14,7 +14,7 @@ from codegen.llvm.ops import Value
 from codegen.program import Instruction, Program
 from codegen.vecmath.rare import any_lane
 
-__all__ = ["emit_loop"]
+__all__ = ["emit_loop", "order"]
 
 
 def emit_loop(body: Any, this: Instruction, given: Sequence[Value]) -> list[Value]:
@@ -36,7 +36,7 @@ def emit_loop(body: Any, this: Instruction, given: Sequence[Value]) -> list[Valu
     emitter.live = running
     own = body.step(step, [*state, *given[size:]])
     values: dict[int, Value] = {}
-    first, rest = _order(step)
+    first, rest = order(step)
     own.write(first, values, {})
     active = builder.and_(running, values[step.outputs[0].values[0]])
     builder.cbranch(any_lane(builder, active), inside, after)
@@ -61,7 +61,7 @@ def _entered(builder: ir.IRBuilder, value: Value, before: ir.Block) -> Value:
     return found
 
 
-def _order(step: Program) -> tuple[list[Item], list[Item]]:
+def order(step: Program) -> tuple[list[Item], list[Item]]:
     """Return what decides whether to go on, and all else."""
     needed = {step.outputs[0].values[0]}
     for at in range(len(step.instructions) - 1, -1, -1):

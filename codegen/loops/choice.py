@@ -12,24 +12,33 @@ from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
 from rewrite.term import Term
 
-__all__ = ["program_of"]
+__all__ = ["program_of", "straight"]
 
 
 def program_of(
-    parameters: Sequence[Parameter], results: Sequence[Result], allowed: FastMath, name: str, *,
-    loops: bool,
+    parameters: Sequence[Parameter], results: Sequence[Result], allowed: FastMath, name: str
 ) -> tuple[Program | Rolled, str | None]:  # fmt: skip
     """Lower terms to a program: of loops where these are worth it, with what was found of them."""
-    strict, approximate = FastMath.REASSOC not in allowed, FastMath.AFN in allowed
-    options: Any = {"strict": strict, "approximate": approximate, "name": name}
     terms = [term for result in results for term in result.terms]
     arrays = any(p.shape for p in parameters) or any(result.shape for result in results)
-    if loops and arrays and terms and _size(terms) > SMALL:
-        rolled = roll(parameters, results, **options)
+    if arrays and terms and _size(terms) > SMALL:
+        rolled = roll(parameters, results, **_options(allowed, name))
         found = summary(rolled)
         if found.worth_rolling:
             return rolled, str(found)
-    return lower(parameters, results, **options), None
+    return straight(parameters, results, allowed, name), None
+
+
+def straight(
+    parameters: Sequence[Parameter], results: Sequence[Result], allowed: FastMath, name: str
+) -> Program:
+    """Lower terms to straight-line code."""
+    return lower(parameters, results, **_options(allowed, name))
+
+
+def _options(allowed: FastMath, name: str) -> dict[str, Any]:
+    strict, approximate = FastMath.REASSOC not in allowed, FastMath.AFN in allowed
+    return {"strict": strict, "approximate": approximate, "name": name}
 
 
 def _size(terms: Sequence[Term]) -> int:

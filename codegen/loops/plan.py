@@ -28,7 +28,7 @@ from codegen.loops.program import (
 from codegen.loops.runs import runs_of
 from codegen.program import Program, ProgramBuilder
 
-__all__ = ["GROUP", "Instance", "Piece", "Shape", "Straight", "pieces"]
+__all__ = ["GROUP", "ZERO", "Instance", "Piece", "Shape", "Straight", "pieces"]
 
 type Form = Literal["each", "lanes", "runs", "rows", "groups", "scatter", "scatter_runs"]
 type Index = npt.NDArray[Any]
@@ -122,7 +122,7 @@ class _Planner:
 
     def step(self, step: Step) -> Iterator[Piece]:
         if isinstance(step, Zero):
-            step = Map(_ZERO, (), (step.results,))
+            step = Map(ZERO, (), (step.results,))
         if isinstance(step, Map):
             yield self.map(step)
         elif isinstance(step, Reduce):
@@ -326,7 +326,7 @@ def _zero() -> Program:
     return builder.finish()
 
 
-_ZERO: Final = _zero()
+ZERO: Final = _zero()
 
 
 def _side_by_side(begins: Index, lengths: Index, shared: int) -> Index:

@@ -162,8 +162,12 @@ class Rolled(Displayed):
     @property
     def ops(self) -> frozenset[str]:
         """The ops that its bodies have."""
-        bodies = (step.body for step in self.steps if not isinstance(step, Zero))
-        return frozenset(op for body in bodies for op in body.ops)
+        return frozenset(op for body in self.bodies for op in body.ops)
+
+    @property
+    def bodies(self) -> "tuple[Program, ...]":
+        """What its steps do, one for each."""
+        return tuple(step.body for step in self.steps if not isinstance(step, Zero))
 
     @cached_property
     def operations(self) -> int:

@@ -458,11 +458,43 @@ def test_many_random_functions(text: str) -> None:
     agree(text)
 
 
-def agree(text: str) -> None:
+@pytest.mark.cuda
+@settings(max_examples=20, deadline=None)
+@given(sources())
+def test_random_functions_on_a_gpu(text: str) -> None:
+    agree(text, target="cuda")
+
+
+def agree(text: str, **options: Any) -> None:
     fn = defined(text)
     wanted = np.array([fn(float(a), float(b)) for a, b in GRID.T], np.float64).T
-    found = np.array(rw.jit(control_flow=True, optimize_terms=False)(fn)(*GRID), np.float64)
+    made = rw.jit(control_flow=True, optimize_terms=False, **options)(fn)(*GRID)
+    found = np.array(made, np.float64)
     np.testing.assert_array_equal(np.broadcast_to(found, wanted.shape), wanted, err_msg=text)
+
+
+@pytest.mark.cuda
+@pytest.mark.isa("fma")
+@pytest.mark.parametrize("fn", functions.POINTS, ids=lambda fn: fn.__name__)
+def test_threads_of_a_gpu_compute_what_lanes_do(fn: Callable[..., Any]) -> None:
+    few = [np.asarray(column)[:12] for column in functions.points(fn, 12)]
+    made = compiled(fn, *few)
+    from codegen.cuda.kernel import CudaKernel
+    from codegen.target import get
+
+    ours = CudaKernel(made.program, get("cuda"), dtype=made.dtype)(*few)
+    np.testing.assert_array_equal(ours, made(*few))
+
+
+@pytest.mark.nvvm
+def test_loops_become_ptx() -> None:
+    text = compiled(functions.collatz, 3.0).assembly("cuda")
+    assert text.count(".visible .entry") == 1 and "bra" in text
+
+
+def test_auto_runs_loops_on_the_cpu() -> None:
+    steps = rw.jit(control_flow=True, target="auto")(functions.collatz)
+    assert steps(27.0) == functions.collatz(27) and "AutoKernel" in repr(steps.kernels[0])
 
 
 # -- bad input -------------------------------------------------------------------------------
@@ -612,8 +644,6 @@ def test_options_that_loops_do_not_have() -> None:
             rw.jit(control_flow=True, **option)(functions.collatz)(3)
     with pytest.raises(ArgumentError, match="out="):
         rw.jit(control_flow=True, out=["x"])(functions.collatz)
-    with pytest.raises(TargetError, match="CPUs alone"):
-        rw.jit(control_flow=True, target="cuda")(functions.collatz)(3)
 
 
 def test_lists_grow_where_nothing_is_open() -> None:

@@ -102,33 +102,48 @@ sys.meta_path.insert(0, Refuse())
 import numpy as np
 
 with open(sys.argv[1], "rb") as file:
-    kernel = pickle.load(file)
-print(kernel(np.arange(4.0), np.array([1, 2, 3, 4])).tolist())
+    kernel, args = pickle.load(file)
+print(kernel(*args).tolist())
+print(type(kernel.program).__name__)
 print(kernel.terms)
 """
 
 
-def bare(kernel: Kernel | CudaKernel, folder: Path, **environment: str) -> list[str]:
-    """Load a kernel where only Numba and NumPy can be imported, and return what it prints."""
+def bare(kernel: Kernel | CudaKernel, args: tuple[Any, ...], folder: Path) -> None:
+    """Load a kernel where only Numba and NumPy can be imported: it computes what it does here."""
     import pickle
 
-    (folder / "kernel").write_bytes(pickle.dumps(kernel))
+    wanted = kernel(*args).tolist()
+    (folder / "kernel").write_bytes(pickle.dumps((kernel, args)))
     done = subprocess.run(
         [sys.executable, "-c", BARE, folder / "kernel"], capture_output=True, text=True,
-        check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    shown = [str(wanted), type(kernel.program).__name__, str(kernel.terms)]
+    assert done.stdout.splitlines() == shown
+
+
+def sums(**options: Any) -> Any:
+    """Compile a program of loops."""
+    u = rw.asarray([rw.symbol(f"u{k}") for k in range(60)])
+    inner = rw.exp(u) * u
+    terms = [inner @ np.random.default_rng(k).uniform(size=60) for k in range(40)]
+    return rw.compile([u], terms, optimize_terms=False, **options)
+
+
+POINTS = np.arange(4.0), np.array([1, 2, 3, 4])
+STATES = np.linspace(0, 1, 120).reshape(2, 60)
 
 
 def test_optimised_kernels_run_where_little_is_installed(tmp_path: Path) -> None:
-    kernel = rw.compile([x, y], rw.exp(-x) * y + rw.sin(x))
-    wanted = kernel(np.arange(4.0), np.array([1, 2, 3, 4])).tolist()
-    assert bare(kernel, tmp_path) == [str(wanted), str(kernel.terms)]
+    bare(rw.compile([x, y], rw.exp(-x) * y + rw.sin(x)), POINTS, tmp_path)
+    kernel = sums()
+    assert type(kernel.program).__name__ == "Rolled"
+    bare(kernel, (STATES,), tmp_path)
 
 
 @pytest.mark.cuda
 def test_optimised_cuda_kernels_run_where_little_is_installed(tmp_path: Path) -> None:
-    kernel = rw.compile([x, y], rw.exp(-x) * y + rw.sin(x), target="cuda")
-    wanted = kernel(np.arange(4.0), np.array([1, 2, 3, 4])).tolist()
-    assert bare(kernel, tmp_path) == [str(wanted), str(kernel.terms)]
+    bare(rw.compile([x, y], rw.exp(-x) * y + rw.sin(x), target="cuda"), POINTS, tmp_path)
+    bare(sums(target="cuda"), (STATES,), tmp_path)

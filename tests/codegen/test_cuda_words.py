@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 import rewrite as rw
 from codegen.cuda import functions, simulated
-from codegen.cuda.intrinsics import intrinsics, numbers
+from codegen.cuda.intrinsics import elements, intrinsics, numbers
 from codegen.cuda.source import Form, functions_of, kernel_source
 from codegen.cuda.words import literal
 from codegen.instruction import SIGNATURES
@@ -55,7 +55,16 @@ def on_cpu() -> Callable[[Program, Float], Callable[..., Any]]:
         gridsize = staticmethod(numba.njit(lambda axes: 1))
 
     def namespace(dtype: Float) -> dict[str, Any]:
-        found = {**words, **numbers(dtype), "N": np.uint64, "begin": Grid.grid, "by": Grid.gridsize}
+        kind: Any = numba.float64 if dtype == "f64" else numba.float32
+        places = elements(intrinsic, numba.types, kind, 1)
+        found = {
+            **words,
+            **places,
+            **numbers(dtype),
+            "N": np.uint64,
+            "begin": Grid.grid,
+            "by": Grid.gridsize,
+        }
         for name in functions.DOUBLES:
             function = simulated.c_library()[name]
             arity = functions.ARITY.get(name, 1)

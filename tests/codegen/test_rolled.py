@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rewrite as rw
+from codegen.cuda.gather import gathered
 from codegen.instruction import Argument
 from codegen.kernel import Kernel
 from codegen.loops.code import planned
@@ -30,7 +31,7 @@ from codegen.loops.program import (
     Zero,
 )
 from codegen.program import Program, ProgramBuilder
-from codegen.target import host
+from codegen.target import get, host
 from rewrite.errors import ArgumentError
 
 QUICK = ("add", "sub", "mul", "div", "fma", "minimum", "sqrt", "abs", "neg")
@@ -228,6 +229,45 @@ def test_every_path_has_the_bits_of_the_definition(seed: int, dtype: Any) -> Non
         single = kernel(*(a[5] for a in args))
         for one, other in zip(single, expected, strict=True):
             same_bits(one, other[5])
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**9))
+def test_gathered_sums_have_the_bits_of_scattered_ones(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    program = Maker(rng).program()
+    made = gathered(program)
+    assert not any(isinstance(step, Scatter | Zero) for step in made.steps)
+    with np.errstate(all="ignore"):
+        args = points(program, rng, 2, np.float64)
+        pairs = zip(*(expected_of(x, args, np.float64) for x in (made, program)), strict=True)
+        for one, other in pairs:
+            same_bits(one, other)
+
+
+@pytest.mark.cuda
+@pytest.mark.isa("fma")
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**9), together=st.booleans(), last=st.booleans())
+def test_a_gpu_has_the_bits_of_the_definition(
+    seed: int, together: bool, last: bool, dtype: Any
+) -> None:
+    from codegen.cuda import rolled
+    from codegen.cuda.kernel import CudaKernel
+
+    rng = np.random.default_rng(seed)
+    program = Maker(rng).program()
+    kernel = CudaKernel(program, get("cuda"), dtype=dtype, batch_axis=-1 if last else 0)
+    lanes = int(rng.choice([1, 2, 4]))
+    plan = rolled.Plan(lanes, 2, False) if together else rolled.Plan(lanes, 5, True)
+    with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rolled, "planned", lambda *args, **options: plan)
+        args = points(program, rng, 5, np.float64 if dtype == "f64" else np.float32)
+        given_ = [np.moveaxis(a, 0, -1).copy() for a in args] if last else args
+        found = kernel(*given_)
+        for one, other in zip(found, expected_of(program, args, args[0].dtype), strict=True):
+            same_bits(np.moveaxis(one, -1, 0) if last else one, other)
 
 
 def reactions(species: int, count: int, seed: int = 0) -> Rolled:
