@@ -1,8 +1,8 @@
 """`target="auto"`: one kernel that runs where its arguments are."""
 
 import threading
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -69,6 +69,19 @@ class AutoKernel(Displayed):
         if isinstance(values, tuple):
             return tuple(_folded(op, value, axis, bounds) for value in values)
         return _folded(op, values, axis, bounds)
+
+    def batch(self, calls: Sequence[Any], *, reduce: Any = None, stream: Any = None) -> Any:
+        """Return the results of many calls, as `CudaKernel.batch` does; on the CPU one by one."""
+        given = [args if isinstance(args, tuple) else (args,) for args in calls]
+        if any(map(is_on_device, chain.from_iterable(given))):
+            return self.device.batch(given, reduce=reduce, stream=stream)
+        if reduce is None:
+            return [self.host(*args) for args in given]
+        folded = [self.reduce(reduce, *args) for args in given]
+        if isinstance(folded[0], dict):
+            return {name: np.array([each[name] for each in folded]) for name in folded[0]}
+        found = np.array(folded)
+        return tuple(found.T) if isinstance(folded[0], tuple) else found
 
     def __eq__(self, other: object) -> bool:
         """Compare the kernels of the CPU."""

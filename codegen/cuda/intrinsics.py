@@ -143,7 +143,8 @@ def intrinsics(intrinsic: Any, types: Any, *, device: bool) -> dict[str, Any]:
 def memory(intrinsic: Any, types: Any) -> dict[str, Any]:
     """Return `load2(array, i)`, `store2(array, i, x, y)` and those of 4: the i-th aligned pack.
 
-    `peek(array, i)` and `poke(array, i, x)` are of one number of a contiguous array.
+    `peek(array, i)` and `poke(array, i, x)` are of one number of a contiguous array, `at(array,
+    address)` is an array like another one that begins elsewhere.
     """
 
     def load(pack: int) -> Any:
@@ -164,8 +165,11 @@ def memory(intrinsic: Any, types: Any) -> dict[str, Any]:
     def poke(_context: Any, array: Any, index: Any, a: Any) -> Any:
         return types.void(array, index, array.dtype), _poked
 
+    def at(_context: Any, array: Any, address: Any) -> Any:
+        return array(array, address), _moved
+
     return {
-        "load2": load(2), "load4": load(4),
+        "at": intrinsic(at), "load2": load(2), "load4": load(4),
         "store2": intrinsic(store2), "store4": intrinsic(store4),
         "peek": intrinsic(peek), "poke": intrinsic(poke),
     }  # fmt: skip
@@ -232,6 +236,12 @@ def _element_put(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     value = context.cast(builder, args[-1], sig.args[-1], kind)
     context.pack_value(builder, kind, value, _element(context, builder, sig, args, len(args) - 2))
     return context.get_dummy_value()
+
+
+def _moved(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    array = context.make_array(sig.args[0])(context, builder, args[0])
+    array.data = builder.inttoptr(args[1], array.data.type)
+    return array._getvalue()
 
 
 def _place(context: Any, builder: Any, kind: Any, at: Sequence[Any]) -> Any:

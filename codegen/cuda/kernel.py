@@ -11,6 +11,7 @@ import numpy as np
 from codegen.containers.registry import library_of as container_of
 from codegen.cuda import runtime
 from codegen.cuda.arrays import PACK_BYTES, View, view_of
+from codegen.cuda.batch import batch_source, batched
 from codegen.cuda.call import Given, batch_shape, float_type, given, results_given, types_of
 from codegen.cuda.fold import Fold, fold_source
 from codegen.cuda.launch import (
@@ -91,7 +92,7 @@ class CudaKernel(Displayed):
         self.__name__ = self.__qualname__ = self.program.name
         self.__doc__ = doc or str(self.program)
         self._doc = doc
-        self._made: dict[tuple[Form, Fold | None], Any] = {}
+        self._made: dict[tuple[Form, Fold | None, bool], Any] = {}
         self._lock = threading.Lock()
         check_size(self.program, 1)
 
@@ -180,6 +181,21 @@ class CudaKernel(Displayed):
         """Return the minimum over the batch, as `reduce` takes its options."""
         return self.reduce("min", *args, **options)
 
+    def batch(
+        self, calls: Sequence[Any], *, reduce: Literal["sum", "prod", "max", "min"] | None = None,
+        stream: Any = None,
+    ) -> Any:  # fmt: skip
+        """Return the results of many calls, which are one launch: a list of tuples of arguments.
+
+        Arrays lie anywhere, but have the same shapes, strides and dtypes in each call. With
+        `reduce` the results of each call are folded in that launch too, and what is returned has
+        one number for each call.
+
+        Raise `ArgumentError` for calls that differ in more than values, naming the argument.
+        """
+        made = batched(self, list(calls), reduce, stream)
+        return list(map(self._formed, made)) if reduce is None else self._formed(made[0])
+
     # What it is made of.
 
     @property
@@ -207,9 +223,12 @@ class CudaKernel(Displayed):
         """What is computed, a line for each result."""
         return self._doc or str(self.program)
 
-    def variant(self, form: Form, fold: Fold | None = None) -> Any:
-        """Return the dispatcher of a form; Numba picks in it among the layouts of arrays."""
-        key = (form, fold)
+    def variant(self, form: Form, fold: Fold | None = None, *, calls: bool = False) -> Any:
+        """Return the dispatcher of a form; Numba picks in it among the layouts of arrays.
+
+        With `calls` it is of many calls in one launch.
+        """
+        key = (form, fold, calls)
         made = self._made.get(key)
         if made is None:
             with self._lock:
@@ -218,7 +237,9 @@ class CudaKernel(Displayed):
                     program = self.program
                     assert isinstance(program, Program), "of loops there are no variants"
                     write: Callable[[], str] = partial(kernel_source, program, form)
-                    if fold is not None:
+                    if calls:
+                        write = partial(batch_source, program, form, fold)
+                    elif fold is not None:
                         write = partial(fold_source, program, form, fold)
                     made = self._made[key] = runtime.launchable(write(), program, form)
         return made
@@ -230,7 +251,7 @@ class CudaKernel(Displayed):
     ) -> Any:
         place, dtype = place_of(found, stream), float_type(found, self.dtype)
         with runtime.cuda().gpus[place.device]:
-            results = self._empty(place, shape, dtype) if out is None else self._given(out)
+            results = self.blank(place, shape, dtype) if out is None else self._given(out)
             self._launch(found, results, shape, dtype, place)
             if out is None:
                 results = tuple(map(place.library.finish, results))
@@ -244,7 +265,7 @@ class CudaKernel(Displayed):
         moved = to_device(self.__name__, found, narrow=self.dtype == "f32")
         blank = runtime.cuda().device_array(0)
         place = Place(library_of(blank), blank, 0, stream_handle(stream))
-        made = self._empty(place, shape, dtype)
+        made = self.blank(place, shape, dtype)
         self._launch(moved, made, shape, dtype, place)
         results = tuple(array.copy_to_host()[()] for array in made)
         if out is None:
@@ -297,7 +318,7 @@ class CudaKernel(Displayed):
         cores = [output.shape for output in self.program.outputs]
         return [(*core, *shape) if self.last else (*shape, *core) for core in cores]
 
-    def _empty(self, place: Place, shape: tuple[int, ...], dtype: Float) -> tuple[Any, ...]:
+    def blank(self, place: Place, shape: tuple[int, ...], dtype: Float) -> tuple[Any, ...]:
         """Make the results, all or none."""
         wanted = list(zip(self._shapes(shape), self._kinds(dtype), strict=True))
         for name, (size, kind) in zip(self._names, wanted, strict=True):

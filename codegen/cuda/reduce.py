@@ -27,7 +27,7 @@ from rewrite.errors import ArgumentError
 if TYPE_CHECKING:
     from codegen.cuda.kernel import CudaKernel
 
-__all__ = ["reduced"]
+__all__ = ["check_fold", "everything", "reduced"]
 
 THREADS: Final = 256
 BLOCKS: Final = 1024
@@ -59,15 +59,21 @@ def reduced(
     return tuple(array.copy_to_host()[()] for array in made)
 
 
-def _check(
-    kernel: "CudaKernel", op: Any, shape: tuple[int, ...], axis: int | None, bounds: Any
-) -> None:
-    """Refuse what cannot be folded."""
+def check_fold(kernel: "CudaKernel", op: Any) -> None:
+    """Refuse a fold that there is not, and results that cannot be folded."""
     what, program = f"kernel {kernel.__name__!r}", kernel.program
     if op not in IDENTITY:
         raise ArgumentError(f"{what}: there is no reduction {op!r}; {', '.join(IDENTITY)}")
     if not program.is_elementwise or "b" in types_of(program, program.outputs):
         raise ArgumentError(f"{what}: only results that are single numbers are reduced")
+
+
+def _check(
+    kernel: "CudaKernel", op: Any, shape: tuple[int, ...], axis: int | None, bounds: Any
+) -> None:
+    """Refuse what cannot be folded."""
+    check_fold(kernel, op)
+    what = f"kernel {kernel.__name__!r}"
     if axis is not None and (axis not in (-1, len(shape) - 1) or not shape):
         raise ArgumentError(
             f"{what}: axis={axis!r} of a batch of shape {shape}; None folds all of it, -1 the last "
@@ -121,13 +127,9 @@ def _plan(
     dtype: Float, outputs: int,
 ) -> tuple[Fold, int, list[Any]]:  # fmt: skip
     """Return the fold, its blocks, and what its kernel is passed beside the operands."""
-    cuda, threads = runtime.cuda(), _SIMULATED if runtime.is_simulated() else THREADS
-    most = 2 if runtime.is_simulated() else BLOCKS
     if bounds is None and axis is None:
-        blocks = max(1, min(most, -(-count // (threads * EACH))))
-        done = cuda.to_device(np.zeros(1, np.int32))
-        parts = [cuda.device_array(blocks, number_type(dtype)) for _ in range(outputs)]
-        return Fold(op, "all", threads), blocks, [done, *parts]
+        return everything(op, count, dtype, outputs)
+    threads, most = _widest()
     mean = count / rows
     lanes = min(next((few for length, few in _LANES if mean < length), threads), threads)
     blocks = max(1, min(64 * most, -(-rows * lanes // threads)))
@@ -137,6 +139,22 @@ def _plan(
     view = view_of(bounds)
     assert view is not None
     return Fold(op, "bounds", threads, lanes), blocks, [np.int64(rows), handle(view)]
+
+
+def everything(
+    op: Any, count: int, dtype: Float, outputs: int, calls: int = 1
+) -> tuple[Fold, int, list[Any]]:
+    """Return the fold of all elements of so many calls, its blocks, and what counts them."""
+    cuda, (threads, most) = runtime.cuda(), _widest()
+    blocks = max(1, min(most, -(-count // (threads * EACH))))
+    done = cuda.to_device(np.zeros(calls, np.int32))
+    parts = [cuda.device_array(blocks * calls, number_type(dtype)) for _ in range(outputs)]
+    return Fold(op, "all", threads), blocks, [done, *parts]
+
+
+def _widest() -> tuple[int, int]:
+    """Return the threads of a block, and how many blocks fold everything at most."""
+    return (_SIMULATED, 2) if runtime.is_simulated() else (THREADS, BLOCKS)
 
 
 def _shaped(

@@ -46,6 +46,7 @@ def memory() -> dict[str, Any]:
         array[i] = value
 
     return {
+        "at": _at,
         "peek": lambda array, i: array[i],
         "poke": poke,
         "load2": load(2),
@@ -53,6 +54,14 @@ def memory() -> dict[str, Any]:
         "store2": store,
         "store4": store,
     }
+
+
+def _at(array: Any, address: Any) -> Any:
+    """Return an array like another one at an address, as memory is the host's."""
+    first, last = np.lib.array_utils.byte_bounds(array._item._ary)
+    start = int(address) + first - array.ctypes.data
+    whole = (ctypes.c_char * (last - first)).from_address(start)
+    return np.ndarray(array.shape, array.dtype, whole, int(address) - start, array.strides)
 
 
 def elements(real: Any, most: int) -> dict[str, Any]:

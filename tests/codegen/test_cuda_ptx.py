@@ -12,6 +12,7 @@ import pytest
 
 import rewrite as rw
 from codegen.cuda import functions, runtime
+from codegen.cuda.elements import Mesh, element_source
 from codegen.cuda.fold import Fold, fold_source
 from codegen.cuda.kernel import ptx_text
 from codegen.cuda.source import Form, kernel_source
@@ -170,3 +171,27 @@ def test_ptxas_takes_it(tmp_path: Path) -> None:
     if b"Unsupported .version" in done.stderr:
         pytest.skip(f"ptxas is older than PTX {version and version[1]}")
     assert done.returncode == 0, done.stderr
+
+
+def test_elements_of_a_mesh_are_one_kernel() -> None:
+    """Energy, gradient and Hessian in registers, added to the results by atomic operations."""
+    kernel = rw.element_kernel(
+        lambda x, k: k * ((x[1] - x[0]) ** 2).sum() ** 2, over=[[0, 1], [1, 2]], math="strict"
+    )
+    points = np.arange(6.0).reshape(3, 2)
+    kernel(points, 2.0)
+    (made,) = kernel.kernels.values()
+    assert isinstance(made.program, Program)
+    table = kernel._table(3, 2)
+    mesh = Mesh(kernel.over, 2, table.places, table.halves)
+    form = Form("f64", 1, False, (False, True))
+    source = element_source(made.program, form, mesh, 256)
+    kinds = [
+        np.int64, (np.float64, 1), np.float64, (np.int64, 2), (np.float64, 1), (np.float64, 1),
+        (np.float64, 1), (np.int32, 2),
+    ]  # fmt: skip
+    text = runtime.ptx(source, made.program, form, kinds, (9, 0))
+    assert text.count(".visible .entry") == 1 and ".func" not in text and "fma.rn" not in text
+    added = text.count("atom.add.f64") + text.count("atom.global.add.f64")
+    added += text.count("red.add.f64") + text.count("red.global.add.f64")
+    assert added == 1 + 4 + 16
