@@ -17,6 +17,7 @@ import numpy as np
 
 from codegen.cuda import functions, simulated
 from codegen.cuda.intrinsics import elements, intrinsics, memory, numbers
+from codegen.cuda.rare import HUGE, TWO_OVER_PI
 from codegen.cuda.source import PART, Form, functions_of
 from codegen.instruction import MOST_AXES
 from codegen.loops.program import Rolled
@@ -189,7 +190,23 @@ def _words(dtype: Float) -> dict[str, Any]:
 
         found = {**intrinsics(intrinsic, types, device=True), **memory(intrinsic, types)}
         found |= {f"libm_{name}": getattr(libdevice, name) for name in functions.DOUBLES}
-    return found | numbers(dtype)
+    found |= numbers(dtype)
+    if dtype == "f64":
+        found["huge"] = _huge(found)
+    return found
+
+
+def _huge(words: dict[str, Any]) -> Any:
+    """Return what reduces huge angles, for kernels to call."""
+    namespace = {**words, "int64": np.int64, "TWO_OVER_PI": TWO_OVER_PI}
+    _execute(HUGE, "huge", namespace)
+    if is_simulated():
+        return namespace["huge"]
+    from numba.cuda import types
+
+    makes: Any = types
+    parts = makes.Tuple((makes.int64, makes.float64, makes.float64))
+    return _callable(namespace["huge"], lambda *_: parts)
 
 
 @cache

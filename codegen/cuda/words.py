@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from codegen.cuda.rare import RARE
 from codegen.target import Float
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import rarely, through_libm
@@ -121,7 +122,9 @@ class Words(Lanes):
         return merged
 
     def through_libm(self, name: str, args: Sequence[Any]) -> Any:
-        """Call a function of doubles that is not ours: the device's own, or the C library's."""
+        """Write what rare arguments need: our code, or a function of the device's library."""
+        if self.format is F64 and name in RARE:
+            return RARE[name](self, *args)
         if self.format is F64:
             return self.write(f"libm_{name}({', '.join(args)})")
         wide = ", ".join(f"float64({arg})" for arg in args)

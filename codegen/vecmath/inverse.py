@@ -53,7 +53,7 @@ def acos(v: Lanes, x: ir.Value) -> ir.Value:
     return _summed(v, base, v.mul(factor, b), series, v.mul(factor, low))
 
 
-def _angle(v: Lanes, y: ir.Value, x: ir.Value, left: ir.Value | None) -> tuple[Any, ...]:
+def angle_of(v: Lanes, y: ir.Value, x: ir.Value, left: ir.Value | None) -> tuple[Any, ...]:
     """Return the angle of (x, y), x, y >= 0, from the y axis' other side where `left` is set.
 
     The smaller by the larger is n / d; above 1/2 it becomes (n - d) / (n + d), pi/4 away: |t| is
@@ -89,14 +89,14 @@ def _angle(v: Lanes, y: ir.Value, x: ir.Value, left: ir.Value | None) -> tuple[A
 def atan(v: Lanes, x: ir.Value) -> ir.Value:
     """atan(x), the angle of (1, |x|) with the sign of x."""
     a = v.capped(v.abs(x), 2.0**64)
-    angle, *_ = _angle(v, a, v.real(1.0), None)
+    angle, *_ = angle_of(v, a, v.real(1.0), None)
     return v.flip(angle, v.sign(x))
 
 
 def atan2(v: Lanes, y: ir.Value, x: ir.Value) -> ir.Value:
     """Return the angle of (x, y)."""
     left = v.builder.icmp_signed("<", v.bits(x), v.word(0))
-    angle, n, d, t = _angle(v, v.abs(y), v.abs(x), left)
+    angle, n, d, t = angle_of(v, v.abs(y), v.abs(x), left)
     low, high, least = (2.0**power for power in SAFE[v.format.name])
     failed = v.builder.or_(v.compare_or_nan("<", d, low), v.compare_or_nan(">", d, high))
     tiny = v.builder.and_(v.compare("<", v.abs(t), least), v.compare(">", n, 0.0))

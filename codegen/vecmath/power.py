@@ -8,13 +8,17 @@ from codegen.vecmath.logarithm import flagged, split
 from codegen.vecmath.rare import through_libm
 
 
-def log_sum(v: Lanes, x: ir.Value, *, exactly: bool = True) -> Sum:
+def log_sum(
+    v: Lanes, x: ir.Value, *, exactly: bool = True, less: ir.Value | None = None
+) -> Sum:
     """Return log(x) of a positive normal x as a sum of two, 12 bits beyond the format or 10.
 
-    log(1 + f) = 2 s (1 + z (1/3 + z Q(z))), s = f / (2 + f), z = s**2.
+    log(1 + f) = 2 s (1 + z (1/3 + z Q(z))), s = f / (2 + f), z = s**2. With `less` it is that of
+    x / 2**less.
     """
     name = v.format.name
     parts = split(v, x)
+    k = parts.k if less is None else v.sub(parts.k, less)
     s, s_low = v.quotient((parts.f, v.real(0.0)), v.fast_two_sum(2.0, parts.f))
     z, z_low = v.two_product(s, s)
     z_low = v.fma(v.add(s, s), s_low, z_low)
@@ -34,8 +38,8 @@ def log_sum(v: Lanes, x: ir.Value, *, exactly: bool = True) -> Sum:
     half, half_low = v.fast_two_sum(s, product)
     half_low = v.add(half_low, low)
     ln2_high, ln2_low = tables.LN2_SHORT[name]
-    high, rest = v.fast_two_sum(v.mul(parts.k, ln2_high), v.add(half, half))
-    return high, v.add(rest, v.fma(parts.k, ln2_low, v.add(half_low, half_low)))
+    high, rest = v.fast_two_sum(v.mul(k, ln2_high), v.add(half, half))
+    return high, v.add(rest, v.fma(k, ln2_low, v.add(half_low, half_low)))
 
 
 def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
