@@ -164,7 +164,7 @@ def _launched(
     columns, threads = grid(max(1, one.count // form.pack))
     columns = max(1, min(columns, MOST_BLOCKS // rows))
     if op is not None:
-        fold, columns, parts = everything(op, one.count, dtype, len(program.outputs), len(found))
+        fold, columns, parts = everything(kernel, op, one.count, dtype, place, len(found))
         threads = fold.threads
         extra = [*[handle(view) for result in made[0] if (view := view_of(result))], *parts]
     addresses = np.array([view.pointer for each in views for view in each.views], np.int64)

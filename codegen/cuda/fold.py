@@ -85,6 +85,7 @@ def _everything(
             words.line(f"j += {fold.threads}")
         tree(words, fold, outputs, fold.threads, "t")
         with words.inside("if t == 0:"):
+            words.line("done[0] = int32(0)")
             for number in outputs:
                 words.line(f"r{number}[0] = s{number}[0]")
 

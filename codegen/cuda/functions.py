@@ -1,7 +1,8 @@
 """Elementary functions of kernels: whose code they are, and how far off at most.
 
-Within 1 ulp they are ours, with the bits of the CPU's vectors, but for rare arguments, which go to
-NVIDIA's library as they go to the C library there. Where the licence has `afn`, within 4 ulp, they
+Within 1 ulp they are ours, with the bits of the CPU's vectors, but for rare arguments, for which
+CPUs call the C library: these go to `codegen.cuda.rare`, and special values to NVIDIA's library,
+in float32 all of them as doubles. Where the licence has `afn`, within 4 ulp, they
 are NVIDIA's where these are shorter, as with the device's approximate instructions in float32, and
 else ours.
 """

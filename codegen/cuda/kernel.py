@@ -93,6 +93,8 @@ class CudaKernel(Displayed):
         self.__doc__ = doc or str(self.program)
         self._doc = doc
         self._made: dict[tuple[Form, Fold | None, bool], Any] = {}
+        self.parts: dict[Any, list[Any]] = {}
+        """What folds count blocks by, and what each leaves, by device and stream."""
         self._lock = threading.Lock()
         check_size(self.program, 1)
 

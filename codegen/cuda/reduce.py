@@ -96,7 +96,7 @@ def _folded(
     results = _empty(kernel, place, rows, dtype)
     if not rows:
         return _shaped(results, axis, shape, bounds)
-    fold, blocks, extra = _plan(op, count, shape, rows, axis, bounds, dtype, len(results))
+    fold, blocks, extra = _plan(kernel, op, count, shape, rows, axis, bounds, dtype, place)
     sizes = [np.int64(size) for size in (count, *made.sizes[1:])]
     views = [view_of(result) for result in results]
     passed = [*sizes, *operands(found, made), *[handle(view) for view in views if view], *extra]
@@ -123,12 +123,12 @@ def _empty(kernel: "CudaKernel", place: Place, rows: int, dtype: Float) -> tuple
 
 
 def _plan(
-    op: Any, count: int, shape: tuple[int, ...], rows: int, axis: int | None, bounds: Any,
-    dtype: Float, outputs: int,
+    kernel: "CudaKernel", op: Any, count: int, shape: tuple[int, ...], rows: int,
+    axis: int | None, bounds: Any, dtype: Float, place: Place,
 ) -> tuple[Fold, int, list[Any]]:  # fmt: skip
     """Return the fold, its blocks, and what its kernel is passed beside the operands."""
     if bounds is None and axis is None:
-        return everything(op, count, dtype, outputs)
+        return everything(kernel, op, count, dtype, place)
     threads, most = _widest()
     mean = count / rows
     lanes = min(next((few for length, few in _LANES if mean < length), threads), threads)
@@ -142,14 +142,20 @@ def _plan(
 
 
 def everything(
-    op: Any, count: int, dtype: Float, outputs: int, calls: int = 1
+    kernel: "CudaKernel", op: Any, count: int, dtype: Float, place: Place, calls: int = 1
 ) -> tuple[Fold, int, list[Any]]:
-    """Return the fold of all elements of so many calls, its blocks, and what counts them."""
-    cuda, (threads, most) = runtime.cuda(), _widest()
+    """Return the fold of all elements of so many calls, its blocks, and what counts them.
+
+    That is kept for the next call on the same stream, which waits for this one.
+    """
+    threads, most = _widest()
     blocks = max(1, min(most, -(-count // (threads * EACH))))
-    done = cuda.to_device(np.zeros(calls, np.int32))
-    parts = [cuda.device_array(blocks * calls, number_type(dtype)) for _ in range(outputs)]
-    return Fold(op, "all", threads), blocks, [done, *parts]
+    key = (place.device, place.stream, dtype, blocks, calls)
+    if key not in kernel.parts:
+        cuda, kind = runtime.cuda(), number_type(dtype)
+        parts = [cuda.device_array(blocks * calls, kind) for _ in kernel.program.outputs]
+        kernel.parts[key] = [cuda.to_device(np.zeros(calls, np.int32)), *parts]
+    return Fold(op, "all", threads), blocks, kernel.parts[key]
 
 
 def _widest() -> tuple[int, int]:

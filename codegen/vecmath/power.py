@@ -8,9 +8,7 @@ from codegen.vecmath.logarithm import flagged, split
 from codegen.vecmath.rare import through_libm
 
 
-def log_sum(
-    v: Lanes, x: ir.Value, *, exactly: bool = True, less: ir.Value | None = None
-) -> Sum:
+def log_sum(v: Lanes, x: ir.Value, *, exactly: bool = True, less: ir.Value | None = None) -> Sum:
     """Return log(x) of a positive normal x as a sum of two, 12 bits beyond the format or 10.
 
     log(1 + f) = 2 s (1 + z (1/3 + z Q(z))), s = f / (2 + f), z = s**2. With `less` it is that of
