@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from codegen.compile import compile_kernel
 from codegen.cuda.arrays import is_on_device, like
+from codegen.cuda.auto import AutoKernel
 from codegen.cuda.elements import Elements, Mesh
 from codegen.cuda.kernel import CudaKernel
+from codegen.cuda.runtime import missing
 from codegen.cuda.sparse import DeviceMatrix
 from codegen.forms import parameters_of, replaced, results_of
 from codegen.kernel import Kernel
@@ -117,10 +119,16 @@ class ElementKernel:
         """Where the entries of element matrices go, by number of points and coordinates."""
         return {}
 
-    def __call__(self, points: Any, *params: Any, out: Assembled | None = None) -> Assembled:
-        """Sum over all elements; `out`, an earlier result, is filled in place."""
-        if self.options.get("target") == "cuda":
-            return self._on_device(points, params, out)
+    def __call__(
+        self, points: Any, *params: Any, out: Assembled | None = None, stream: Any = None
+    ) -> Assembled:
+        """Sum over all elements; `out`, an earlier result, is filled in place.
+
+        `stream` is for points on a device, that of their library if it is not given.
+        """
+        target = self.options.get("target")
+        if target == "cuda" or (target == "auto" and is_on_device(points)):
+            return self._on_device(points, params, out, stream)
         x = np.ascontiguousarray(_real(points, "the points"), np.float64)
         self._check(x.shape)
         values = [self._param(k, value) for k, value in enumerate(params)]
@@ -145,7 +153,9 @@ class ElementKernel:
         """The kernels of a GPU, by the shapes of points and parameters."""
         return {}
 
-    def _on_device(self, points: Any, params: Sequence[Any], out: Assembled | None) -> Assembled:
+    def _on_device(
+        self, points: Any, params: Sequence[Any], out: Assembled | None, stream: Any
+    ) -> Assembled:
         """Sum on a GPU; what is of the host is copied there, and the results back."""
         if out is not None:
             raise ArgumentError("out= is for kernels of the CPU: results on a device are new ones")
@@ -159,13 +169,14 @@ class ElementKernel:
         key = tuple(tuple(getattr(value, "shape", ())) for value in (x, *values))
         if key not in self.devices:
             kernel: Any = self._kernel(key[0][1:], values)
+            kernel = kernel.device if isinstance(kernel, AutoKernel) else kernel
             table = self._table(*key[0]) if self.order == 2 else None
             d = key[0][1] if len(key[0]) == 2 else 1
             mesh = Mesh(self.over, d) if table is None else Mesh(
                 self.over, d, table.places, table.halves
             )  # fmt: skip
             self.devices[key] = Elements(kernel, mesh, table.pattern.nnz if table else 0)
-        made = self.devices[key](x, values)
+        made = self.devices[key](x, values, stream)
         return self._assembled(made, key[0]) if there else self._copied(made, key[0])
 
     def _assembled(self, made: tuple[Any, ...], shape: tuple[int, ...]) -> Assembled:
@@ -226,9 +237,11 @@ class ElementKernel:
         args = [x.ravel(), *(p if p.ndim else p.item() for p in params)]
         options = {"dtype": np.float64, **self.options}
         kernel: Any = compile_kernel(args, tuple(results), name="element", **options)
-        if isinstance(kernel, CudaKernel) and isinstance(kernel.program, Rolled):
-            found = replaced(results_of(tuple(results))[0], kernel.terms)
-            kernel.program = straight(parameters_of(args), found, licence(kernel.math), "element")
+        # an element is computed in registers, whatever loops were found in it
+        there = kernel.device if isinstance(kernel, AutoKernel) and not missing() else kernel
+        if isinstance(there, CudaKernel) and isinstance(there.program, Rolled):
+            found = replaced(results_of(tuple(results))[0], there.terms)
+            there.program = straight(parameters_of(args), found, licence(there.math), "element")
         made: Kernel = kernel
         return made
 

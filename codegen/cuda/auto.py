@@ -54,6 +54,7 @@ class AutoKernel(Displayed):
         """Call the one or the other."""
         if any(map(is_on_device, args)):
             return self.device(*args, **kwargs)
+        kwargs.pop("stream", None)  # the CPU has none
         return self.host(*args, **kwargs)
 
     def reduce(

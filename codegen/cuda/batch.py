@@ -183,7 +183,14 @@ def _results(
 ) -> list[tuple[Any, ...]]:
     """Make the results of each call, or arrays with one number for each call."""
     if op is None:
-        return [kernel.blank(place, shape, dtype) for _ in range(calls)]
+        first = kernel.blank(place, shape, dtype)
+        size = sum(view.size * view.dtype.itemsize for x in first if (view := view_of(x)))
+        if calls > 1:
+            check_room(
+                kernel.__name__, f"the results of {calls} calls", (size * (calls - 1),),
+                np.dtype(np.int8),
+            )  # fmt: skip
+        return [first, *[kernel.blank(place, shape, dtype) for _ in range(calls - 1)]]
     kind, outputs = number_type(dtype), kernel.program.outputs
     check_room(kernel.__name__, "the folded results", (calls, len(outputs)), kind)
     return [tuple(place.library.empty((calls,), kind, place.like) for _ in outputs)]

@@ -14,9 +14,9 @@ from codegen.program import Argument, Program
 from codegen.target import Float
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["Given", "batch_shape", "float_type", "given", "results_given", "types_of"]
+__all__ = ["READ", "Given", "batch_shape", "float_type", "given", "results_given", "types_of"]
 
-_READ: Final = frozenset("?bBhHiIefd")
+READ: Final = frozenset("?bBhHiIefd")
 """NumPy's letters of dtypes that kernels read as numbers without rounding."""
 _NARROW: Final = np.dtype(np.float32)
 
@@ -113,7 +113,7 @@ def _check_dtype(name: str, argument: Argument, view: View) -> None:
                 f"{what} is an array of dtype {kind} on a device, where truth values are taken; "
                 f"compare first: {argument.name} != 0"
             )
-    elif kind.char not in _READ:
+    elif kind.char not in READ:
         hint = "; it may hold integers that float64 would round" if kind.kind in "iu" else ""
         raise ArgumentTypeError(
             f"{what} is an array of dtype {kind} on a device, which kernels do not read{hint}; "

@@ -8,7 +8,7 @@ neighbours add is not fixed, so the last bits of sums may differ from call to ca
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from codegen.cuda.call import Given
 from codegen.cuda.dlpack import contiguous
 from codegen.cuda.fold import Fold, begin, tree
 from codegen.cuda.kernel import CudaKernel
-from codegen.cuda.launch import grid, launch
+from codegen.cuda.launch import check_room, grid, launch
 from codegen.cuda.libraries import library_of, stream_handle
 from codegen.cuda.source import Body, Form, kernel_source
 from codegen.cuda.words import Words
@@ -26,6 +26,9 @@ from codegen.program import Program, ProgramBuilder
 from rewrite.errors import ArgumentError
 
 __all__ = ["Elements", "Mesh", "element_source"]
+
+
+_RESULTS: Final = ("the value", "the gradient", "the Hessian's values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,9 @@ class Elements:
         queue = library.stream(like) if stream is None else stream_handle(stream)
         with cuda.gpus[first.device]:
             sizes = [1, first.size, self.nnz][: len(self.kernel.program.outputs)]
+            before = 0
+            for size, what in zip(sizes, _RESULTS, strict=False):
+                before = check_room("element", what, (size,), np.dtype(np.float64), before)
             made = [library.empty((size,), np.dtype(np.float64), like) for size in sizes]
             views = [view for result in made if (view := view_of(result)) is not None]
             for view in views:
@@ -156,6 +162,10 @@ class Elements:
             needed = [self.mesh.over]
             if len(self.kernel.program.outputs) > 2:
                 needed.append(self.mesh.places)
+            before = 0
+            for table in needed:
+                what = "a table of the mesh"
+                before = check_room("element", what, table.shape, table.dtype, before)
             self._tables[device] = list(map(runtime.cuda().to_device, needed))
         return self._tables[device]
 

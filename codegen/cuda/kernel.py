@@ -322,9 +322,9 @@ class CudaKernel(Displayed):
 
     def blank(self, place: Place, shape: tuple[int, ...], dtype: Float) -> tuple[Any, ...]:
         """Make the results, all or none."""
-        wanted = list(zip(self._shapes(shape), self._kinds(dtype), strict=True))
+        before, wanted = 0, list(zip(self._shapes(shape), self._kinds(dtype), strict=True))
         for name, (size, kind) in zip(self._names, wanted, strict=True):
-            check_room(self.__name__, f"the result {name!r}", size, kind)
+            before = check_room(self.__name__, f"the result {name!r}", size, kind, before)
         return tuple(place.library.empty(size, kind, place.like) for size, kind in wanted)
 
     def _result_views(

@@ -28,6 +28,8 @@ PARAMETER_BYTES: Final = 32_764
 """What a launch passes at most, from compute capability 7.0 on (CUDA's guide on kernel parameters).
 """
 _ARRAY_BYTES: Final = 40  # Numba passes an array as five words, a size and a stride for each axis
+_OTHER_BYTES: Final = 256
+"""What tables, sizes and counts take beside the operands."""
 THREADS: Final = 256
 BLOCKS_EACH: Final = 32
 """Blocks of a grid for each multiprocessor at most: threads go on to further elements."""
@@ -213,7 +215,7 @@ def grid(units: int) -> tuple[int, int]:
 def check_size(program: Program | Rolled, rank: int) -> None:
     """Refuse what a launch cannot pass."""
     axes = [rank + len(operand.shape) for operand in program.operands]
-    size = sum(_ARRAY_BYTES + 16 * count for count in axes) + 8 * rank
+    size = sum(_ARRAY_BYTES + 16 * count for count in axes) + 8 * rank + _OTHER_BYTES
     if size > PARAMETER_BYTES:
         raise ArgumentError(
             f"kernel {program.name!r} has {len(axes)} arguments and results, which take {size} "
@@ -222,13 +224,20 @@ def check_size(program: Program | Rolled, rank: int) -> None:
         )
 
 
-def check_room(name: str, what: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> None:
-    """Refuse an array that the device's memory cannot hold, before anything is made."""
+def check_room(
+    name: str, what: str, shape: tuple[int, ...], dtype: "np.dtype[Any]", before: int = 0
+) -> int:
+    """Refuse an array that the device's memory cannot hold, before anything is made.
+
+    Return its bytes with those of what is to be made `before` it.
+    """
     free, total = runtime.cuda().current_context().get_memory_info()
     size = prod(shape) * dtype.itemsize
-    if size > free:
+    if before + size > free:
+        more = f" after {before / 2**30:.3g} GiB of others" if before else ""
         raise ArgumentError(
-            f"kernel {name!r}: {what} of shape {shape} takes {size / 2**30:.3g} GiB, and the "
+            f"kernel {name!r}: {what} of shape {shape} takes {size / 2**30:.3g} GiB{more}, and the "
             f"device has {free / 2**30:.3g} GiB free of {total / 2**30:.3g}; call it on parts of "
             "the arrays"
         )
+    return before + size

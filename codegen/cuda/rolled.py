@@ -160,7 +160,10 @@ class Loops:
     def _on(self, device: int, dtype: Float) -> list[Any]:
         """Return the tables on a device, copied there by the first call."""
         if (device, dtype) not in self._tables:
-            arrays = self.found.arrays(dtype)
+            arrays, before = self.found.arrays(dtype), 0
+            for table in arrays:
+                what = "a table of its loops"
+                before = check_room(self.program.name, what, table.shape, table.dtype, before)
             self._tables[device, dtype] = list(map(runtime.cuda().to_device, arrays))
         return self._tables[device, dtype]
 

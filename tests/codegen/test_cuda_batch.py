@@ -110,6 +110,22 @@ def test_calls_that_differ_are_refused(box: Any) -> None:
         kernel.batch([(box(a), 1.0)], reduce="mean")
 
 
+@pytest.mark.cuda
+def test_results_beyond_the_memory_are_refused(box: Any, monkeypatch: Any) -> None:
+    from numba import cuda
+
+    kernel = rw.compile([x], (x * 2, x + 1), target="cuda")
+    given = [(box(np.ones(100)),) for _ in range(4)]
+    context = type("Context", (), {"get_memory_info": lambda self: (3000.0, 2.0**30)})
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda, "current_context", context)
+        with pytest.raises(ArgumentError, match="the results of 4 calls"):
+            kernel.batch(given)
+        with pytest.raises(ArgumentError, match=r"'out1' of shape \(200,\).* after .* of others"):
+            kernel(box(np.ones(200)))
+    assert len(kernel.batch(given)) == 4
+
+
 FORMS = [
     (Form("f64", 1, False, (False, True), 2), None, 0),
     (Form("f32", 2, True, (False, False)), None, 0),

@@ -12,6 +12,7 @@ import pytest
 
 import rewrite as rw
 from codegen.cuda import functions, runtime
+from codegen.cuda.call import READ
 from codegen.cuda.elements import Mesh, element_source
 from codegen.cuda.fold import Fold, fold_source
 from codegen.cuda.kernel import ptx_text
@@ -92,6 +93,14 @@ def test_short_kernels_read_and_write_sixteen_bytes(dtype: Float) -> None:
     text = ptx_text(program_of(x * y + 1), dtype, (9, 0))
     pack = "v2.f64" if dtype == "f64" else "v4.f32"
     assert text.count(f"ld.global.{pack}") == 2 and text.count(f"st.global.{pack}") == 1
+
+
+def test_arrays_of_all_dtypes_that_are_read() -> None:
+    program, form = program_of(x * y), Form("f64", 1, False, (False, False))
+    source = kernel_source(program, form)
+    for letter in READ:
+        kinds = [np.int64, (np.dtype(letter), 1), *[(np.float64, 1)] * 2]
+        assert "mul.rn.f64" in runtime.ptx(source, program, form, kinds, (9, 0))
 
 
 def test_each_input_is_read_once() -> None:

@@ -8,6 +8,7 @@ import scipy.sparse
 
 import rewrite as rw
 from codegen.calculus.elements import BLOCK
+from codegen.loops.program import Rolled
 from rewrite.errors import ArgumentError
 
 
@@ -228,6 +229,51 @@ def test_a_gpu_sums_what_the_cpu_sums(order: Any, box: Any) -> None:
         parts = (part.numpy() for part in there.hessian[:3])
         matrix = scipy.sparse.csr_array(tuple(parts), shape=there.hessian.shape)
         np.testing.assert_allclose(matrix.toarray(), wanted.hessian.toarray(), atol=1e-12)
+
+
+@pytest.mark.cuda
+def test_auto_sums_where_the_points_are(box: Any) -> None:
+    kernel = rw.element_kernel(
+        lambda x, k: k * (x[1] - x[0]) ** 2, over=[[0, 1], [1, 2]], target="auto"
+    )
+    points = np.array([0.0, 1.0, 3.0])
+    here, there = kernel(points, 2.0), kernel(box(points), 2.0, stream=None)
+    assert type(here.value) is float and type(there.gradient) is box
+    assert here.value == there.value.numpy() == 10.0
+    np.testing.assert_array_equal(there.gradient.numpy(), here.gradient)
+    np.testing.assert_array_equal(there.hessian.data.numpy(), here.hessian.data)
+
+
+@pytest.mark.cuda
+def test_a_large_element_of_a_gpu_is_straight_line_code(box: Any) -> None:
+    """Whose Hessian would be a program of loops on a CPU."""
+    over = np.arange(24).reshape(1, 24)
+
+    def energy(x: Any) -> Any:
+        apart = x[:, None] - x[None, :]
+        return (np.exp(-(apart**2)) * apart**2).sum()
+
+    kernel = rw.element_kernel(energy, over=over, target="cuda", optimize_terms=False)
+    points = np.random.default_rng(0).normal(size=24)
+    cpu = rw.element_kernel(energy, over=over, optimize_terms=False)
+    wanted, made = cpu(points), kernel(points)
+    assert isinstance(next(iter(cpu.kernels.values())).program, Rolled)
+    assert made.value == pytest.approx(wanted.value, rel=1e-12)
+    np.testing.assert_allclose(made.hessian.toarray(), wanted.hessian.toarray(), atol=1e-11)
+
+
+@pytest.mark.cuda
+def test_results_beyond_the_memory_are_refused(monkeypatch: Any) -> None:
+    from numba import cuda
+
+    kernel = rw.element_kernel(lambda x: (x[1] - x[0]) ** 2, over=[[0, 1], [1, 2]], target="cuda")
+    points = np.array([0.0, 1.0, 3.0])
+    context = type("Context", (), {"get_memory_info": lambda self: (40.0, 2.0**30)})
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda, "current_context", context)
+        with pytest.raises(ArgumentError, match="the Hessian's values of shape"):
+            kernel(points)
+    assert kernel(points).value == 5.0
 
 
 @pytest.mark.cuda
