@@ -24,7 +24,7 @@ from codegen.store.columns import pack_program, program_digest, unpack_program
 from rewrite.contentcache import digest
 from rewrite.parcel import Parcel
 
-__all__ = ["pack_rolled", "rolled_digest", "unpack_rolled"]
+__all__ = ["bodies_of", "pack_rolled", "rolled_digest", "unpack_rolled"]
 
 type Block = npt.NDArray[Any]
 
@@ -201,7 +201,7 @@ def unpack_rolled(header: Mapping[str, Any], blocks: Mapping[str, Block]) -> Rol
     """Read a program of loops that was verified before it was packed; its tables are views."""
 
     def read() -> tuple[Step, ...]:
-        reader = _Reader(blocks, _bodies(header["bodies"], blocks))
+        reader = _Reader(blocks, bodies_of(header["bodies"], blocks))
         return tuple([reader.step() for _ in range(header["steps"])])
 
     return Rolled(
@@ -214,7 +214,8 @@ def unpack_rolled(header: Mapping[str, Any], blocks: Mapping[str, Block]) -> Rol
     )
 
 
-def _bodies(headers: Sequence[Mapping[str, Any]], blocks: Mapping[str, Block]) -> list[Program]:
+def bodies_of(headers: Sequence[Mapping[str, Any]], blocks: Mapping[str, Block]) -> list[Program]:
+    """Read the bodies that steps count among."""
     parts: list[dict[str, Block]] = [{} for _ in headers]
     for name, block in blocks.items():
         number, dot, column = name.partition(".")

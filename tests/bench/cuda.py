@@ -33,9 +33,9 @@ from codegen.cuda.kernel import CudaKernel
 from codegen.cuda.rare import RARE
 from codegen.kernel import Kernel
 from codegen.program import Program, ProgramBuilder
-from codegen.store.rolled import pack_rolled, unpack_rolled
+from codegen.store.rolled import bodies_of, pack_rolled, unpack_rolled
 from codegen.target import get
-from rewrite.parcel import pack, unpack
+from rewrite.parcel import Parcel, pack, unpack
 
 PROGRAMS = Path(__file__).with_name("cuda_programs.txt")
 NETWORKS = {name: Path(__file__).with_name(f"cuda_network_{name}.xz") for name in ("read", "best")}
@@ -124,7 +124,14 @@ def write(networks: Path | None) -> None:
                 optimize_terms=name == "best",
             )  # fmt: skip
             found: Any = kernel.program
-            path.write_bytes(lzma.compress(pack("network", pack_rolled(found))))
+            path.write_bytes(lzma.compress(pack("network", _lasting(pack_rolled(found)))))
+
+
+def _lasting(parcel: Parcel) -> Parcel:
+    """Write bodies as text, which later versions read too."""
+    bodies = bodies_of(parcel.header["bodies"], parcel.blocks)
+    blocks = {name: block for name, block in parcel.blocks.items() if "." not in name}
+    return Parcel({**parcel.header, "bodies": [{"text": str(body)} for body in bodies]}, blocks)
 
 
 def programs() -> dict[str, Program]:
