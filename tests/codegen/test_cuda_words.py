@@ -183,7 +183,8 @@ def test_branches_and_shared_values_have_the_bits_of_vectors(on_cpu: Any) -> Non
     inner = rw.where(x > 0.5, rw.exp(y) * rw.sin(x), rw.log(abs(x) + 2) + rw.cos(x))
     term = rw.where(y < x, inner + rw.tanh(y), rw.maximum(inner, rw.sign(y) * x) ** 3)
     kernel = rw.compile([x, y], term, target="avx2", dtype="f64", name="branches")
-    given = arguments("f64", 2)
+    # huge angles are ours on a device, and the C library's in vectors
+    given = [np.where(np.abs(x) > 4e6, 1.5, x) for x in arguments("f64", 2)]
     assert "if " in kernel_source(kernel.program, Form("f64"))
     assert same(on_cpu(kernel.program, "f64")(*given), kernel(*given)).all()
 

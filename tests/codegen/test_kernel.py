@@ -87,6 +87,8 @@ def test_constants_only() -> None:
     assert kernel(out=np.empty(3)).tolist() == [2 * np.pi] * 3
     assert list(inspect.signature(kernel).parameters) == []
     assert kernel(dtype=np.float32).dtype == np.float32
+    narrow = Kernel(kernel.program, dtype=np.float32)()
+    assert narrow == np.float32(2 * np.pi) and narrow.dtype == np.float32
 
 
 def test_several_results() -> None:
