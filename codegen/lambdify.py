@@ -13,8 +13,9 @@ import numpy as np
 from codegen.compile import compile_kernel
 from codegen.kernel import MOST_OPERANDS
 from rewrite.errors import ArgumentError, UnsupportedOp
+from rewrite.leaves import symbol
 from rewrite.sorts import BOOL
-from rewrite.term import Term, current_store, symbol
+from rewrite.term import Term, current_store
 
 __all__ = ["lambdify"]
 

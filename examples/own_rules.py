@@ -4,8 +4,8 @@ import numpy as np
 
 import rewrite as rw
 from rewrite.fastmath import FastMath
+from rewrite.leaves import pattern_vars
 from rewrite.rule import ruleset
-from rewrite.term import pattern_vars
 from strategies import Firing, bottomup, innermost, traced, try_
 
 a, b = pattern_vars("a b")

@@ -20,7 +20,8 @@ __version__ = "0.1.0"
 _HOME: Final[dict[str, str]] = {
     name: module
     for module, names in {
-        "rewrite.term": "Term apply const pattern_vars rest scope symbol symbols",
+        "rewrite.term": "Term apply const scope",
+        "rewrite.leaves": "pattern_vars rest symbol symbols",
         "rewrite.array": "TermArray asarray numpy_functions",
         "rewrite.store": "Store Symbol",
         "rewrite.overloads": "overload",
@@ -94,7 +95,7 @@ _RENAMED: Final[dict[str, tuple[str, str]]] = {
     "sort": ("rewrite.sorts", "define"),
 }
 _CALLED: Final = ("pi", "e")
-"""Functions of `rewrite.term` that are called on each use: constants of the current store."""
+"""Functions of `rewrite.leaves` that are called on each use: constants of the current store."""
 _OWN: Final = ("cache", "errors", "interface", "io", "ops", "testing")
 _MODULES: Final = {**{name: f"rewrite.{name}" for name in _OWN}, "plot": "codegen.plot"}
 # fmt: on
@@ -108,7 +109,7 @@ def __getattr__(name: str) -> Any:
     elif name in _HOME:
         value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _CALLED:
-        return getattr(importlib.import_module("rewrite.term"), name)()
+        return getattr(importlib.import_module("rewrite.leaves"), name)()
     elif name in _RENAMED:
         module, attribute = _RENAMED[name]
         value = getattr(importlib.import_module(module), attribute)
@@ -194,6 +195,8 @@ if TYPE_CHECKING:
     from rewrite.io.parse import parse as parse
     from rewrite.io.sympy import from_sympy as from_sympy
     from rewrite.io.sympy import to_sympy as to_sympy
+    from rewrite.leaves import symbol as symbol
+    from rewrite.leaves import symbols as symbols
     from rewrite.options import options as options
     from rewrite.overloads import overload as overload
     from rewrite.rule import Compute as Compute
@@ -207,8 +210,6 @@ if TYPE_CHECKING:
     from rewrite.store import Symbol as Symbol
     from rewrite.term import Term as Term
     from rewrite.term import scope as scope
-    from rewrite.term import symbol as symbol
-    from rewrite.term import symbols as symbols
     from rewrite.tracing import trace as trace
     from strategies.calculus.sparse import SparseTerms as SparseTerms
     from strategies.calculus.sparse import column_coloring as column_coloring

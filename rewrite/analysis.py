@@ -22,11 +22,12 @@ from rewrite.dag import SMALL, Dag
 from rewrite.errors import PatternError
 from rewrite.foreign import Foreign
 from rewrite.intervals import INF, TOP, TRUTH, Fact, fact, fact_of_constant
+from rewrite.leaves import RULES
 from rewrite.ranges import transfer
 from rewrite.rule import SHAPES, Condition
 from rewrite.sorts import BOOL, INT
 from rewrite.store import Store, Symbol
-from rewrite.term import RULES, Term, join
+from rewrite.term import Term, join
 
 __all__ = ["Facts", "fact_of", "facts", "holds", "pattern_rows"]
 

@@ -10,8 +10,9 @@ from typing import Final
 
 from rewrite import ops
 from rewrite.errors import PatternError
+from rewrite.leaves import RULES
 from rewrite.rule import SHAPES, Condition
-from rewrite.term import RULES, lift
+from rewrite.term import lift
 
 __all__ = ["KINDS", "at_least", "at_most", "atom", "integer", "literal", "negative", "nonneg",
            "nonpos", "nonzero", "positive", "symbolic"]  # fmt: skip

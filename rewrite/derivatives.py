@@ -27,9 +27,10 @@ from rewrite.array import TermArray, elementwise
 from rewrite.dag import Dag
 from rewrite.errors import UnsupportedOp
 from rewrite.functions import FUNCTIONS
+from rewrite.leaves import RULES, pattern_vars, pi
 from rewrite.overloads import define
 from rewrite.sorts import BOOL, REAL
-from rewrite.term import RULES, Term, apply, lift, pattern_vars, pi
+from rewrite.term import Term, apply, lift
 
 __all__ = ["ARGUMENTS", "FLAT", "PARTIALS", "VALUE", "register", "register_partials"]
 

@@ -21,6 +21,7 @@ from rewrite.errors import MatchingWarning, PatternError
 from rewrite.fastmath import FastMath
 from rewrite.foreign import Foreign
 from rewrite.groups import joined, summary
+from rewrite.leaves import RULES
 from rewrite.matcher import Machine, TooManyWays, prepared
 from rewrite.nodes import Nodes, Value, same_value
 from rewrite.pattern import RULE_PARTS, WIDEST, Do, Plan
@@ -28,7 +29,7 @@ from rewrite.prepared import Prepared
 from rewrite.rule import IDENTITY, Check, Compute, Rule
 from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
-from rewrite.term import RULES, Term, join
+from rewrite.term import Term, join
 
 __all__ = ["Subst", "apply_rule", "head_ops", "instantiate", "match", "plausible", "same_value"]
 

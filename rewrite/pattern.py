@@ -21,8 +21,9 @@ from typing import Final
 from rewrite import ops
 from rewrite.constants import Constant
 from rewrite.errors import PatternError
+from rewrite.leaves import RULES
 from rewrite.store import Symbol
-from rewrite.term import RULES, Term
+from rewrite.term import Term
 
 __all__ = ["RULE_PARTS", "WIDEST", "Do", "Need", "Plan", "Step", "Variable", "plan"]
 

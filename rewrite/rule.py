@@ -13,10 +13,11 @@ from rewrite import ops
 from rewrite.display import Displayed
 from rewrite.errors import PatternError
 from rewrite.fastmath import FastMath
+from rewrite.leaves import RULES
 from rewrite.sorts import BOOL, REAL
 from rewrite.store import Symbol
 from rewrite.tables import Table
-from rewrite.term import RULES, Term, lift
+from rewrite.term import Term, lift
 
 if TYPE_CHECKING:
     from rewrite.certificates import Certificate

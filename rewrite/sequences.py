@@ -6,10 +6,11 @@ from itertools import product
 
 from rewrite import ops
 from rewrite.errors import PatternError
+from rewrite.leaves import RULES
 from rewrite.matching import instantiate
 from rewrite.rule import Compute, Rule, symbols_of
 from rewrite.store import Symbol
-from rewrite.term import RULES, Term
+from rewrite.term import Term
 
 __all__ = ["instances"]
 

@@ -15,11 +15,12 @@ from rewrite import ops as table
 from rewrite.constants import PI
 from rewrite.errors import ArgumentError
 from rewrite.evaluate import FUNCTIONS, evaluate
+from rewrite.leaves import symbol
 from rewrite.oracle import exact
 from rewrite.rule import Rule, RuleSet
 from rewrite.sampling import sample_points
 from rewrite.sorts import BOOL, INT, REAL, Sort
-from rewrite.term import Term, apply, const, symbol
+from rewrite.term import Term, apply, const
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

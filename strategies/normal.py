@@ -16,9 +16,10 @@ from rewrite import ops
 from rewrite.conditions import literal
 from rewrite.constants import Constant, Named, as_constant, to_float
 from rewrite.fastmath import FastMath, licence
+from rewrite.leaves import pattern_vars
 from rewrite.rule import RuleSet, compute, ruleset
 from rewrite.rules.arithmetic import CANCELLATION, IDENTITIES, NEGATION, ZEROS
-from rewrite.term import Term, const, pattern_vars
+from rewrite.term import Term, const
 from strategies.base import Leaf, Strategy, choice, strategy
 from strategies.traversal import innermost
 

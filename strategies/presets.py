@@ -25,13 +25,14 @@ from rewrite.extract import Mode
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.guard import Guard, Guards
+from rewrite.leaves import pattern_vars
 from rewrite.oracle import Exact
 from rewrite.rangeguard import RangeGuard
 from rewrite.rule import RuleSet, ruleset
 from rewrite.rules import ALL, EXPAND, PRECISE, SIMPLIFY
 from rewrite.rules.arithmetic import REAL
 from rewrite.rules.precision import COMPENSATED, NEAR_ONE
-from rewrite.term import Term, pattern_vars
+from rewrite.term import Term
 from strategies.algebra import (
     cancel,
     expand,

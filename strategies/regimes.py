@@ -19,9 +19,10 @@ import numpy.typing as npt
 
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
+from rewrite.leaves import symbol
 from rewrite.sorts import REAL
 from rewrite.store import Symbol
-from rewrite.term import Term, const, join, scope, symbol
+from rewrite.term import Term, const, join, scope
 from strategies.base import Control, Script, Strategy
 from strategies.measures import InOrder, against
 from strategies.series import Near, near, offset

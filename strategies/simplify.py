@@ -16,11 +16,12 @@ from rewrite.constants import Constant
 from rewrite.errors import StrategyError
 from rewrite.fastmath import FastMath, licence
 from rewrite.functions import FUNCTIONS
+from rewrite.leaves import pattern_vars
 from rewrite.options import configured
 from rewrite.rule import RuleSet, ruleset
 from rewrite.rules import ALL, EXPAND
 from rewrite.rules.arithmetic import COMMUTATIVITY, FACTORING
-from rewrite.term import Term, pattern_vars
+from rewrite.term import Term
 from strategies.algebra import normalize
 from strategies.base import Strategy, choice
 from strategies.core import best

@@ -28,8 +28,9 @@ from codegen.loops.program import Rolled
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
 from rewrite.fastmath import licence
+from rewrite.leaves import symbol
 from rewrite.options import settled
-from rewrite.term import scope, symbol
+from rewrite.term import scope
 from strategies.calculus.derivatives import gradient, hessian
 from strategies.calculus.pattern import Pattern
 

@@ -10,8 +10,9 @@ import numpy as np
 from codegen.jit import Jitted, jit
 from rewrite.array import TermArray, asarray
 from rewrite.errors import ArgumentError
+from rewrite.leaves import symbol
 from rewrite.store import Store
-from rewrite.term import Term, symbol
+from rewrite.term import Term
 from rewrite.tracing import is_container, leaves, rebuilt
 from strategies.calculus.derivatives import gradient
 

@@ -14,11 +14,12 @@ from rewrite.egraph.facts import assumed
 from rewrite.egraph.language import exact
 from rewrite.egraph.plain import fill, rows_of
 from rewrite.intervals import INF, TOP, Fact, fact
+from rewrite.leaves import RULES
 from rewrite.ranges import transfer
 from rewrite.rule import Condition, Rule, symbols_of
 from rewrite.sorts import INT
 from rewrite.store import Store
-from rewrite.term import RULES, Term
+from rewrite.term import Term
 
 __all__ = ["STATED", "Known", "condition_holds", "conditions_of", "has_value", "implied", "meet"]
 

@@ -6,8 +6,9 @@ from fractions import Fraction
 from typing import Any, Final
 
 from rewrite import ops
+from rewrite.leaves import symbol
 from rewrite.sorts import REAL
-from rewrite.term import Term, scope, symbol
+from rewrite.term import Term, scope
 
 __all__ = ["inside", "sides"]
 

@@ -12,9 +12,10 @@ from rewrite import ops
 from rewrite.constants import PI, Constant, E
 from rewrite.errors import UnsupportedOp
 from rewrite.functions import ROWS
+from rewrite.leaves import symbol
 from rewrite.sorts import BOOL
 from rewrite.store import Store
-from rewrite.term import Term, current_store, lift, symbol
+from rewrite.term import Term, current_store, lift
 
 __all__ = [
     "CLAMP", "COMPARISON", "EXACT", "FLOAT", "FUNCTIONS", "INTEGER", "MAX_DEPTH", "MAX_DIGITS",

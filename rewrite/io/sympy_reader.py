@@ -18,9 +18,10 @@ from rewrite.array import TermArray, asarray
 from rewrite.constants import PI, Constant, E
 from rewrite.errors import UnsupportedOp
 from rewrite.io.sympy_forms import EXPLICIT, FORMS, LOGIC, element, explicit, terms_of_sum
+from rewrite.leaves import symbol
 from rewrite.sorts import MATRIX
 from rewrite.store import Store
-from rewrite.term import Term, const, current_store, join, symbol
+from rewrite.term import Term, const, current_store, join
 
 __all__ = ["CLASSES", "NAMES", "Reader", "below", "from_sympy", "like", "negative"]
 

@@ -19,13 +19,14 @@ import numpy.typing as npt
 
 from rewrite import ops
 from rewrite.constants import Constant, Named, constant_key
+from rewrite.leaves import RULES
 from rewrite.machine import layout as at
 from rewrite.matching import _LEAVES, _plan
 from rewrite.pattern import DEEPEST, Do, Need, Plan, Step
 from rewrite.rule import Check, Compute, Rule
 from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
-from rewrite.term import RULES, join
+from rewrite.term import join
 
 __all__ = ["Callback", "Data", "compile_rules"]
 

@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from rewrite.conditions import nonzero
 from rewrite.fastmath import FastMath
+from rewrite.leaves import pattern_vars
 from rewrite.rule import ruleset
-from rewrite.term import pattern_vars
 
 __all__ = [
     "ASSOCIATIVITY",

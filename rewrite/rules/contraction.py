@@ -6,9 +6,9 @@ so the forms with signs are one instruction too.
 
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
+from rewrite.leaves import pattern_vars
 from rewrite.rule import ruleset
 from rewrite.rules.arithmetic import REAL
-from rewrite.term import pattern_vars
 
 __all__ = ["CONTRACTION", "CONTRACTION_APART", "FMA_ALGEBRA", "FMA_IDENTITIES", "FMA_ZEROS"]
 

@@ -7,9 +7,9 @@ is no zero matrix: A - A has no other form. The tests draw matrices and compare 
 
 from rewrite.conditions import nonneg
 from rewrite.fastmath import FastMath
+from rewrite.leaves import pattern_vars
 from rewrite.rule import ruleset
 from rewrite.sorts import INT, MATRIX
-from rewrite.term import pattern_vars
 
 __all__ = [
     "MATRIX_ASSOCIATIVITY", "MATRIX_CANCELLATION", "MATRIX_COMMUTATIVITY", "MATRIX_DISTRIBUTIVITY",

@@ -10,9 +10,9 @@ from fractions import Fraction
 from rewrite.conditions import integer, nonneg, nonzero, positive
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
+from rewrite.leaves import pattern_vars
 from rewrite.rule import ruleset
 from rewrite.rules.arithmetic import REAL
-from rewrite.term import pattern_vars
 
 __all__ = [
     "CUBE_ROOTS",

@@ -15,9 +15,10 @@ corrects a function of it to first order; these laws hold their left sides, and 
 from rewrite.conditions import nonzero, positive
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
+from rewrite.leaves import RULES, pattern_vars
 from rewrite.rule import ruleset
 from rewrite.rules.arithmetic import REAL
-from rewrite.term import RULES, const, pattern_vars
+from rewrite.term import const
 
 __all__ = ["ARCTANGENTS", "COMPENSATED", "CONJUGATES", "DIFFERENCES", "NEAR_ONE"]
 

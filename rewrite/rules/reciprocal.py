@@ -7,9 +7,9 @@ side does not divide by is a condition: the left side has no value where it is z
 
 from rewrite.conditions import nonzero
 from rewrite.fastmath import FastMath
+from rewrite.leaves import pattern_vars
 from rewrite.rule import ruleset
 from rewrite.rules.arithmetic import REAL
-from rewrite.term import pattern_vars
 
 __all__ = ["FRACTIONS", "FRACTIONS_APART", "FRACTIONS_JOINED", "RECIPROCALS", "RECIPROCALS_APART"]
 

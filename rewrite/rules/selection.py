@@ -8,10 +8,11 @@ NumPy's minimum and maximum return either zero of 0.0 and -0.0: none of their la
 from rewrite.conditions import at_least, integer, negative, nonneg, nonpos, nonzero, positive
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS, eq, ne
+from rewrite.leaves import RULES, pattern_vars
 from rewrite.rule import ruleset
 from rewrite.rules.arithmetic import REAL
 from rewrite.sorts import BOOL
-from rewrite.term import RULES, const, pattern_vars
+from rewrite.term import const
 
 __all__ = [
     "ABSOLUTE",

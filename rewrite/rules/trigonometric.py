@@ -8,9 +8,10 @@ from rewrite.conditions import at_least, at_most, nonneg, nonzero, positive
 from rewrite.constants import PI
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
+from rewrite.leaves import RULES, pattern_vars
 from rewrite.rule import ruleset
 from rewrite.rules.arithmetic import REAL
-from rewrite.term import RULES, const, pattern_vars
+from rewrite.term import const
 
 __all__ = [
     "ANGLES_APART",

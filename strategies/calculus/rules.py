@@ -23,11 +23,12 @@ from rewrite import ops
 from rewrite.conditions import atom, literal
 from rewrite.derivatives import ARGUMENTS, FLAT, PARTIALS, VALUE
 from rewrite.fastmath import licence
+from rewrite.leaves import pattern_vars, rest
 from rewrite.matching import apply_rule
 from rewrite.overloads import define
 from rewrite.rule import RuleSet, ruleset
 from rewrite.sorts import BOOL, REAL
-from rewrite.term import Term, apply, pattern_vars, rest
+from rewrite.term import Term, apply
 from strategies.base import Leaf, Strategy, choice, seq, strategy
 from strategies.core import named, repeat, try_
 from strategies.normal import SHRINKING, cleanup, fold

@@ -13,8 +13,8 @@ from codegen.lower import Parameter, Result, lower
 from codegen.program import Program
 from rewrite.constants import PI
 from rewrite.errors import ArgumentError, UnsupportedOp
+from rewrite.leaves import pattern_vars
 from rewrite.oracle import exact, ulp_distance
-from rewrite.term import pattern_vars
 
 x, y = rw.symbols("x y")
 

@@ -22,7 +22,8 @@ from codegen.loops.workspace import Workspace
 from codegen.lower import Parameter, Result, lower
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError, TargetError, UnsupportedOp
-from rewrite.term import Term, pattern_vars
+from rewrite.leaves import pattern_vars
+from rewrite.term import Term
 
 type Floats = npt.NDArray[np.float64]
 

@@ -21,9 +21,9 @@ from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.lawcheck import of_numbers
+from rewrite.leaves import pattern_vars
 from rewrite.rule import Rule, ruleset
 from rewrite.sorts import BOOL
-from rewrite.term import pattern_vars
 
 RULES = [rule for rule in listing.rules() if of_numbers(rule)]
 NEAR = 1e-7

@@ -226,8 +226,8 @@ def test_a_huge_term_is_named_in_few_words() -> None:
 def test_findings_of_a_sceptic() -> None:
     """What once escaped as an error of Python's own, or was taken without a word."""
     from rewrite.fastmath import FastMath
+    from rewrite.leaves import pattern_vars
     from rewrite.rule import Rule, ruleset
-    from rewrite.term import pattern_vars
 
     a, b = pattern_vars("a b")
     x = rw.symbol("x")

@@ -13,9 +13,10 @@ from rewrite.errors import RewriteError
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.lawcheck import of_numbers
+from rewrite.leaves import pattern_vars
 from rewrite.rule import Condition, Rule, ruleset
 from rewrite.sorts import INT, MATRIX
-from rewrite.term import Term, pattern_vars
+from rewrite.term import Term
 
 RULES = listing.rules()
 NUMBERS = [rule for rule in RULES if of_numbers(rule)]

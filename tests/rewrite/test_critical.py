@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 import rewrite as rw
 from rewrite.critical import overlaps, substituted, unify
 from rewrite.fastmath import FastMath
+from rewrite.leaves import RULES
 from rewrite.matching import match
 from rewrite.rule import ruleset
 from rewrite.store import Store
-from rewrite.term import RULES, Term, const
+from rewrite.term import Term, const
 from rewrite.tree import Node, Sides, Tree, Var, canonical, occurrences, read, sides, write
 
 a, b, c, d = rw.pattern_vars("a b c d")

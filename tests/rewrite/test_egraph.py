@@ -21,12 +21,13 @@ from rewrite.egraph.relevance import relevant
 from rewrite.evaluate import evaluate_dag
 from rewrite.extract import Extractor
 from rewrite.fastmath import FastMath
+from rewrite.leaves import pattern_vars
 from rewrite.oracle import exact_dag
 from rewrite.rule import Rule, RuleSet, ruleset
 from rewrite.sampling import sample_points
 from rewrite.sorts import BOOL
 from rewrite.store import Store
-from rewrite.term import Term, pattern_vars
+from rewrite.term import Term
 from rewrite.testing import symbols_with_domains, terms
 
 a, b, c = pattern_vars("a b c")

@@ -23,12 +23,13 @@ from rewrite.egraph.relevance import relevant
 from rewrite.evaluate import FUNCTIONS as NUMPY
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
+from rewrite.leaves import pattern_vars
 from rewrite.oracle import working_precision
 from rewrite.rule import Condition, Rule, RuleSet, ruleset
 from rewrite.ruledoubles import Agreement
 from rewrite.rules import ALL, EXPAND, FAMILIES, PRECISE, SIMPLIFY
 from rewrite.store import Symbol
-from rewrite.term import Term, pattern_vars
+from rewrite.term import Term
 
 type Floats = npt.NDArray[np.float64]
 

@@ -12,12 +12,13 @@ import rewrite as rw
 from rewrite import ops
 from rewrite.fastmath import FastMath
 from rewrite.interpretation import Interpretation, linear, polynomial
+from rewrite.leaves import RULES
 from rewrite.loops import find_loops
 from rewrite.pathorder import PathOrder, path_order
 from rewrite.rule import Rule, RuleSet, ruleset
 from rewrite.rules import ALL
 from rewrite.simplex import maximum
-from rewrite.term import RULES, apply, const
+from rewrite.term import apply, const
 from rewrite.termination import prove
 from rewrite.tree import Node, Sides, Tree, Var, equations, sides, unreadable
 from strategies.normal import SHRINKING

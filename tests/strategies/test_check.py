@@ -10,9 +10,10 @@ import rewrite as rw
 from rewrite.concrete import every_step, results
 from rewrite.errors import PatternError, StrategyError
 from rewrite.fastmath import FastMath
+from rewrite.leaves import RULES
 from rewrite.rule import Rule, RuleSet, ruleset
 from rewrite.rules import ALL
-from rewrite.term import RULES, Term, const
+from rewrite.term import Term, const
 from rewrite.tree import unreadable
 from strategies import Firing, innermost, outermost, traced
 from strategies.check import CheckReport, Pair, check

@@ -20,9 +20,10 @@ from rewrite.io.bionetgen.names import Names
 from rewrite.io.bionetgen.rates import law_terms, rate_nodes
 from rewrite.io.bionetgen.reactions import Reactions, reactions
 from rewrite.io.bionetgen.sections import File, Line, Named
+from rewrite.leaves import symbol
 from rewrite.rows import joined
 from rewrite.store import Ints, Store, Symbol
-from rewrite.term import Term, apply, const, current_store, lift, scope, symbol
+from rewrite.term import Term, apply, const, current_store, lift, scope
 
 __all__ = ["Network", "Observable", "parse", "read"]
 

@@ -15,8 +15,9 @@ from rewrite.io.fpcore.domains import Limits, bounds
 from rewrite.io.fpcore.expressions import PRECISIONS, Expressions, Scope
 from rewrite.io.fpcore.numbers import Kind
 from rewrite.io.fpcore.sexpr import Atom, Group, Node, Source
+from rewrite.leaves import symbol
 from rewrite.sorts import BOOL
-from rewrite.term import Term, symbol
+from rewrite.term import Term
 
 __all__ = ["parse", "read"]
 
