@@ -75,7 +75,7 @@ atom = _shape("atom")
 def at_least(term: object, bound: object) -> Condition:
     """Require of a pattern that the value is >= a bound.
 
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> (a,) = pattern_vars("a")
     >>> at_least(a, 2)
     nonneg(?a - 2)
@@ -86,7 +86,7 @@ def at_least(term: object, bound: object) -> Condition:
 def at_most(term: object, bound: object) -> Condition:
     """Require of a pattern that the value is <= a bound.
 
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> (a,) = pattern_vars("a")
     >>> at_most(a, 2)
     nonneg(2 - ?a)

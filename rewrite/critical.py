@@ -37,7 +37,7 @@ class Overlap:
 def unify(one: Tree, other: Tree, known: Binding) -> Iterator[Binding]:
     """Yield the substitutions that make two trees equal up to the order of arguments.
 
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> a, b = pattern_vars("a b")
     >>> one, other = read(a + -b), read(-a + b, "'")
     >>> len(list(unify(one, other, {})))

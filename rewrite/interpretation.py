@@ -67,7 +67,7 @@ def linear(rules: Sequence[Sides], grouped: frozenset[int]) -> Interpretation | 
     counts for more on the right side a linear program gives the best weights.
 
     >>> from rewrite.rule import Rule
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> from rewrite.tree import sides
     >>> a, b = pattern_vars("a b")
     >>> str(linear([sides(Rule("shift", -a + b, -(a + b)))], frozenset()))
@@ -264,7 +264,7 @@ def polynomial(
 
     >>> from rewrite import ops
     >>> from rewrite.rule import Rule
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> from rewrite.tree import sides
     >>> a, b, c = pattern_vars("a b c")
     >>> law = sides(Rule("distribute", a * (b + c), a * b + a * c))

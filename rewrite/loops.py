@@ -49,7 +49,7 @@ def find_loops(
 
     Of loops with the same rules the first is returned.
 
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> from rewrite.tree import sides
     >>> a, b = pattern_vars("a b")
     >>> print(*find_loops([sides(Rule("add-comm", a + b, b + a))]))

@@ -41,7 +41,7 @@ def path_order(rules: Sequence[Sides], budget: int = 20_000) -> PathOrder | None
     """Find a precedence and a status that orient all the rules; None if none is found.
 
     >>> from rewrite.rule import Rule
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> from rewrite.tree import sides
     >>> a, b, c = pattern_vars("a b c")
     >>> str(path_order([sides(Rule("distribute", a * (b + c), a * b + a * c))]))

@@ -98,7 +98,7 @@ def compute(function: Callable[..., Any], *args: Any) -> Compute:
     It returns a term, a number, or None where the rule does not apply. A sequence variable is
     handed over as a tuple.
 
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> def total(x, y):
     ...     return x.value + y.value
     >>> compute(total, *pattern_vars("a b"))
@@ -113,7 +113,7 @@ def predicate(function: Callable[..., Any]) -> Callable[..., Check]:
 
     Raise `PatternError` for a function without a name, and where it is given no variable.
 
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> @predicate
     ... def small(term):
     ...     return term.node_count() < 9
@@ -212,7 +212,7 @@ class Rule(Displayed):
     def certificate(self) -> "Certificate":
         """How the law is known: the kind of a proof, or that it was tried at points.
 
-        >>> from rewrite.term import pattern_vars
+        >>> from rewrite.leaves import pattern_vars
         >>> a, b = pattern_vars("a b")
         >>> Rule("factor", a * b + a, a * (b + 1), licence=FastMath.REASSOC).certificate
         Certificate(kind='identity', note='')
@@ -233,7 +233,7 @@ class Rule(Displayed):
     def latex(self) -> str:
         r"""Write the law as LaTeX, with its name.
 
-        >>> from rewrite.term import pattern_vars
+        >>> from rewrite.leaves import pattern_vars
         >>> a, b = pattern_vars("a b")
         >>> print(Rule("add-comm", a + b, b + a).latex())
         \texttt{add-comm}:\quad a + b \rightarrow b + a
@@ -418,7 +418,7 @@ def ruleset(name: str, licence: FastMath, *rows: tuple[Any, ...]) -> RuleSet:
 
     Raise `PatternError` for a row that is none of these, and for two rules of one name.
 
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> a, b = pattern_vars("a b")
     >>> ruleset("demo", FastMath.NONE, ("add-comm", a + b, b + a)).rules[0]
     add-comm: ?a + ?b -> ?b + ?a

@@ -53,7 +53,7 @@ def prove(rules: Sequence[Sides]) -> Proof:
     left, and polynomials.
 
     >>> from rewrite.rule import Rule
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> from rewrite.tree import sides
     >>> a, b = pattern_vars("a b")
     >>> print(prove([sides(Rule("neg-neg", -(-a), a)), sides(Rule("neg-mul", -a * b, -(a * b)))]))

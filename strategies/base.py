@@ -220,7 +220,7 @@ def strategy(what: Any) -> Strategy:
 
     >>> from rewrite.fastmath import FastMath
     >>> from rewrite.rule import ruleset
-    >>> from rewrite.term import pattern_vars
+    >>> from rewrite.leaves import pattern_vars
     >>> (a,) = pattern_vars("a")
     >>> strategy(ruleset("units", FastMath.NONE, ("mul-one", a * 1, a)))
     units
