@@ -312,7 +312,7 @@ def explore(terms: Term | Iterable[Term] | TermArray, plan: Saturate) -> Saturat
     Raise `StrategyError` where the rules contradict each other on them.
 
     >>> from rewrite.rules.arithmetic import FACTORING
-    >>> from rewrite.term import symbols
+    >>> from rewrite.leaves import symbols
     >>> from strategies.saturation import saturate
     >>> from strategies.simplify import Size
     >>> a, x, y = symbols("a x y")
