@@ -11,6 +11,7 @@ import numpy as np
 
 from codegen.kernel import Results
 from codegen.lower import Parameter, Result
+from rewrite import ops
 from rewrite.array import TermArray, asarray
 from rewrite.dag import Dag
 from rewrite.errors import ArgumentError
@@ -93,6 +94,10 @@ def results_of(exprs: Any) -> tuple[list[Result], Any]:
     for result in results:
         if not result.terms:
             raise ArgumentError(f"there is no expression to compile in the result {result.name!r}")
+    if len(ops.OPS) > len(ops.BUILTIN):  # there are ops of a user
+        from codegen.inlined import inlined
+
+        results = inlined(results)
     patterns = patterns_of(exprs)
     if not any(patterns):
         return results, rebuild

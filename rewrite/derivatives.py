@@ -146,7 +146,8 @@ def register(
 
     A decorator: the function computes the op on numbers and arrays, elementwise, and what it is
     called with terms builds the term. `derivative` is a function of the same arguments that returns
-    one partial derivative for each. Raise `UnsupportedOp` for a name that is taken.
+    one partial derivative for each. Compiled code has what the function computes in the place of
+    the op, if it can be traced. Raise `UnsupportedOp` for a name that is taken.
 
     >>> import numpy as np, rewrite as rw
     >>> @register(derivative=lambda x: 2 * x)
