@@ -32,7 +32,7 @@ from strategies.windows.judging import values_at, without_value
 from strategies.windows.kinds import Group, Kind, divisions_by_zero, grouped, kinds_of
 from strategies.windows.memory import Memory, settled_plan
 from strategies.windows.shape import Form, Shape, plain_of
-from strategies.windows.whole import Known, Rebuilt, rebuilt, refused, settled
+from strategies.windows.whole import Builder, Known, refused, settled
 
 if TYPE_CHECKING:
     from strategies.saturation import Saturate
@@ -86,7 +86,7 @@ class _Large:
         self.settled = False
         """Whether sums and products are left out of windows."""
         self.memory = Memory(plan)
-        self.known: Known = {}
+        self.known = Known()
         self.chooser = Chooser(plan.cost, plan.judge, plan.dtype, plan.extract)
         self.begin = time.perf_counter()
         self.deadline = self.learnt = 0.0
@@ -179,8 +179,8 @@ class _Large:
         plan = self.plan
         if plan.judge is None or found == terms:
             return found
-        source, candidate = (Dag.of(ts[0].store, [term.id for term in ts]) for ts in (terms, found))
-        for at in refused(plan.judge, source, candidate, self.known, plan.size):
+        source = Dag.of(terms[0].store, [term.id for term in terms])
+        for at in refused(plan.judge, terms, found, self.known, plan.size):
             found[at] = terms[at]
         mixed = Dag.of(found[0].store, [term.id for term in found])  # what was shared may be lost
         return found if dag_cost(mixed, plan.cost) < dag_cost(source, plan.cost) else terms
@@ -223,15 +223,10 @@ class _Large:
         chosen = _chosen(kinds, self.done)
         if not chosen:
             return terms
-
-        def build(kept: set[int]) -> Rebuilt:
-            return rebuilt(program, windows, {k: c for k, c in chosen.items() if k not in kept})
-
+        build = Builder(program, windows, chosen)
         if self.plan.judge is None:
             return build(set()).terms(program.roots)
-        found, count = settled(
-            self.plan.judge, program, windows, set(chosen), build, self.known, self.plan.size
-        )
+        found, count = settled(self.plan.judge, terms, build, self.known, self.plan.size)
         self.counts["windows kept"] += count
         return found.terms(program.roots)
 

@@ -5,13 +5,14 @@ and losses add up. So roots are compared with the source's; below one that is wo
 those windows keep their form where the loss arises: they are worse, and none below them is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from rewrite.dag import Dag, rebuild
+from rewrite.dag import Dag, below, rebuild
 from rewrite.deadline import look
 from rewrite.oracle import Exact
 from rewrite.rowwise import evaluate_rows
@@ -23,7 +24,7 @@ from strategies.windows.cut import Window
 from strategies.windows.judging import count_for, sampled
 from strategies.windows.shape import Form, instantiate
 
-__all__ = ["Known", "Rebuilt", "rebuilt", "refused", "settled"]
+__all__ = ["Builder", "Known", "Rebuilt", "refused", "settled"]
 
 POINTS: Final = ((2_000, 256), (10_000, 128), (40_000, 64))
 """Programs of up to so many nodes are judged at so many points, larger ones at 32."""
@@ -41,80 +42,126 @@ class Rebuilt:
     store: Store
     ids: list[int]
 
+    def nodes(self, positions: Sequence[int]) -> list[int]:
+        """Return the nodes of some positions."""
+        return [self.ids[at] for at in positions]
+
     def dag(self, positions: Sequence[int]) -> Dag:
         """Return what computes some positions."""
-        return Dag.of(self.store, [self.ids[at] for at in positions])
+        return Dag.of(self.store, self.nodes(positions))
 
     def terms(self, positions: Sequence[int]) -> list[Term]:
         """Return some positions as terms."""
-        return [Term(self.store, self.ids[at]) for at in positions]
+        return [Term(self.store, node) for node in self.nodes(positions)]
 
 
-def rebuilt(
-    program: Program, windows: Sequence[Window],
-    chosen: dict[int, tuple[Form, tuple[int, ...]]],
-) -> Rebuilt:  # fmt: skip
-    """Make the program anew, some windows in other forms."""
-    store = Store()
-    ids = [-1] * len(program)
-    for at, value in enumerate(program.value):
-        look()
-        if value is not None or program.constant[at]:
-            ids[at] = made(store, program.code[at], [ids[a] for a in program.args[at]], value)
-    for number, window in enumerate(windows):
-        look()
-        if number in chosen:
-            form, leaves = chosen[number]
-            roots = instantiate(form, store, [ids[at] for at in leaves])
-            for at, node in zip(window.roots, roots, strict=True):
-                ids[at] = node
-        else:
+class Builder:
+    """Makes a program anew, some windows in other forms; what stays the same is made once."""
+
+    def __init__(
+        self, program: Program, windows: Sequence[Window],
+        chosen: dict[int, tuple[Form, tuple[int, ...]]],
+    ) -> None:  # fmt: skip
+        self.program, self.windows, self.chosen = program, windows, chosen
+        self.last: Rebuilt | None = None
+        self.kept: set[int] = set()
+
+    def __call__(self, kept: set[int]) -> Rebuilt:
+        """Make it in other forms where they were chosen, but for the windows to be kept."""
+        program, last = self.program, self.last
+        store = Store() if last is None else last.store
+        ids = self._leaves(store) if last is None else list(last.ids)
+        turned = kept ^ self.kept
+        stale = bytearray(len(program)) if last is not None else bytearray(b"\1") * len(program)
+        for number, window in enumerate(self.windows):
+            look()
+            again = number in turned
+            if number in self.chosen and number not in kept:
+                form, leaves = self.chosen[number]
+                if again or any([stale[at] for at in leaves]):
+                    roots = instantiate(form, store, [ids[at] for at in leaves])
+                    for at, node in zip(window.roots, roots, strict=True):
+                        stale[at] = ids[at] != node
+                        ids[at] = node
+                continue
             for at in window.nodes:
-                ids[at] = store.make((program.code[at], *[ids[a] for a in program.args[at]]))
-    return Rebuilt(store, ids)
+                args = program.args[at]
+                if again or any([stale[a] for a in args]):
+                    node = store.make((program.code[at], *[ids[a] for a in args]))
+                    stale[at] = ids[at] != node
+                    ids[at] = node
+        self.last, self.kept = Rebuilt(store, ids), set(kept)
+        return self.last
+
+    def _leaves(self, store: Store) -> list[int]:
+        """Make the leaves, and what is made of constants."""
+        program = self.program
+        ids = [-1] * len(program)
+        for at, value in enumerate(program.value):
+            look()
+            if value is not None or program.constant[at]:
+                ids[at] = made(store, program.code[at], [ids[a] for a in program.args[at]], value)
+        return ids
 
 
-type Known = dict[tuple[int, tuple[str, ...]], dict[int, Exact]]
-"""Exact values of roots, by number, at so many points of some symbols.
+class Known:
+    """What was computed of roots before: forms of one program have the same exact values."""
 
-All forms of a program have the same ones, and to compute them takes long.
-"""
+    def __init__(self) -> None:
+        self.exact: dict[tuple[int, tuple[str, ...]], dict[int, Exact]] = {}
+        """By number of the root, at so many points of some symbols: to compute them takes long."""
+        self._values: dict[tuple[Store, int, tuple[str, ...]], dict[int, npt.NDArray[Any]]] = {}
+
+    def values(
+        self, store: Store, roots: Sequence[int], points: dict[str, npt.NDArray[Any]]
+    ) -> list[npt.NDArray[Any]]:
+        """Return the values of nodes of a store in floating point; each is evaluated once."""
+        count = len(next(iter(points.values()), ()))
+        here = self._values.setdefault((store, count, tuple(points)), {})
+        missing = list(dict.fromkeys(root for root in roots if root not in here))
+        if missing:
+            made = evaluate_rows(Dag.of(store, missing), points)
+            here.update((root, row.copy()) for root, row in zip(missing, made, strict=True))
+        return [here[root] for root in roots]
 
 
-def refused(judge: Judge, source: Dag, candidate: Dag, known: Known, size: int = 0) -> list[int]:
-    """Return the roots of a candidate that are worse than the source's beyond doubt.
+def refused(
+    judge: Judge, terms: Sequence[Term], candidate: Sequence[Term], known: Known, size: int = 0
+) -> list[int]:
+    """Return the numbers of the terms that are worse in a candidate beyond doubt.
 
-    The source may stand for a program of another size.
+    The terms may stand for a program of another size.
     """
-    doubtful = _differing(source, candidate, size)
+    source = Dag.of(terms[0].store, [term.id for term in terms])
+    store, nodes = candidate[0].store, [term.id for term in candidate]
+    doubtful = _differing(source, terms, store, nodes, known, size)
     if not doubtful:
         return []
-    return _Roots(judge, source, doubtful, known, size).worse(candidate)
+    return _Roots(judge, source, doubtful, known, size).worse(store, nodes)
 
 
 def settled(
-    judge: Judge, program: Program, windows: Sequence[Window], changed: set[int],
-    build: Callable[[set[int]], Rebuilt], known: Known, size: int = 0,
-) -> tuple[Rebuilt, int]:  # fmt: skip
+    judge: Judge, terms: Sequence[Term], build: Builder, known: Known, size: int = 0
+) -> tuple[Rebuilt, int]:
     """Rebuild a program with what keeps all roots as good as they were; also return how many stay.
 
-    `build` makes it with some windows, by number, as they were; `changed` are those that differ.
-    The program may stand for one of another size.
+    `terms` are its roots as they were. It may stand for a program of another size.
     """
     found, kept = build(set()), set[int]()
+    program, windows, changed = build.program, build.windows, set(build.chosen)
     source = program.dag()
-    doubtful = _differing(source, found.dag(program.roots), size)
+    doubtful = _differing(source, terms, found.store, found.nodes(program.roots), known, size)
     if not doubtful:
         return found, 0
     roots = _Roots(judge, source, doubtful, known, size)
-    bad = roots.worse(found.dag(program.roots))
+    bad = roots.worse(found.store, found.nodes(program.roots))
     for doubt in DOUBTS:
         if not bad or not isinstance(judge, PointJudge):
             break
-        below = _below(program, windows, [program.roots[at] for at in bad], changed - kept)
-        kept |= _origins(judge, source, windows, below, found, doubt, size)
+        blamed = _below(program, windows, [program.roots[at] for at in bad], changed - kept)
+        kept |= _origins(judge, source, windows, blamed, found, doubt, size)
         found = build(kept)
-        bad = roots.worse(found.dag(program.roots))
+        bad = roots.worse(found.store, found.nodes(program.roots))
     if bad:  # all that they are made of stays: two forms of one part would cost more than one
         kept |= set(_below(program, windows, [program.roots[at] for at in bad], changed))
         found = build(kept)
@@ -133,7 +180,7 @@ class _Roots:
         if isinstance(judge, PointJudge):
             count = count_for(part, POINTS, 32, size)
             points = sampled(part, count)
-            here = known.setdefault((count, tuple(points)), {})
+            here = known.exact.setdefault((count, tuple(points)), {})
             exact = [here.get(at) for at in doubtful]
             self.many = judge.whole(part, points, exact)
             here.update(
@@ -142,9 +189,9 @@ class _Roots:
         else:
             self.verdict = judge(_terms(part))
 
-    def worse(self, candidate: Dag) -> list[int]:
-        """Return the numbers of those that are worse in a candidate, which has all roots."""
-        part = candidate.reached([candidate.roots[at] for at in self.doubtful])
+    def worse(self, store: Store, nodes: Sequence[int]) -> list[int]:
+        """Return the numbers of those that are worse in a candidate, given the nodes of all."""
+        part = Dag.of(store, [nodes[at] for at in self.doubtful])
         if self.many is not None:
             worse = self.many(part, SURE).tolist()
             return [at for at, bad in zip(self.doubtful, worse, strict=True) if bad]
@@ -161,16 +208,16 @@ def _below(
     program: Program, windows: Sequence[Window], roots: Sequence[int], wanted: set[int]
 ) -> list[int]:
     """Return those of some windows, by number, that roots are made of; they come children first."""
-    parts = set(program.dag(roots).reached().ids.tolist())
+    parts = below(list(zip(program.code, program.args, strict=True)), roots)
     return [k for k in sorted(wanted) if windows[k].roots[0] in parts]
 
 
 def _origins(
-    judge: PointJudge, source: Dag, windows: Sequence[Window], below: Sequence[int],
+    judge: PointJudge, source: Dag, windows: Sequence[Window], blamed: Sequence[int],
     found: Rebuilt, doubt: float, size: int,
 ) -> set[int]:  # fmt: skip
     """Return the windows that are worse though none of those below them is."""
-    places = [windows[k].roots[0] for k in below]
+    places = [windows[k].roots[0] for k in blamed]
     part = source.reached(places)
     many = judge.whole(part, sampled(part, count_for(part, POINTS, 32, size)))
     bad = many(found.dag(places), doubt).tolist()
@@ -183,15 +230,22 @@ def _origins(
         elif at in worse:
             spoilt.add(at)
             origins.add(at)
-    return {k for k, place in zip(below, places, strict=True) if place in origins}
+    return {k for k, place in zip(blamed, places, strict=True) if place in origins}
 
 
-def _differing(source: Dag, candidate: Dag, size: int) -> list[int]:
-    """Return the roots whose values in floating point are not nearly those of the source."""
+def _differing(
+    source: Dag, terms: Sequence[Term], store: Store, nodes: Sequence[int], known: Known, size: int
+) -> list[int]:
+    """Return which nodes have values in floating point that are not nearly those of the terms.
+
+    `source` are the terms as columns.
+    """
     points = sampled(source, count_for(source, POINTS, 64, size))
+    old = known.values(terms[0].store, [term.id for term in terms], points)
     found = []
-    old, new = (evaluate_rows(dag, points) for dag in (source, candidate))
-    for at, (before, after) in enumerate(zip(old, new, strict=True)):
+    for at, (before, after) in enumerate(zip(old, known.values(store, nodes, points), strict=True)):
+        if before is after:
+            continue
         if before.dtype == np.bool_:
             same = np.equal(before, after)
         else:
