@@ -5,6 +5,7 @@ generation. Small ones are collected by Python, large ones by one compiled loop;
 the same.
 """
 
+import sys
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -23,6 +24,8 @@ _CHAINED: Final = np.array([row.arity < 0 for row in ops.OPS])
 """By op code: whether a node of many arguments is a chain of such nodes."""
 SMALL: Final = 4000
 """Up to so many nodes a walk in Python beats loading the compiled loops."""
+FEW: Final = 64
+"""Where they are loaded they are used from so many roots on."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -151,7 +154,7 @@ def reachable(store: Store, roots: Sequence[int] | Ints) -> Ints:
     """
     order: list[int] = []
     seen: set[int] = set()
-    if len(roots) <= SMALL:
+    if len(roots) <= (FEW if "rewrite.bulk" in sys.modules else SMALL):
         stack = [~int(root) for root in reversed(roots)]
         while stack and len(seen) <= SMALL:
             node = stack.pop()

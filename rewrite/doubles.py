@@ -54,15 +54,16 @@ def in_doubles(
 
     found = [np.empty((len(wanted), count)) for _ in range(3)]
     step = max(1, MOST // len(dag))
+    symbols = [at for at, value in enumerate(dag.value) if isinstance(value, Symbol)]
+    given = np.array([inputs[at] for at in symbols], np.float64).reshape(len(symbols), count)
+    unknown = np.where(np.isfinite(given), 0.0, np.inf)
     for first in range(0, count, step):
         width = min(step, count - first)
         columns = [np.zeros((len(dag), width)) for _ in range(3)]
+        columns[0][symbols] = given[:, first : first + width]
+        columns[2][symbols] = unknown[:, first : first + width]
         for at, value in enumerate(dag.value):
-            if isinstance(value, Symbol):
-                given = inputs[at][first : first + width]
-                columns[0][at] = given
-                columns[2][at] = np.where(np.isfinite(columns[0][at]), 0.0, np.inf)
-            elif value is not None:
+            if value is not None and not isinstance(value, Symbol):
                 for column, part in zip(columns, _parts(value), strict=True):
                     column[at] = part
         run(dag.code, dag.start, dag.args, *columns)

@@ -61,6 +61,8 @@ def measure(
 
 def _any_below(flags: Bools, own: Sequence[Sequence[int]]) -> Bools:
     """Tell for each source at which points a row of its own has a flag."""
+    if not flags.any():
+        return np.zeros((len(own), flags.shape[1]), np.bool_)
     return np.array([flags[rows].any(0) for rows in own])
 
 
@@ -82,9 +84,9 @@ def _infinite(values: npt.NDArray[Any]) -> Bools:
 def _of_symbols(dag: Dag, points: Points, width: int, test: Any) -> Bools:
     """Return what a test says of the values of each symbol; the rows of others are false."""
     found = np.zeros((len(dag), width), np.bool_)
-    for at, value in enumerate(dag.value):
-        if isinstance(value, Symbol):
-            found[at] = test(points[value.name])
+    names = {at: value.name for at, value in enumerate(dag.value) if isinstance(value, Symbol)}
+    if names:
+        found[list(names)] = test(np.stack([points[name] for name in names.values()]))
     return found
 
 

@@ -160,15 +160,14 @@ def _measurable(
     apart: bool,
 ) -> Bools:  # fmt: skip
     """Tell for each wanted position at which points all inputs are finite, or all its own."""
-    finite = {at: np.isfinite(array) for at, array in inputs.items()}
-    if all(mask.all() for mask in finite.values()):
-        return np.ones((len(wanted), count), np.bool_)
     found = np.ones((len(wanted), count), np.bool_)
-    for k, at in enumerate(wanted):
-        own = below(program.rows, [at]) if apart else inputs
-        for leaf in own:
-            if leaf in finite:
-                found[k] &= finite[leaf]
+    masks = np.isfinite(np.stack(list(inputs.values()))) if inputs else found
+    whole = masks.all(1).tolist()
+    finite = {at: mask for at, mask, all_ in zip(inputs, masks, whole, strict=False) if not all_}
+    for k, at in enumerate(wanted if finite else ()):
+        own = below(program.rows, [at]) if apart else finite
+        for leaf in finite.keys() & own:
+            found[k] &= finite[leaf]
     return found
 
 

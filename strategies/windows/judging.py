@@ -81,9 +81,10 @@ def points_of(source: Source, values: Sequence[npt.NDArray[Any]]) -> dict[str, A
     """Name the values of the leaves; they are made up where too few points have all finite."""
     names = [symbol.name for symbol in source.symbols]
     if values:
-        finite = np.logical_and.reduce([np.isfinite(value) for value in values])
+        finite = np.isfinite(np.stack(values)).all(0)
         if np.count_nonzero(finite) >= ENOUGH:
-            return {name: value[finite] for name, value in zip(names, values, strict=True)}
+            some = values if finite.all() else [value[finite] for value in values]
+            return dict(zip(names, some, strict=True))
     slots = next((most for most in SLOTS if len(names) <= most), len(names))
     return {
         symbol.name: _made_up(symbol.dtype, symbol.low, symbol.high, slots)[k]
