@@ -19,12 +19,14 @@ from typing import IO, Any, BinaryIO
 from rewrite.egraph.job import Order, Outcome, perform
 from rewrite.egraph.limits import Report
 
-__all__ = ["OFTEN", "main", "receive", "send"]
+__all__ = ["OFTEN", "PREPARED", "main", "receive", "send"]
 
 OFTEN = 0.2
 """Seconds after which what was found so far is sent again,"""
 RARELY = 0.1
 """or this part of its time where something is made of the e-graph: sending it takes long."""
+PREPARED = ("prepared", None)
+"""The answer where something was only to be called."""
 _LENGTH = struct.Struct("<Q")
 
 
@@ -89,7 +91,7 @@ def _answer(job: Order, reply: Callable[[Any], None]) -> Any:
 
 
 def main() -> None:
-    """Take jobs, and what is to be called without an answer, from the standard input."""
+    """Take jobs, and what is to be called before there are any, from the standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the messages
@@ -100,6 +102,7 @@ def main() -> None:
         job = jobs.get()
         if not isinstance(job, Order):
             job()
+            send(sink, PREPARED)
             continue
         _bound_memory(job.limits.memory)
         kind, value = _answer(job, lambda message: send(sink, message))

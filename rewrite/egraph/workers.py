@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from rewrite.egraph.job import Order, Outcome, perform
 from rewrite.egraph.limits import Report, StopReason
-from rewrite.egraph.worker import OFTEN, receive, send
+from rewrite.egraph.worker import OFTEN, PREPARED, receive, send
 
 __all__ = ["Pending", "prepare", "saturate", "submit"]
 
@@ -64,6 +64,8 @@ class _Process:
             start_new_session=True,  # Ctrl-C at a terminal is for this process alone
         )  # fmt: skip
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.prepared = threading.Event()
+        """Whether what it was to do at once is done, or it has ended."""
         self.owner = os.getpid()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -72,9 +74,14 @@ class _Process:
         assert self.popen.stdout is not None
         try:
             while True:
-                self.messages.put(receive(self.popen.stdout))
+                message = receive(self.popen.stdout)
+                if message == PREPARED:
+                    self.prepared.set()
+                else:
+                    self.messages.put(message)
         except Exception:  # the end, also in the middle of a message
             self.messages.put(("ended", None))
+            self.prepared.set()
 
     def start(self, job: Order | Callable[[], object]) -> None:
         assert self.popen.stdin is not None
@@ -219,13 +226,34 @@ class Pending:
 
 
 def prepare(first: Callable[[], object]) -> None:
-    """Start the processes that are kept, if there are none; each does something at once."""
+    """Start the processes that are kept, if there are none; each does something at once.
+
+    One comes after the other: as they load they would take the processors from who calls.
+    """
     with _lock:
         ready = bool(_idle)
-    for _ in range(0 if ready or not sys.executable else IDLE):
-        process = _Process()
-        process.start(first)
-        _give_back(process)
+    if not ready and sys.executable:
+        process = _prepared(first)
+        threading.Thread(target=_others, args=(process, first), daemon=True).start()
+
+
+def _prepared(first: Callable[[], object]) -> _Process:
+    process = _Process()
+    process.start(first)
+    _give_back(process)
+    return process
+
+
+def _others(process: _Process, first: Callable[[], object]) -> None:
+    """Start the others, unless a job came that needed a process before."""
+    for _ in range(IDLE - 1):
+        process.prepared.wait()
+        with _lock:
+            wanted = process in _idle
+        if not wanted:
+            return
+        with suppress(OSError, RuntimeError):  # it died, or this process ends
+            process = _prepared(first)
 
 
 def submit(job: Order) -> Pending:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rewrite.dag import Dag
 from rewrite.deadline import look
+from rewrite.measured import stacked
 from rewrite.rowwise import evaluate_rows
 from rewrite.sampling import sample_points
 from rewrite.store import Symbol
@@ -52,8 +53,8 @@ def values_at(program: Program, wanted: Sequence[int], size: int = 0) -> Values:
 def without_value(program: Program) -> set[int]:
     """Return the positions that are nowhere finite though their arguments are: x/(y - y)."""
     dag = program.dag()
-    values = evaluate_rows(dag, sampled(dag, FEW), keep=True)
-    finite = [bool(np.isfinite(value).any()) for value in values]
+    values = stacked(evaluate_rows(dag, sampled(dag, FEW), keep=True), FEW)
+    finite: list[bool] = np.isfinite(values).any(1).tolist()
     bad = [at for at, known in enumerate(finite) if not known]
     return {at for at in bad if all(finite[a] for a in program.args[at])}
 

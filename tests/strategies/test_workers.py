@@ -36,6 +36,14 @@ COMMUTE = rw.ruleset(
 EXPLODING = Saturate(COMMUTE, RuleSet("none", ()), MODEL)
 
 
+@dataclass(frozen=True)
+class Slowly:
+    """Takes its time."""
+
+    def __call__(self) -> None:
+        time.sleep(1.0)
+
+
 def wide(count: int) -> Term:
     """Return a sum of products; commuting and associating it has no end."""
     total: Any = 0
@@ -173,14 +181,28 @@ def test_declarations_are_kept_for_the_next_of_many(fresh: None) -> None:
 
 
 def test_processes_are_ready_before_there_is_work(fresh: None) -> None:
-    workers.prepare(gc.collect)
-    assert len(workers._idle) == workers.IDLE
+    """They load one after the other, so that who calls keeps a processor."""
+    workers.prepare(Slowly())
+    assert len(workers._idle) == 1 and not workers._idle[0].prepared.is_set()
+    end = time.perf_counter() + 60
+    while len(workers._idle) < workers.IDLE and time.perf_counter() < end:
+        time.sleep(0.01)
+    assert len(workers._idle) == workers.IDLE and workers._idle[0].prepared.is_set()
     before = list(workers._idle)
     workers.prepare(gc.collect)
     assert workers._idle == before
     work = job(wide(9), Saturate(SIMPLIFY, RuleSet("none", ()), MODEL))
     assert alike(perform(work), workers.submit(work).result())
     assert set(workers._idle) == set(before)
+
+
+def test_no_process_is_prepared_beside_one_that_is_at_work(fresh: None) -> None:
+    workers.prepare(Slowly())
+    (process,) = workers._idle
+    work = job(wide(9), Saturate(SIMPLIFY, RuleSet("none", ()), MODEL))
+    pending = workers.submit(work)
+    assert process.prepared.wait(60) and not workers._idle
+    assert alike(perform(work), pending.result())
 
 
 def test_a_dropped_job_ends_at_once(fresh: None) -> None:
