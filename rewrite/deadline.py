@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from math import inf
 from typing import Final
 
-__all__ = ["OutOfTime", "look", "until"]
+__all__ = ["OutOfTime", "left", "look", "until"]
 
 
 class OutOfTime(Exception):
@@ -32,6 +32,12 @@ def until(end: float) -> Iterator[None]:
         yield
     finally:
         _end.reset(token)
+
+
+def left() -> float:
+    """Return the seconds until the deadline, negative ones after it."""
+    end = _end.get()
+    return end - time.perf_counter() if end < inf else inf
 
 
 def look() -> None:

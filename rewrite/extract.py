@@ -21,6 +21,7 @@ from rewrite.constants import to_float
 from rewrite.cost import CostModel, latency_weight
 from rewrite.costsets import by_cost_sets
 from rewrite.dagsearch import INFINITE, Graph, again, compiled, fixpoint, search
+from rewrite.deadline import left
 from rewrite.egraph.arrays import Frozen
 from rewrite.errors import UnsupportedOp
 from rewrite.optimal import solve
@@ -53,6 +54,8 @@ COMPILE_PAYS: Final = 30_000
 """From so many e-nodes on the compiled loops are worth loading,"""
 LOADED_PAYS: Final = 100
 """and from so many on worth their arrays, where Numba is loaded already."""
+LOADING: Final = 1.0
+"""Seconds that loading them may take, and more where they must be compiled first."""
 MOST_SETS: Final = 30_000
 """Up to so many e-nodes the search also starts from cost sets, which are not compiled."""
 SHARE_PAYS: Final = 4.0
@@ -199,13 +202,16 @@ class Extractor:
         return None if found is None else Extraction(*found)
 
     def _cheapest(self, wanted: Any, banned: Iterable[int], sweeps: int) -> Extraction | None:
-        """Search by prices alone."""
+        """Search by prices alone; past a deadline the cheapest trees will do."""
         price = list(self.price)
         for node in banned:
             price[node] = INFINITE
+        large = len(price) >= (LOADED_PAYS if "numba" in sys.modules else COMPILE_PAYS)
+        sweeps = sweeps if left() > 0 else 0
+        if large and left() < LOADING and not compiled.cache_info().currsize:
+            large, sweeps = False, 0
         joint = sweeps and self.model.sharing and len(price) < MOST_SETS and not self.together
         sets = by_cost_sets(self._graph(price, len(wanted))) if joint else None
-        large = len(price) >= (LOADED_PAYS if "numba" in sys.modules else COMPILE_PAYS)
         loops: Any = compiled() if large else (fixpoint, search, again)
         g = self._columns(price, len(wanted)) if large else self._graph(price, len(wanted))
         loops[0](1.0, g)
@@ -213,13 +219,14 @@ class Extractor:
             return None
         if not self.model.sharing:
             return Extraction(_listed(g.choice), float(sum(g.best[root] for root in wanted)))
+        sweeps = sweeps if left() > 0 else 0
         shareable: Any = self._shareable(g)
         if large:
             wanted, shareable = _as_array(wanted), _as_array(shareable)
         found = [_found(loops[1](wanted, shareable, sweeps, g), g)]
-        for weight in STARTS if sweeps else ():
+        for weight in STARTS if sweeps and left() > 0 else ():
             found.append(_found(loops[2](weight, wanted, shareable, sweeps, g), g))
-        if sets is not None:
+        if sets is not None and left() > 0:
             for group, node in enumerate(sets):
                 g.choice[group], g.refs[group], g.seen[group] = node, 0, 0
             found.append(_found(loops[1](wanted, shareable, sweeps, g), g))

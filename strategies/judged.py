@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.cost import dag_cost
 from rewrite.dag import Dag
+from rewrite.deadline import look
 from rewrite.egraph.arrays import mirrored
 from rewrite.extract import Extraction, Extractor, Mode, Proof
 from rewrite.oracle import Exact
@@ -203,6 +204,8 @@ class Search:
     def best(self) -> list[Term] | None:
         """Return the cheapest program that the judge accepts; None where the source stays."""
         while (banned := self.bans.banned) is not None:
+            if self.refused:
+                look()
             left = max(0.0, self.seconds)
             extraction = self.extractor.extract(banned=banned, mode=self.mode, seconds=left)
             if extraction is None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import inf
 from operator import attrgetter
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ import numpy as np
 from rewrite.array import TermArray
 from rewrite.cost import CostModel, dag_cost
 from rewrite.dag import Dag, rebuild
+from rewrite.deadline import OutOfTime, until
 from rewrite.egraph.arrays import Frozen
 from rewrite.egraph.job import Job
 from rewrite.egraph.limits import Limits, Report, StopReason
@@ -44,6 +46,8 @@ _ENDS: Final = (
     StopReason.TIME, StopReason.INTERRUPTED, StopReason.MEMORY, StopReason.FAILED,
     StopReason.CONTRADICTION,
 )  # fmt: skip
+GRACE: Final = 0.9
+"""Seconds after a limit of time that was given in which a form is chosen and judged."""
 WHOLE: Final = 150
 """Programs of up to so many nodes are saturated as a whole, larger ones in parts."""
 GROWTH_PAYS: Final = 400
@@ -124,9 +128,13 @@ class Saturate(Strategy):
             if dag.binary_size() > WHOLE and self.until is None:
                 best, report = self._in_parts(dag, terms, begin)
             else:
-                best, report = self._as_a_whole(dag, terms)
+                end = inf if self.limits.seconds is None else begin + self.limits.seconds + GRACE
+                with until(end):
+                    best, report = self._as_a_whole(dag, terms)
         except KeyboardInterrupt:
             best, report = terms, Report(stop=StopReason.INTERRUPTED)
+        except OutOfTime:
+            best, report = terms, Report(stop=StopReason.TIME)
         report.seconds = time.perf_counter() - begin
         return best, report
 
@@ -289,7 +297,12 @@ class Saturate(Strategy):
         before, seconds = dag_cost(own, self.cost), self.limits.time_limit(dag.binary_size())
         mode: Mode = "greedy" if report.stop is StopReason.INTERRUPTED else self.extract
         search = Search(extractor, dag, classes, before, verdict, mode, seconds)
-        best = search.best()
+        best = None
+        try:
+            best = search.best()
+        except OutOfTime:
+            report.cut, report.stop = True, StopReason.TIME
+            report.notes.append("no time was left to choose another form")
         if search.proof is not None:
             report.notes.append(f"exact: {search.proof}")
         report.cut |= search.cut

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rewrite.cost import Gowda2021, dag_cost
 from rewrite.costsets import by_cost_sets
 from rewrite.dag import SMALL, Dag
 from rewrite.dagsearch import fixpoint
+from rewrite.deadline import until
 from rewrite.egraph.arrays import Frozen, unmirrored
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.extract import MODES, Extractor
@@ -181,6 +183,31 @@ def test_compiled_loops_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = extractor.extract()
     monkeypatch.setattr(extract, "COMPILE_PAYS", 0)
     assert extractor.extract() == plain
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 4))
+def test_without_time_the_cheapest_trees_will_do(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    extractor = Extractor(random_graph(seed), Unit())
+    greedy = extractor.extract(mode="greedy")
+    monkeypatch.setattr(extract, "STARTS", None)  # from another start nothing is searched
+    monkeypatch.setattr(extract, "by_cost_sets", None)
+    with until(time.perf_counter() - 1):
+        assert extractor.extract() == greedy
+        monkeypatch.setattr(extract, "COMPILE_PAYS", 0)
+        monkeypatch.setattr(extract, "LOADED_PAYS", 0)
+        monkeypatch.setattr(extract, "compiled", Unloaded())
+        assert extractor.extract() == greedy
+
+
+class Unloaded:
+    """Stands for the compiled loops where nobody has loaded them, and nobody must."""
+
+    def cache_info(self) -> "Unloaded":
+        return self
+
+    currsize = 0
 
 
 def test_banned_nodes_are_avoided() -> None:

@@ -61,6 +61,23 @@ def judged_by(verdict: Verdict) -> Saturate:
     return Saturate(SIMPLIFY, EXPAND, MODEL, judge=lambda source: verdict)
 
 
+def test_forms_are_judged_as_long_as_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of time that is given holds for what comes after the e-graph too."""
+    monkeypatch.setattr(saturation, "GRACE", 0.2)
+
+    def refuse(candidate: Sequence[Term]) -> Refusal:
+        time.sleep(0.15)
+        at = Dag.of(candidate[0].store, [t.id for t in candidate]).code.tolist()
+        return Refusal(tuple(range(len(at))), "slow")
+
+    plan = replace(judged_by(refuse), limits=Limits(seconds=0.1))
+    term = rw.sin(x) * y + rw.sin(x) * z + rw.cos(x) * y + rw.cos(x) * z
+    begin = time.perf_counter()
+    (best,), report = plan.roots([term])
+    assert time.perf_counter() - begin < 0.1 + 0.2 + 1
+    assert best == term and report.stop is StopReason.TIME and not report.settled
+
+
 def test_what_the_judge_refuses_is_not_returned() -> None:
     asked: list[Term] = []
 
