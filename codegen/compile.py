@@ -10,13 +10,13 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
-from codegen.cuda.build import cuda_kernel, runnable
 from codegen.forms import check_symbols, form_of, parameters_of, patterns_of, replaced, results_of
 from codegen.kernel import Kernel, float_name
 from codegen.kernelcost import KernelCost
 from codegen.loops.program import Rolled
 from codegen.lower import Parameter, Result
 from codegen.program import Program
+from codegen.runnable import runnable
 from codegen.store.request import Request, request
 from codegen.target import Target
 from rewrite.collector import uncollected
@@ -218,6 +218,8 @@ def _compiled(
 ) -> "Kernel | CudaKernel":
     """Make the kernel of a program, keep it, and show its last stages."""
     if machine.is_cuda:
+        from codegen.cuda.build import cuda_kernel
+
         found = cuda_kernel(program, machine, options)
         emit("ptx", lambda: found.device_text)
         return found

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from codegen.cuda.build import cuda_kernel, runnable
 from codegen.forms import parameters_of
 from codegen.instruction import Instruction
 from codegen.kernel import Kernel, float_name
 from codegen.lower import Parameter, Result, lower
 from codegen.optimize import optimized
 from codegen.program import Program, ProgramBuilder
+from codegen.runnable import runnable
 from codegen.target import Target
 from rewrite.collector import uncollected
 from rewrite.dag import Dag
@@ -79,6 +79,8 @@ def compile_flow(
         "batch_axis": batch_axis, "math": math,
     }  # fmt: skip
     if machine.is_cuda:
+        from codegen.cuda.build import cuda_kernel
+
         made = cuda_kernel(program, machine, kept)
         emit("ptx", lambda: made.device_text)
         return made

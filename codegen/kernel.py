@@ -6,22 +6,19 @@ import pickle
 from dataclasses import replace
 from functools import cached_property, partial
 from keyword import iskeyword
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
 from codegen.content import Content, Known, key_of, packed_terms, portable, read_terms
-from codegen.cuda.kernel import ptx_text
 from codegen.engine import assembly
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop, with_argument
-from codegen.loops.predict import predict_rolled
 from codegen.loops.program import Result, Rolled
 from codegen.loops.text import rolled_assembly, rolled_llvm
 from codegen.native.outside import Outside
 from codegen.numpywords import Counted
-from codegen.predict import Prediction, core_for, predict_text
 from codegen.program import Argument, Output, Program
 from codegen.store.later import Later
 from codegen.target import Float, Target, get, host
@@ -32,6 +29,9 @@ from rewrite.contentcache import digest
 from rewrite.display import Code, Displayed
 from rewrite.errors import ArgumentError, TargetError
 from strategies.calculus.pattern import Pattern
+
+if TYPE_CHECKING:
+    from codegen.predict import Prediction
 
 __all__ = ["MOST_OPERANDS", "Kernel", "float_name"]
 
@@ -198,11 +198,13 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         found = timed(self, n, seconds)
         if self.cost is not None:
             self.cost = replace(self.cost, measured=found.cycles)
+            from codegen.predict import core_for
+
             if core_for(self.target) is not None:
                 self.predict(n)
         return found
 
-    def predict(self, n: int = 4096) -> Prediction:
+    def predict(self, n: int = 4096) -> "Prediction":
         """Predict the cycles an element of its loop over n elements, from its machine code.
 
         Calls, remainders and what packs strided arrays are left out; of a program of loops over
@@ -212,8 +214,12 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         check_count(n)
         dtype: Float = self.dtype or "f64"
         if isinstance(self.program, Rolled):
+            from codegen.loops.predict import predict_rolled
+
             found = predict_rolled(self.program, self.target, dtype=dtype, n=n)
         else:
+            from codegen.predict import predict_text
+
             found = predict_text(self.asm, self.program, self.target, dtype=dtype, n=n)
         if self.cost is not None:
             self.cost = replace(self.cost, predicted=found.cycles)
@@ -271,6 +277,8 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         """
         floats, machine = self.floats(dtype)[0], get(target)
         if machine.is_cuda:
+            from codegen.cuda.kernel import ptx_text
+
             return Code(ptx_text(self.program, floats, machine.capability), "ptx")
         if isinstance(self.program, Rolled):
             return Code(rolled_assembly(self.program, floats, machine), "gas")

@@ -8,7 +8,6 @@ from typing import Any, Final, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 
-from codegen.autotune import tuned
 from codegen.cost import cycles
 from codegen.forms import check_names, results_of, symbols_of
 from codegen.instructions import InstructionCount
@@ -317,6 +316,8 @@ def optimized(
     else:
         best, report = setting.search(model).roots(flat)
     if autotune:
+        from codegen.autotune import tuned
+
         best = tuned(setting.search(model), flat, best, report, autotune, machine)
     emit("egraph", lambda: str(report))
     before = dag_cost(source, model)

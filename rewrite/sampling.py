@@ -1,5 +1,6 @@
 """Sample points: values of symbols at which accuracy is measured, the same in every run."""
 
+import functools
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ MANY: Final = 512
 """The values of more symbols of one kind are drawn together,"""
 BLOCK: Final = 1024
 """those of so many at once."""
+FEW: Final = 256
+"""Up to so many values of each symbol are kept."""
 
 
 def sample_points(
@@ -52,21 +55,20 @@ def sample_points(
         for rank, name in zip(range(first), known, strict=False)
     }
     points: dict[str, npt.NDArray[Any]] = dict.fromkeys(known, np.empty(0))
-    for names in _together(known):
-        symbol, count = known[names[0]], len(names)
-        rng = np.random.default_rng([seed, zlib.crc32(names[0].encode())])
+    for turns in _together(known):
+        names = [name for turn in turns for name in turn]
+        symbol = known[names[0]]
+        draw = _kept if n <= FEW and len(names) == len(turns) else _drawn
+        drawn = [draw(known[turn[0]], len(turn), n, seed, kind) for turn in turns]
+        spread, offset = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
         if symbol.sort == BOOL:
-            truths = rng.integers(0, 2, (count, n)).astype(np.bool_)
-            points.update(zip(names, truths, strict=True))
+            points.update(zip(names, spread, strict=True))
             continue
-        offset = rng.integers(-2, 3, (count, near)) * np.exp2(rng.integers(-52, 0, (count, near)))
-        offset[:, ::8] = 0.0
-        spread = rng.permuted(_columns(symbol, rng, (count, n - near)), axis=1)
+        values = _special(symbol)
         for row, name in enumerate(names):
             if name in specials:
-                turns = spread[row, specials[name]]
-                turns[:] = np.resize(_special(symbol), len(turns))
-        _widen(symbol, rng, kind, spread[:, max(0, n - 2 * near) :])
+                turned = spread[row, specials[name]]
+                turned[:] = np.resize(values, len(turned))
         close = _alike(symbol, sizes, place) * (1 + offset)
         values = _inside(symbol, np.concatenate([spread, close], axis=1), kind)
         points.update(zip(names, values, strict=True))
@@ -77,8 +79,8 @@ def _name(symbol: Symbol) -> str:
     return symbol.name
 
 
-def _together(known: Mapping[str, Symbol]) -> Iterator[Sequence[str]]:
-    """Yield names of symbols of one kind whose values are drawn at once.
+def _together(known: Mapping[str, Symbol]) -> Iterator[Sequence[Sequence[str]]]:
+    """Yield names of symbols of one kind, in parts whose values are drawn at once.
 
     Each is alone where there are not many: then its values do not depend on the others.
     """
@@ -86,9 +88,33 @@ def _together(known: Mapping[str, Symbol]) -> Iterator[Sequence[str]]:
     for name, symbol in known.items():
         kinds.setdefault((symbol.dtype, symbol.low, symbol.high, symbol.sort), []).append(name)
     for names in kinds.values():
-        step = BLOCK if len(names) > MANY else 1
-        for at in range(0, len(names), step):
-            yield names[at : at + step]
+        if len(names) > MANY:
+            yield from ([names[at : at + BLOCK]] for at in range(0, len(names), BLOCK))
+        else:
+            yield [[name] for name in names]
+
+
+def _drawn(
+    symbol: Symbol, count: int, n: int, seed: int, kind: np.dtype[Any]
+) -> tuple[Any, Floats]:
+    """Draw values of so many symbols of this one's kind, and how far the close ones are off.
+
+    Not yet rounded, and without what the place among all symbols decides; truth values are whole.
+    """
+    near = n // 8
+    rng = np.random.default_rng([seed, zlib.crc32(symbol.name.encode())])
+    if symbol.sort == BOOL:
+        return rng.integers(0, 2, (count, n)).astype(np.bool_), np.empty((count, 0))
+    sides = rng.integers(-2, 3, (count, near)).astype(np.float64)
+    offset = sides * np.exp2(rng.integers(-52, 0, (count, near)))
+    offset[:, ::8] = 0.0
+    spread = rng.permuted(_columns(symbol, rng, (count, n - near)), axis=1)
+    _widen(symbol, rng, kind, spread[:, max(0, n - 2 * near) :])
+    return spread, offset
+
+
+_kept: Final = functools.lru_cache(maxsize=4096)(_drawn)
+"""Programs with the same symbols, as a system and its Jacobian, are sampled one after another."""
 
 
 def _special(symbol: Symbol) -> Floats:

@@ -8,24 +8,20 @@ from codegen.cuda import runtime
 from codegen.cuda.kernel import CudaKernel
 from codegen.loops.program import Rolled
 from codegen.program import Program
-from codegen.target import Target, get
+from codegen.target import Target
 from rewrite.errors import ArgumentError
 
-__all__ = ["cuda_kernel", "runnable"]
+__all__ = ["cuda_kernel", "on_device"]
 
 PRESENT: Final = "cuda"
 """The target that is the device which is there."""
 
 
-def runnable(target: str | Target) -> Target:
-    """Return a target that can run here, "cuda" with the architecture of the device that is there.
+def on_device(machine: Target) -> Target:
+    """Return the target of a GPU, "cuda" with the architecture of the device that is there.
 
     Raise `TargetError` that names what is missing where no kernel can run.
     """
-    machine = get(target)
-    if not machine.is_cuda:
-        machine.require_host()
-        return machine
     runtime.require()
     if machine.name != PRESENT:
         return machine

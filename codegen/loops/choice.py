@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from codegen.coder import begin
 from codegen.loops.analysis import roll
+from codegen.loops.loop import rolled_driver
 from codegen.loops.program import Rolled
 from codegen.loops.summary import SMALL, summary
 from codegen.lower import Parameter, Result, lower
@@ -22,6 +24,7 @@ def program_of(
     terms = [term for result in results for term in result.terms]
     arrays = any(p.shape for p in parameters) or any(result.shape for result in results)
     if arrays and terms and _size(terms) > SMALL:
+        begin(rolled_driver)  # it is made once in a process, with the first of them
         rolled = roll(parameters, results, **_options(allowed, name))
         found = summary(rolled)
         if found.worth_rolling:

@@ -1,10 +1,13 @@
 """Machine code of a list of pieces, in modules of bounded size."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Final
 
 from llvmlite import ir
 
+from codegen.coder import begin
 from codegen.engine import object_code
 from codegen.llvm.shared import define_shared, state_target
 from codegen.loops.costs import Costs
@@ -14,14 +17,13 @@ from codegen.loops.plan import Piece, Shape, Straight, pieces
 from codegen.loops.program import Rolled
 from codegen.loops.reshape import reshaped
 from codegen.loops.straight import emit_straight
-from codegen.store.objects import kept
+from codegen.store.objects import looked_up
 from codegen.store.rolled import rolled_digest
 from codegen.target import Float, Target
-from rewrite.parcel import Parcel
 from rewrite.progress import each, shown
 
 __all__ = [
-    "compiled", "linkable_module", "modules", "planned", "prepared", "straight_level",
+    "begun", "linkable_module", "modules", "planned", "prepared", "straight_level",
 ]  # fmt: skip
 
 _MODULE: Final = 4000
@@ -129,20 +131,28 @@ def _module(
     return "\n".join([str(module), *texts])
 
 
-def compiled(program: Rolled, dtype: Float, target: Target, *, batch: bool) -> Compiled:
-    """Compile the pieces of a program and their tables, or load what was compiled before."""
+def begun(program: Rolled, dtype: Float, target: Target, *, batch: bool) -> Future[Compiled]:
+    """Write the pieces of a program and their tables, or load what was compiled before.
 
-    @shown(None)  # the first call of a kernel compiles it
-    def made() -> Parcel:
-        work, found = prepared(program, dtype, target, batch=batch)
-        texts = modules(found, dtype, target, batch=batch)
-        objects = [
-            object_code(text, target, opt=level)
-            for text, level, _ in each(texts, "generating code", "part")
-        ]
-        return packed(work, found, objects, dtype)
+    LLVM compiles what is written in the meantime and afterwards.
+    """
 
     def parts() -> tuple[str, ...]:
         return "pieces", rolled_digest(program), dtype, "batch" if batch else "point"
 
-    return placed(kept(target, parts, made), target)
+    known, keep = looked_up(target, parts)
+    if known is not None:
+        loaded: Future[Compiled] = Future()
+        loaded.set_result(placed(known, target))
+        return loaded
+    with shown(None):  # the first call of a kernel may be what compiles it
+        work, found = prepared(program, dtype, target, batch=batch)
+        texts = each(modules(found, dtype, target, batch=batch), "generating code", "part")
+        objects = [begin(partial(object_code, text, target, opt=level)) for text, level, _ in texts]
+
+    def made() -> Compiled:
+        parcel = packed(work, found, [code.result() for code in objects], dtype)
+        keep(parcel)
+        return placed(parcel, target)
+
+    return begin(made)

@@ -4,13 +4,14 @@ import ctypes
 import threading
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from math import ceil
 from typing import Any, Final
 
 from codegen.engine import Code, load, object_code
 from codegen.instruction import Argument
-from codegen.loops.code import compiled
+from codegen.loops.code import begun
 from codegen.loops.driver import (
     DRIVER,
     TEAM,
@@ -24,6 +25,7 @@ from codegen.loops.linkable import Compiled, Part
 from codegen.loops.program import Cells, Numbers, Operand, Reduce, Rolled, Step, Zero
 from codegen.store.objects import kept_object
 from codegen.target import ITEMSIZE, Float, Target, host
+from rewrite.progress import shown, stage
 
 __all__ = [
     "MOVED", "RolledLoop", "add_work", "describe", "least_points", "rolled_driver", "with_argument",
@@ -51,12 +53,12 @@ class RolledLoop:
         self.data.prepare = ctypes.cast(self._stub, ctypes.c_void_p).value
         weakref.finalize(self, _release, self.data).atexit = False
         if not lazy:
-            self.maker.compile(0)
+            self.maker.begin()
 
     @property
     def is_compiled(self) -> bool:
-        """Tell whether the machine code for a point exists."""
-        return 0 in self.maker.made
+        """Tell whether the machine code for a point exists, or is being made."""
+        return self.maker.pending is not None or 0 in self.maker.made
 
     def compiled(self) -> Compiled:
         """Return the code for one point, which is made if it is not there."""
@@ -81,11 +83,17 @@ class _Maker:
     def __init__(self, program: Rolled, dtype: Float, target: Target, data: RolledData) -> None:
         self.program, self.dtype, self.target, self.data = program, dtype, target, data
         self.made: dict[int, Compiled] = {}
+        self.pending: Future[Compiled] | None = None
+        """The code for a point, until it is called for."""
         self.kept: list[Any] = []
         self.lock = threading.Lock()
         self.lanes = target.lanes(dtype)
         self.work_bytes = 0
         self.kept.append(describe(program, dtype, self.lanes, data))
+
+    def begin(self) -> None:
+        """Have the code for a point made, by the time that it is called for."""
+        self.pending = begun(self.program, self.dtype, self.target, batch=False)
 
     def compile(self, which: int) -> None:
         """Make the code for a point (0) or a batch (1); a second thread waits for the first."""
@@ -94,8 +102,13 @@ class _Maker:
         with self.lock:
             if which in self.made:
                 return
-            made = compiled(self.program, self.dtype, self.target, batch=which == 1)
+            pending = None if which else self.pending
+            pending = pending or begun(self.program, self.dtype, self.target, batch=which == 1)
+            with shown(None):
+                stage("generating code")
+                made = pending.result()
             if not which:
+                self.pending = None
                 self.work_bytes = work_bytes(made.work, self.dtype)
             add_work(self.data, made.work, self.dtype, batch=which == 1)
             self.made[which] = made  # other threads look at it without the lock

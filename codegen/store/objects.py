@@ -8,7 +8,7 @@ from codegen.store.keys import key_for, parcels
 from codegen.target import Target
 from rewrite.parcel import Parcel
 
-__all__ = ["kept", "kept_object"]
+__all__ = ["Parts", "kept", "kept_object", "looked_up"]
 
 
 type Parts = Callable[[], tuple[str, ...]]
@@ -17,15 +17,20 @@ type Parts = Callable[[], tuple[str, ...]]
 
 def kept(target: Target, parts: Parts, make: Callable[[], Parcel]) -> Parcel:
     """Return what these parts stand for on a target, from disk or made and kept."""
-    found = parcels()
-    if found is None:
-        return make()
-    key = key_for(target, *parts())
-    parcel = found.get(key)
+    parcel, keep = looked_up(target, parts)
     if parcel is None:
         parcel = make()
-        found.put(key, parcel)
+        keep(parcel)
     return parcel
+
+
+def looked_up(target: Target, parts: Parts) -> tuple[Parcel | None, Callable[[Parcel], None]]:
+    """Return what the disk has of these parts, and what keeps it there once it is made."""
+    found = parcels()
+    if found is None:
+        return None, lambda parcel: None
+    key = key_for(target, *parts())
+    return found.get(key), lambda parcel: found.put(key, parcel)
 
 
 def kept_object(target: Target, parts: Parts, make: Callable[[], bytes]) -> bytes:

@@ -1,5 +1,6 @@
 """A `Rolled` program as arrays, and back: bodies once each, all tables of a type in one block."""
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast, overload
 
@@ -149,8 +150,22 @@ class _Steps(Sequence[Step]):
 
 def pack_rolled(program: Rolled) -> Parcel:
     """Write a verified program of loops, with its digest."""
+    made, _PACKED[:] = _PACKED[:], []
+    if made and made[0]() is program:
+        known: Parcel = made[1]
+        return known
     parcel = _packed(program)
     return Parcel({**parcel.header, "digest": _digest(parcel)}, parcel.blocks)
+
+
+_PACKED: Final[list[Any]] = []
+"""The program whose digest was asked for last, weakly, and what it is as arrays: it is written next
+where it is kept, which takes that."""
+
+
+def _forget(program: Any) -> None:
+    if _PACKED and _PACKED[0] is program:
+        _PACKED.clear()
 
 
 def _packed(program: Rolled) -> Parcel:
@@ -181,7 +196,11 @@ def _packed(program: Rolled) -> Parcel:
 def rolled_digest(program: Rolled) -> str:
     """Return a digest of all that the code of a program depends on."""
     steps: Any = program.steps
-    return steps.digest if isinstance(steps, _Steps) else _digest(_packed(program))
+    if isinstance(steps, _Steps):
+        return steps.digest
+    parcel = pack_rolled(program)
+    _PACKED[:] = [weakref.ref(program, _forget), parcel]
+    return str(parcel.header["digest"])
 
 
 def _digest(parcel: Parcel) -> str:

@@ -51,6 +51,9 @@ class Numbering:
         """Return divisors with quotients: each literal, and products that are known."""
         look()
         whole, of = self.monos[mono], self.of
+        if len(whole) == 2 and whole[0] != whole[1]:  # most are
+            one, other = of(whole[:1]), of(whole[1:])
+            return [(one, other), (other, one)]
         found = {whole[k : k + 1]: whole[:k] + whole[k + 1 :] for k in range(len(whole))}
         if 2 < len(whole) <= BROAD:
             places = range(len(whole))

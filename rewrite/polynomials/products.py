@@ -127,16 +127,20 @@ class _Pairing:
 
     def finished(self, tokens: list[int]) -> int:
         """Multiply what no other list has: powers by squaring, the rest from the left."""
-        powers = Counter(tokens)
+        parts = tokens if len(set(tokens)) == len(tokens) else self.powers(tokens)
+        made = parts[0]
+        for part in parts[1:]:
+            made = self.added(made, part)
+        return made
+
+    def powers(self, tokens: list[int]) -> list[int]:
+        """Square what is there several times; return factors that are all distinct."""
         parts: list[int] = []
-        for token, times in powers.items():
+        for token, times in Counter(tokens).items():
             while times:
                 if times & 1:
                     parts.append(token)
                 times >>= 1
                 if times:
                     token = self.added(token, token)
-        made = parts[0]
-        for part in parts[1:]:
-            made = self.added(made, part)
-        return made
+        return parts

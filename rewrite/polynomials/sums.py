@@ -104,9 +104,10 @@ class _Table:
             look()
             shared = sorted([t for t in row if len(self.columns[t]) > 1])
             low = [(t << 1) | (row[t] > 0) for t in shared]
-            for k, one in enumerate(shared):
-                base = (one << BITS + 1) | (row[one] < 0)
-                counts.update([base ^ code for code in low[k + 1 : k + 1 + window]])
+            high = [(t << BITS + 1) | (row[t] < 0) for t in shared]
+            counts.update(
+                [base ^ code for k, base in enumerate(high, 1) for code in low[k : k + window]]
+            )
         queue = [(-count, pair) for pair, count in counts.items() if count > 1]
         heapq.heapify(queue)
         while queue:
@@ -136,13 +137,11 @@ class _Table:
     def users(self, pair: int) -> dict[int, int]:
         """Return the rows that have a pair, with the sign of its first summand."""
         one, other, sign = _opened(pair)
-        few, many = sorted((self.columns[one], self.columns[other]), key=len)
-        rows = self.rows
-        return {
-            at: rows[at][one]
-            for at in sorted(few)
-            if at in many and rows[at][one] * rows[at][other] == sign
-        }
+        few, many, rows = self.columns[one], self.columns[other], self.rows
+        if len(few) > len(many):
+            few, many = many, few
+        both = sorted([at for at in few if at in many])
+        return {at: rows[at][one] for at in both if rows[at][one] * rows[at][other] == sign}
 
     def beside(self, made: int, users: dict[int, int], window: int) -> Counter[int]:
         """Count the pairs of a new summand."""

@@ -107,6 +107,7 @@ def random_systems(*, slow: bool) -> dict[str, Any]:
             terms = net.changes @ (net.constants * x[net.first] * x[net.second])
             f = rw.compile([x], terms, optimize_terms=False)
             jac = rw.compile([x], rw.sparse_jacobian(terms, x), optimize_terms=False)
+            f(u), jac(u)
             seconds = time.perf_counter() - begin
             batch = rw.compile([x], terms, optimize_terms=False, batch_axis=-1)
         peers = beside(label, net, u, slow=slow)

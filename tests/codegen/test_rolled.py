@@ -487,7 +487,7 @@ def test_code_that_cannot_be_made_gives_nan(monkeypatch: pytest.MonkeyPatch) -> 
         raise MemoryError("no room for code")
 
     seen: list[Any] = []
-    monkeypatch.setattr("codegen.loops.loop.compiled", fails)
+    monkeypatch.setattr("codegen.loops.loop.begun", fails)
     monkeypatch.setattr("sys.unraisablehook", seen.append)
     u = np.ones((11, 40), np.float32)
     assert np.isnan(kernel(u)).all()
