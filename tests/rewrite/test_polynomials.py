@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import rewrite as rw
 from rewrite import ops
 from rewrite.constants import Constant
-from rewrite.cost import CostModel, Gowda2021, dag_cost
+from rewrite.cost import CostModel, Gowda2021, constant_positions, dag_cost
 from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
 from rewrite.fingerprint import fingerprints
@@ -460,7 +460,9 @@ def lone_products(terms: Sequence[Term]) -> list[int]:
     users = np.bincount(dag.args, minlength=len(dag))
     np.add.at(users, dag.roots, 1)
     sums_of = [args for code, args in rows if code in (ops.ADD.code, ops.SUB.code)]
-    return [a for args in sums_of for a in args if rows[a][0] == ops.MUL.code and users[a] == 1]
+    known = constant_positions(dag)  # those are evaluated ahead
+    lone = (ops.MUL.code, 1)
+    return [a for args in sums_of for a in args if (rows[a][0], users[a]) == lone and not known[a]]
 
 
 @settings(max_examples=200)
