@@ -54,6 +54,8 @@ def in_turns[K](
 
 def microseconds(call: Callable[[], object], seconds: float = 0.4) -> float:
     """Return the time of a call: the best of runs of some milliseconds each."""
+    call()  # the first may compile for one point, the next for many
+    call()
     begin = time.perf_counter()
     call()
     each = max(1, int(0.005 / max(time.perf_counter() - begin, 1e-7)))
