@@ -6,10 +6,11 @@ IR and its context are dropped once there is an object file, which holds the cod
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Final
 
 import llvmlite.binding as llvm
@@ -79,9 +80,14 @@ class Code:
     _engine: llvm.ExecutionEngine
 
 
-def load(code: bytes, symbol: str, target: Target) -> Code:
-    """Put an object file into memory and find its function, with the shared ones that it calls."""
-    library = _linked([code], target, without=symbol)
+def load(
+    code: bytes, symbol: str, target: Target, variables: Mapping[str, int] | None = None
+) -> Code:
+    """Put an object file into memory and find its function, with the shared ones that it calls.
+
+    `variables` says where those are that are not its own.
+    """
+    library = _linked([code], target, without=symbol, variables=variables or {})
     return Code(library.address(symbol), library.engine)
 
 
@@ -101,17 +107,25 @@ def load_library(objects: Sequence[bytes], target: Target) -> Library:
     return _linked(objects, target)
 
 
-def _linked(objects: Sequence[bytes], target: Target, without: str = "") -> Library:
+def _linked(
+    objects: Sequence[bytes], target: Target, without: str = "",
+    variables: Mapping[str, int] = MappingProxyType({}),
+) -> Library:  # fmt: skip
     target.require_host()
     _load_libm()
     names = sorted({name for code in objects for name in needed(code)} - {without})
     others = {name: _shared(name, target).address for name in names}
-    declarations = "\n".join(f'declare void @"{name}"()' for name in others)
+    declarations = "\n".join(
+        [f'declare void @"{name}"()' for name in others]
+        + [f'@"{name}" = external global ptr' for name in variables]
+    )
     with _LOCK:
         module = llvm.parse_assembly(declarations)
         engine = llvm.create_mcjit_compiler(module, target.machine())
         for name, address in others.items():
             engine.add_global_mapping(module.get_function(name), address)
+        for name, address in variables.items():
+            engine.add_global_mapping(module.get_global_variable(name), address)
         for code in objects:
             with llvm.ObjectFileRef.from_data(code) as file:
                 engine.add_object_file(file)

@@ -11,7 +11,7 @@ from typing import Final
 
 from codegen.cost import table_for
 from codegen.engine import assembly
-from codegen.llvm.body import emit_module, streams, symbol
+from codegen.llvm.body import emit_module, loop_symbol, streams
 from codegen.llvm.choices import interleaved
 from codegen.llvm.shared import emit_shared, needed
 from codegen.machine import arm, x86
@@ -87,7 +87,7 @@ def predict_text(
             f"the loops of {program.name!r} run as often as the arguments say: measure() times it"
         )
     machine = core or described(target)
-    found = loop_of(text, symbol(program, dtype), target, dtype)
+    found = loop_of(text, loop_symbol(program, dtype, target), target, dtype)
     elements = target.lanes(dtype) * interleaved(program)
     units = pressure(found.body, machine)
     overlap = max(units, scheduled(found.body, machine))

@@ -3,7 +3,7 @@
 `streams` holds one pointer for each component of each argument, then of each output; every
 stream is contiguous, and `count` is a positive multiple of the lanes of a pass (`interleaved`).
 Strides, broadcasting and remainders are the driver's: so each element passes the same instructions
-wherever it stands.
+wherever it stands. Rare arguments may be left to a second loop: see `codegen.llvm.leave`.
 """
 
 import re
@@ -18,6 +18,7 @@ from llvmlite import ir
 from codegen.branches import Branch, Item, branches
 from codegen.cost import slower
 from codegen.llvm.choices import called_functions, interleaved
+from codegen.llvm.leave import LEAVING, emit_entry, leaves_rare
 from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
 from codegen.llvm.parts import Part, cut
 from codegen.llvm.passed import idle, passed
@@ -25,11 +26,14 @@ from codegen.llvm.repeat import emit_loop
 from codegen.llvm.shared import define_shared, state_target
 from codegen.program import Constant, Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
-from codegen.vecmath.rare import any_lane
+from codegen.vecmath.rare import any_lane, any_of
+from codegen.vecmath.vector import Rare, Vector
 
 __all__ = [
     "Stream",
     "emit_module",
+    "loop_symbol",
+    "rare_place",
     "streams",
     "symbol",
 ]
@@ -37,6 +41,7 @@ __all__ = [
 _POINTER = ir.PointerType()
 _INDEX = ir.IntType(64)
 _BYTE = ir.IntType(8)
+_BODY = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
 # beyond this many, base pointers do not stay in the 16 general registers
 _HELD_POINTERS = 11
 _SINCOS = ("sin", "cos")
@@ -62,15 +67,25 @@ def streams(program: Program, dtype: Float) -> tuple[Stream, ...]:
     )
 
 
-def symbol(program: Program, dtype: Float, *, behind: bool = False) -> str:
-    """Return the name of the loop function."""
+def symbol(program: Program, dtype: Float, *, behind: bool = False, guarded: bool = False) -> str:
+    """Return the name of the function that is called."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", program.name)
-    return f"{name}_{dtype}{'_behind' if behind else ''}"
+    return f"{name}_{dtype}{'_behind' if behind else ''}{'_guarded' if guarded else ''}"
+
+
+def loop_symbol(program: Program, dtype: Float, target: Target) -> str:
+    """Return the name of the function that has the loop."""
+    return f"{symbol(program, dtype)}{'_loop' if leaves_rare(program, target) else ''}"
+
+
+def rare_place(program: Program, dtype: Float) -> str:
+    """Return the name of the variable that holds the address of the guarded loop."""
+    return f"{symbol(program, dtype)}_rare"
 
 
 def emit_module(
     program: Program, dtype: Float, target: Target, *, behind: bool = False,
-    part: str | None = None, single: bool = False,
+    part: str | None = None, single: bool = False, guarded: bool = False,
 ) -> str:  # fmt: skip
     """Return the text of an LLVM module that holds the loop of a verified program.
 
@@ -78,15 +93,18 @@ def emit_module(
     With `behind`, outputs are aligned to whole vectors and stored past the caches. As a `part`,
     which is then the loop's name, it can be linked with modules of other targets: it has all that
     it calls, and its functions say which machine they are for. With `single`, a pass is of one
-    vector, and is called without the driver.
+    vector, and is called without the driver. These two and the `guarded` loop leave nothing to it.
     """
-    module = ir.Module(name=part or symbol(program, dtype, behind=behind))
+    module = ir.Module(name=part or symbol(program, dtype, behind=behind, guarded=guarded))
     module.triple = target.triple
-    signature = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
-    function = ir.Function(module, signature, module.name)
+    entry = function = ir.Function(module, _BODY, module.name)
+    leaving = not (part or single or guarded) and leaves_rare(program, target)
+    if leaving:
+        function = ir.Function(module, LEAVING, f"{module.name}_loop")
+        function.linkage = "internal"
     # spilled vectors and constants are read back in one cache line each, not across two
     function.attributes.alignstack = target.vector_bits // 8
-    table, count = function.args
+    table, count, *first = function.args
     table.name, count.name = "streams", "count"
     table.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
@@ -95,12 +113,17 @@ def emit_module(
     called = called_functions(program)
     emitter = Emitter(builder, module, dtype, lanes, lookups, called, slower(target, dtype))
     loop = _Loop(program, emitter, table, count)
+    if leaving:
+        loop.first, emitter.rare = first[0], Rare()
     if not single:
         loop.passed = passed(program)
     if behind:
         loop.behind = module.add_metadata([ir.IntType(32)(1)])
         loop.store_align = target.vector_bits // 8
     loop.emit()
+    if leaving:
+        sizes = [stream.itemsize for stream in streams(program, dtype)]
+        emit_entry(entry, function, rare_place(program, dtype), sizes, lanes)
     if part:
         define_shared(module, target)
         state_target(module, target)
@@ -125,6 +148,7 @@ class _Loop:
         self.scalar = SCALARS[emitter.dtype]
         self.align = self.store_align = ITEMSIZE[emitter.dtype]
         self.behind: Any = None
+        self.first: Value = _INDEX(0)
         self.passed: Mapping[int, int] = {}
         """Streams that the driver copies."""
         self.held: list[Value] = []
@@ -146,7 +170,7 @@ class _Loop:
         builder.branch(loop)
         builder.position_at_end(loop)
         position = builder.phi(_INDEX, "i")
-        position.add_incoming(_INDEX(0), entry)
+        position.add_incoming(self.first, entry)
         self.position = position
         self.compute()
         following = builder.add(position, _INDEX(self.emitter.lanes), "next")
@@ -154,7 +178,10 @@ class _Loop:
         done = builder.append_basic_block("done")
         builder.cbranch(builder.icmp_unsigned("<", following, self.count), loop, done)
         builder.position_at_end(done)
-        builder.ret_void()
+        if self.emitter.rare is None:
+            builder.ret_void()
+        else:
+            builder.ret(self.count)
 
     def compute(self) -> None:
         """Write one vector's values and stores."""
@@ -176,8 +203,28 @@ class _Loop:
             return
         values: dict[int, Value] = {}
         self.write(items, values, places if early else {})
+        if self.emitter.rare is not None and self.emitter.rare.joined:
+            self.leave(self.emitter.rare, [values[index] for index in places])
         if not early:
             self.store_all(values, places)
+
+    def leave(self, found: Rare, results: Sequence[Value]) -> None:
+        """End the loop before this pass where some lane is rare.
+
+        Results are used there too, or else LLVM would move what makes them behind the branch, all
+        in one, with many values in memory that the branch needs sooner.
+        """
+        builder, emitter = self.builder, self.emitter
+        rare, usual = builder.append_basic_block("rare"), builder.append_basic_block("usual")
+        lanes = Vector(builder, emitter.splat(0.0), lookups=emitter.lookups)
+        builder.cbranch(any_of(lanes, found), rare, usual).set_weights([1, 2000])
+        builder.position_at_end(rare)
+        for result in results:
+            with builder.goto_entry_block():
+                unread = builder.alloca(result.type)
+            builder.store(result, unread)
+        builder.ret(self.position)
+        builder.position_at_end(usual)
 
     def write(
         self, items: Sequence[Item], values: dict[int, Value], places: Mapping[int, list[int]]

@@ -78,6 +78,8 @@ class LoopData(ctypes.Structure):
         # of programs whose operands have axes: how many arguments, and how many operands
         ("arguments", ctypes.c_int64),
         ("operands", ctypes.c_int64),
+        # the body that others leave rare arguments to
+        ("guarded", ctypes.c_void_p),
     )
 
 

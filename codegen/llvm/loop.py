@@ -4,14 +4,15 @@ import ctypes
 import threading
 from collections.abc import Callable
 from math import prod
-from typing import Final
+from typing import Final, Literal, TypedDict
 
 import numpy as np
 
 from codegen.engine import Code, driver, load, object_code
-from codegen.llvm.body import emit_module, symbol
+from codegen.llvm.body import emit_module, rare_place, symbol
 from codegen.llvm.choices import interleaved, waits_for_memory
 from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
+from codegen.llvm.leave import leaves_rare
 from codegen.llvm.passed import idle, passed
 from codegen.program import Program
 from codegen.store.columns import program_digest
@@ -25,6 +26,13 @@ _NEVER: Final = 1 << 62
 _BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 
 
+class _Kind(TypedDict):
+    """What else a loop can be: one that stores past the caches, or that branches in functions."""
+
+    behind: bool
+    guarded: bool
+
+
 class Loop:
     """The loop of one float type: what the driver reads, and the code behind it."""
 
@@ -33,14 +41,22 @@ class Loop:
         self._table = stream_table(program, dtype)
         self.data = loop_data(program, dtype, target, self._table)
         self._code = _LazyCode(program, dtype, target, self.data, len(self._table))
-        # the stub stays alive with the loop: a call may still be on its way through it
+        # the stubs stay alive with the loop: a call may still be on its way through one
         self._stub = _BODY(self._code.first_call)
+        if leaves_rare(program, target):
+            guarded = _LazyCode(
+                program, dtype, target, self.data, len(self._table), place="guarded"
+            )
+            self._guarded_stub = _BODY(guarded.first_call)
+            self.data.guarded = ctypes.cast(self._guarded_stub, ctypes.c_void_p).value
         if lazy:
             self.data.body = ctypes.cast(self._stub, ctypes.c_void_p).value
         else:
             self._code.compile()
         if waits_for_memory(program) and target.triple.startswith("x86"):
-            self._past = _LazyCode(program, dtype, target, self.data, len(self._table), behind=True)
+            self._past = _LazyCode(
+                program, dtype, target, self.data, len(self._table), place="behind"
+            )
             self._past_stub = _BODY(self._past.first_call)
             self.data.behind = ctypes.cast(self._past_stub, ctypes.c_void_p).value
             self.data.large = cache_bytes() // sum(part.size for part in self._table)
@@ -67,31 +83,33 @@ class _LazyCode:
 
     def __init__(
         self, program: Program, dtype: Float, target: Target, data: LoopData, total: int, *,
-        behind: bool = False,
+        place: Literal["body", "behind", "guarded"] = "body",
     ) -> None:  # fmt: skip
         self.program, self.dtype, self.target = program, dtype, target
-        self.data, self.total, self.behind = data, total, behind
+        self.data, self.total = data, total
+        self.place = place
+        """The field of the loop's description that the code belongs to."""
+        self.kind: _Kind = {"behind": place == "behind", "guarded": place == "guarded"}
         self.code: Code | None = None
         self.lock = threading.Lock()
-
-    @property
-    def place(self) -> str:
-        """The field of the loop's description that the code belongs to."""
-        return "behind" if self.behind else "body"
 
     def compile(self) -> None:
         """Make the code and let the driver find it; a second thread waits for the first."""
         with self.lock:
             if self.code is None:
-                name = symbol(self.program, self.dtype, behind=self.behind)
+                name = symbol(self.program, self.dtype, **self.kind)
                 compiled = kept_object(
                     self.target, lambda: ("loop", program_digest(self.program), name), self._emit
                 )
-                self.code = load(compiled, name, self.target)
+                variables = {}
+                if self.data.guarded and self.place != "guarded":
+                    place = ctypes.addressof(self.data) + LoopData.guarded.offset
+                    variables[rare_place(self.program, self.dtype)] = place
+                self.code = load(compiled, name, self.target, variables)
                 setattr(self.data, self.place, self.code.address)
 
     def _emit(self) -> bytes:
-        text = emit_module(self.program, self.dtype, self.target, behind=self.behind)
+        text = emit_module(self.program, self.dtype, self.target, **self.kind)
         return object_code(text, self.target)
 
     def first_call(self, pointers: int, count: int) -> None:

@@ -13,6 +13,7 @@ from llvmlite import ir
 from codegen import vecmath
 from codegen.llvm.shared import declared
 from codegen.target import Float
+from codegen.vecmath.vector import Rare
 
 __all__ = ["LIBM", "OPS", "SCALARS", "Emitter", "Text", "Value"]
 
@@ -51,6 +52,8 @@ class Emitter:
     """Functions of the faster grade that are slower here than those of the finer one."""
     live: Value | None = None
     """The lanes whose results are used; None is all."""
+    rare: Rare | None = None
+    """Where elementary functions in place note rare lanes; None is to branch themselves."""
 
     @property
     def vector(self) -> ir.VectorType:
@@ -86,7 +89,9 @@ class Emitter:
         if name in self.slower:
             name = name.removeprefix("fast_")
         if not called:
-            return vecmath.emit(name, self.builder, args, lookups=self.lookups, live=self.live)
+            return vecmath.emit(
+                name, self.builder, args, lookups=self.lookups, live=self.live, rare=self.rare
+            )
         function = declared(self.module, name, self.vector, len(args))
         return self.builder.call(function, self.harmless(name, args))
 
@@ -100,7 +105,7 @@ class Emitter:
     def sincos(self, x: Value) -> tuple[Value, Value]:
         """Evaluate sine and cosine with one range reduction; the bits are as apart."""
         if "sin" not in self.called:
-            return vecmath.emit_sincos(self.builder, x, live=self.live)
+            return vecmath.emit_sincos(self.builder, x, live=self.live, rare=self.rare)
         function = declared(self.module, "sincos", self.vector, 1)
         result = self.builder.call(function, self.harmless("sincos", [x]))
         first, second = (self.builder.extract_value(result, place) for place in (0, 1))

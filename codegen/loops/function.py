@@ -73,7 +73,7 @@ class Function:
         if self.across:  # one by one is what few instances are computed
             called = shape.body.ops
         self.emitter = (
-            self.wide if batch else Scalars(*common, 1, lookups, called, unused, None, lanes)
+            self.wide if batch else Scalars(*common, 1, lookups, called, unused, wide=lanes)
         )
         extras = _EXTRAS.get(shape.form, 0)
         accesses = self.accesses(extras)

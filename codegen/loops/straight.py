@@ -171,7 +171,7 @@ def emit_straight(
     if batch:
         emitter = Emitter(*common, lanes, *more)
     else:
-        emitter = Scalars(*common, 1, *more, None, lanes)
+        emitter = Scalars(*common, 1, *more, wide=lanes)
     memory = _Memory(lines, emitter, lanes if batch else 1)
     for instance in code.instances:
         arguments = [

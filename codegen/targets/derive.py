@@ -15,7 +15,7 @@ from typing import Final
 from codegen.engine import assembly
 from codegen.instruction import SIGNATURES
 from codegen.instructions import INLINED
-from codegen.llvm.body import emit_module, symbol
+from codegen.llvm.body import emit_module, loop_symbol
 from codegen.llvm.choices import interleaved
 from codegen.machine.code import Instruction, Loop
 from codegen.machine.core import Core
@@ -70,7 +70,7 @@ def _added(op: str, target: Target, dtype: Float, core: Core) -> float:
 
 def _loop(program: Program, target: Target, dtype: Float) -> Loop:
     text = assembly(emit_module(program, dtype, target), target)
-    return loop_of(text, symbol(program, dtype), target, dtype)
+    return loop_of(text, loop_symbol(program, dtype, target), target, dtype)
 
 
 def _bare(op: str) -> Program:

@@ -27,6 +27,7 @@ from codegen.vecmath.fast import logarithm as fast_logarithm
 from codegen.vecmath.fast import root as fast_root
 from codegen.vecmath.fast import trigonometric as fast_trigonometric
 from codegen.vecmath.lanes import Lanes
+from codegen.vecmath.vector import Rare
 
 # name: emitter, bound in ulp for f64, for f32: the largest error seen (f64: of eight million
 # arguments against long doubles; f32: every 41st argument, of two a million) and a margin.
@@ -118,24 +119,26 @@ def written(name: str) -> Callable[..., Any]:
 
 def emit(
     name: str, builder: ir.IRBuilder, args: Sequence[ir.Value], *, lookups: bool = False,
-    live: ir.Value | None = None,
+    live: ir.Value | None = None, rare: Rare | None = None,
 ) -> ir.Value:  # fmt: skip
     """Append code for one function of vector arguments and return its vector result.
 
     The builder may come back at the end of a new basic block: rare lanes are branched around.
     `lookups` says that the target has AVX-512's lookups in registers, for what is in `LOOKUPS`.
-    Lanes outside the mask `live` may hold anything then.
+    Lanes outside the mask `live` may hold anything then. With `rare` there are no branches: lanes
+    noted in it have results that are wrong.
     """
     if name not in _FUNCTIONS:
         raise ValueError(f"vecmath has no function {name!r}")
-    lanes = Lanes(builder, args[0], lookups=lookups, live=live)
+    lanes = Lanes(builder, args[0], lookups=lookups, live=live, rare=rare)
     if not supported(name, lanes.format.name):
         raise ValueError(f"vecmath has no {lanes.format.name} {name!r}")
     return _FUNCTIONS[name][0](lanes, *args)
 
 
 def emit_sincos(
-    builder: ir.IRBuilder, x: ir.Value, *, live: ir.Value | None = None
-) -> tuple[ir.Value, ir.Value]:
+    builder: ir.IRBuilder, x: ir.Value, *, live: ir.Value | None = None,
+    rare: Rare | None = None,
+) -> tuple[ir.Value, ir.Value]:  # fmt: skip
     """Append sin and cos of one argument, sharing the reduction; same bits as apart."""
-    return trigonometric.sincos(Lanes(builder, x, live=live), x)
+    return trigonometric.sincos(Lanes(builder, x, live=live, rare=rare), x)

@@ -1,11 +1,16 @@
-"""Branches around what few lanes need: a repair in place, or the C library lane by lane."""
+"""Branches around what few lanes need: a repair in place, or the C library lane by lane.
 
+Or none: where a vocabulary only notes what is rare, `any_of` tells whether some lane is, and other
+code is to compute all of them again.
+"""
+
+import functools
 from collections.abc import Callable, Sequence
 from functools import singledispatch
 
 from llvmlite import ir
 
-from codegen.vecmath.vector import Vector
+from codegen.vecmath.vector import Rare, Vector
 
 PREFIX = "rewrite.libm."
 
@@ -45,6 +50,11 @@ def _any(v: Vector, found: ir.Value) -> ir.Value:
     )
 
 
+def any_of(v: Vector, rare: Rare) -> ir.Value:
+    """Return an i1: is some lane among those that were noted, by one function or more."""
+    return functools.reduce(v.builder.or_, [_any(v, each) for each in rare.joined.values()])
+
+
 @singledispatch
 def rarely(v: Vector, found: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]) -> ir.Value:
     """Branch around `repair` unless a live lane of a mask, or of flags, is set.
@@ -61,6 +71,9 @@ def rarely(v: Vector, found: ir.Value, usual: ir.Value, repair: Callable[[], ir.
 def _rarely(
     v: Vector, found: ir.Value, usual: ir.Value, repair: Callable[[], ir.Value]
 ) -> ir.Value:
+    if v.rare is not None:
+        v.rare.add(v.builder, found)
+        return usual
     before = v.builder.block
     rare = v.builder.append_basic_block("rare")
     join = v.builder.append_basic_block("join")

@@ -4,7 +4,7 @@ Idioms of several instructions are in `lanes.py`.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llvmlite import ir
 
@@ -47,6 +47,23 @@ class Format:
         return float(struct.unpack("<f", struct.pack("<I", bits))[0])
 
 
+@dataclass
+class Rare:
+    """Lanes that are found to be rare: masks and flags, each joined at once, by their bits."""
+
+    joined: dict[int, ir.Value] = field(default_factory=dict)
+    last: ir.Value | None = None
+
+    def add(self, builder: ir.IRBuilder, found: ir.Value) -> None:
+        """Note the lanes of a mask, or of flags."""
+        if found is self.last:  # sine and cosine have one reduction
+            return
+        self.last = found
+        known = self.joined.get(found.type.element.width)
+        joined = found if known is None else builder.or_(known, found)
+        self.joined[found.type.element.width] = joined
+
+
 F64 = Format("f64", "f64", 64, 52, 1023)
 F32 = Format("f32", "f32", 32, 23, 127)
 
@@ -68,11 +85,13 @@ class Vector:
 
     def __init__(
         self, builder: ir.IRBuilder, like: ir.Value, *, lookups: bool = False,
-        live: ir.Value | None = None,
+        live: ir.Value | None = None, rare: Rare | None = None,
     ) -> None:  # fmt: skip
         self.builder = builder
         self.live = live
         """The lanes whose results are used; None is all."""
+        self.rare = rare
+        """Where rare lanes are noted; None is to branch where there are any."""
         self.type = like.type
         self.count = int(like.type.count)
         self.format = F64 if isinstance(like.type.element, ir.DoubleType) else F32

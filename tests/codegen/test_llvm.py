@@ -14,6 +14,7 @@ from codegen.kernel import Kernel
 from codegen.llvm.body import emit_module
 from codegen.llvm.choices import interleaved, waits_for_memory
 from codegen.llvm.driver import emit_driver
+from codegen.llvm.leave import leaves_rare
 from codegen.llvm.loop import _LazyCode
 from codegen.llvm.ops import LIBM, OPS
 from codegen.llvm.shared import needed
@@ -335,7 +336,7 @@ def test_stores_past_the_caches_are_aligned_and_change_no_bits(
     compile_ = _LazyCode.compile
 
     def seen(own: _LazyCode) -> None:
-        calls.append(own.behind)
+        calls.append(own.place == "behind")
         compile_(own)
 
     monkeypatch.setattr(_LazyCode, "compile", seen)
@@ -382,3 +383,57 @@ def test_functions_of_large_programs_are_called_and_made_once() -> None:
         y = Kernel(program_of(name))(*[np.abs(y)] * (2 if name == "pow" else 1))
     assert same_bits(Kernel(program)(points), y)
     assert Kernel(program)(points[5]) == y[5]
+
+
+# -- rare arguments ------------------------------------------------------------------------------
+
+
+RARE = {"exp": 1e4, "log": -2.0, "sin": 1e30, "pow": -1.5, "fast_atan2": 0.0}
+
+
+def guarded_alone(program: Program, dtype: Float, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    """Return a kernel whose functions branch themselves."""
+    with monkeypatch.context() as patch:
+        patch.setattr("codegen.llvm.body.leaves_rare", lambda *_: False)
+        return Kernel(program, dtype=dtype)
+
+
+@FLOATS
+@pytest.mark.parametrize("op", RARE)
+def test_what_is_left_to_the_guarded_loop_changes_no_bits(
+    op: str, dtype: Float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b = ProgramBuilder()
+    x = b.load(b.argument("x"))
+    args = (x, b.const(0.0 if "atan2" in op else 2.5))[: len(SIGNATURES[op][0][0])]
+    made = b.emit(op, *args)
+    b.output("y", b.emit("add", made, b.emit("exp", x)))
+    b.output("z", b.emit("lt", made, b.const(0.5)))  # of booleans, a byte each
+    program = b.finish()
+    compiled: list[str] = []
+    compile_ = _LazyCode.compile
+
+    def seen(own: _LazyCode) -> None:
+        compiled.append(own.place)
+        compile_(own)
+
+    monkeypatch.setattr(_LazyCode, "compile", seen)
+    kernel, alone = Kernel(program, dtype=dtype), guarded_alone(program, dtype, monkeypatch)
+    rng = np.random.default_rng(3)
+    points = rng.uniform(0.1, 2, 3001).astype(DTYPES[dtype])
+    usual = [each.copy() for each in kernel(points)]
+    unit = DTYPES[dtype](1)
+    assert "guarded" not in compiled
+    for got, want in zip(usual, alone(points), strict=True):
+        assert same_bits(got * unit, want * unit)
+    for places in ([0], [3000], [1500], range(0, 3001, 200), range(700, 900), range(1, 3001)):
+        given = points.copy()
+        given[list(places)] = RARE[op]
+        want = alone(given)
+        others = np.setdiff1d(np.arange(3001), list(places))
+        for got, expected, before in zip(kernel(given), want, usual, strict=True):
+            assert same_bits(got * unit, expected * unit)
+            assert same_bits(got[others] * unit, before[others] * unit)
+        kernel(given, out=(given, None))  # results may take the place of arguments
+        assert same_bits(given, want[0])
+    assert compiled.count("guarded") == leaves_rare(program, host())

@@ -7,7 +7,7 @@ import pytest
 from codegen.cost import cycle_cost, cycles, slower, table_for
 from codegen.engine import assembly, object_code
 from codegen.instruction import SIGNATURES
-from codegen.llvm.body import emit_module, symbol
+from codegen.llvm.body import emit_module, loop_symbol
 from codegen.machine import arm, x86
 from codegen.machine.code import loop
 from codegen.machine.core import Core
@@ -132,7 +132,7 @@ def test_a_core_knows_the_instructions_of_every_op(core: Core, machine: Target) 
     for op in OPS:
         for dtype in FLOATS:
             text = assembly(emit_module(one(op), dtype, machine), machine)
-            found = loop(text, symbol(one(op), dtype), decode, machine.lanes(dtype))
+            found = loop(text, loop_symbol(one(op), dtype, machine), decode, machine.lanes(dtype))
             assert found.body, op
             units = pressure(found.body, core)
             assert units > 0 and path(found.body, core) >= 1
