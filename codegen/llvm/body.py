@@ -18,7 +18,7 @@ from llvmlite import ir
 from codegen.branches import Branch, Item, branches
 from codegen.cost import slower
 from codegen.llvm.choices import called_functions, interleaved
-from codegen.llvm.leave import LEAVING, emit_entry, leaves_rare
+from codegen.llvm.leave import BODY, LEAVING, emit_entry, leaves_rare
 from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
 from codegen.llvm.parts import Part, cut
 from codegen.llvm.passed import idle, passed
@@ -41,7 +41,6 @@ __all__ = [
 _POINTER = ir.PointerType()
 _INDEX = ir.IntType(64)
 _BYTE = ir.IntType(8)
-_BODY = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
 # beyond this many, base pointers do not stay in the 16 general registers
 _HELD_POINTERS = 11
 _SINCOS = ("sin", "cos")
@@ -97,7 +96,7 @@ def emit_module(
     """
     module = ir.Module(name=part or symbol(program, dtype, behind=behind, guarded=guarded))
     module.triple = target.triple
-    entry = function = ir.Function(module, _BODY, module.name)
+    entry = function = ir.Function(module, BODY, module.name)
     leaving = not (part or single or guarded) and leaves_rare(program, target)
     if leaving:
         function = ir.Function(module, LEAVING, f"{module.name}_loop")

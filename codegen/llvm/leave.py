@@ -12,15 +12,16 @@ from llvmlite import ir
 from codegen.branches import Branch, branches, weight
 from codegen.llvm import parts
 from codegen.llvm.choices import called_functions
+from codegen.llvm.scribe import I64, POINTER, VOID, Scribe
 from codegen.program import Program
 from codegen.target import Target
 from codegen.vecmath import supported
 
-__all__ = ["LEAVING", "emit_entry", "leaves_rare"]
+__all__ = ["BODY", "LEAVING", "emit_entry", "leaves_rare"]
 
-_POINTER, _INDEX = ir.PointerType(), ir.IntType(64)
-_BODY = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX])
-LEAVING = ir.FunctionType(_INDEX, [_POINTER, _INDEX, _INDEX])
+BODY = ir.FunctionType(VOID, [POINTER, I64])
+"""A loop over so many elements."""
+LEAVING = ir.FunctionType(I64, [POINTER, I64, I64])
 """A loop from one position to another that returns how far it came."""
 _PASSES = 8
 """That the guarded loop takes: what is rare has neighbours that are rare, and where all are, an
@@ -53,33 +54,28 @@ def emit_entry(function: ir.Function, loop: ir.Function, variable: str, sizes: l
     The address of that one is in a variable; `sizes` are the bytes of an element of each stream.
     """
     streams, count = function.args
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    table = builder.alloca(ir.ArrayType(_POINTER, len(sizes)))
-    table.type = _POINTER
-    entry = builder.block
-    head, rare, done = (function.append_basic_block(name) for name in ("usual", "rare", "done"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    first = builder.phi(_INDEX)
-    first.add_incoming(_INDEX(0), entry)
-    reached = builder.call(loop, [streams, count, first])
-    builder.cbranch(builder.icmp_unsigned("<", reached, count), rare, done)
-    builder.position_at_end(done)
-    builder.ret_void()
-    builder.position_at_end(rare)
+    code = Scribe(function.append_basic_block("entry"))
+    table = code.alloca(ir.ArrayType(POINTER, len(sizes)))
+    table.type = POINTER
+    entry = code.block
+    head, rare, done = (code.append_basic_block(name) for name in ("usual", "rare", "done"))
+    code.branch(head)
+    code.position_at_end(head)
+    first = code.phi(I64)
+    first.add_incoming(I64(0), entry)
+    reached = code.call(loop, [streams, count, first])
+    code.cbranch(code.less(reached, count), rare, done)
+    code.position_at_end(done)
+    code.ret_void()
+    code.position_at_end(rare)
     for stream, size in enumerate(sizes):
-        source, place = (
-            builder.gep(where, [_INDEX(stream)], source_etype=_POINTER)
-            for where in (streams, table)
-        )
-        base = builder.load(source, typ=_POINTER)
-        element = ir.IntType(8 * size)
-        builder.store(builder.gep(base, [reached], source_etype=element), place)
-    rest, most = builder.sub(count, reached), _INDEX(_PASSES * lanes)
-    some = builder.select(builder.icmp_unsigned("<", rest, most), rest, most)
-    cell = ir.GlobalVariable(function.module, _POINTER, variable)
-    cell.type = _POINTER
-    builder.call(builder.load(cell, typ=_BODY.as_pointer()), [table, some])
-    following = builder.add(reached, some)
-    first.add_incoming(following, builder.block)
-    builder.cbranch(builder.icmp_unsigned("<", following, count), head, done)
+        base = code.read(streams, I64(stream), POINTER)
+        place = code.at(base, code.mul(reached, I64(size)))
+        code.store(place, code.slot(table, I64(stream)))
+    some = code.smaller(code.sub(count, reached), I64(_PASSES * lanes))
+    cell = ir.GlobalVariable(function.module, POINTER, variable)
+    cell.type = POINTER
+    code.call(code.load(cell, typ=BODY.as_pointer()), [table, some])
+    following = code.add(reached, some)
+    first.add_incoming(following, code.block)
+    code.cbranch(code.less(following, count), head, done)

@@ -4,7 +4,7 @@ import ctypes
 import threading
 from collections.abc import Callable
 from math import prod
-from typing import Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import numpy as np
 
@@ -40,26 +40,23 @@ class Loop:
         self.dtype = dtype
         self._table = stream_table(program, dtype)
         self.data = loop_data(program, dtype, target, self._table)
-        self._code = _LazyCode(program, dtype, target, self.data, len(self._table))
-        # the stubs stay alive with the loop: a call may still be on its way through one
-        self._stub = _BODY(self._code.first_call)
+        # stubs stay alive with the loop: a call may still be on its way through one
+        self._stubs: list[Any] = []
+        self._code = self._later(_LazyCode(program, dtype, target, self.data, "body"))
         if leaves_rare(program, target):
-            guarded = _LazyCode(
-                program, dtype, target, self.data, len(self._table), place="guarded"
-            )
-            self._guarded_stub = _BODY(guarded.first_call)
-            self.data.guarded = ctypes.cast(self._guarded_stub, ctypes.c_void_p).value
-        if lazy:
-            self.data.body = ctypes.cast(self._stub, ctypes.c_void_p).value
-        else:
+            self._later(_LazyCode(program, dtype, target, self.data, "guarded"))
+        if not lazy:
             self._code.compile()
         if waits_for_memory(program) and target.triple.startswith("x86"):
-            self._past = _LazyCode(
-                program, dtype, target, self.data, len(self._table), place="behind"
-            )
-            self._past_stub = _BODY(self._past.first_call)
-            self.data.behind = ctypes.cast(self._past_stub, ctypes.c_void_p).value
+            self._later(_LazyCode(program, dtype, target, self.data, "behind"))
             self.data.large = cache_bytes() // sum(part.size for part in self._table)
+
+    def _later(self, code: "_LazyCode") -> "_LazyCode":
+        """Let the driver find what compiles the code when it is first called."""
+        stub = _BODY(code.first_call)
+        self._stubs.append(stub)
+        setattr(self.data, code.place, ctypes.cast(stub, ctypes.c_void_p).value)
+        return code
 
     @property
     def is_compiled(self) -> bool:
@@ -82,12 +79,11 @@ class _LazyCode:
     """Compiles on the first call. It does not refer to the stub, so no cycle keeps code alive."""
 
     def __init__(
-        self, program: Program, dtype: Float, target: Target, data: LoopData, total: int, *,
-        place: Literal["body", "behind", "guarded"] = "body",
+        self, program: Program, dtype: Float, target: Target, data: LoopData,
+        place: Literal["body", "behind", "guarded"],
     ) -> None:  # fmt: skip
         self.program, self.dtype, self.target = program, dtype, target
-        self.data, self.total = data, total
-        self.place = place
+        self.data, self.place = data, place
         """The field of the loop's description that the code belongs to."""
         self.kind: _Kind = {"behind": place == "behind", "guarded": place == "guarded"}
         self.code: Code | None = None
@@ -126,9 +122,10 @@ class _LazyCode:
         body(pointers, count)
 
     def _fill_nan(self, pointers: int, count: int) -> None:
-        entries = (Entry * self.total).from_address(self.data.table)
-        places = (ctypes.c_void_p * self.total).from_address(pointers)
-        for stream in range(self.data.inputs, self.total):
+        total = self.data.streams
+        entries = (Entry * total).from_address(self.data.table)
+        places = (ctypes.c_void_p * total).from_address(pointers)
+        for stream in range(self.data.inputs, total):
             size = entries[stream].size
             ctypes.memset(places[stream] or 0, 255 if size > 1 else 0, size * count)
 
