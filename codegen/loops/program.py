@@ -51,6 +51,10 @@ class Cells:
     index: Index
     """Shape (instances,)."""
 
+    def at(self, chosen: Any) -> "Cells":
+        """Return the cells of some instances, side by side in memory."""
+        return Cells(self.segment, np.ascontiguousarray(self.index[chosen]))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
@@ -91,6 +95,11 @@ class Map:
     """One for each argument of the body."""
     results: tuple[Cells, ...]
     """One for each output of the body; no cell comes twice in a step, or is read by it."""
+
+    def at(self, chosen: Any) -> "Map":
+        """Return some of the instances."""
+        operands = tuple(operand.at(chosen) for operand in self.operands)
+        return Map(self.body, operands, tuple(cells.at(chosen) for cells in self.results))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
