@@ -68,10 +68,18 @@ class Numbers:
         parts = (np.ascontiguousarray(part[chosen]) for part in (self.f64, self.f32))
         return Numbers(*parts)
 
+    @property
+    def is_uniform(self) -> bool:
+        """Tell whether all constants have the same bits."""
+        return all((word == word[0]).all() for word in self._words)
+
     def is_constant_within(self, starts: npt.NDArray[Any]) -> bool:
         """Tell whether bits do not change between one start and the next."""
-        words = (self.f64.view(np.int64), self.f32.view(np.int32))
-        return all(constant_within(word, starts) for word in words)
+        return all(constant_within(word, starts) for word in self._words)
+
+    @property
+    def _words(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        return self.f64.view(np.int64), self.f32.view(np.int32)
 
 
 def constant_within(values: npt.NDArray[Any], starts: npt.NDArray[Any]) -> bool:
