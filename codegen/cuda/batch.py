@@ -19,13 +19,13 @@ from codegen.cuda.launch import (
     arrange,
     check_room,
     grid,
+    host_place,
     launch,
     number_type,
     operands,
     place_of,
     to_device,
 )
-from codegen.cuda.libraries import library_of, stream_handle
 from codegen.cuda.reduce import check_fold, everything
 from codegen.cuda.source import PART, Form, entry, kernel_source
 from codegen.loops.program import Rolled
@@ -110,8 +110,7 @@ def batched(kernel: "CudaKernel", calls: Sequence[Any], op: Any, stream: Any) ->
     if not device:
         narrow = kernel.dtype == "f32"
         found = [to_device(kernel.__name__, each, narrow=narrow) for each in found]
-        blank = runtime.cuda().device_array(0)
-        place = Place(library_of(blank), blank, 0, stream_handle(stream))
+        place = host_place(stream)
     else:
         place = place_of(first, stream)
     with runtime.cuda().gpus[place.device]:

@@ -19,7 +19,6 @@ from codegen.loops.program import (
     Cells,
     Map,
     Numbers,
-    Operand,
     Reduce,
     Rolled,
     Scatter,
@@ -79,7 +78,7 @@ def _rows(step: Scatter, columns: Sequence[int]) -> tuple[Ints, Ints, npt.NDArra
 def _anew(step: Scatter, columns: list[int]) -> Reduce:
     """Return rows that compute a body for each of their summands."""
     instance, output, bounds, results = _rows(step, columns)
-    operands = tuple(_taken(operand, instance) for operand in step.operands)
+    operands = tuple(operand.at(instance) for operand in step.operands)
     values = _values(step, columns)
     if len(values) > 1:
         known = {value: number for number, value in enumerate(values)}
@@ -118,13 +117,6 @@ def _through_memory(step: Scatter, values: list[int], work: int) -> Iterator[Map
         which = np.array([values.index(out.values[0]) for out in step.body.outputs])[output]
         summands = Cells(WORK, (work + which * size + instance).astype(np.int32))
         yield Reduce(_SAME, (summands,), bounds, results, adds=True)
-
-
-def _taken(operand: Operand, chosen: Ints) -> Operand:
-    """Return an operand of some instances."""
-    if isinstance(operand, Numbers):
-        return operand.at(chosen)
-    return Cells(operand.segment, np.ascontiguousarray(operand.index[chosen]))
 
 
 def _same() -> Program:

@@ -20,6 +20,7 @@ from codegen.cuda.launch import (
     check_room,
     check_size,
     grid,
+    host_place,
     is_packable,
     launch,
     number_type,
@@ -27,7 +28,6 @@ from codegen.cuda.launch import (
     place_of,
     to_device,
 )
-from codegen.cuda.libraries import library_of, stream_handle
 from codegen.cuda.reduce import reduced
 from codegen.cuda.rolled import Loops, plain_source, table_kinds
 from codegen.cuda.source import Form, kernel_source
@@ -265,8 +265,7 @@ class CudaKernel(Displayed):
         """Copy arguments to the device, launch, and copy results back."""
         dtype = float_type(found, self.dtype)
         moved = to_device(self.__name__, found, narrow=self.dtype == "f32")
-        blank = runtime.cuda().device_array(0)
-        place = Place(library_of(blank), blank, 0, stream_handle(stream))
+        place = host_place(stream)
         made = self.blank(place, shape, dtype)
         self._launch(moved, made, shape, dtype, place)
         results = tuple(array.copy_to_host()[()] for array in made)

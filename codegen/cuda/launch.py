@@ -12,7 +12,7 @@ import numpy as np
 from codegen.cuda import runtime
 from codegen.cuda.arrays import PACK_BYTES, View, broadcast, handle, is_packed, joined, view_of
 from codegen.cuda.call import Given, library, types_of
-from codegen.cuda.libraries import Library, stream_handle
+from codegen.cuda.libraries import Library, library_of, stream_handle
 from codegen.cuda.source import Form
 from codegen.loops.program import Rolled
 from codegen.program import Program
@@ -20,8 +20,8 @@ from codegen.target import ITEMSIZE, Float
 from rewrite.errors import ArgumentError
 
 __all__ = [
-    "Arranged", "Place", "arrange", "check_room", "check_size", "grid", "is_packable", "launch",
-    "number_type", "operands", "pending", "place_of", "to_device",
+    "Arranged", "Place", "arrange", "check_room", "check_size", "grid", "host_place", "is_packable",
+    "launch", "number_type", "operands", "pending", "place_of", "to_device",
 ]  # fmt: skip
 
 PARAMETER_BYTES: Final = 32_764
@@ -58,6 +58,12 @@ def place_of(found: Sequence[Given], stream: Any) -> Place:
     queue = stream_handle(stream)
     device = next(one.view.device for one in found if one.view is not None)
     return Place(makers, like, device, makers.stream(like) if stream is None else queue)
+
+
+def host_place(stream: Any) -> Place:
+    """Return where arguments of the host are worked on, once they are copied there."""
+    blank = runtime.cuda().device_array(0)
+    return Place(library_of(blank), blank, 0, stream_handle(stream))
 
 
 def to_device(name: str, found: Sequence[Given], *, narrow: bool) -> list[Given]:

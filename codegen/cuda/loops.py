@@ -145,8 +145,7 @@ def _stage(found: Staged, step: Map | Reduce) -> Stage:
 def _placed(found: Staged, operand: Operand) -> tuple[int, str, int, int]:
     """Return segment, form, stride, and the cell or place that an operand starts at."""
     if isinstance(operand, Numbers):
-        words = (operand.f64.view(np.int64), operand.f32.view(np.int32))
-        same = all((word == word[0]).all() for word in words)
+        same = operand.is_uniform
         start = found.constants(operand.at(slice(0, 1)) if same else operand)
         return _NUMBERS, "uniform" if same else "affine", 1, start
     stride = stride_of(operand.index)

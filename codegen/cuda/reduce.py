@@ -14,13 +14,13 @@ from codegen.cuda.launch import (
     Place,
     arrange,
     check_room,
+    host_place,
     launch,
     number_type,
     operands,
     place_of,
     to_device,
 )
-from codegen.cuda.libraries import library_of, stream_handle
 from codegen.target import Float
 from rewrite.errors import ArgumentError
 
@@ -53,8 +53,7 @@ def reduced(
     if bounds is not None and view_of(bounds) is None:
         bounds = runtime.cuda().to_device(np.ascontiguousarray(bounds))
     moved = to_device(kernel.__name__, found, narrow=kernel.dtype == "f32")
-    blank = runtime.cuda().device_array(0)
-    place = Place(library_of(blank), blank, 0, stream_handle(stream))
+    place = host_place(stream)
     made = _folded(kernel, op, moved, shape, axis, bounds, place)
     return tuple(array.copy_to_host()[()] for array in made)
 

@@ -91,8 +91,7 @@ def _without_singles(step: Reduce) -> list[Step]:
     terms = np.repeat(single, lengths)
 
     def part(rows: Index, of: Index) -> tuple[tuple[Operand, ...], Cells]:
-        results = Cells(step.results.segment, step.results.index[rows])
-        return tuple(_at(x, of) for x in step.operands), results
+        return tuple(x.at(of) for x in step.operands), step.results.at(rows)
 
     operands, results = part(single, terms)
     found: list[Step] = [Map(step.body, operands, (results,))]
@@ -255,7 +254,7 @@ def _summed_again(
         chosen[owners == owner] += first
         first += count(made)
         operands = tuple(map(_joined, operands, made.operands))
-    return replace(step, body=makers[0].body, operands=tuple(_at(x, chosen) for x in operands))
+    return replace(step, body=makers[0].body, operands=tuple(x.at(chosen) for x in operands))
 
 
 def _body_key(step: Map) -> Any:
@@ -278,15 +277,14 @@ def _made_again(
     found: list[Step] = []
     for owner in np.unique(owners).tolist():
         chosen = owners == owner
-        cells = Cells(results.segment, results.index[chosen])
+        cells = results.at(chosen)
         whole: Any = steps[owner]
         sign = _signed(whole.body, whole.operands) if negates and owner >= 0 else None
         if owner < 0 or chosen.sum() < _MANY or (negates and sign is None):
-            part = Cells(source.segment, source.index[chosen])
-            found.append(replace(step, operands=(part,), results=(cells,)))
+            found.append(replace(step, operands=(source.at(chosen),), results=(cells,)))
             continue
         operands = tuple(
-            _negated(_at(x, members[chosen])) if k == sign else _at(x, members[chosen])
+            _negated(x.at(members[chosen])) if k == sign else x.at(members[chosen])
             for k, x in enumerate(whole.operands)
         )
         if whole.results[0].segment == cells.segment and _is_free(
@@ -312,12 +310,6 @@ def _is_free(program: Rolled, steps: Sequence[Step], cells: Cells) -> bool:
     )
 
 
-def _at(operand: Operand, chosen: Index) -> Operand:
-    if isinstance(operand, Numbers):
-        return operand.at(chosen)
-    return Cells(operand.segment, operand.index[chosen])
-
-
 def _joined(first: Any, second: Any) -> Any:
     if isinstance(first, Numbers):
         f64 = np.concatenate([first.f64, second.f64])
@@ -333,8 +325,7 @@ def _sorted(step: Step) -> Step:
     if (np.diff(index) > 0).all():
         return step
     order = np.argsort(index, kind="stable")
-    results: Any = tuple(_at(cells, order) for cells in step.results)
-    return replace(step, operands=tuple(_at(x, order) for x in step.operands), results=results)
+    return step.at(order)
 
 
 def _early(program: Rolled, steps: list[Step], lanes: int) -> list[Step]:
@@ -397,4 +388,4 @@ def _without_gaps(step: Step, used: dict[int, Index], lanes: int) -> Step:
     # what is computed for a gap is what is computed for the result before it
     nearest = np.searchsorted(cells.index, np.arange(first, last + 1), side="right") - 1
     whole = Cells(cells.segment, np.arange(first, last + 1, dtype=np.int32))
-    return replace(step, operands=tuple(_at(x, nearest) for x in step.operands), results=(whole,))
+    return replace(step, operands=tuple(x.at(nearest) for x in step.operands), results=(whole,))

@@ -162,8 +162,7 @@ class Tables:
         self, operand: Numbers, order: npt.NDArray[Any] | None, rows: npt.NDArray[Any] | None
     ) -> Bound:
         found = operand if order is None else operand.at(order)
-        words = (found.f64.view(np.int64), found.f32.view(np.int32))
-        if all((word == word[0]).all() for word in words):
+        if found.is_uniform:
             return Bound(Column("uniform", is_number=True), 0, found.at(slice(0, 1)))
         if rows is not None and found.is_constant_within(rows):
             return Bound(Column("row", is_number=True), 0, found.at(rows))

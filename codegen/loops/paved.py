@@ -94,7 +94,7 @@ def _paved(step: Map, constants: Map) -> list[Map] | None:
     made = _with_constants(step, chosen, offsets, numbers.at(places[:, np.argmax(chosen)]))
     taken = np.zeros(count(constants), np.bool_)
     taken[places[:, chosen]] = True
-    left = [_part(step, ~chosen), _part(constants, ~taken)]
+    left = [step.at(~chosen), constants.at(~taken)]
     return [made, *(part for part in left if count(part))]
 
 
@@ -123,7 +123,7 @@ def _middle(values: Index) -> Index:
 
 def _with_constants(step: Map, chosen: Index, offsets: Index, numbers: Numbers) -> Map:
     """Return some instances of a map that write constants too, in the order of memory."""
-    part, body = _part(step, chosen), step.body
+    part, body = step.at(chosen), step.body
     instructions, outputs = list(body.instructions), list(body.outputs)
     results = list(part.results)
     first = results[0]
@@ -136,14 +136,3 @@ def _with_constants(step: Map, chosen: Index, offsets: Index, numbers: Numbers) 
         body.arguments, tuple(instructions), tuple(outputs[k] for k in order), "paved"
     )  # fmt: skip
     return Map(made, part.operands, tuple(results[k] for k in order))
-
-
-def _part(step: Map, chosen: Index) -> Map:
-    """Return some instances."""
-
-    def some(operand: Any) -> Any:
-        if isinstance(operand, Numbers):
-            return operand.at(chosen)
-        return Cells(operand.segment, np.ascontiguousarray(operand.index[chosen]))
-
-    return Map(step.body, tuple(map(some, step.operands)), tuple(map(some, step.results)))

@@ -235,7 +235,7 @@ class _Planner:
         begins = step.bounds[:-1][chosen].astype(np.int64)
         order = (begins[:, None] + np.arange(terms)).ravel()
         starts = np.arange(len(chosen)) * terms
-        results = Cells(step.results.segment, step.results.index[chosen])
+        results = step.results.at(chosen)
         return self.summed("rows", step, order, starts, results, terms, len(chosen))
 
     def groups(self, step: Reduce, chosen: Index, width: int) -> Piece:
@@ -248,7 +248,7 @@ class _Planner:
             [_side_by_side(*group) for group in zip(begins, lengths, shared, strict=True)]
         )
         starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))[:-1]])
-        results = Cells(step.results.segment, step.results.index[chosen])
+        results = step.results.at(chosen)
         extras = tuple(np.ascontiguousarray(x, np.int32) for x in (starts, shared, tails.ravel()))
         rows = starts if width == 1 else None
         return self.summed("groups", step, order, rows, results, width, len(starts), extras)

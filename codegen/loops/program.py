@@ -51,6 +51,10 @@ class Cells:
     index: Index
     """Shape (instances,)."""
 
+    def at(self, chosen: Any) -> "Cells":
+        """Return the cells of some instances, side by side in memory."""
+        return Cells(self.segment, np.ascontiguousarray(self.index[chosen]))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
@@ -64,10 +68,18 @@ class Numbers:
         parts = (np.ascontiguousarray(part[chosen]) for part in (self.f64, self.f32))
         return Numbers(*parts)
 
+    @property
+    def is_uniform(self) -> bool:
+        """Tell whether all constants have the same bits."""
+        return all((word == word[0]).all() for word in self._words)
+
     def is_constant_within(self, starts: npt.NDArray[Any]) -> bool:
         """Tell whether bits do not change between one start and the next."""
-        words = (self.f64.view(np.int64), self.f32.view(np.int32))
-        return all(constant_within(word, starts) for word in words)
+        return all(constant_within(word, starts) for word in self._words)
+
+    @property
+    def _words(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        return self.f64.view(np.int64), self.f32.view(np.int32)
 
 
 def constant_within(values: npt.NDArray[Any], starts: npt.NDArray[Any]) -> bool:
@@ -91,6 +103,11 @@ class Map:
     """One for each argument of the body."""
     results: tuple[Cells, ...]
     """One for each output of the body; no cell comes twice in a step, or is read by it."""
+
+    def at(self, chosen: Any) -> "Map":
+        """Return some of the instances."""
+        operands = tuple(operand.at(chosen) for operand in self.operands)
+        return Map(self.body, operands, tuple(cells.at(chosen) for cells in self.results))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,21 +46,9 @@ def together(steps: Sequence[Map]) -> list[Map]:
 def _parts(step: Map, periods: int) -> list[Map]:
     """Take a map apart so that each part has an instance in each period."""
     width = count(step) // periods
-
-    def chosen(operand: Any, part: int) -> Any:
-        if isinstance(operand, Numbers):
-            return operand.at(slice(part, None, width))
-        return Cells(operand.segment, np.ascontiguousarray(operand.index[part::width]))
-
     if width == 1:
         return [step]
-    return [
-        Map(
-            step.body, tuple(chosen(x, part) for x in step.operands),
-            tuple(chosen(x, part) for x in step.results),
-        )
-        for part in range(min(width, _MOST + 1))
-    ]  # fmt: skip
+    return [step.at(slice(part, None, width)) for part in range(min(width, _MOST + 1))]
 
 
 @dataclass

@@ -4,8 +4,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from codegen.instruction import Instruction
 from codegen.loops.columns import Bound, Tables
 from codegen.loops.program import (
@@ -125,7 +123,7 @@ class _Writer:
         if isinstance(operand, Cells):
             return self.cell(operand)
         numbers = operand.f64 if self.dtype == "f64" else operand.f32
-        if operand.is_constant_within(np.zeros(1, np.int64)):
+        if operand.is_uniform:
             return literal(float(numbers[0]), self.dtype)
         return f"{self.tables.name(numbers)}[{self.k}]"
 

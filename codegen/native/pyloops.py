@@ -4,8 +4,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from codegen.instruction import Instruction
 from codegen.loops.columns import Tables
 from codegen.loops.program import (
@@ -115,7 +113,7 @@ class _Writer:
         """Write what instances read."""
         if isinstance(operand, Cells):
             return self.cells(operand, axis)
-        if operand.is_constant_within(np.zeros(1, np.int64)):
+        if operand.is_uniform:
             return literal(float(operand.f64[0]))
         return self.tables.name(operand.f64)
 
