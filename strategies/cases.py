@@ -66,7 +66,8 @@ class _Cases:
 
     def of(self, result: int, source: Term, target: Term) -> Iterator[Part]:
         """Yield the derivations of one result."""
-        series = list(near(source, self.plan.licence, self.plan.dtype))
+        new = _numbers(target) - _numbers(source)  # without any there is nothing of a series
+        series = list(near(source, self.plan.licence, self.plan.dtype)) if new else []
         branch = sides(target)
         if branch is None or branch[0][0] in _nodes(source):
             yield Part(result, None, self.derived(source, target, series))
