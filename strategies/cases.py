@@ -14,7 +14,7 @@ from rewrite.dag import Dag
 from rewrite.egraph.explanation import SERIES, Explanation, Part, Series, Step
 from rewrite.egraph.limits import Limits
 from rewrite.egraph.plain import plain, put
-from rewrite.egraph.replay import near_enough, replay
+from rewrite.egraph.replay import replay
 from rewrite.egraph.sides import inside, sides
 from rewrite.egraph.taylor import relative_rest
 from rewrite.egraph.telling import Telling, numbers_as_written
@@ -66,7 +66,8 @@ class _Cases:
 
     def of(self, result: int, source: Term, target: Term) -> Iterator[Part]:
         """Yield the derivations of one result."""
-        series = list(near(source, self.plan.licence, self.plan.dtype))
+        new = _numbers(target) - _numbers(source)  # without any there is nothing of a series
+        series = list(near(source, self.plan.licence, self.plan.dtype)) if new else []
         branch = sides(target)
         if branch is None or branch[0][0] in _nodes(source):
             yield Part(result, None, self.derived(source, target, series))
@@ -153,15 +154,15 @@ def _bound(part: Term, polynomial: Term, one: Near) -> Series | None:
     assert symbol is not None
     if part.free_symbols != (one.symbol,) or polynomial.free_symbols != (one.symbol,):
         return None
-    far = [abs(Fraction(end) - one.point) for end in symbol.bounds if math.isfinite(end)]
-    reach = math.nextafter(float(max(far)), math.inf) if len(far) == 2 else math.inf
-    made = Series(one.symbol, one.point, reach, 0)
-    if not near_enough(symbol, made):
+    if not all(map(math.isfinite, symbol.bounds)):
         return None
+    far = max(abs(Fraction(end) - one.point) for end in symbol.bounds)
+    reach = math.nextafter(float(far), math.inf)
     rest = relative_rest(part, polynomial, one.point, reach)
     if rest is None or rest >= 0.5:
         return None
-    return replace(made, bits=max(0, math.floor(-math.log2(max(rest, 2.0**-1000)))))
+    bits = max(0, math.floor(-math.log2(max(rest, 2.0**-1000))))
+    return Series(one.symbol, one.point, reach, bits)
 
 
 def _places(store: Store, root: int, wanted: int) -> list[Place]:

@@ -25,7 +25,7 @@ from rewrite.rules import EXPAND, PRECISE, SIMPLIFY
 from rewrite.store import Store, Symbol
 from rewrite.term import Term
 
-__all__ = ["brought", "granted_by", "has_values", "holds_for", "near_enough", "replay"]
+__all__ = ["brought", "granted_by", "has_values", "holds_for", "replay"]
 
 MOST_NESTED: Final = 40
 
@@ -166,7 +166,7 @@ class _Replayer:
         (x,) = source.free_symbols
         known = x.symbol
         assert known is not None
-        if x != series.symbol or not near_enough(known, series):
+        if x != series.symbol or not _reaches(series, known):
             raise ExplanationError(f"{what}: the domain of {x!r} is not within {series}")
         rest = relative_rest(source, made, series.point, series.radius)
         if rest is None or rest > 2.0**-series.bits:
@@ -208,11 +208,12 @@ class _Replayer:
                 )
 
 
-def near_enough(symbol: Symbol, series: Series) -> bool:
+def _reaches(series: Series, symbol: Symbol) -> bool:
     """Tell whether the domain of a symbol is within the radius of a series."""
-    return all(abs(Fraction(end) - series.point) <= Fraction(series.radius)
-               for end in symbol.bounds if math.isfinite(end)) and all(
-                   map(math.isfinite, symbol.bounds))  # fmt: skip
+    ends = symbol.bounds
+    return all(map(math.isfinite, ends)) and all(
+        abs(Fraction(end) - series.point) <= series.radius for end in ends
+    )
 
 
 def granted_by(store: Store, assumptions: Sequence[Assumption]) -> dict[int, Fact]:

@@ -82,6 +82,13 @@ def test_a_series_that_is_not_proved_is_not_passed_off() -> None:
         found.check()
 
 
+def test_a_domain_without_an_end_has_no_series() -> None:
+    """The form by the sine of half of v has a number of the series of the cosine."""
+    v = rw.symbol("v", low=0)
+    found = rw.optimize((1 - rw.cos(v)) / v**2, objective="accuracy").explain()
+    assert "series" not in [step.name for step in found]
+
+
 # -- what is altered is refused --------------------------------------------------------------
 
 
