@@ -7,9 +7,12 @@ import pathlib
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -35,6 +38,30 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("nightly" if config.getoption("--nightly") else "ci")
 
 
+@functools.cache
+def hurry_simulator() -> None:
+    """Let the simulator's threads take short turns, as they wait for each other.
+
+    It looks whether a shared array is there and then makes it, so that two threads may each make
+    their own: here that is one step.
+    """
+    simulator: Any = importlib.import_module("numba.cuda.simulator.kernelapi")
+    lock = threading.Lock()
+
+    def array(self: Any, shape: Any, dtype: Any) -> Any:
+        caller = sys._getframe(1)
+        place = caller.f_code.co_filename, caller.f_lineno
+        is_numba = isinstance(dtype, simulator.types.Type)
+        kind = simulator.numpy_support.as_dtype(dtype) if is_numba else dtype
+        with lock:
+            if place not in self._allocations:
+                self._allocations[place] = np.empty(shape, kind)
+            return self._allocations[place]
+
+    simulator.FakeCUDAShared.array = array
+    sys.setswitchinterval(1e-5)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("nightly") and not item.config.getoption("--nightly"):
         pytest.skip("nightly: run with --nightly")
@@ -45,7 +72,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if reason := no_cuda():
             pytest.skip(reason)
         if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1":
-            sys.setswitchinterval(1e-5)  # the simulator's threads wait for each other in turns
+            hurry_simulator()
     if item.get_closest_marker("nvvm") and (reason := no_nvvm()):
         pytest.skip(reason)
 
