@@ -31,7 +31,10 @@ from rewrite.sorts import BOOL
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
 
-__all__ = ["Exact", "exact", "exact_dag", "surely_undefined", "ulp_distance", "working_precision"]
+__all__ = [
+    "Exact", "enclosed", "exact", "exact_dag", "surely_undefined", "ulp_distance",
+    "working_precision",
+]  # fmt: skip
 
 type Floats = npt.NDArray[np.float64]
 type Bools = npt.NDArray[np.bool_]
@@ -320,7 +323,7 @@ class _Balls:
             given = inputs[at][used].tolist()
             return _Column(used, given if self.boolean[at] else list(map(arb, given)))
         if value is not None:
-            return _Column(used, [_constant(value)] * int(np.count_nonzero(used)))
+            return _Column(used, [enclosed(value)] * int(np.count_nonzero(used)))
         function = _QUICK.get((code, len(args))) or ops.OPS[code].ball
         assert function is not None, f"{ops.OPS[code]} has no ball function"
         return _Column(used, list(map(function, *[columns[a].where(used) for a in args])))
@@ -350,7 +353,8 @@ _QUICK: Final[dict[tuple[int, int], Callable[..., Any]]] = {
 """What the ball function does, without a call in between."""
 
 
-def _constant(value: Constant) -> Any:
+def enclosed(value: Constant) -> Any:
+    """Return a constant as a ball, or a truth value as it is."""
     from flint import arb, fmpq
 
     if isinstance(value, bool):

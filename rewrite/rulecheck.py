@@ -7,7 +7,6 @@ finds is a proof, though: two balls that do not meet enclose two different numbe
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any, Final
 
 import flint
@@ -15,19 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from rewrite import ops, rulesample
-from rewrite.constants import Constant, Named
 from rewrite.dag import Dag, below
 from rewrite.errors import PatternError
 from rewrite.evaluate import evaluate
 from rewrite.fastmath import FastMath
-from rewrite.oracle import working_precision
+from rewrite.oracle import enclosed, working_precision
 from rewrite.rule import Condition, Rule
 from rewrite.ruledoubles import Agreement
 from rewrite.store import Symbol
 from rewrite.term import Term
 
 __all__ = [
-    "FLOAT_TESTS", "Verdict", "bits", "enclosed", "extremes", "meets", "real", "same_bits",
+    "FLOAT_TESTS", "Verdict", "bits", "extremes", "meets", "real", "same_bits",
     "superfluous", "unlicensed", "weight",
 ]  # fmt: skip
 
@@ -262,17 +260,6 @@ def _steps(rows: list[tuple[int, tuple[int, ...]]], nodes: set[int]) -> list[Ste
 def _run(steps: list[Step], values: list[Value]) -> None:
     for at, meaning, args in steps:
         values[at] = meaning(*[values[a] for a in args])
-
-
-def enclosed(value: Constant) -> Value:
-    """Return a constant as a ball, or a truth value as it is."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, Named):
-        return flint.arb.pi() if value.name == "pi" else flint.arb(1).exp()
-    if isinstance(value, Fraction):
-        return flint.arb(flint.fmpq(value.numerator, value.denominator))
-    return flint.arb(value)
 
 
 def _defined(x: Value) -> bool:

@@ -89,7 +89,10 @@ class _Cases:
                 whole = self.through(source, target, replace(one, parts=((source, target),)))
                 if whole.explained:
                     return whole
-        return found or self.by_laws(source, target)
+        laws = self.by_laws(source, target)
+        if found is None or laws.explained or laws.laws:
+            return laws
+        return replace(laws, why=found.why)
 
     def by_laws(self, source: Term, target: Term) -> Explanation:
         """Derive a term from another, if need be over what rewriting alone makes of it."""

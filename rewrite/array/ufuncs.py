@@ -79,7 +79,7 @@ UFUNCS.update({
     "fmax": _other_if_nan(ops.GE),
     "floor_divide": lambda x, y: _divmod(x, y)[0],
     "remainder": lambda x, y: _divmod(x, y)[1],
-    "divmod": lambda x, y: _divmod(x, y),
+    "divmod": _divmod,
     "deg2rad": lambda x: elementwise(ops.MUL, x, np.pi / 180),
     "rad2deg": lambda x: elementwise(ops.MUL, x, 180 / np.pi),
     "radians": lambda x: elementwise(ops.MUL, x, np.pi / 180),

@@ -13,9 +13,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from rewrite import ops
-from rewrite.constants import PI, Named
 from rewrite.dag import Dag
-from rewrite.oracle import working_precision
+from rewrite.oracle import enclosed, working_precision
 from rewrite.store import Symbol
 from rewrite.term import Term
 
@@ -133,20 +132,10 @@ def _series(dag: Dag, variable: Series) -> Series:
         if isinstance(value, Symbol):
             known.append(variable)
         elif value is not None:
-            known.append(type(variable)([_number(value)]))
+            known.append(type(variable)([enclosed(value)]))
         else:
             known.append(_OPS[ops.OPS[code].name](*[known[a] for a in args]))
     return known[dag.roots[0]]
-
-
-def _number(value: Any) -> Ball:
-    from flint import arb, fmpq
-
-    if isinstance(value, Named):
-        return arb.pi() if value == PI else arb.const_e()
-    if isinstance(value, Fraction):
-        return arb(fmpq(value.numerator, value.denominator))
-    return arb(value)
 
 
 def _power(x: Series, y: Series) -> Series:

@@ -24,7 +24,7 @@ from rewrite.evaluate import FUNCTIONS as NUMPY
 from rewrite.fastmath import FastMath
 from rewrite.functions import FUNCTIONS
 from rewrite.leaves import pattern_vars
-from rewrite.oracle import working_precision
+from rewrite.oracle import enclosed, working_precision
 from rewrite.rule import Condition, Rule, RuleSet, ruleset
 from rewrite.ruledoubles import Agreement
 from rewrite.rules import ALL, EXPAND, FAMILIES, PRECISE, SIMPLIFY
@@ -297,7 +297,7 @@ class Members:
         if isinstance(leaf, Symbol):
             return flint.arb(point["xy".index(leaf.name)])
         if leaf is not None:
-            return rulecheck.enclosed(leaf)
+            return enclosed(leaf)
         operands = [value.get(child) for child in self.args[node]]
         meaning = ops.OPS[self.code[node]].ball
         assert meaning is not None

@@ -78,6 +78,7 @@ def test_a_series_that_is_not_proved_is_not_passed_off() -> None:
     """cbrt(1 + s) - 1 - s/3 has coefficients that only enclose zero."""
     found = rw.optimize(rw.cbrt(1 + s) - 1 - s / 3, objective="accuracy").explain()
     assert not found.explained and "was not proved" in str(found)
+    assert "the series near s = 0" in str(found)
     with pytest.raises(ExplanationError, match="no steps to replay"):
         found.check()
 
