@@ -11,7 +11,7 @@ from typing import Any, Final
 from codegen.llvm.entry import data_name
 from codegen.loops.code import linkable_module, prepared
 from codegen.loops.driver import OperandEntry, RolledData
-from codegen.loops.linkable import Part, TableBytes, rows_of
+from codegen.loops.linkable import TableBytes, rows_of
 from codegen.loops.loop import add_work, describe, least_points
 from codegen.loops.program import Rolled
 from codegen.target import Float, Target
@@ -65,8 +65,7 @@ class TableTexts:
                 data.batch_count = len(found)
             else:
                 data.count = len(found)
-                parts = [Part(p.units, p.serial, p.cycles, p.batch_cycles) for p in found]
-                data.least = least_points(self.program, parts, data.lanes)
+                data.least = least_points(self.program, found, data.lanes)
         entries = [[getattr(row, f[0]) for f in OperandEntry._fields_] for row in table]
         lines.append(_array(f"operands.{name}", _ENTRY, [_array_of(row) for row in entries]))
         given["operands"] = f"@operands.{name}"
