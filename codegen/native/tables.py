@@ -22,7 +22,8 @@ _ROW: Final = "{ ptr, ptr, i64 }"
 _ENTRY: Final = f"[{len(OperandEntry._fields_)} x i64]"
 _POINTERS: Final = ("pieces", "batch_pieces", "prepare", "operands")
 _SCRATCH: Final = ("scratch", "batch_scratch")
-_DATA: Final = ", ".join("ptr" if f[0] in _POINTERS else "i64" for f in RolledData._fields_)
+_FIELDS: Final = [field[0] for field in RolledData._fields_]
+_DATA: Final = ", ".join("ptr" if name in _POINTERS else "i64" for name in _FIELDS)
 
 
 @dataclass
@@ -107,7 +108,7 @@ def _listed(kind: str, values: Sequence[str]) -> str:
 
 def _fields(data: RolledData, given: Mapping[str, str]) -> str:
     parts = []
-    for name, _ in ((f[0], f[1]) for f in RolledData._fields_):
+    for name in _FIELDS:
         if name in _POINTERS:
             parts.append(f"ptr {given.get(name, 'null')}")
         else:
@@ -119,9 +120,8 @@ def _release(data: Sequence[str]) -> Iterator[str]:
     """Write what gives memory back at the end: that which a call has at the moment stays there."""
     yield "declare void @free(ptr)"
     yield "define void @release() {"
-    places = [field[0] for field in RolledData._fields_]
     for number, (name, part) in enumerate((name, part) for name in data for part in _SCRATCH):
-        at = f"getelementptr ({{ {_DATA} }}, ptr @{name}, i32 0, i32 {places.index(part)})"
+        at = f"getelementptr ({{ {_DATA} }}, ptr @{name}, i32 0, i32 {_FIELDS.index(part)})"
         yield f"  %held{number} = atomicrmw xchg ptr {at}, i64 0 acquire"
         yield f"  %kept{number} = inttoptr i64 %held{number} to ptr"
         yield f"  call void @free(ptr %kept{number})"
