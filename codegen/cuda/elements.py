@@ -18,7 +18,7 @@ from codegen.cuda.call import Given
 from codegen.cuda.dlpack import contiguous
 from codegen.cuda.fold import Fold, begin, tree
 from codegen.cuda.kernel import CudaKernel
-from codegen.cuda.launch import check_room, grid, launch
+from codegen.cuda.launch import check_room, copied, grid, launch
 from codegen.cuda.libraries import library_of, stream_handle
 from codegen.cuda.source import Body, Form, kernel_source
 from codegen.cuda.words import Words
@@ -162,11 +162,7 @@ class Elements:
             needed = [self.mesh.over]
             if len(self.kernel.program.outputs) > 2:
                 needed.append(self.mesh.places)
-            before = 0
-            for table in needed:
-                what = "a table of the mesh"
-                before = check_room("element", what, table.shape, table.dtype, before)
-            self._tables[device] = list(map(runtime.cuda().to_device, needed))
+            self._tables[device] = copied("element", "a table of the mesh", needed)
         return self._tables[device]
 
     def _given(self, value: Any, place: int) -> Given:

@@ -20,8 +20,8 @@ from codegen.target import ITEMSIZE, Float
 from rewrite.errors import ArgumentError
 
 __all__ = [
-    "Arranged", "Place", "arrange", "check_room", "check_size", "grid", "host_place", "is_packable",
-    "launch", "number_type", "operands", "pending", "place_of", "to_device",
+    "Arranged", "Place", "arrange", "check_room", "check_size", "copied", "grid", "host_place",
+    "is_packable", "launch", "number_type", "operands", "pending", "place_of", "to_device",
 ]  # fmt: skip
 
 PARAMETER_BYTES: Final = 32_764
@@ -82,6 +82,14 @@ def to_device(name: str, found: Sequence[Given], *, narrow: bool) -> list[Given]
         there = cuda.to_device(array)
         moved.append(Given(one.argument, there, view_of(there)))
     return moved
+
+
+def copied(name: str, what: str, arrays: Sequence[Any]) -> list[Any]:
+    """Copy arrays of the host to the current device, all or none."""
+    before = 0
+    for array in arrays:
+        before = check_room(name, what, array.shape, array.dtype, before)
+    return list(map(runtime.cuda().to_device, arrays))
 
 
 def _checked(name: str, one: Given, *, narrow: bool) -> Any:

@@ -12,7 +12,7 @@ from codegen.branches import weight
 from codegen.cuda import runtime
 from codegen.cuda.arrays import View
 from codegen.cuda.call import Given
-from codegen.cuda.launch import Arranged, arrange, check_room, launch, number_type, operands
+from codegen.cuda.launch import Arranged, arrange, check_room, copied, launch, number_type, operands
 from codegen.cuda.loops import LoopForm, Stage, loop_source, staged
 from codegen.loops.program import Rolled
 from codegen.target import ITEMSIZE, Float
@@ -160,11 +160,8 @@ class Loops:
     def _on(self, device: int, dtype: Float) -> list[Any]:
         """Return the tables on a device, copied there by the first call."""
         if (device, dtype) not in self._tables:
-            arrays, before = self.found.arrays(dtype), 0
-            for table in arrays:
-                what = "a table of its loops"
-                before = check_room(self.program.name, what, table.shape, table.dtype, before)
-            self._tables[device, dtype] = list(map(runtime.cuda().to_device, arrays))
+            arrays = self.found.arrays(dtype)
+            self._tables[device, dtype] = copied(self.program.name, "a table of its loops", arrays)
         return self._tables[device, dtype]
 
 

@@ -12,8 +12,8 @@ from codegen.engine import object_code
 from codegen.llvm.shared import define_shared, state_target
 from codegen.loops.costs import Costs
 from codegen.loops.emit import emit_loop
-from codegen.loops.linkable import Compiled, packed, placed
-from codegen.loops.plan import Piece, Shape, Straight, pieces
+from codegen.loops.linkable import Compiled, owners_of, packed, placed
+from codegen.loops.plan import Piece, Straight, pieces
 from codegen.loops.program import Rolled
 from codegen.loops.reshape import reshaped
 from codegen.loops.straight import emit_straight
@@ -56,7 +56,7 @@ def modules(
     """
     level = straight_level(found)
     straight, loops = list[int](), list[int]()
-    for number in _owners(found):
+    for number in sorted(set(owners_of(found))):
         (straight if isinstance(found[number].code, Straight) else loops).append(number)
     for chosen in _shares(found, loops):
         yield _module(found, chosen, dtype, target, batch), 1, chosen
@@ -77,20 +77,9 @@ def linkable_module(
 
     Its functions are `<stem><k>`, say which machine they are for, and have all that they call.
     """
-    return _module(found, _owners(found), dtype, target, batch, stem=stem, apart=True)
-
-
-def _owners(found: Sequence[Piece]) -> list[int]:
-    """Return the pieces that have code of their own."""
-    seen: set[Shape] = set()
-    owners = []
-    for number, piece in enumerate(found):
-        if isinstance(piece.code, Straight):
-            owners.append(number)
-        elif piece.code not in seen:
-            seen.add(piece.code)
-            owners.append(number)
-    return owners
+    return _module(
+        found, sorted(set(owners_of(found))), dtype, target, batch, stem=stem, apart=True
+    )
 
 
 def _size(piece: Piece) -> int:

@@ -19,7 +19,7 @@ from codegen.loops.program import Numbers
 from codegen.target import Float, Target
 from rewrite.parcel import Block, Parcel
 
-__all__ = ["Compiled", "Part", "TableBytes", "packed", "placed", "rows_of"]
+__all__ = ["Compiled", "Part", "TableBytes", "owners_of", "packed", "placed", "rows_of"]
 
 _LINE: Final = 64
 
@@ -58,16 +58,14 @@ def packed(work: int, found: Sequence[Piece], objects: Sequence[bytes], dtype: F
 
 def rows_of(found: Sequence[Piece], dtype: Float, tables: "TableBytes") -> dict[str, Block]:
     """Return what is kept of pieces by name, and put what they read among the tables."""
-    first: dict[Any, int] = {}
-    owners, counts, words, addressed = list[int](), list[int](), list[int](), list[bool]()
-    for number, piece in enumerate(found):
-        owners.append(first.setdefault(_key(piece, number), number))
+    counts, words, addressed = list[int](), list[int](), list[bool]()
+    for piece in found:
         read = _words(piece, dtype, tables)
         counts.append(len(read))
         words += [word for word, _ in read]
         addressed += [address for _, address in read]
     return {
-        "owners": np.array(owners, np.int32), "counts": np.array(counts, np.int32),
+        "owners": np.array(owners_of(found), np.int32), "counts": np.array(counts, np.int32),
         "words": np.array(words, np.int64), "addressed": np.array(addressed, np.bool_),
         "units": np.array([piece.units for piece in found], np.int64),
         "serial": np.array([piece.serial for piece in found], np.bool_),
@@ -101,8 +99,13 @@ def placed(parcel: Parcel, target: Target) -> Compiled:
     return Compiled(rows, tuple(parts), header["work"], (tables, words), library)
 
 
-def _key(piece: Piece, number: int) -> Any:
-    return number if isinstance(piece.code, Straight) else piece.code
+def owners_of(found: Sequence[Piece]) -> list[int]:
+    """Return whose code each piece has: that of the first that is equal."""
+    first: dict[Any, int] = {}
+    return [
+        first.setdefault(number if isinstance(piece.code, Straight) else piece.code, number)
+        for number, piece in enumerate(found)
+    ]
 
 
 @dataclass

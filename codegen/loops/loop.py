@@ -22,6 +22,7 @@ from codegen.loops.driver import (
     emit_rolled_driver,
 )
 from codegen.loops.linkable import Compiled, Part
+from codegen.loops.plan import Piece
 from codegen.loops.program import Cells, Numbers, Operand, Reduce, Rolled, Step, Zero
 from codegen.store.objects import kept_object
 from codegen.target import ITEMSIZE, Float, Target, host
@@ -201,7 +202,7 @@ def add_work(data: RolledData, cells: int, dtype: Float, *, batch: bool) -> None
         data.bytes = data.work + work_bytes(cells, dtype)
 
 
-def least_points(program: Rolled, parts: Sequence[Part], lanes: int) -> int:
+def least_points(program: Rolled, parts: Sequence[Part | Piece], lanes: int) -> int:
     """Return how many points are worth a block, which takes as long for one as for all.
 
     The parts are those of the code for one point.

@@ -13,7 +13,7 @@ import numpy as np
 
 from codegen.engine import assembly
 from codegen.loops.code import linkable_module, prepared, straight_level
-from codegen.loops.linkable import Part, TableBytes, rows_of
+from codegen.loops.linkable import TableBytes, owners_of, rows_of
 from codegen.loops.loop import MOVED, least_points
 from codegen.loops.plan import Piece, Straight
 from codegen.loops.program import Rolled
@@ -43,8 +43,7 @@ def predict_rolled(
     """
     machine = core or described(target)
     work, found = prepared(program, dtype, target, batch=False)
-    parts = [Part(p.units, p.serial, p.cycles, p.batch_cycles) for p in found]
-    batch = n >= least_points(program, parts, target.lanes(dtype))
+    batch = n >= least_points(program, found, target.lanes(dtype))
     if batch:
         work, found = prepared(program, dtype, target, batch=True)
     points = min(n, target.lanes(dtype)) if batch else 1
@@ -92,9 +91,9 @@ def _level(core: Core, size: int) -> Level:
 
 def _alike(found: Sequence[Piece]) -> list[list[Piece]]:
     """Put pieces together that share code."""
-    groups: dict[Any, list[Piece]] = defaultdict(list)
-    for number, piece in enumerate(found):
-        groups[number if isinstance(piece.code, Straight) else piece.code].append(piece)
+    groups: dict[int, list[Piece]] = defaultdict(list)
+    for owner, piece in zip(owners_of(found), found, strict=True):
+        groups[owner].append(piece)
     return list(groups.values())
 
 

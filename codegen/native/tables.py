@@ -11,7 +11,7 @@ from typing import Any, Final
 from codegen.llvm.entry import data_name
 from codegen.loops.code import linkable_module, prepared
 from codegen.loops.driver import OperandEntry, RolledData
-from codegen.loops.linkable import Part, TableBytes, rows_of
+from codegen.loops.linkable import TableBytes, rows_of
 from codegen.loops.loop import add_work, describe, least_points
 from codegen.loops.program import Rolled
 from codegen.target import Float, Target
@@ -22,7 +22,8 @@ _ROW: Final = "{ ptr, ptr, i64 }"
 _ENTRY: Final = f"[{len(OperandEntry._fields_)} x i64]"
 _POINTERS: Final = ("pieces", "batch_pieces", "prepare", "operands")
 _SCRATCH: Final = ("scratch", "batch_scratch")
-_DATA: Final = ", ".join("ptr" if f[0] in _POINTERS else "i64" for f in RolledData._fields_)
+_FIELDS: Final = [field[0] for field in RolledData._fields_]
+_DATA: Final = ", ".join("ptr" if name in _POINTERS else "i64" for name in _FIELDS)
 
 
 @dataclass
@@ -65,8 +66,7 @@ class TableTexts:
                 data.batch_count = len(found)
             else:
                 data.count = len(found)
-                parts = [Part(p.units, p.serial, p.cycles, p.batch_cycles) for p in found]
-                data.least = least_points(self.program, parts, data.lanes)
+                data.least = least_points(self.program, found, data.lanes)
         entries = [[getattr(row, f[0]) for f in OperandEntry._fields_] for row in table]
         lines.append(_array(f"operands.{name}", _ENTRY, [_array_of(row) for row in entries]))
         given["operands"] = f"@operands.{name}"
@@ -108,7 +108,7 @@ def _listed(kind: str, values: Sequence[str]) -> str:
 
 def _fields(data: RolledData, given: Mapping[str, str]) -> str:
     parts = []
-    for name, _ in ((f[0], f[1]) for f in RolledData._fields_):
+    for name in _FIELDS:
         if name in _POINTERS:
             parts.append(f"ptr {given.get(name, 'null')}")
         else:
@@ -120,9 +120,8 @@ def _release(data: Sequence[str]) -> Iterator[str]:
     """Write what gives memory back at the end: that which a call has at the moment stays there."""
     yield "declare void @free(ptr)"
     yield "define void @release() {"
-    places = [field[0] for field in RolledData._fields_]
     for number, (name, part) in enumerate((name, part) for name in data for part in _SCRATCH):
-        at = f"getelementptr ({{ {_DATA} }}, ptr @{name}, i32 0, i32 {places.index(part)})"
+        at = f"getelementptr ({{ {_DATA} }}, ptr @{name}, i32 0, i32 {_FIELDS.index(part)})"
         yield f"  %held{number} = atomicrmw xchg ptr {at}, i64 0 acquire"
         yield f"  %kept{number} = inttoptr i64 %held{number} to ptr"
         yield f"  call void @free(ptr %kept{number})"
