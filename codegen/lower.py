@@ -1,18 +1,18 @@
 """Lowering: from terms to a `Program`, with constants rounded once and integer powers as products.
 
 What is written is what is computed: nothing is reordered here. Subterms made of constants only
-are evaluated ahead of time: step by step under `strict`, as Python would, and else exactly, to be
-rounded once. `strict` is what holds wherever reassociation is not granted.
+are evaluated ahead of time: step by step under `strict`, and else exactly, to be rounded once
+(`codegen.folding`). `strict` is what holds wherever reassociation is not granted.
 """
 
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from codegen.cost import PLAIN_APPROXIMATE, PLAIN_POWERS, exact_inverse, is_root, product_exponent
+from codegen.folding import constant_value
 from codegen.instruction import SIGNATURES, Constant, Output, ValueType
 from codegen.program import Program, ProgramBuilder
 from rewrite import constants, ops
@@ -24,7 +24,7 @@ from rewrite.sorts import BOOL
 from rewrite.store import Store, Symbol
 from rewrite.term import Term, symbols_at
 
-__all__ = ["Parameter", "Result", "constant_value", "finished", "lower", "lower_part", "pruned"]
+__all__ = ["Parameter", "Result", "finished", "lower", "lower_part", "pruned"]
 
 
 @dataclass(frozen=True)
@@ -269,21 +269,6 @@ class _Lowering:
     def _twice(self, high: int, step: str, base: int) -> int:
         """Return what the low part is multiplied by: 2*high in a squaring, else the base."""
         return self._emit("add", high, high) if step == "s" else base
-
-
-def constant_value(term: Term, strict: bool) -> Constant | bool:
-    """Evaluate a term made of constants: by steps in float64, or exactly and rounded once."""
-    from rewrite.evaluate import evaluate
-    from rewrite.oracle import exact
-
-    if term.sort == BOOL:
-        return bool(evaluate(term))
-    if not strict:
-        known = exact(term, {})
-        if known.ok[0]:
-            value = Fraction(known.high[0]) + Fraction(known.low[0])
-            return Constant.of(value * Fraction(2) ** int(known.exponent[0]))
-    return Constant.of(float(evaluate(term)))
 
 
 def pruned(program: Program) -> Program:

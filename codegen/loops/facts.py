@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.cost import exact_inverse, is_root, product_exponent
+from codegen.folding import constant_value
 from codegen.instruction import Argument, Constant, ValueType
 from codegen.instructions import INLINED
 from codegen.loops.machine.cones import survey
 from codegen.loops.machine.kinds import ARG, CONST, INNER
 from codegen.loops.program import WORK
 from codegen.loops.program import Result as Segment
-from codegen.lower import Parameter, Result, constant_value
+from codegen.lower import Parameter, Result
 from rewrite import ops
 from rewrite.bulk import heights
 from rewrite.constants import Constant as Value

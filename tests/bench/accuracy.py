@@ -2,8 +2,10 @@
 
 Three corpora: textbook cancellations (`tests/data/fpcore`), the 100 formulas, and drawn expressions
 (100, or 1,000 with --full). Each is optimised for speed, as by default, and for accuracy, and
-measured at points that neither plan has seen, those of its precondition where it has one. A
-contradiction is a point where the exact value of a result is not that of its source to 2^-45, or
+measured at points that neither plan has seen, those of its precondition where it has one: the
+source as NumPy computes it, and results as compiled, where a subterm of constants is rounded once,
+by the same elementary functions. A contradiction is a point where the exact value of a result is
+not that of its source to 2^-45, or
 where it has none and the source has one, which the computed value misses (exponents like that of
 exp(1e200) are beyond the oracle, so that 1/(1 + exp(1e200)) has no value there).
 """
@@ -21,8 +23,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from report import arguments, at_least, at_most, finish
 
 import rewrite as rw
+from rewrite.dag import Dag
+from rewrite.evaluate import evaluate_dag
 from rewrite.io import fpcore
 from rewrite.measured import bits_of_error
+from rewrite.measuring import Folded
 from rewrite.oracle import TINY_EXPONENT, exact
 from rewrite.sampling import sample_points
 from rewrite.testing import terms
@@ -111,12 +116,21 @@ def _measured(forms: list[rw.Term], case: Case, count: int) -> tuple[list[Any], 
     """Return bits of error of each form, and the exact values."""
     points = case.points(count)
     known = exact(forms, points)
-    return [_bits(form, known[0], points, case.dtype) for form in forms], known
+    folded = Folded(np.dtype(case.dtype))
+    bits = [
+        _bits(form, known[0], points, case.dtype, folded if at else None)
+        for at, form in enumerate(forms)
+    ]
+    return bits, known
 
 
-def _bits(form: rw.Term, known: Any, points: dict[str, Any], dtype: Any) -> Any:
-    with np.errstate(all="ignore"):
-        values = rw.evaluate(form, points, dtype=dtype)
+def _bits(
+    form: rw.Term, known: Any, points: dict[str, Any], dtype: Any, folded: Folded | None
+) -> Any:
+    """Return the bits of error; `folded` rounds constants as compiling does."""
+    dag = Dag.of(form.store, [form.id])
+    given = folded.values(dag) if folded is not None else None
+    values = evaluate_dag(dag, points, dtype, given=given)[0]
     return bits_of_error(np.broadcast_to(values, len(known)), known.broadcast(len(known)), dtype)
 
 
