@@ -20,6 +20,8 @@ from rewrite.flow.values import (
     divided,
     floored,
     modulo,
+    multiplied,
+    negated,
     negation,
     number_of,
     scalar,
@@ -37,7 +39,7 @@ __all__ = ["Expressions"]
 _BINARY: Final[dict[type[ast.operator], tuple[Callable[..., Any], Callable[..., Any]]]] = {
     ast.Add: (operator.add, lambda a, b: apply("add", number_of(a), number_of(b))),
     ast.Sub: (operator.sub, lambda a, b: apply("sub", number_of(a), number_of(b))),
-    ast.Mult: (operator.mul, lambda a, b: apply("mul", number_of(a), number_of(b))),
+    ast.Mult: (operator.mul, multiplied),
     ast.Div: (operator.truediv, divided), ast.Pow: (operator.pow, MATH[pow]),
     ast.FloorDiv: (operator.floordiv, floored), ast.Mod: (operator.mod, modulo),
     ast.BitAnd: (operator.and_, lambda a, b: apply("and", truth(a), truth(b))),
@@ -170,7 +172,7 @@ class Expressions:
             return negation(self.truth(node.operand))
         found = self.value(node.operand)
         if isinstance(node.op, ast.USub):
-            return apply("neg", number_of(found)) if isinstance(found, Term) else -found
+            return negated(found) if isinstance(found, Term) else -found
         if isinstance(node.op, ast.UAdd):
             return number_of(found) if isinstance(found, Term) else +found
         if isinstance(found, Term):
