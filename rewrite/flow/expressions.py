@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rewrite.array import TermArray
+from rewrite.changing import changing, refuse
 from rewrite.flow.source import Source
 from rewrite.flow.state import State, joined
 from rewrite.flow.values import (
@@ -253,11 +254,7 @@ class Expressions:
         for word in node.keywords:
             held = self.value(word.value)
             kwargs.update(held if word.arg is None else {word.arg: held})
-        if _changes(fn) and not self.interpreter.always:
-            self.source.refuse(
-                f"{fn.__name__} changes an object in a loop, or where a condition holds: give its "
-                "parts names", node,
-            )  # fmt: skip
+        self._check_function(fn, node)
         if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
             args = [fn.__self__, *args]
             fn = fn.__func__
@@ -275,6 +272,16 @@ class Expressions:
             name = getattr(fn, "__name__", repr(fn))
             self.source.refuse(f"{name} of numbers that are not known cannot be compiled", node)
         return fn(*args, **kwargs)
+
+    def _check_function(self, fn: Any, node: ast.Call) -> None:
+        """Refuse what gives something else in each call, and what changes objects now and then."""
+        if (name := changing(fn)) is not None:
+            refuse(name)
+        if _changes(fn) and not self.interpreter.always:
+            self.source.refuse(
+                f"{fn.__name__} changes an object in a loop, or where a condition holds: give its "
+                "parts names", node,
+            )  # fmt: skip
 
     def _summed(self, node: ast.Call, items: Any, start: Any = 0) -> Any:
         found = start
