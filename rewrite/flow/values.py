@@ -158,7 +158,7 @@ def multiplied(a: Any, b: Any) -> Any:
 def _is_positive(value: Any) -> bool:
     """Tell whether a number is known, and above zero."""
     known = value.value if isinstance(value, Term) else value
-    return known is not None and bool(known > 0)
+    return isinstance(known, (int, float)) and bool(known > 0)
 
 
 def divided(a: Any, b: Any) -> Any:
