@@ -1,13 +1,11 @@
 """pow by a logarithm in double-double, cbrt by one Newton step from a polynomial, and hypot."""
 
-from collections.abc import Callable
-
 from llvmlite import ir
 
 from codegen.vecmath import exponential, tables
 from codegen.vecmath.lanes import Lanes, Sum
 from codegen.vecmath.logarithm import flagged, split
-from codegen.vecmath.rare import rarely, through_libm
+from codegen.vecmath.rare import through_libm
 
 
 def log_sum(v: Lanes, x: ir.Value, *, exactly: bool = True, less: ir.Value | None = None) -> Sum:
@@ -43,38 +41,9 @@ def log_sum(v: Lanes, x: ir.Value, *, exactly: bool = True, less: ir.Value | Non
 
 
 def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
-    """x**y = exp(y log(x)); the ends of the range go through libm."""
-    return of_any_sign(v, x, y, lambda a: positive_power(v, a, y))
-
-
-def of_any_sign(v: Lanes, x: ir.Value, y: ir.Value, power: Callable[[ir.Value], Sum]) -> ir.Value:
-    """Return x**y, where `power` returns that of a positive normal x, and flags those it cannot.
-
-    Where there is some x < 0, all lanes get the power of |x|, and those the sign of an odd y.
-    """
-    usual, far = power(x)
-
-    def repair() -> ir.Value:
-        size = v.abs(x)
-        made, beyond = power(size)
-        negative = v.compare("<", x, 0.0)
-        made = v.select(negative, _signed(v, made, v.abs(y)), made)
-        return through_libm(v, "pow", [x, y], v.ior(beyond, flagged(v, size)), made)
-
-    return rarely(v, v.ior(far, flagged(v, x)), usual, repair)
-
-
-def _signed(v: Lanes, size: ir.Value, y: ir.Value) -> ir.Value:
-    """Return (-a)**y, given that of a: of the other sign for odd y >= 0, NaN between integers."""
-
-    def is_whole(a: ir.Value) -> ir.Value:
-        least = 2.0**v.format.fraction  # from here on all numbers are
-        near = v.sub(v.add(a, least), least)
-        return v.builder.or_(v.compare("==", near, a), v.compare(">=", a, least))
-
-    turned = v.select(is_whole(v.mul(y, 0.5)), size, v.neg(size))
-    nan = v.from_bits(v.word(v.format.exponent_mask | 1 << (v.format.fraction - 1)))
-    return v.select(is_whole(y), turned, nan)
+    """x**y = exp(y log(x)); x <= 0 and results out of the normal range go through libm."""
+    usual, far = positive_power(v, x, y)
+    return through_libm(v, "pow", [x, y], v.ior(far, flagged(v, x)), usual)
 
 
 def positive_power(v: Lanes, x: ir.Value, y: ir.Value) -> Sum:

@@ -20,6 +20,7 @@ from rewrite.flow.values import (
     disjunction,
     divided,
     floored,
+    is_number,
     modulo,
     multiplied,
     negated,
@@ -231,6 +232,8 @@ class Expressions:
         if type(op) in _KNOWN_ONLY:
             if terms and not isinstance(op, (ast.Is, ast.IsNot)):
                 self.source.refuse("'in' a container, of a number that is not known", node)
+            if terms and left is not right and all(map(is_number, (left, right))):
+                self.source.refuse("'is' between numbers that are not known: use ==", node)
             return bool(_KNOWN_ONLY[type(op)](left, right))
         on_known, name = _COMPARED[type(op)]
         if terms:
@@ -265,7 +268,7 @@ class Expressions:
                 return fn(*args, **kwargs)
             return MATH[fn](*args, **kwargs)
         if fn is sum:
-            return self._summed(node, *args)
+            return self._summed(node, *args, **kwargs)
         if _is_own(fn):
             return self.interpreter.inlined(self, node, _plain(fn), args, kwargs)
         if getattr(fn, "__module__", "") == "builtins" and fn not in _BUILTINS:

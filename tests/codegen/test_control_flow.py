@@ -300,6 +300,14 @@ def test_words_of_python() -> None:
         )
 
 
+def test_sums_start_where_they_are_told() -> None:
+    def sums(x: Any) -> Any:
+        return sum([x, x * 2], 1), sum([x, 3], start=x), sum((), start=x)
+
+    found = rw.jit(control_flow=True)(sums)(1.5)
+    assert found == sums(1.5) == (5.5, 6.0, 1.5)
+
+
 def test_containers_that_are_known() -> None:
     def sums(x: Any, coefficients: Any) -> Any:
         total, table = 0, {"a": 2.0, "b": x}
@@ -660,6 +668,14 @@ REFUSED = {
     'in': (
         'return 1 if x in (1, 2) else 0',
         "'in' a container", 'return 1 if x in (1, 2) else 0',
+    ),
+    "identity of a truth value": (
+        "return 1 if (x > 1) is True else 0", "'is' between numbers",
+        "return 1 if (x > 1) is True else 0",
+    ),
+    "identity of numbers": (
+        "y = x + 1\nreturn 1 if y is not x else 0", "'is' between numbers",
+        "return 1 if y is not x else 0",
     ),
 }  # fmt: skip
 

@@ -5,13 +5,12 @@ k log(2) - log(c) + log(1 + r). Without the table, as in `logarithm` but for the
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 from llvmlite import ir
 
 from codegen.vecmath import exponential, logarithm, power, tables
 from codegen.vecmath.fast.exponential import halves, part, sixteenths
-from codegen.vecmath.lanes import Lanes, Sum
+from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import through_libm
 
 __all__ = ["acosh", "asinh", "atanh", "log", "log1p", "log2", "log10", "pow_", "split"]
@@ -210,20 +209,22 @@ def _log_sum(v: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value | None
 
 def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     """x**y = exp(y log(x))."""
-    way = _pow_in_doubles if v.format.name == "f32" else _pow
-    return power.of_any_sign(v, x, y, partial(_pow_by_table if v.lookups else way, v, y))
+    if v.lookups:
+        return _pow_by_table(v, x, y)
+    return _pow(v, x, y) if v.format.name == "f64" else _pow_in_doubles(v, x, y)
 
 
-def _pow(v: Lanes, y: ir.Value, x: ir.Value) -> Sum:
+def _pow(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     """Return the power with the logarithm of the finer grade, less what is not seen in 4 ulp."""
     log, log_low = power.log_sum(v, x, exactly=False)
     high, low = v.two_product(y, log)
     _, shift, rest = halves(v, high, v.fma(y, log_low, low))
     usual = v.times_power(v.add(rest, 1.0), shift)
-    return usual, v.beyond(v.abs(high), exponential.LARGEST[v.format.name])
+    far = v.beyond(v.abs(high), exponential.LARGEST[v.format.name])
+    return through_libm(v, "pow", [x, y], v.ior(far, logarithm.flagged(v, x)), usual)
 
 
-def _pow_in_doubles(v: Lanes, y: ir.Value, x: ir.Value) -> Sum:
+def _pow_in_doubles(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     """2**(y log2(x)), whose steps need no second parts in float64; f32's own series do for both."""
     kind = ir.VectorType(ir.DoubleType(), v.count)
     exponent = v.builder.fpext(y, kind)
@@ -237,10 +238,11 @@ def _pow_in_doubles(v: Lanes, y: ir.Value, x: ir.Value) -> Sum:
     r = w.sub(t, w.sub(shifted, w.format.magic))
     fraction = w.fma(r, w.polynomial(r, tables.EXP2_NEAR["f32"], w.mul(r, r)), 1.0)
     usual = v.builder.fptrunc(w.times_power(fraction, w.bits(shifted)), v.type)
-    return usual, v.beyond(v.abs(v.builder.fptrunc(t, v.type)), exponential.EXP2_LARGEST["f32"])
+    far = v.beyond(v.abs(v.builder.fptrunc(t, v.type)), exponential.EXP2_LARGEST["f32"])
+    return through_libm(v, "pow", [x, y], v.ior(far, logarithm.flagged(v, x)), usual)
 
 
-def _pow_by_table(v: Lanes, y: ir.Value, x: ir.Value) -> Sum:
+def _pow_by_table(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
     """Return the power with logarithms of factors and sixteenths of exponents looked up."""
     name = v.format.name
     high, low, soon = _log_sum(v, x)
@@ -256,4 +258,6 @@ def _pow_by_table(v: Lanes, y: ir.Value, x: ir.Value) -> Sum:
     r = v.add(v.fma(n, -ln2_high / 16, z), v.fma(n, -ln2_low / 16, z_low))
     usual = sixteenths(v, v.bits(shifted), part(v, r, tables.EXP_POWER[name]))
     most = v.rounded(16 * tables.LOG2_E[name][0] * exponential.LARGEST[name])
-    return usual, v.beyond(v.abs(n), most)
+    far = v.beyond(v.abs(n), most)
+    failed = v.ior(far, logarithm.flagged(v, x))
+    return through_libm(v, "pow", [x, y], failed, usual)
