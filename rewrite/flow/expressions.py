@@ -3,7 +3,7 @@
 import ast
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -229,6 +229,10 @@ class Expressions:
 
     def _compared(self, node: ast.AST, op: ast.cmpop, left: Any, right: Any) -> Any:
         terms = any(isinstance(each, Term) for each in (left, right))
+        if not isinstance(op, (ast.Is, ast.IsNot)) and any(map(_holds_terms, (left, right))):
+            self.source.refuse(
+                "containers of numbers that are not known: compare their parts", node
+            )
         if type(op) in _KNOWN_ONLY:
             if terms and not isinstance(op, (ast.Is, ast.IsNot)):
                 self.source.refuse("'in' a container, of a number that is not known", node)
@@ -257,7 +261,7 @@ class Expressions:
         for word in node.keywords:
             held = self.value(word.value)
             kwargs.update(held if word.arg is None else {word.arg: held})
-        self._check_function(fn, node)
+        self._check_function(fn, args, node)
         if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
             args = [fn.__self__, *args]
             fn = fn.__func__
@@ -276,10 +280,18 @@ class Expressions:
             self.source.refuse(f"{name} of numbers that are not known cannot be compiled", node)
         return fn(*args, **kwargs)
 
-    def _check_function(self, fn: Any, node: ast.Call) -> None:
-        """Refuse what gives something else in each call, and what changes objects now and then."""
+    def _check_function(self, fn: Any, args: Sequence[Any], node: ast.Call) -> None:
+        """Refuse what gives something else in each call, and what changes objects now and then.
+
+        And what looks for a number in a container: terms are equal where they are the same.
+        """
         if (name := changing(fn)) is not None:
             refuse(name)
+        looks = isinstance(fn, _METHODS) and fn.__name__ in ("count", "index", "remove")
+        if looks and _depends((getattr(fn, "__self__", None), args)):
+            self.source.refuse(
+                f"{fn.__name__} of numbers that are not known: compare them one by one", node
+            )
         if _changes(fn) and not self.interpreter.always:
             self.source.refuse(
                 f"{fn.__name__} changes an object in a loop, or where a condition holds: give its "
@@ -310,10 +322,17 @@ def _depends(value: Any) -> bool:
     return isinstance(value, (Term, TermArray))
 
 
+def _holds_terms(value: Any) -> bool:
+    """Tell whether a value is a container of Python's with a term in it."""
+    return isinstance(value, (dict, tuple, list)) and _depends(value)
+
+
+_METHODS: Final = (types.BuiltinMethodType, types.MethodDescriptorType)
+
+
 def _changes(fn: Any) -> bool:
     """Tell whether a call changes the object that the function belongs to, or an iterator."""
-    methods = (types.BuiltinMethodType, types.MethodDescriptorType)
-    return isinstance(fn, methods) and fn.__name__ in _CHANGING
+    return isinstance(fn, _METHODS) and fn.__name__ in _CHANGING
 
 
 _CHANGING: Final = frozenset(

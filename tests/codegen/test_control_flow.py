@@ -669,6 +669,23 @@ REFUSED = {
         'return 1 if x in (1, 2) else 0',
         "'in' a container", 'return 1 if x in (1, 2) else 0',
     ),
+    "equal containers": (
+        "return 1 if (x, 1) == (1.5, 1) else 0", "compare their parts",
+        "return 1 if (x, 1) == (1.5, 1) else 0",
+    ),
+    "order of containers": (
+        "return 1 if [x] < [2.0] else 0", "compare their parts", "return 1 if [x] < [2.0] else 0",
+    ),
+    "known number in a container": (
+        "return 1 if 1.5 in (x, 2) else 0", "compare their parts",
+        "return 1 if 1.5 in (x, 2) else 0",
+    ),
+    "place of a number": (
+        "return (x, 1.5).index(1.5)", "index of numbers", "return (x, 1.5).index(1.5)",
+    ),
+    "how often a number is there": (
+        "return [1, 2].count(x)", "count of numbers", "return [1, 2].count(x)",
+    ),
     "identity of a truth value": (
         "return 1 if (x > 1) is True else 0", "'is' between numbers",
         "return 1 if (x > 1) is True else 0",
