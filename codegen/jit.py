@@ -316,16 +316,18 @@ def jit(
     NumPy code is traced as it is: arrays made by `np.zeros` and the like, copies, and arrays of
     floats around the function may be written to; see `rw.numpy_functions`. Arguments may not,
     but those of `out`. What the function does beside its results is done when it is traced, not
-    in later calls. Zeros of dense matrices of numbers are left out of products unless `math` is
-    "strict", as `0*inf` then is no NaN. With `target="cuda"` or "auto", arrays on a device stay
-    there. Options that no keyword gives are those in force where it is decorated (`rw.options`).
+    in later calls; clocks and generators of random numbers that are around it are refused. Zeros of
+    dense matrices of numbers are left out of products unless `math` is "strict", as `0*inf` then is
+    no NaN. With `target="cuda"` or "auto", arrays on a device stay there. Options that no keyword
+    gives are those in force where it is decorated (`rw.options`).
 
     With `control_flow` the source of the function is read instead, so that `if`, `while`, `for`,
     `break`, `continue` and `return` may depend on the arguments. Choices become `where`, loops are
     loops over whole vectors, whose lanes wait for each other; functions that it calls are read too.
-    Numbers are floats, integers exact up to 2**53; where Python raises, as in 1/0, there are
-    infinities and NaN. `math` is "strict" then, unless it is given: a comparison may hang on the
-    last bit. Raise `TraceError`, with the line, for what cannot be compiled.
+    Numbers are floats, integers exact up to 2**53, and zero has a sign where it is a float; where
+    Python raises, as in 1/0, there are infinities and NaN. `math` is "strict" then, unless it is
+    given: a comparison may hang on the last bit. Raise `TraceError`, with the line, for what cannot
+    be compiled.
 
     Raise `ArgumentError` for what is no parameter, and at a call for what is no real number.
 

@@ -19,6 +19,10 @@ from rewrite.tracing import is_container
 __all__ = ["Call", "is_integer", "is_plain"]
 
 _NO_WORD: Final = re.compile(r"\W")
+_PLAIN: Final = "efdgilqILQ"
+"""NumPy's letters of the numbers that go into kernels as they are."""
+_SMALL: Final = "bhBH"
+"""Those of integers that kernels, as ufuncs do, would compute in float32."""
 
 
 class Callee(Protocol):
@@ -59,6 +63,7 @@ class Call:
                 )
                 self.values.append(value)
                 key.append((name, self.specs[name]))
+        self.values = _widened(self.values, always=jitted.control_flow)
         self.key = tuple(key)
         self.filled = tuple(outputs[name] for name in jitted.out if name in outputs)
 
@@ -130,12 +135,26 @@ def _walked(
 def is_plain(value: Any) -> bool:
     """Tell at once of the commonest arguments that they are traced as a float."""
     kind = type(value)
-    return kind is float or kind is int or (kind is np.ndarray and value.dtype.kind in "fiu")
+    return kind is float or kind is int or (kind is np.ndarray and value.dtype.char in _PLAIN)
 
 
 def is_integer(value: Any) -> bool:
     """Tell whether a plain argument is of integers."""
     return type(value) is int or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
+
+
+def _widened(values: list[Any], *, always: bool) -> list[Any]:
+    """Return arguments with small integers as float64: float32 rounds what they add up to.
+
+    Beside arrays of float32 they stay what they are unless `always`, as in NumPy.
+    """
+    letters = [getattr(getattr(value, "dtype", None), "char", "") for value in values]
+    if not any(letter and letter in _SMALL for letter in letters):
+        return values
+    if not always and any(letter and letter in "ef" for letter in letters):
+        return values
+    pairs = zip(values, letters, strict=True)
+    return [x.astype(np.float64) if letter and letter in _SMALL else x for x, letter in pairs]
 
 
 def _is_static(value: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rewrite.dag import Dag
 from rewrite.errors import AccuracyError, ArgumentError, DomainError
-from rewrite.evaluate import evaluate_dag, float_dtype
+from rewrite.evaluate import evaluate_dag, float_dtype, name_of
 from rewrite.measured import bits_between, bits_of_error
 from rewrite.oracle import Exact, exact_dag
 from rewrite.sampling import sample_points
@@ -43,15 +43,19 @@ class Accuracy:
 
 
 def accuracy(
-    term: Term, points: Points | None = None, dtype: Any = np.float64, *, measure: Scale = "ulp"
+    term: Term,
+    points: Mapping[Any, Any] | None = None,
+    dtype: Any = np.float64,
+    *,
+    measure: Scale = "ulp",
 ) -> Accuracy:
     """Measure the bits of error of a term, at given points or at sampled ones.
 
-    `points` gives the values of each symbol as an array, or its domain as a pair `(low, high)`, in
-    which 256 are sampled; symbols that are not named are sampled in their own domains where any
-    pair is given. A `measure` of "ulp" is log2(max(1, u)), u the distance from the exact value in
-    ulp; of "fpbench" log2 of how many floats there are from the result to the exact value rounded,
-    both counted (FPBench 2.0, "Measures").
+    `points` gives the values of each symbol, or of each name, as an array, or its domain as a pair
+    `(low, high)`, in which 256 are sampled; symbols that are not named are sampled in their own
+    domains where any pair is given. A `measure` of "ulp" is log2(max(1, u)), u the distance from
+    the exact value in ulp; of "fpbench" log2 of how many floats there are from the result to the
+    exact value rounded, both counted (FPBench 2.0, "Measures").
 
     Raise `AccuracyError` where the term is undefined at every point.
 
@@ -66,6 +70,8 @@ def accuracy(
         raise ArgumentError(f"measure={measure!r} is none of {', '.join(map(repr, SCALES))}")
     dag = as_dag(term)
     kind = float_dtype(dtype)
+    if points is not None:
+        points = {name_of(symbol): value for symbol, value in points.items()}
     if points is not None and any(isinstance(value, tuple) for value in points.values()):
         points = _sampled(dag, points, kind)
     points, (values,) = measurable(dag, points, kind, n=256, seed=0)

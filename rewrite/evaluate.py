@@ -21,7 +21,7 @@ from rewrite.sorts import BOOL, MATRIX, REAL, SORTS, Sort
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
 
-__all__ = ["bind", "evaluate", "evaluate_dag", "float_dtype", "fma", "function_of"]
+__all__ = ["bind", "evaluate", "evaluate_dag", "float_dtype", "fma", "function_of", "name_of"]
 
 type Array = npt.NDArray[Any]
 type Env = Mapping[Any, Any]
@@ -150,7 +150,7 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
 
 def bind(dag: Dag, env: Env, dtype: np.dtype[Any]) -> dict[int, Array]:
     """Return the values of a program's symbols by position, in the dtype that they have there."""
-    named = {key if isinstance(key, str) else _name(key): value for key, value in env.items()}
+    named = {key if isinstance(key, str) else name_of(key): value for key, value in env.items()}
     bound: dict[int, Array] = {}
     sorts: list[int] = dag.sort.tolist()
     for at, value in enumerate(dag.value):
@@ -171,7 +171,8 @@ def bind(dag: Dag, env: Env, dtype: np.dtype[Any]) -> dict[int, Array]:
     return bound
 
 
-def _name(key: str | Term) -> str:
+def name_of(key: str | Term) -> str:
+    """Return the name of a symbol that is given by it, or as what it is."""
     if isinstance(key, str):
         return key
     symbol = key.symbol if isinstance(key, Term) else None

@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from rewrite.array import TermArray, asarray
 from rewrite.array.creation import MAKERS, NumPy
+from rewrite.changing import of_generator, standins
 from rewrite.store import Store
 
 __all__ = ["Surroundings", "stand_in"]
@@ -41,8 +42,9 @@ class Surroundings:
         self.home = _package(getattr(fn, "__module__", None))
         self.found_arrays = False
         """Whether there were arrays of floats to stand in for."""
-        numpys = NumPy()
-        self._known: dict[int, Any] = {id(np): numpys}
+        changing = standins()
+        numpys = NumPy(changing.get(id(sys.modules.get("numpy.random"))))
+        self._known: dict[int, Any] = {id(np): numpys, **changing}
         self._known |= {id(getattr(np, name)): maker for name, maker in MAKERS.items()}
         self._kept: list[Any] = [np]  # ids stay those of these objects
 
@@ -69,7 +71,7 @@ class Surroundings:
             return self.of(value.py_func)
         if self._is_users(type(value).__module__):
             return self._instance(value)
-        return value
+        return of_generator(value)
 
     def _is_users(self, module: Any) -> bool:
         """Tell whether a module may be changed for a trace: libraries run as they are."""

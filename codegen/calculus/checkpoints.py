@@ -79,6 +79,8 @@ def plan(n: int, checkpoint: str | int) -> Plan:
 
 
 def _made(n: int, checkpoint: str | int) -> Plan:
+    if not n:
+        return Plan((), 0, 0)
     if checkpoint == "all":
         found = _segment(0, n)
     elif checkpoint == "sqrt":

@@ -36,6 +36,8 @@ def scan(
 ) -> Any:  # fmt: skip
     """Repeat a step n times: `state = step(state, *params)`, by a kernel compiled once.
 
+    After no step (n=0) the state is what it was.
+
     The step is a NumPy function of a state (an array, a number, or a tuple of them) and parameters;
     it returns the next state. It is applied elementwise, but for what is named in `arrays`, which
     it sees whole; the other options are those of `rw.compile`. It can be used as a decorator.
@@ -75,8 +77,8 @@ class Scan:
         """Refuse what is no step, no number of steps or no way to store states."""
         if not callable(self.step):
             raise ArgumentError(f"the step is {self.step!r}, which is no function of a state")
-        if isinstance(self.n, bool) or not isinstance(self.n, (int, np.integer)) or self.n < 1:
-            raise ArgumentError(f"n={self.n!r} is not a number of steps, 1 or more")
+        if isinstance(self.n, bool) or not isinstance(self.n, (int, np.integer)) or self.n < 0:
+            raise ArgumentError(f"n={self.n!r} is not a number of steps, 0 or more")
         budget = self.memory_budget
         if budget is not None and (
             isinstance(budget, bool) or not isinstance(budget, (int, np.integer))
@@ -145,6 +147,8 @@ class Scan:
                 if value is None:
                     value = run.last(loss)
                 run.reverse()
+        if not self.n:
+            value = run.last(loss)
         return value, run.gradients()
 
     @cached_property
@@ -260,9 +264,10 @@ class _Run:
 
     def __init__(self, whole: Scan, packed: bool, flat: State, params: State) -> None:
         self.kernels = whole.kernels(flat, packed, params)
-        self.state, self.first, self.params = flat, flat, params
+        self.state = flat if whole.n else tuple([_floats(part) for part in flat])
+        self.first, self.params = flat, params
         self.adjoint: State = ()
-        self.by_params: list[Any] = [0.0] * len(params)
+        self.by_params: list[Any] = [0.0 if whole.n else np.zeros(np.shape(p)) for p in params]
         self.steady: Any = None
         """The kinds of a state that the step takes and returns, once there was one."""
         self.is_steady = False
@@ -304,7 +309,7 @@ class _Run:
     def last(self, loss: Callable[..., Any]) -> Any:
         """Do the last step, and take the loss and its derivatives by the last state."""
         before = self.here
-        self.forward()
+        self.forward(min(self.kernels.scan.n, 1))
         value, *slopes = self.kernels.loss(loss)(*self.state)
         self.here, self.adjoint = before, tuple(slopes)
         return value
@@ -337,6 +342,13 @@ class _Run:
 def _kinds(state: State) -> Any:
     """Return shapes and types of the parts of a state."""
     return [(np.shape(part), getattr(part, "dtype", type(part))) for part in state]
+
+
+def _floats(part: Any) -> Any:
+    """Return a part of a state as a step would, that changes nothing."""
+    array = np.array(part)
+    narrow = array.dtype == np.float32
+    return array.astype(np.float32 if narrow else np.float64)[()]
 
 
 def _shape(value: Any) -> tuple[int, ...]:

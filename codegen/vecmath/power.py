@@ -5,7 +5,7 @@ from llvmlite import ir
 from codegen.vecmath import exponential, tables
 from codegen.vecmath.lanes import Lanes, Sum
 from codegen.vecmath.logarithm import flagged, split
-from codegen.vecmath.rare import through_libm
+from codegen.vecmath.rare import before_libm, through_libm
 
 
 def log_sum(v: Lanes, x: ir.Value, *, exactly: bool = True, less: ir.Value | None = None) -> Sum:
@@ -41,9 +41,32 @@ def log_sum(v: Lanes, x: ir.Value, *, exactly: bool = True, less: ir.Value | Non
 
 
 def pow_(v: Lanes, x: ir.Value, y: ir.Value) -> ir.Value:
-    """x**y = exp(y log(x)); x <= 0 and results out of the normal range go through libm."""
+    """x**y = exp(y log(x)); x <= 0 and results out of the normal range are rare: see there."""
     usual, far = positive_power(v, x, y)
     return through_libm(v, "pow", [x, y], v.ior(far, flagged(v, x)), usual)
+
+
+@before_libm("pow")
+def signed_power(v: Lanes, x: ir.Value, y: ir.Value) -> Sum:
+    """Return |x|**y with the sign of an odd y where x < 0, and the mask of lanes left to libm."""
+    size = v.abs(x)
+    made, far = positive_power(v, size, y)
+    negative = v.compare("<", x, 0.0)
+    made = v.select(negative, _signed(v, made, v.abs(y)), made)
+    return made, v.marked(v.ior(far, flagged(v, size)))
+
+
+def _signed(v: Lanes, size: ir.Value, y: ir.Value) -> ir.Value:
+    """Return (-a)**y, given that of a: of the other sign for odd y >= 0, NaN between integers."""
+
+    def is_whole(a: ir.Value) -> ir.Value:
+        least = 2.0**v.format.fraction  # from here on all numbers are
+        near = v.sub(v.add(a, least), least)
+        return v.builder.or_(v.compare("==", near, a), v.compare(">=", a, least))
+
+    turned = v.select(is_whole(v.mul(y, 0.5)), size, v.neg(size))
+    nan = v.from_bits(v.word(v.format.exponent_mask | 1 << (v.format.fraction - 1)))
+    return v.select(is_whole(y), turned, nan)
 
 
 def positive_power(v: Lanes, x: ir.Value, y: ir.Value) -> Sum:

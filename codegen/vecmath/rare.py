@@ -10,9 +10,24 @@ from functools import singledispatch
 
 from llvmlite import ir
 
+from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.vector import Rare, Vector
 
 PREFIX = "rewrite.libm."
+
+type Ahead = Callable[..., tuple[ir.Value, ir.Value]]
+_AHEAD: dict[str, Ahead] = {}
+"""By function of the C library what vector code does for it."""
+
+
+def before_libm(name: str) -> Callable[[Ahead], Ahead]:
+    """Register what computes rare lanes as vectors, and returns the mask of those it cannot."""
+
+    def register(function: Ahead) -> Ahead:
+        _AHEAD[name] = function
+        return function
+
+    return register
 
 
 def halves(builder: ir.IRBuilder, a: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -128,9 +143,11 @@ def define_loop(function: ir.Function) -> None:
     """Write a loop over lanes that `through_libm` has declared; it never is inlined."""
     name = function.name.removeprefix(PREFIX).partition(".")[0]
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    v = Vector(b, function.args[0])
+    v = Lanes(b, function.args[0])
     width = _mask_word(v.type)
     *vectors, mask = function.args
+    if name in _AHEAD:
+        vectors[-1], mask = _ahead(v, name, vectors, mask)
     head, call, tail, done = (
         function.append_basic_block(label) for label in ("head", "call", "tail", "done")
     )
@@ -156,6 +173,19 @@ def define_loop(function: ir.Function) -> None:
     b.ret(b.load(slots[-1]))
     lane.add_incoming(ir.Constant(width, 0), entry)
     lane.add_incoming(following, tail)
+
+
+def _ahead(
+    v: Lanes, name: str, vectors: Sequence[ir.Value], mask: ir.Value
+) -> tuple[ir.Value, ir.Value]:
+    """Return results with those of rare lanes that are vector code, and the lanes left."""
+    b, lanes = v.builder, ir.IntType(v.count)
+    *args, usual = vectors
+    chosen = b.bitcast(b.trunc(mask, lanes) if v.count < mask.type.width else mask, v.mask_type)
+    made, left = _AHEAD[name](v, *args)
+    packed = b.bitcast(b.and_(chosen, left), lanes)
+    rest = b.zext(packed, mask.type) if v.count < mask.type.width else packed
+    return b.select(chosen, made, usual), rest
 
 
 def _scalar_call(v: Vector, b: ir.IRBuilder, name: str, args: list[ir.Value]) -> ir.Value:

@@ -177,11 +177,11 @@ MAKERS: Final[dict[str, Any]] = {
 
 
 class NumPy(types.ModuleType):
-    """NumPy with other makers of arrays."""
+    """NumPy with other makers of arrays, and with what stands in for its random numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, random: Any = None) -> None:
         super().__init__("numpy", np.__doc__)
-        self.__dict__.update(MAKERS)
+        self.__dict__.update(MAKERS if random is None else {**MAKERS, "random": random})
 
     def __getattr__(self, name: str) -> Any:
         """Look up everything else in NumPy."""

@@ -3,12 +3,13 @@
 import ast
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rewrite.array import TermArray
+from rewrite.changing import changing, refuse
 from rewrite.flow.source import Source
 from rewrite.flow.state import State, joined
 from rewrite.flow.values import (
@@ -19,7 +20,10 @@ from rewrite.flow.values import (
     disjunction,
     divided,
     floored,
+    is_number,
     modulo,
+    multiplied,
+    negated,
     negation,
     number_of,
     scalar,
@@ -37,7 +41,7 @@ __all__ = ["Expressions"]
 _BINARY: Final[dict[type[ast.operator], tuple[Callable[..., Any], Callable[..., Any]]]] = {
     ast.Add: (operator.add, lambda a, b: apply("add", number_of(a), number_of(b))),
     ast.Sub: (operator.sub, lambda a, b: apply("sub", number_of(a), number_of(b))),
-    ast.Mult: (operator.mul, lambda a, b: apply("mul", number_of(a), number_of(b))),
+    ast.Mult: (operator.mul, multiplied),
     ast.Div: (operator.truediv, divided), ast.Pow: (operator.pow, MATH[pow]),
     ast.FloorDiv: (operator.floordiv, floored), ast.Mod: (operator.mod, modulo),
     ast.BitAnd: (operator.and_, lambda a, b: apply("and", truth(a), truth(b))),
@@ -170,7 +174,7 @@ class Expressions:
             return negation(self.truth(node.operand))
         found = self.value(node.operand)
         if isinstance(node.op, ast.USub):
-            return apply("neg", number_of(found)) if isinstance(found, Term) else -found
+            return negated(found) if isinstance(found, Term) else -found
         if isinstance(node.op, ast.UAdd):
             return number_of(found) if isinstance(found, Term) else +found
         if isinstance(found, Term):
@@ -225,9 +229,15 @@ class Expressions:
 
     def _compared(self, node: ast.AST, op: ast.cmpop, left: Any, right: Any) -> Any:
         terms = any(isinstance(each, Term) for each in (left, right))
+        if not isinstance(op, (ast.Is, ast.IsNot)) and any(map(_holds_terms, (left, right))):
+            self.source.refuse(
+                "containers of numbers that are not known: compare their parts", node
+            )
         if type(op) in _KNOWN_ONLY:
             if terms and not isinstance(op, (ast.Is, ast.IsNot)):
                 self.source.refuse("'in' a container, of a number that is not known", node)
+            if terms and left is not right and all(map(is_number, (left, right))):
+                self.source.refuse("'is' between numbers that are not known: use ==", node)
             return bool(_KNOWN_ONLY[type(op)](left, right))
         on_known, name = _COMPARED[type(op)]
         if terms:
@@ -251,11 +261,7 @@ class Expressions:
         for word in node.keywords:
             held = self.value(word.value)
             kwargs.update(held if word.arg is None else {word.arg: held})
-        if _changes(fn) and not self.interpreter.always:
-            self.source.refuse(
-                f"{fn.__name__} changes an object in a loop, or where a condition holds: give its "
-                "parts names", node,
-            )  # fmt: skip
+        self._check_function(fn, args, node)
         if isinstance(fn, types.MethodType) and isinstance(fn.__func__, types.FunctionType):
             args = [fn.__self__, *args]
             fn = fn.__func__
@@ -266,13 +272,31 @@ class Expressions:
                 return fn(*args, **kwargs)
             return MATH[fn](*args, **kwargs)
         if fn is sum:
-            return self._summed(node, *args)
+            return self._summed(node, *args, **kwargs)
         if _is_own(fn):
             return self.interpreter.inlined(self, node, _plain(fn), args, kwargs)
         if getattr(fn, "__module__", "") == "builtins" and fn not in _BUILTINS:
             name = getattr(fn, "__name__", repr(fn))
             self.source.refuse(f"{name} of numbers that are not known cannot be compiled", node)
         return fn(*args, **kwargs)
+
+    def _check_function(self, fn: Any, args: Sequence[Any], node: ast.Call) -> None:
+        """Refuse what gives something else in each call, and what changes objects now and then.
+
+        And what looks for a number in a container: terms are equal where they are the same.
+        """
+        if (name := changing(fn)) is not None:
+            refuse(name)
+        looks = isinstance(fn, _METHODS) and fn.__name__ in ("count", "index", "remove")
+        if looks and _depends((getattr(fn, "__self__", None), args)):
+            self.source.refuse(
+                f"{fn.__name__} of numbers that are not known: compare them one by one", node
+            )
+        if _changes(fn) and not self.interpreter.always:
+            self.source.refuse(
+                f"{fn.__name__} changes an object in a loop, or where a condition holds: give its "
+                "parts names", node,
+            )  # fmt: skip
 
     def _summed(self, node: ast.Call, items: Any, start: Any = 0) -> Any:
         found = start
@@ -298,10 +322,17 @@ def _depends(value: Any) -> bool:
     return isinstance(value, (Term, TermArray))
 
 
+def _holds_terms(value: Any) -> bool:
+    """Tell whether a value is a container of Python's with a term in it."""
+    return isinstance(value, (dict, tuple, list)) and _depends(value)
+
+
+_METHODS: Final = (types.BuiltinMethodType, types.MethodDescriptorType)
+
+
 def _changes(fn: Any) -> bool:
     """Tell whether a call changes the object that the function belongs to, or an iterator."""
-    methods = (types.BuiltinMethodType, types.MethodDescriptorType)
-    return isinstance(fn, methods) and fn.__name__ in _CHANGING
+    return isinstance(fn, _METHODS) and fn.__name__ in _CHANGING
 
 
 _CHANGING: Final = frozenset(

@@ -13,13 +13,14 @@ from rewrite import functions, ops
 from rewrite.array import TermArray
 from rewrite.division import floor_divmod
 from rewrite.errors import TraceError
-from rewrite.flow.wholeness import is_whole
+from rewrite.flow.wholeness import is_integer, is_whole
 from rewrite.sorts import BOOL
 from rewrite.term import Term, apply, const
 
 __all__ = [
     "MATH", "Unset", "chosen", "conjunction", "disjunction", "divided", "divmod_", "floored",
-    "is_number", "modulo", "negation", "number_of", "scalar", "term_of", "truth",
+    "is_number", "modulo", "multiplied", "negated", "negation", "number_of", "scalar", "term_of",
+    "truth",
 ]  # fmt: skip
 
 type Truth = bool | Term
@@ -134,6 +135,32 @@ def _shown(value: Any) -> str:
 # -- arithmetic ------------------------------------------------------------------------------
 
 
+def unsigned(a: Any) -> Any:
+    """Return a whole number as Python's integers are: their zero has no sign."""
+    return apply("add", a, 0)
+
+
+def negated(a: Any) -> Any:
+    """Return -a."""
+    a = number_of(a)
+    return apply("sub", 0, a) if is_integer(a) else apply("neg", a)
+
+
+def multiplied(a: Any, b: Any) -> Any:
+    """Return a * b; of integers, where one is not known to be positive, zero is made unsigned."""
+    a, b = number_of(a), number_of(b)
+    product = apply("mul", a, b)
+    if _is_positive(a) or _is_positive(b) or not (is_integer(a) and is_integer(b)):
+        return product
+    return unsigned(product)
+
+
+def _is_positive(value: Any) -> bool:
+    """Tell whether a number is known, and above zero."""
+    known = value.value if isinstance(value, Term) else value
+    return isinstance(known, (int, float)) and bool(known > 0)
+
+
 def divided(a: Any, b: Any) -> Any:
     """Return a / b."""
     return apply("div", number_of(a), number_of(b))
@@ -149,7 +176,8 @@ def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
     a, b = number_of(a), number_of(b)
     if is_whole(a) and is_whole(b):  # up to 2**53 no quotient is rounded up to a whole number
         whole = apply("floor", apply("div", a, b))
-        return whole, apply("sub", a, apply("mul", b, whole))
+        quotient = whole if _is_positive(b) else unsigned(whole)
+        return quotient, apply("sub", a, apply("mul", b, whole))
     return floor_divmod(apply, a, b)
 
 
@@ -185,7 +213,12 @@ def _log(x: Any, base: Any = None) -> Any:
 def _rounded(x: Any, digits: Any = None) -> Any:
     if digits is not None:
         raise TraceError("round to a number of digits: only to whole numbers")
-    return apply("round", x)
+    return _to_integer("round")(x)
+
+
+def _to_integer(name: str) -> Callable[[Any], Any]:
+    """Make a function whose result is an `int` in Python."""
+    return lambda x: number_of(x) if is_integer(x) else unsigned(apply(name, number_of(x)))
 
 
 def _op(name: str) -> Callable[..., Any]:
@@ -194,10 +227,11 @@ def _op(name: str) -> Callable[..., Any]:
 
 _SAME: Final = (
     "sqrt cbrt exp exp2 expm1 log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh "
-    "asinh acosh atanh erf erfc copysign floor ceil trunc fmod hypot fma pow"
+    "asinh acosh atanh erf erfc copysign fmod hypot fma pow"
 ).split()
 MATH: Final[dict[Any, Callable[..., Any]]] = {
     **{getattr(math, name): _op(name) for name in _SAME if hasattr(math, name)},
+    **{getattr(math, name): _to_integer(name) for name in ("floor", "ceil", "trunc")},
     math.fabs: _op("abs"), math.log: _log,
     math.degrees: lambda x: number_of(x) * (180 / math.pi),
     math.radians: lambda x: number_of(x) * (math.pi / 180),
@@ -205,6 +239,6 @@ MATH: Final[dict[Any, Callable[..., Any]]] = {
     math.isinf: lambda x: functions.eq(abs(number_of(x)), math.inf),
     math.isfinite: lambda x: apply("lt", abs(number_of(x)), math.inf),
     abs: _op("abs"), min: _folded(_lesser), max: _folded(_greater), round: _rounded,
-    float: number_of, int: _op("trunc"), bool: truth, pow: _op("pow"), divmod: divmod_,
+    float: number_of, int: _to_integer("trunc"), bool: truth, pow: _op("pow"), divmod: divmod_,
 }  # fmt: skip
 """What functions of Python and its `math` are on terms. `int` cuts off, and stays a float."""

@@ -148,6 +148,53 @@ def test_the_kind_of_an_argument_is_known_without_its_values() -> None:
     np.testing.assert_array_equal(found.compute(), np.arange(4.0))
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64])
+def test_arrays_of_small_integers_count_as_far_as_others(dtype: Any) -> None:
+    n = np.array([27, 103, 120, 91], dtype)
+
+    def highest(n: Any, x: Any) -> Any:
+        top = n * x
+        for _ in range(6):
+            n = 31 * n + 1
+            top = max(top, n)
+        return top
+
+    x = np.ones(4, np.float32)
+    found = rw.jit(control_flow=True)(highest)(n, x)
+    np.testing.assert_array_equal(found, python(highest, n, x))
+    assert rw.jit(control_flow=True)(highest)(n[0], np.float32(1)) == found[0]
+
+
+def test_zero_of_integers_has_no_sign() -> None:
+    def signs(n: Any, m: Any, x: Any) -> Any:
+        total = 0
+        for _ in range(2):
+            total = -total * n
+        made = [-n, n * m, n * -2, total, int(x), round(x), math.floor(x), -int(x), (x > 0) * -1]
+        places = []
+        for value in made:
+            places.append(math.copysign(1.0, value))
+        return tuple(places)
+
+    n, m, x = np.meshgrid([-2, 0, 3], [-1, 0, 2], [-0.0, 0.0, -0.3, 0.3, 2.0])
+    args = (n.ravel(), m.ravel(), x.ravel())
+    found = rw.jit(control_flow=True)(signs)(*args)
+    np.testing.assert_array_equal(np.array(found), python(signs, *args))
+
+
+def test_zero_of_floats_keeps_its_sign() -> None:
+    def signs(n: Any, x: Any) -> Any:
+        places = []
+        for value in (-x, n * x, -0.0 * n, -np.floor(x)):
+            places.append(math.copysign(1.0, value))
+        return tuple(places)
+
+    n, x = np.meshgrid([-2, 0, 3], [-0.0, 0.0, 0.3])
+    args = (n.ravel(), x.ravel())
+    found = rw.jit(control_flow=True)(signs)(*args)
+    np.testing.assert_array_equal(np.array(found), python(signs, *args))
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 def test_loops_are_exported(tmp_path: Path) -> None:
     kernel = compiled(functions.newton_root, 2.0)
@@ -251,6 +298,14 @@ def test_words_of_python() -> None:
         np.testing.assert_allclose(
             np.array(found[place], float), np.array(column, float), rtol=3e-16
         )
+
+
+def test_sums_start_where_they_are_told() -> None:
+    def sums(x: Any) -> Any:
+        return sum([x, x * 2], 1), sum([x, 3], start=x), sum((), start=x)
+
+    found = rw.jit(control_flow=True)(sums)(1.5)
+    assert found == sums(1.5) == (5.5, 6.0, 1.5)
 
 
 def test_containers_that_are_known() -> None:
@@ -613,6 +668,31 @@ REFUSED = {
     'in': (
         'return 1 if x in (1, 2) else 0',
         "'in' a container", 'return 1 if x in (1, 2) else 0',
+    ),
+    "equal containers": (
+        "return 1 if (x, 1) == (1.5, 1) else 0", "compare their parts",
+        "return 1 if (x, 1) == (1.5, 1) else 0",
+    ),
+    "order of containers": (
+        "return 1 if [x] < [2.0] else 0", "compare their parts", "return 1 if [x] < [2.0] else 0",
+    ),
+    "known number in a container": (
+        "return 1 if 1.5 in (x, 2) else 0", "compare their parts",
+        "return 1 if 1.5 in (x, 2) else 0",
+    ),
+    "place of a number": (
+        "return (x, 1.5).index(1.5)", "index of numbers", "return (x, 1.5).index(1.5)",
+    ),
+    "how often a number is there": (
+        "return [1, 2].count(x)", "count of numbers", "return [1, 2].count(x)",
+    ),
+    "identity of a truth value": (
+        "return 1 if (x > 1) is True else 0", "'is' between numbers",
+        "return 1 if (x > 1) is True else 0",
+    ),
+    "identity of numbers": (
+        "y = x + 1\nreturn 1 if y is not x else 0", "'is' between numbers",
+        "return 1 if y is not x else 0",
     ),
 }  # fmt: skip
 

@@ -2,7 +2,9 @@
 
 import functools
 import inspect
+import random
 import threading
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -487,3 +489,68 @@ def test_a_container_with_terms_calls_the_function() -> None:
     x, y = rw.symbols("x y")
     f: Any = rw.jit(lambda p: p["a"] * p["b"])
     assert f({"a": x, "b": y}) == x * y and not f.kernels
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16])
+def test_small_integers_are_divided_in_float64_as_in_numpy(dtype: Any) -> None:
+    def ratio(a: Any, b: Any) -> Any:
+        return a / b + a / 3
+
+    a, b = np.arange(1, 100, dtype=dtype), np.arange(100, 1, -1, dtype=dtype)
+    found = rw.jit(math="strict")(ratio)(a, b)
+    np.testing.assert_array_equal(found, ratio(a, b), strict=True)
+    single = b.astype(np.float32)
+    assert rw.jit(lambda a, x: a * x)(a, single).dtype == (a * single).dtype == np.float32
+
+
+GENERATOR = np.random.default_rng(1)
+
+
+class Drawing:
+    def __init__(self) -> None:
+        self.source = np.random.RandomState(1)
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.source.rand()
+
+
+def imported(x: Any) -> Any:
+    from random import gauss
+
+    return x + gauss(0, 1)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: x * random.random(),
+        lambda x: x + np.random.rand(),
+        lambda x: x + np.random.default_rng().random(),
+        lambda x: x - GENERATOR.normal(),
+        lambda x: x * time.time(),
+        Drawing(),
+        imported,
+    ],
+)
+def test_what_changes_from_call_to_call_is_not_kept(fn: Any) -> None:
+    with pytest.raises(TraceError, match="in each call"):
+        jit(fn)(np.ones(3))
+    assert np.ndim(fn(1.0)) == 0, "the function itself is as it was"
+
+
+def test_generators_with_a_seed_draw_the_same_numbers() -> None:
+    def noisy(x: Any) -> Any:
+        noise = np.random.default_rng(3).normal(size=3) + random.Random(2).random()
+        return x + noise * np.random.RandomState(1).rand()
+
+    np.testing.assert_array_equal(jit(noisy, math="strict")(np.ones(3)), noisy(np.ones(3)))
+
+
+def test_what_changes_is_found_where_the_source_is_read() -> None:
+    def noisy(x: Any) -> Any:
+        if x > 0:
+            return x + random.gauss(0, 1)
+        return x * GENERATOR.random()
+
+    with pytest.raises(TraceError, match=r"random.gauss\(\) .*\n.*line"):
+        jit(noisy, control_flow=True)(1.0)

@@ -202,7 +202,7 @@ def test_of_terms_it_is_all_steps_written_out() -> None:
 @pytest.mark.parametrize(
     ("options", "call", "message"),
     [
-        ({"n": 0}, None, "n=0 is not a number of steps"),
+        ({"n": -1}, None, "n=-1 is not a number of steps"),
         ({"n": 2, "checkpoint": "often"}, None, "checkpoint='often' is none of"),
         ({"n": 2, "arrays": ["q"]}, (1.0, 2.0), "the step has no 'q'"),
         ({"n": 2}, (1.0,), "1 parameters after the state, not 0"),
@@ -247,3 +247,19 @@ def test_numpys_integers_are_numbers() -> None:
     expected = rw.scan(lambda u: u * u, 3).value_and_grad(lambda u: u, 1.5)
     for options in ({"memory_budget": np.int64(100)}, {"checkpoint": np.int32(2)}):
         assert rw.scan(lambda u: u * u, 3, **options).value_and_grad(lambda u: u, 1.5) == expected
+
+
+@pytest.mark.parametrize("options", [{}, {"checkpoint": "all"}, {"checkpoint": "log"}])
+def test_no_step_changes_nothing(options: dict[str, Any]) -> None:
+    still = rw.scan(lambda v, k: (v[0] + k, v[1] * k), 0, **options)
+    first = np.arange(3.0)
+    state = still((first, 2), np.ones(3))
+    assert state[0] is not first and np.array_equal(state[0], first) and state[1] == 2.0
+    value, ((by_first, by_second), by_k) = still.value_and_grad(
+        lambda v: v[0] * v[1], (first, 2.0), np.ones(3)
+    )
+    np.testing.assert_array_equal(value, 2 * first)
+    np.testing.assert_array_equal(by_first, [2.0, 2.0, 2.0])
+    np.testing.assert_array_equal(by_second, first.sum())
+    np.testing.assert_array_equal(by_k, np.zeros(3))
+    assert rw.scan(lambda u: u + 1, 0)(np.float32(1)).dtype == np.float32

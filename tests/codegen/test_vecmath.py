@@ -517,3 +517,22 @@ def test_flags_are_of_the_lanes_outside(dtype: str) -> None:
     outside, beyond = loaded(str(looped(emit, dtype, 8, 1, 2)), 1, 2, 8, dtype, True)(x)
     assert np.array_equal(outside == 1, ~((x >= 0.5) & (x <= 3.0)))
     assert np.array_equal(beyond == 1, ~(np.abs(x) <= 3.0))
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize("name", ["pow", "fast_pow"])
+def test_powers_of_negative_numbers_have_the_bits_of_the_finer_grade(name: str, dtype: Any) -> None:
+    kind = TYPES[dtype]
+    most = 2.0 ** (F64 if dtype == "f64" else F32).fraction
+    random = np.random.default_rng(5)
+    base = random.uniform(0.5, 2, 400).astype(kind)
+    whole = random.integers(-60, 60, len(base)).astype(kind)
+    run, _ = compiled(name, dtype, lanes_of(dtype))
+    odd = whole % 2 == 1
+    size = compiled("pow", dtype, lanes_of(dtype))[0](base, whole)
+    np.testing.assert_array_equal(run(-base, whole), np.where(odd, -size, size))
+    assert np.isnan(run(-base, whole + kind(0.5))).all()
+    large = np.array([most / 2 - 0.5, most / 2 + 1, most - 1, most + 1, 2 * most - 1, 2 * most + 2])
+    with np.errstate(invalid="ignore"):
+        for y in (large.astype(kind), -large.astype(kind)):
+            np.testing.assert_array_equal(run(np.full_like(y, -1), y), np.power(kind(-1), y))

@@ -638,3 +638,12 @@ def test_domains_in_which_points_are_sampled() -> None:
 def test_domains_that_are_none(domain: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         accuracy(x + 1, domain)
+
+
+def test_symbols_name_points_and_domains_too() -> None:
+    t = rw.symbol("t")
+    for values in ((1e-9, 1e-6), [1e-9, 1e-8]):
+        by_name = rw.accuracy(rw.exp(t) - 1, {"t": values})
+        assert rw.accuracy(rw.exp(t) - 1, {t: values}).mean_bits == by_name.mean_bits > 20
+    with pytest.raises(ArgumentError, match="by symbol or by its name"):
+        rw.accuracy(rw.exp(t), {t + 1: (0, 1)})

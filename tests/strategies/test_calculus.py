@@ -527,3 +527,26 @@ def test_one_symbol_and_numbers_are_what_is_taken() -> None:
 @pytest.mark.parametrize("zero", [0, 0.0, -0.0])
 def test_a_power_of_zero_has_no_slope(zero: float) -> None:
     assert rw.diff(x**zero, x) == rw.const(0)
+
+
+@pytest.mark.parametrize(
+    "text, slope",
+    [
+        ("2*x/2", "1"),
+        ("x**2/2", "x"),
+        ("x**4/2", "2*x**3"),
+        ("exp(-x**2/2)", "-(x*exp(-x**2/2))"),
+        ("x**2/3", "2*x/3"),
+    ],
+)
+def test_known_factors_cancel(text: str, slope: str) -> None:
+    x = rw.symbol("x")
+    assert rw.diff(rw.parse(text), x) == rw.parse(slope)
+
+
+@pytest.mark.parametrize("divisor", [0, 0.0, 2.0, -2, 1, 17])
+def test_other_divisors_stay(divisor: float) -> None:
+    x = rw.symbol("x")
+    found = rw.diff(rw.const(2) * x / divisor, x)
+    with np.errstate(divide="ignore"):
+        assert rw.evaluate(found, {x: 1.0}) == np.float64(2.0) / divisor

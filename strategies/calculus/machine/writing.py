@@ -102,6 +102,33 @@ def negated(a: int, T: Any, st: Any, S: Any) -> int:
     return int(make(_NEG, buf, 0, 1, st, S))
 
 
+@native
+def _small(a: int, T: Any, S: Any) -> int:
+    """Return a node's number, where it is an integer from 2 on that `K` has, else 0."""
+    if S[0][a] == _CONST:
+        for n in range(2, _ALIKE + 1):
+            if a == T[2][n + 1]:
+                return n
+    return 0
+
+
+@native
+def _quotient(a: int, b: int, T: Any, st: Any, S: Any) -> int:
+    """Return a / b; of a known integer times a number, divided by a known one, what is left."""
+    K, below = T[2], _small(b, T, S)
+    if below:
+        if a == b:
+            return int(K[ONE])
+        base = S[1][a]
+        if S[0][a] == _MUL and S[1][a + 1] - base == 2:
+            above, rest = _small(S[2][base], T, S), S[2][base + 1]
+            if above == below:
+                return int(rest)
+            if above and above % below == 0:
+                return int(_binary(_MUL, K[above // below + 1], rest, T, st, S))
+    return int(_binary(_DIV, a, b, T, st, S))
+
+
 @inlined
 def _masked(a: int, T: Any, S: Any) -> int:
     """Return 1 or 2 for a choice whose other side is 0, by the side that is not; else 0."""
@@ -146,9 +173,12 @@ def product(a: int, b: int, T: Any, st: Any, S: Any) -> int:
             a, b, code = b, pool[start[a] + 1], _DIV
         elif op[b] == _CONST:
             a, b = b, a
-        side = _masked(b, T, S) if code == _MUL else 0
+        if code == _DIV:
+            made = _quotient(a, b, T, st, S)
+            return int(negated(made, T, st, S)) if negative else int(made)
+        side = _masked(b, T, S)
         condition = pool[start[b]] if side else 0
-        inner = _binary(code, a, pool[start[b] + side] if side else b, T, st, S)
+        inner = _binary(_MUL, a, pool[start[b] + side] if side else b, T, st, S)
         left, right = (inner, K[ZERO]) if side == 1 else (K[ZERO], inner)
         made = choice(condition, left, right, T, st, S) if side else inner
     return int(negated(made, T, st, S)) if negative else int(made)
@@ -298,7 +328,7 @@ def _by_table(g: int, at: int, k: int, D: Any, T: Any, st: Any, S: Any) -> int:
     if heads[row, 3] >= 0 and made != K[ZERO]:
         if S[0][made] == _NEG:
             made, negative = S[2][S[1][made]], not negative
-        made = _binary(_DIV, made, _referred(heads[row, 3], at, D, T), T, st, S)
+        made = _quotient(made, _referred(heads[row, 3], at, D, T), T, st, S)
     return int(negated(made, T, st, S)) if negative else int(made)
 
 
