@@ -16,7 +16,7 @@ from codegen.cuda.auto import AutoKernel
 from codegen.cuda.kernel import CudaKernel
 from codegen.flow import compile_flow
 from codegen.instruction import MOST_AXES
-from codegen.jitcall import Call, is_integer, is_plain
+from codegen.jitcall import Call
 from codegen.kernel import Kernel
 from rewrite.array import TermArray
 from rewrite.array.literal import in_trace
@@ -30,6 +30,10 @@ from rewrite.term import Term, current_store, scope
 from rewrite.tracing import Traced, call, inputs, leaves, plain, rebuilt
 
 __all__ = ["Jitted", "jit"]
+
+_ARRAY: Final = np.ndarray
+_MOST_KINDS: Final = 1024
+"""So many are told without a look at the signature: shapes may be without number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +125,7 @@ class Jitted:
             raise ArgumentError(f"{self.name} has no parameter {unknown[0]!r}")
         self._entries: dict[Any, _Entry] = {}
         self._quick: dict[Any, tuple[_Entry, list[Any]]] = {}
-        """Number of arguments -> kernel and defaults, for calls with plain numbers in order; with
-        control flow which of them are integers, too."""
+        """Kernel and defaults of calls with plain numbers in order, by `_kind`."""
         self._lock = threading.Lock()
 
     @property
@@ -152,7 +155,7 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compile if this kind of call is new, then run."""
         quick = None if kwargs or not self._quick else self._quick.get(self._kind(args))
-        if quick is not None and all(map(is_plain, args)):
+        if quick is not None:
             return quick[0]([*args, *quick[1]])
         call_ = self._bind(args, kwargs)
         if call_.symbolic:
@@ -166,8 +169,7 @@ class Jitted:
                 raise
             # it may use what a function around it is traced with
             return stand_in(self.fn)(*args, **kwargs)
-        special = self.arrays or self.static or self.out or self.whole
-        if not kwargs and not special and call_.is_plain(args):
+        if not kwargs and not self.out and call_.is_plain(args) and len(self._quick) < _MOST_KINDS:
             self._quick[self._kind(args)] = entry, call_.values[len(args) :]
         return entry(call_.values, call_.filled)
 
@@ -195,8 +197,10 @@ class Jitted:
         return None if entry.flat or any(entry.shapes) else entry.kernel
 
     def _kind(self, args: tuple[Any, ...]) -> Any:
-        """Return what tells calls with plain numbers apart."""
-        return tuple(map(is_integer, args)) if self.control_flow else len(args)
+        """Return what tells calls apart: the types of numbers, and shapes of what goes in whole."""
+        if self.whole or self.arrays:
+            return tuple([(a.shape, a.dtype.char) if type(a) is _ARRAY else type(a) for a in args])
+        return tuple([a.dtype.char if type(a) is _ARRAY else type(a) for a in args])
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
         """Return the symbols and terms that a call with such arguments compiles."""

@@ -16,7 +16,7 @@ from rewrite.errors import ArgumentError
 from rewrite.term import Term
 from rewrite.tracing import is_container
 
-__all__ = ["Call", "is_integer", "is_plain"]
+__all__ = ["Call"]
 
 _NO_WORD: Final = re.compile(r"\W")
 _PLAIN: Final = "efdgilqILQ"
@@ -71,7 +71,7 @@ class Call:
         """Tell whether the arguments are numbers that come first and in order."""
         first = self.values[: len(args)]
         in_order = len(first) == len(args) and all(map(operator.is_, first, args))
-        return in_order and all(map(is_plain, args))
+        return in_order and all(map(_is_plain, args))
 
     def arguments(
         self, made: Mapping[str, TermArray]
@@ -132,15 +132,10 @@ def _walked(
     return values
 
 
-def is_plain(value: Any) -> bool:
+def _is_plain(value: Any) -> bool:
     """Tell at once of the commonest arguments that they are traced as a float."""
     kind = type(value)
     return kind is float or kind is int or (kind is np.ndarray and value.dtype.char in _PLAIN)
-
-
-def is_integer(value: Any) -> bool:
-    """Tell whether a plain argument is of integers."""
-    return type(value) is int or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
 
 
 def _widened(values: list[Any], *, always: bool) -> list[Any]:

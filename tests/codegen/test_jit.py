@@ -554,3 +554,30 @@ def test_what_changes_is_found_where_the_source_is_read() -> None:
 
     with pytest.raises(TraceError, match=r"random.gauss\(\) .*\n.*line"):
         jit(noisy, control_flow=True)(1.0)
+
+
+def test_calls_of_known_kinds_look_at_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And another shape, type or container is another kind."""
+
+    @rw.jit
+    def f(x: Any, y: Any) -> Any:
+        return x[1:] * y - x[:-1]
+
+    def plain(x: Any, y: Any) -> Any:
+        return x[1:] * y - x[:-1]
+
+    one, two = np.arange(4.0), np.arange(6.0)
+    calls: list[tuple[Any, Any]] = [
+        (one, 2.0),
+        (two, 3.0),
+        (one, np.arange(3.0)),
+        (two.astype("f4"), 2),
+    ]
+    for _ in range(2):
+        for x, y in calls:
+            np.testing.assert_array_equal(f(x, y), plain(x, y))
+    monkeypatch.setattr(f, "_bind", None)
+    for x, y in calls:
+        np.testing.assert_array_equal(f(x, y), plain(x, y))
+    with pytest.raises(TypeError):  # small integers are made wider
+        f(one.astype(np.int8), 2.0)
