@@ -554,3 +554,10 @@ def test_what_changes_is_found_where_the_source_is_read() -> None:
 
     with pytest.raises(TraceError, match=r"random.gauss\(\) .*\n.*line"):
         jit(noisy, control_flow=True)(1.0)
+
+
+@pytest.mark.parametrize("ufunc", [np.hypot, np.maximum, np.divmod, np.negative, np.logical_xor])
+def test_ufuncs_are_functions_of_their_arguments(ufunc: np.ufunc) -> None:
+    args = np.array([1.0, 0.0, -3.0]), np.array([2.5, 2.0, 0.5])
+    found, expected = jit(ufunc)(*args[: ufunc.nin]), ufunc(*args[: ufunc.nin])
+    np.testing.assert_array_equal(np.array(found), np.array(expected))
