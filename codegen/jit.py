@@ -114,7 +114,7 @@ class Jitted:
         functools.update_wrapper(self, fn)
         self.fn, self.name = fn, _name(fn)
         self.options = dict(options)
-        self.signature = inspect.signature(fn)
+        self.signature = _signature(fn)
         self.arrays, self.static = frozenset(arrays), frozenset(static)
         self.out = tuple(out)
         self.whole = False
@@ -274,6 +274,14 @@ def _name(fn: Callable[..., Any]) -> str:
     if isinstance(fn, functools.partial):
         return _name(fn.func)
     return str(getattr(fn, "__qualname__", type(fn).__qualname__))
+
+
+def _signature(fn: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature; of a ufunc its arguments, without `out` and the like."""
+    found = inspect.signature(fn)
+    if not isinstance(fn, np.ufunc):
+        return found
+    return found.replace(parameters=list(found.parameters.values())[: fn.nin])
 
 
 @overload

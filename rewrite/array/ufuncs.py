@@ -44,6 +44,12 @@ def as_truths(value: Any) -> TermArray:
     return array if array.dtype == np.bool_ or not array.ids.size else coerced(ops.NE, array, 0)
 
 
+def _differ(x: Any, y: Any) -> TermArray:
+    """Return where one of two truth values holds, and not both."""
+    other = elementwise(ops.AND, elementwise(ops.NOT, x), y)
+    return elementwise(ops.OR, elementwise(ops.AND, x, elementwise(ops.NOT, y)), other)
+
+
 def _logaddexp(x: Any, y: Any) -> TermArray:
     high = elementwise(ops.MAXIMUM, x, y)
     gap = elementwise(ops.ABS, elementwise(ops.SUB, x, y))
@@ -86,6 +92,8 @@ UFUNCS.update({
     "degrees": lambda x: elementwise(ops.MUL, x, 180 / np.pi),
     "bitwise_and": lambda x, y: elementwise(ops.AND, x, y),
     "bitwise_or": lambda x, y: elementwise(ops.OR, x, y),
+    "bitwise_xor": _differ,
+    "logical_xor": lambda x, y: _differ(as_truths(x), as_truths(y)),
     "invert": lambda x: elementwise(ops.NOT, x),
     "logical_and": _logical(ops.AND),
     "logical_or": _logical(ops.OR),

@@ -581,3 +581,10 @@ def test_calls_of_known_kinds_look_at_no_signature(monkeypatch: pytest.MonkeyPat
         np.testing.assert_array_equal(f(x, y), plain(x, y))
     with pytest.raises(TypeError):  # small integers are made wider
         f(one.astype(np.int8), 2.0)
+
+
+@pytest.mark.parametrize("ufunc", [np.hypot, np.maximum, np.divmod, np.negative, np.logical_xor])
+def test_ufuncs_are_functions_of_their_arguments(ufunc: np.ufunc) -> None:
+    args = np.array([1.0, 0.0, -3.0]), np.array([2.5, 2.0, 0.5])
+    found, expected = jit(ufunc)(*args[: ufunc.nin]), ufunc(*args[: ufunc.nin])
+    np.testing.assert_array_equal(np.array(found), np.array(expected))

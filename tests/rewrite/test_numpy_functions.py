@@ -183,6 +183,7 @@ CASES: dict[str, list[Case]] = {
     "erf": on(V)(lambda a: special.erf(a)), "erfc": on(V)(lambda a: special.erfc(a)),
     # truth values
     "bitwise_and": on(M)(lambda a: (a > 0) & (a < 1)), "bitwise_or": on(M)(lambda a: (a > 1) | (a < 0)), "invert": on(M)(lambda a: ~(a > 0)),
+    "bitwise_xor": on(M)(lambda a: (a > 0) ^ (a < 1)), "logical_xor": on(M, M)(np.logical_xor, lambda a, b: np.logical_xor(a > 0, b)),
     "logical_and": on(M, M)(np.logical_and, lambda a, b: np.logical_and(a > 0, b)), "logical_or": on(M, M)(np.logical_or), "logical_not": on(M)(np.logical_not, lambda a: np.logical_not(a > 0)),
     "conjugate": on(V)(np.conjugate, lambda a: a.conj()),
 }
