@@ -6,12 +6,12 @@ nobody waits for a thread that has not come yet, and bits do not depend on how m
 
 import ctypes
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from codegen.crew.crew import Crew
 from codegen.loops.driver import TEAM, TeamData
 from codegen.loops.linkable import Compiled, Part
 from codegen.loops.loop import RolledLoop, rolled_driver
@@ -25,7 +25,8 @@ _CHUNK: Final = 15_000.0
 """Cycles of a chunk, at least: taking one costs some hundred where threads meet."""
 _CHUNKS: Final = 8
 """Chunks of a piece for each thread, at most: the slowest is not waited for long."""
-_TEAM: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_CYCLE: Final = 280.0
+"""Picoseconds of a cycle, roughly."""
 
 type Array = np.ndarray[Any, Any]
 
@@ -38,8 +39,7 @@ class Teamed:
     program: Rolled
     loops: Mapping[str, RolledLoop]
     """By the letters of NumPy's dtypes."""
-    threads: int
-    pool: Callable[[int], ThreadPoolExecutor]
+    crew: Crew
     idle: list[Array] = field(default_factory=list)
     """Work cells that no call is using."""
 
@@ -83,9 +83,9 @@ class Teamed:
         return given if apart else None
 
     def _run(self, loop: RolledLoop, compiled: Compiled, arrays: list[Array]) -> None:
-        """Let threads loose on the pieces, and wait for those that have begun."""
-        work = self._work(loop.maker.work_bytes)
-        places = [array.ctypes.data for array in (*arrays, work)]
+        """Let a crew loose on the pieces."""
+        memory = self._work(loop.maker.work_bytes)
+        places = [array.ctypes.data for array in (*arrays, memory)]
         segments = (ctypes.c_void_p * len(places))(*places)
         chunks = np.array([self._chunks(piece) for piece in compiled.parts], np.int64)
         counters = np.zeros((2, len(chunks)), np.int64)
@@ -93,21 +93,14 @@ class Teamed:
             ctypes.addressof(compiled.rows), len(chunks), ctypes.addressof(segments),
             chunks.ctypes.data, counters[0].ctypes.data, counters[1].ctypes.data,
         )  # fmt: skip
-        team = _TEAM(rolled_driver(TEAM).address)
-        place = ctypes.addressof(data)
-        jobs = [self.pool(self.threads).submit(team, place) for _ in range(self.threads - 1)]
-        try:
-            team(place)
-        finally:  # a thread that comes late must not find memory gone
-            for job in jobs:
-                if not job.cancel():
-                    job.result()
-        self.idle.append(work)
+        work = sum(piece.cycles for piece in compiled.parts) * _CYCLE
+        self.crew.share(rolled_driver(TEAM).address, ctypes.addressof(data), work)
+        self.idle.append(memory)
 
     def _chunks(self, piece: Part) -> int:
         if piece.serial:
             return 1
-        most = min(_CHUNKS * self.threads, piece.units)
+        most = min(_CHUNKS * (self.crew.helpers + 1), piece.units)
         return max(1, min(most, int(piece.cycles / _CHUNK)))
 
     def _work(self, size: int) -> Array:
