@@ -10,7 +10,7 @@ import numpy as np
 from codegen.calculus.filled import filled
 from codegen.calls import BatchLast, Named, Single, WithoutArguments, by_name, narrowed
 from codegen.containers.registry import through
-from codegen.crew.crew import crew
+from codegen.crew.crew import Crew, crew
 from codegen.crew.loop import SpreadLoop, picoseconds
 from codegen.crew.sliced import WORTH, Sliced
 from codegen.direct import direct, direct_numbers
@@ -33,16 +33,16 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
     if not program.arguments:
         return _named(kernel, WithoutArguments(ufunc, _zero(kernel)))
     large: Call | None = None
-    if kernel.parallel > 1:
-        ufunc = _shared(kernel, loops)
+    threads = crew(kernel.parallel) if kernel.parallel > 1 else None
+    if threads is not None and threads.helpers:
+        ufunc = _shared(kernel, loops, threads)
         letters = "".join(loops)
-        helpers = crew(kernel.parallel)
-        large = Sliced(ufunc, kernel.ufunc, program, kernel.target, letters, helpers)
+        large = Sliced(ufunc, kernel.ufunc, program, kernel.target, letters, threads)
     narrow = kernel.dtype == "f32"
     plain = kernel.results == "single" and not any(kernel.patterns)
     call, large = _placed(kernel, ufunc, ufunc), large and _placed(kernel, large, ufunc)
-    if large is not None and isinstance(program, Rolled):
-        call, large = Teamed(large, program, loops, crew(kernel.parallel)), None
+    if large is not None and threads is not None and isinstance(program, Rolled):
+        call, large = Teamed(large, program, loops, threads), None
     else:
         call = direct(call, program, kernel.loop(), ufunc)
     quick = ufunc if narrow and plain and call is ufunc else None
@@ -61,10 +61,10 @@ def _zero(kernel: "Kernel") -> Any:
     return np.float32(0) if kernel.dtype == "f32" else 0.0
 
 
-def _shared(kernel: "Kernel", loops: Mapping[str, Any]) -> np.ufunc:
+def _shared(kernel: "Kernel", loops: Mapping[str, Any], threads: Crew) -> np.ufunc:
     """Make a ufunc of the same code whose long loops a crew shares."""
-    program, target, helpers = kernel.program, kernel.target, crew(kernel.parallel)
-    made = [SpreadLoop(loop, program, target, helpers) for loop in loops.values()]
+    program, target = kernel.program, kernel.target
+    made = [SpreadLoop(loop, program, target, threads) for loop in loops.values()]
     return make_ufunc(program, made, str(kernel.__doc__))
 
 

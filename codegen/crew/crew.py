@@ -67,7 +67,9 @@ class Crew:
         data.clock = getattr(time, "CLOCK_MONOTONIC", 1)
         data.helpers = 0 if self.helpers else -1
         data.start = ctypes.cast(self._start, ctypes.c_void_p).value or 0
-        data.thread_state = address_of("_PyThreadState_UncheckedGet")
+        known = hasattr(ctypes.pythonapi, "PyThreadState_GetUnchecked")  # from Python 3.13 on
+        name = "PyThreadState_GetUnchecked" if known else "_PyThreadState_UncheckedGet"
+        data.thread_state = address_of(name)
         data.save_thread = address_of("PyEval_SaveThread")
         data.restore_thread = address_of("PyEval_RestoreThread")
         for number in self.processors:

@@ -119,6 +119,7 @@ def test_little_work_wakes_nobody() -> None:
     while not member.asleep and time.monotonic() < end:
         time.sleep(0.01)
     assert member.asleep
+    time.sleep(0.01)  # or the next call would follow closely
     came.clear()
     helpers.share(place, 0, 1e6)
     assert came == [0] and member.asleep
