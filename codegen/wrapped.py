@@ -12,11 +12,11 @@ from codegen.calls import BatchLast, Named, Single, WithoutArguments, by_name, n
 from codegen.containers.registry import through
 from codegen.crew.crew import Crew, crew
 from codegen.crew.loop import SpreadLoop, picoseconds
-from codegen.crew.sliced import WORTH, Sliced
+from codegen.crew.sliced import PIECEMEAL, WORTH, Sliced
 from codegen.direct import direct, direct_numbers
 from codegen.guarded import guarded
 from codegen.loops.program import Rolled
-from codegen.loops.team import Teamed
+from codegen.loops.team import POINT, Teamed
 from codegen.ufunc import make_ufunc
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
     narrow = kernel.dtype == "f32"
     plain = kernel.results == "single" and not any(kernel.patterns)
     call, large = _placed(kernel, ufunc, ufunc), large and _placed(kernel, large, ufunc)
-    if large is not None and threads is not None and isinstance(program, Rolled):
-        call, large = Teamed(large, program, loops, threads), None
+    if isinstance(program, Rolled) and large is not None and threads is not None:
+        call, large = direct(large, program, kernel.loop(), ufunc), None
+        if picoseconds(program, "f64", kernel.target) > POINT:
+            call = Teamed(call, program, loops, threads)
     else:
         call = direct(call, program, kernel.loop(), ufunc)
     quick = ufunc if narrow and plain and call is ufunc else None
@@ -71,7 +73,7 @@ def _shared(kernel: "Kernel", loops: Mapping[str, Any], threads: Crew) -> np.ufu
 def _worth(kernel: "Kernel") -> int:
     """Return how many elements at least are worth slices."""
     work = picoseconds(kernel.program, kernel.dtype or "f64", kernel.target)
-    return max(int(WORTH / work), 1)
+    return max(int(WORTH / (work + PIECEMEAL)), 1)
 
 
 def _placed(kernel: "Kernel", call: Call, ufunc: np.ufunc) -> Call:

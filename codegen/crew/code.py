@@ -7,6 +7,7 @@ looks for work comes within 0.5 us. So helpers look for a while before they slee
 where there is enough work, in one call or in several that follow each other closely.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from llvmlite import ir
@@ -15,9 +16,10 @@ from codegen.crew.layout import PROCESSORS, CrewData, Member, Words
 from codegen.llvm.scribe import I32, I64, POINTER, VOID
 from codegen.target import Target
 
-__all__ = ["HELP", "SHARE", "emit_crew"]
+__all__ = ["BEGIN", "END", "SHARE", "emit_crew"]
 
-HELP: Final = "rewrite_crew_help"
+BEGIN: Final = "rewrite_crew_begin"
+END: Final = "rewrite_crew_end"
 SHARE: Final = "rewrite_crew_share"
 _OPEN: Final = 1 << 16
 """The bit of the gate that lets helpers in; below it they are counted."""
@@ -32,19 +34,22 @@ _LOOKS: Final = 32
 
 
 def emit_crew(module: ir.Module, target: Target) -> ir.Function:
-    """Write `help(member)`, which a helper runs for ever, and return `share`.
+    """Write what a helper runs, and return `share(crew, function, context, wanted, work)`.
 
-    `share(crew, function, context, wanted, work)` calls `function(context, number)`, with number 0
-    here and from 1 on in helpers, of which so many are `wanted`. Each call has to take parts of
-    the work, from `work` nanoseconds in all, until there are none.
+    That calls `function(context, number)`, with number 0 here and from 1 on in helpers, of which
+    so many are `wanted`. Each call has to take parts of the work, of `work` nanoseconds in all,
+    until there are none. `begin(..., opened)` lets helpers in, writes down whether it did, and
+    returns: then there has to be a call of `end(crew)`.
     """
     module.triple = target.triple
     now = _emit_now(module)
     wake = _emit_wake(module)
-    _Help(module, now, wake).emit()
-    share = _Share(module, now, wake)
-    share.emit()
-    return share.function
+    helper = _Help(module, now, wake)
+    helper.emit()
+    begin = _Begin(module, (now, wake, _emit_start(module, helper.function)))
+    begin.emit()
+    _emit_noted(module, begin.function)
+    return _emit_share(module, now, begin.function, _emit_end(module, now))
 
 
 def _function(
@@ -118,7 +123,8 @@ class _Help:
     """What a helper runs: look for work, take part, sleep when there is none for long."""
 
     def __init__(self, module: ir.Module, now: ir.Function, wake: ir.Function) -> None:
-        self.function, self.code = _function(module, HELP, POINTER, [POINTER])
+        self.function, self.code = _function(module, "help", POINTER, [POINTER])
+        self.function.linkage = "internal"
         self.now, self.wake = now, wake
         self.member = self.function.args[0]
 
@@ -192,14 +198,44 @@ class _Help:
         code.outside("pthread_mutex_unlock", I32, [mutex])
 
 
-class _Share:
-    """What a caller runs: all of the work alone, or with helpers."""
+def _emit_start(module: ir.Module, help_: ir.Function) -> ir.Function:
+    """Write `start(crew)`, which starts helpers that take no signals."""
+    function, code = _function(module, "start", VOID, [POINTER])
+    function.linkage = "internal"
+    (crew,) = function.args
+    old, running, made = code.room(PROCESSORS // 8), code.alloca(I64), code.alloca(I64)
+    code.store(I64(1), running)
+    code.store(I64(0), made)
+    how = code.trunc(code.get(crew, CrewData, "set_mask"), I32)
+    code.outside("pthread_sigmask", I32, [how, code.word(crew, CrewData, "signals"), old])
+    last = code.sub(code.get(crew, CrewData, "threads"), I64(1))
+    with code.counted(I64(0), last) as number:
+        with code.if_then(code.equal(code.load(running, typ=I64), I64(1))):
+            member = code.member(crew, number)
+            nothing = code.inttoptr(I64(0), POINTER)
+            given = [code.word(member, Member, "thread"), nothing]
+            where = code.inttoptr(code.ptrtoint(help_, I64), POINTER)
+            failed = code.outside("pthread_create", I32, [*given, where, member])
+            fine = code.zext(code.equal(failed, I32(0)), I64)
+            code.store(fine, running)
+            code.store(code.add(code.load(made, typ=I64), fine), made)
+    code.outside("pthread_sigmask", I32, [how, old, code.inttoptr(I64(0), POINTER)])
+    count = code.load(made, typ=I64)
+    helpers = code.select(code.equal(count, I64(0)), I64(-1), count)
+    code.put(helpers, crew, CrewData, "helpers")
+    code.ret_void()
+    return function
 
-    def __init__(self, module: ir.Module, now: ir.Function, wake: ir.Function) -> None:
+
+class _Begin:
+    """`begin(crew, function, context, wanted, work)`: let helpers in, or return 0."""
+
+    def __init__(self, module: ir.Module, called: Sequence[ir.Function]) -> None:
         kinds = [POINTER, POINTER, POINTER, I64, I64]
-        self.function, self.code = _function(module, SHARE, VOID, kinds)
+        self.function, self.code = _function(module, "begin", I64, kinds)
+        self.function.linkage = "internal"
         self.crew, self.job, self.context, self.wanted, self.work = self.function.args
-        self.now, self.wake = now, wake
+        self.now, self.wake, self.start = called
 
     def emit(self) -> None:
         """Write it."""
@@ -207,27 +243,19 @@ class _Share:
         busy = code.word(crew, CrewData, "busy")
         taken = code.atomic_rmw("xchg", busy, I64(1), "acquire")
         with code.if_then(code.icmp_signed("!=", taken, I64(0)), likely=False):
-            self.do()
-            code.ret_void()
+            code.ret(I64(0))
         with code.if_then(code.equal(code.get(crew, CrewData, "helpers"), I64(0)), likely=False):
-            code.called(code.get(crew, CrewData, "start"), VOID, [crew])
-        with code.if_else(self.pays()) as (yes, no):
-            with yes:
-                self.together()
-            with no:
-                self.do()
-        code.put(code.call(self.now, [crew]), crew, CrewData, "last")
+            code.call(self.start, [crew])
+        with code.if_then(self.pays()):
+            self.open()
+            code.ret(I64(1))
         code.atomic_rmw("xchg", busy, I64(0), "release")
-        code.ret_void()
-
-    def do(self) -> None:
-        """Do what there is to do."""
-        self.code.called(self.code.ptrtoint(self.job, I64), VOID, [self.context, I64(0)])
+        code.ret(I64(0))
 
     def pays(self) -> ir.Value:
         """Tell whether helpers are awake, or worth to be woken."""
         code, crew = self.code, self.crew
-        awaken = code.load_atomic(
+        asleep = code.load_atomic(
             code.word(code.member(crew, I64(0)), Member, "asleep"), "seq_cst", 8, typ=I64
         )  # fmt: skip
         pause = code.sub(code.call(self.now, [crew]), code.get(crew, CrewData, "last"))
@@ -235,20 +263,12 @@ class _Share:
         before = code.select(close, code.get(crew, CrewData, "streak"), I64(0))
         streak = code.add(before, self.work)
         code.put(streak, crew, CrewData, "streak")
-        ready = code.or_(code.equal(awaken, I64(0)), code.less(I64(_WAKING), streak))
+        ready = code.or_(code.equal(asleep, I64(0)), code.less(I64(_WAKING), streak))
         return code.and_(ready, code.less(I64(0), code.get(crew, CrewData, "helpers")))
 
-    def together(self) -> None:
-        """Let helpers in, take part, let no more in, and wait for those who are.
-
-        Other Python threads run meanwhile: a helper may need the lock to compile code.
-        """
+    def open(self) -> None:
+        """Let helpers in."""
         code, crew = self.code, self.crew
-        state = code.alloca(I64)
-        code.store(code.called(code.get(crew, CrewData, "thread_state"), I64, []), state)
-        locked = code.icmp_signed("!=", code.load(state, typ=I64), I64(0))
-        with code.if_then(locked):
-            code.called(code.get(crew, CrewData, "save_thread"), I64, [])
         code.put(code.ptrtoint(self.job, I64), crew, CrewData, "function")
         code.put(code.ptrtoint(self.context, I64), crew, CrewData, "context")
         code.put(self.wanted, crew, CrewData, "wanted")
@@ -257,30 +277,74 @@ class _Share:
         opened = code.or_(code.shl(code.add(job, I64(1)), I64(_JOB)), I64(_OPEN))
         code.atomic_rmw("xchg", gate, opened, "seq_cst")
         code.call(self.wake, [crew, I64(0)])
-        self.do()
-        code.atomic_rmw("and", gate, I64(~_OPEN), "acq_rel")
-        self.wait(gate)
-        with code.if_then(locked):
-            code.called(
-                code.get(crew, CrewData, "restore_thread"), VOID, [code.load(state, typ=I64)]
-            )
 
-    def wait(self, gate: ir.Value) -> None:
-        """Wait until nobody is inside."""
-        code = self.code
-        before = code.block
-        head, again, after = (code.append_basic_block(n) for n in ("wait", "again", "done"))
-        code.branch(head)
-        code.position_at_end(head)
-        spins = code.phi(I64)
-        spins.add_incoming(I64(0), before)
-        inside = code.and_(code.load_atomic(gate, "acquire", 8, typ=I64), I64(_OPEN - 1))
-        code.cbranch(code.equal(inside, I64(0)), after, again)
-        code.position_at_end(again)
-        code.pause()
-        often = code.equal(code.and_(spins, I64(_SPINS - 1)), I64(_SPINS - 1))
-        with code.if_then(often, likely=False):
-            code.outside("sched_yield", I32, [])
-        spins.add_incoming(code.add(spins, I64(1)), code.block)
-        code.branch(head)
-        code.position_at_end(after)
+
+def _emit_noted(module: ir.Module, begin: ir.Function) -> None:
+    """Write `begin` for Python, which writes down whether helpers were let in.
+
+    Python may raise what a signal asks for before it has seen a value that is returned.
+    """
+    function, code = _function(module, BEGIN, VOID, [POINTER, POINTER, POINTER, I64, I64, POINTER])
+    *given, opened = function.args
+    code.store(code.call(begin, given), opened)
+    code.ret_void()
+
+
+def _emit_end(module: ir.Module, now: ir.Function) -> ir.Function:
+    """Write `end(crew)`: let no more helpers in, wait for those who are, and leave the crew."""
+    function, code = _function(module, END, VOID, [POINTER])
+    (crew,) = function.args
+    gate = code.word(crew, CrewData, "gate")
+    code.atomic_rmw("and", gate, I64(~_OPEN), "acq_rel")
+    _wait(code, gate)
+    code.put(code.call(now, [crew]), crew, CrewData, "last")
+    code.atomic_rmw("xchg", code.word(crew, CrewData, "busy"), I64(0), "release")
+    code.ret_void()
+    return function
+
+
+def _wait(code: Words, gate: ir.Value) -> None:
+    """Wait until nobody is inside."""
+    before = code.block
+    head, again, after = (code.append_basic_block(n) for n in ("wait", "again", "done"))
+    code.branch(head)
+    code.position_at_end(head)
+    spins = code.phi(I64)
+    spins.add_incoming(I64(0), before)
+    inside = code.and_(code.load_atomic(gate, "acquire", 8, typ=I64), I64(_OPEN - 1))
+    code.cbranch(code.equal(inside, I64(0)), after, again)
+    code.position_at_end(again)
+    code.pause()
+    often = code.equal(code.and_(spins, I64(_SPINS - 1)), I64(_SPINS - 1))
+    with code.if_then(often, likely=False):
+        code.outside("sched_yield", I32, [])
+    spins.add_incoming(code.add(spins, I64(1)), code.block)
+    code.branch(head)
+    code.position_at_end(after)
+
+
+def _emit_share(
+    module: ir.Module, now: ir.Function, begin: ir.Function, end: ir.Function
+) -> ir.Function:
+    """Write `share`, which takes part itself.
+
+    Other Python threads run meanwhile: a helper may need the lock to compile code.
+    """
+    function, code = _function(module, SHARE, VOID, [POINTER, POINTER, POINTER, I64, I64])
+    crew, job, context, _, _ = function.args
+    place = code.ptrtoint(job, I64)
+    alone = code.equal(code.call(begin, list(function.args)), I64(0))
+    with code.if_then(alone):
+        code.called(place, VOID, [context, I64(0)])
+        code.put(code.call(now, [crew]), crew, CrewData, "last")
+        code.ret_void()
+    state = code.called(code.get(crew, CrewData, "thread_state"), I64, [])
+    locked = code.icmp_signed("!=", state, I64(0))
+    with code.if_then(locked):
+        code.called(code.get(crew, CrewData, "save_thread"), I64, [])
+    code.called(place, VOID, [context, I64(0)])
+    code.call(end, [crew])
+    with code.if_then(locked):
+        code.called(code.get(crew, CrewData, "restore_thread"), VOID, [state])
+    code.ret_void()
+    return function

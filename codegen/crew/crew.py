@@ -9,13 +9,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 from llvmlite import ir
 
-from codegen.crew.code import HELP, SHARE, emit_crew
+from codegen.crew.code import BEGIN, END, SHARE, emit_crew
 from codegen.crew.layout import (
     CREW_LINE,
     MEMBER_BYTES,
@@ -36,11 +37,11 @@ _PATIENCE: Final = 100_000
 """Nanoseconds for which a helper looks for work before it sleeps: twice what waking it takes."""
 _EACH: Final = 1e7
 """Picoseconds of work for each thread, at least."""
-_SHARED = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
-)
-_START = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _FAULTS: Final = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+
+
+_ALL: "Final[list[Crew]]" = []
+"""All crews: their helpers read their memory for as long as the process lives."""
 
 
 class Crew:
@@ -56,8 +57,8 @@ class Crew:
         self._memory = ctypes.create_string_buffer(room + CREW_LINE)
         self.address = -(-ctypes.addressof(self._memory) // CREW_LINE) * CREW_LINE
         self.data = CrewData.from_address(self.address)
-        self._start = _START(self._begin)
         self.reset()
+        _ALL.append(self)
 
     def reset(self) -> None:
         """Make it one that has not started: so it is at first, and after a fork."""
@@ -66,14 +67,16 @@ class Crew:
         data.threads, data.patience = self.helpers + 1, _PATIENCE
         data.clock = getattr(time, "CLOCK_MONOTONIC", 1)
         data.helpers = 0 if self.helpers else -1
-        data.start = ctypes.cast(self._start, ctypes.c_void_p).value or 0
+        data.set_mask = int(signal.SIG_SETMASK)
+        for kind in signal.valid_signals() - _FAULTS:
+            data.signals[(kind - 1) // 64] |= _word(kind - 1)
         known = hasattr(ctypes.pythonapi, "PyThreadState_GetUnchecked")  # from Python 3.13 on
         name = "PyThreadState_GetUnchecked" if known else "_PyThreadState_UncheckedGet"
         data.thread_state = address_of(name)
         data.save_thread = address_of("PyEval_SaveThread")
         data.restore_thread = address_of("PyEval_RestoreThread")
         for number in self.processors:
-            data.processors[number // 64] |= 1 << number % 64
+            data.processors[number // 64] |= _word(number)
         for number in range(self.helpers):
             place = self.address + MEMBERS_AT + number * MEMBER_BYTES
             member = Member.from_address(place)
@@ -86,28 +89,49 @@ class Crew:
 
         Each call has to take parts of the work until there are none.
         """
-        run = _SHARED(library().address(SHARE))
-        wanted = min(self.helpers, max(int(work / _EACH) - 1, 1))
-        run(self.address, function, context, wanted, int(work / 1000))
+        given = self.address, function, context, self._wanted(work), int(work / 1000)
+        _calls().share(*given)
 
-    def _begin(self, _: int) -> None:
-        """Start the helpers, which leave signals to Python's threads."""
-        help_ = library().address(HELP)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
+    def share_in_python(self, function: int, work: float, own: Callable[[], None]) -> None:
+        """Call `own()` here, and `function(0, number)` in helpers meanwhile; see `share`.
+
+        A signal's exception comes out of `own`, and helpers that have begun are waited for.
+        """
+        opened = ctypes.c_int64(0)
+        given = self.address, function, 0, self._wanted(work), int(work / 1000)
         try:
-            started = 0
-            while started < self.helpers and self._started(help_, started):
-                started += 1
-            self.data.helpers = started or -1
+            _calls().begin(*given, ctypes.byref(opened))
+            own()
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if opened.value:
+                _calls().end(self.address)
 
-    def _started(self, function: int, number: int) -> bool:
-        """Start a helper, if the system lets us."""
-        place = self.address + MEMBERS_AT + number * MEMBER_BYTES
-        known = ctypes.c_void_p(place + Member.thread.offset)
-        given = ctypes.c_void_p(function), ctypes.c_void_p(place)
-        return not _c().pthread_create(known, None, *given)
+    def _wanted(self, work: float) -> int:
+        return min(self.helpers, max(int(work / _EACH) - 1, 1))
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """The code of crews as Python calls it, without Python's lock."""
+
+    share: Any
+    begin: Any
+    end: Any
+
+
+@cache
+def _calls() -> _Calls:
+    made, pointer, number = library(), ctypes.c_void_p, ctypes.c_int64
+    job: list[Any] = [pointer, pointer, pointer, number, number]
+    kinds: dict[str, list[Any]] = {"share": job, "begin": [*job, pointer], "end": [pointer]}
+    names = {"share": SHARE, "begin": BEGIN, "end": END}
+    return _Calls(**{x: ctypes.CFUNCTYPE(None, *kinds[x])(made.address(names[x])) for x in kinds})
+
+
+def _word(bit: int) -> int:
+    """Return a signed word that has one bit, by its number among all words."""
+    value = 1 << bit % 64
+    return value - (1 << 64) if value >> 63 else value
 
 
 def _processors() -> Sequence[int]:
@@ -152,7 +176,7 @@ def _after_fork() -> None:
     """Forget helpers and locks of the parent."""
     global _LOCK
     _LOCK = threading.Lock()  # type: ignore[misc]
-    for made in _CREWS.values():
+    for made in _ALL:
         made.reset()
 
 

@@ -38,9 +38,12 @@ class CrewData(ctypes.Structure):
         # whether a call has the crew; when its last one ended, and the nanoseconds of work in
         # calls that followed each other closely
         *_padded("busy", "last", "streak"),
-        # helpers that were started (-1: none can be), what starts them, how many nanoseconds they
-        # look for work before they sleep, and which clock says so
-        *_padded("helpers", "threads", "start", "patience", "clock"),
+        # helpers that were started (-1: none can be), and threads in all; how many nanoseconds
+        # helpers look for work before they sleep, and which clock says so
+        *_padded("helpers", "threads", "patience", "clock"),
+        # signals that helpers leave to Python's threads, and the word of C's library for that
+        ("signals", ctypes.c_int64 * (PROCESSORS // 64)),
+        *_padded("set_mask"),
         # functions of CPython
         *_padded("thread_state", "save_thread", "restore_thread"),
         # the processors that it may use, as the system's calls have them

@@ -8,7 +8,7 @@ import ctypes
 from collections.abc import Iterator
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import Any, Final
 
@@ -22,10 +22,14 @@ from codegen.loops.program import Rolled
 from codegen.program import Program
 from codegen.target import Target
 
-__all__ = ["WORTH", "Sliced"]
+__all__ = ["PIECEMEAL", "WORTH", "Sliced"]
 
-WORTH: Final = 1e8
-"""Picoseconds of work from which on slices pay: each is a call of its own, from Python."""
+WORTH: Final = 4e8
+"""Picoseconds of work from which on slices pay: threads of Python hand over a lock at each."""
+PIECEMEAL: Final = 400.0
+"""Picoseconds an element that NumPy takes at least to hand over small parts: casts, rows."""
+_MASKED: Final = 10_000.0
+"""And where it hands over runs of elements between those that a mask leaves out."""
 _SLICES: Final = 4
 """Slices for each thread: so a thread that comes late is not waited for long."""
 _PART = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
@@ -52,8 +56,9 @@ class Sliced:
             return self.shared(*args, **kwargs)
         plan = self._plan(args, kwargs)
         if plan is None:
-            return self.shared(*args, **kwargs)
-        plan.share(self.crew, self._work(args))
+            call = self.ufunc if "where" in kwargs else self.shared
+            return call(*args, **kwargs)
+        plan.share(self.crew, self._work(args, kwargs))
         return plan.outputs[0] if len(plan.outputs) == 1 else plan.outputs
 
     def _is_whole(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -88,9 +93,10 @@ class Sliced:
         program, operands = self.program, tuple[Any, ...](self.program.operands)
         return tuple([(len(x.shape), program.type_of(x) == "b") for x in operands])
 
-    def _work(self, args: tuple[Any, ...]) -> float:
+    def _work(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
         """Return picoseconds of work for an element."""
-        return self._costs[any(getattr(arg, "dtype", None) == np.float32 for arg in args)]
+        own = self._costs[any(getattr(arg, "dtype", None) == np.float32 for arg in args)]
+        return own + PIECEMEAL + (_MASKED if "where" in kwargs else 0.0)
 
     @cached_property
     def _costs(self) -> tuple[float, float]:
@@ -101,7 +107,7 @@ class Sliced:
 
     def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "_Plan | None":
         """Return how to slice, or nothing for what is small or unusual."""
-        worth = WORTH / self._work(args)
+        worth = WORTH / self._work(args, kwargs)
         if all(np.ndim(arg) < 2 and np.size(arg) < worth for arg in args):
             return None
         simple = all(type(arg) is np.ndarray or np.isscalar(arg) for arg in args)
@@ -145,19 +151,16 @@ class _Plan:
 
         def part(_: int, number: int) -> None:
             try:
-                if number:
-                    context.copy().run(self._run_all, pieces, failures)
-                else:
-                    self._run_all(pieces, failures)
+                context.copy().run(self._run_all, pieces, failures)
             except BaseException as failure:
                 failures.append(failure)
 
         function = _PART(part)
         place = ctypes.cast(function, ctypes.c_void_p).value or 0
-        crew.share(place, 0, prod(self.outer) * work)
+        own = partial(self._run_all, pieces, failures)
+        crew.share_in_python(place, prod(self.outer) * work, own)
         if failures:
             raise failures[0]
-        self._run_all(pieces, failures)  # if a signal's exception came before the first of them
 
     def _pieces(self, threads: int) -> Iterator[slice]:
         size = self.outer[self.axis]

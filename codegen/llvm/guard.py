@@ -10,7 +10,7 @@ once: NumPy would make an array of each float, which takes some ten times as lon
 
 import ctypes
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from llvmlite import ir
@@ -153,6 +153,7 @@ def _emit_large(module: ir.Module, python: CPython) -> ir.Function:
     first, product, mixed = code.alloca(I64), code.alloca(I64), code.alloca(I1)
     for place, value in ((first, I64(0)), (product, I64(1)), (mixed, I1(0))):
         code.store(value, place)
+    _few_in_rows(code, python, function.args)
     with code.counted(I64(0), count) as index:
         array = code.read(arguments, index, POINTER)
         kind = code.load(code.at(array, I64(TYPE_AT)), typ=I64)
@@ -174,6 +175,26 @@ def _emit_large(module: ir.Module, python: CPython) -> ir.Function:
     enough = code.icmp_signed(">=", code.load(product, typ=I64), least)
     code.ret(code.and_(enough, code.load(mixed, typ=I1)))
     return function
+
+
+def _few_in_rows(code: Scribe, python: CPython, given: Sequence[ir.Value]) -> None:
+    """Return at once where no array has more axes than one, nor many elements: the commonest."""
+    arguments, count, least = given
+    other = code.append_basic_block("other")
+    with code.counted(I64(0), count) as index:
+        array = code.read(arguments, index, POINTER)
+        kind = code.load(code.at(array, I64(TYPE_AT)), typ=I64)
+        with code.if_then(code.equal(kind, I64(python.array_type))):
+            rank = _rank(code, array)
+            with code.if_then(code.less(I64(0), rank)):
+                sizes = code.load(code.at(array, I64(SIZES_AT)), typ=POINTER)
+                few = code.less(code.load(sizes, typ=I64), least)
+                few = code.and_(few, code.equal(rank, I64(1)))
+                fine = code.append_basic_block("few")
+                code.cbranch(few, fine, other)
+                code.position_at_end(fine)
+    code.ret(I1(0))
+    code.position_at_end(other)
 
 
 def _rank(code: Scribe, array: ir.Value) -> ir.Value:
@@ -236,7 +257,7 @@ class _Guard(Builtin[CPython]):
         code = self.code
         arguments, count, _ = self.call
         least = code.read(self.contents(2), I64(3))
-        with code.if_else(code.call(large, [arguments, count, least])) as (many, few):
+        with code.if_else(code.call(large, [arguments, count, least]), likely=False) as (many, few):
             with many:
                 sliced, after_many = self.passed_on(3), code.block
             with few:

@@ -17,10 +17,12 @@ from codegen.loops.linkable import Compiled, Part
 from codegen.loops.loop import RolledLoop, rolled_driver
 from codegen.loops.program import Rolled
 
-__all__ = ["Teamed"]
+__all__ = ["POINT", "Teamed"]
 
+POINT: Final = 3e7
+"""Picoseconds of a point, by its operations, from which on it is looked at more closely."""
 _WORTH: Final = 400_000.0
-"""Cycles of a point below which it is done before another thread is awake."""
+"""Cycles of a point below which the threads have little to share beyond what that takes."""
 _CHUNK: Final = 15_000.0
 """Cycles of a chunk, at least: taking one costs some hundred where threads meet."""
 _CHUNKS: Final = 8
@@ -42,17 +44,24 @@ class Teamed:
     crew: Crew
     idle: list[Array] = field(default_factory=list)
     """Work cells that no call is using."""
+    known: dict[str, "_Shares"] = field(default_factory=dict)
+    """How the point of each type is shared, once there is code for it."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Look whether the arguments are those of one large point."""
-        loop = self.loops.get(args[0].dtype.char) if self._is_one_point(args) else None
-        if loop is None or kwargs.keys() - {"out"}:
+        first = args[0] if args else None
+        letter = first.dtype.char if type(first) is np.ndarray else ""
+        shares = self.known.get(letter)
+        if shares is not None and shares.cycles < _WORTH:
             return self.call(*args, **kwargs)
-        compiled = loop.compiled()
+        if kwargs.keys() - {"out"} or letter not in self.loops or not self._is_one_point(args):
+            return self.call(*args, **kwargs)
+        if shares is None:
+            shares = self.known[letter] = self._shares(self.loops[letter].compiled())
         outputs = self._outputs(args, kwargs.get("out"))
-        if outputs is None or sum(p.cycles for p in compiled.parts) < _WORTH:
+        if outputs is None or shares.cycles < _WORTH:
             return self.call(*args, **kwargs)
-        self._run(loop, compiled, [*args, *outputs])
+        self._run(self.loops[letter], shares, [*args, *outputs])
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _is_one_point(self, args: tuple[Any, ...]) -> bool:
@@ -82,20 +91,26 @@ class Teamed:
         )
         return given if apart else None
 
-    def _run(self, loop: RolledLoop, compiled: Compiled, arrays: list[Array]) -> None:
+    def _run(self, loop: RolledLoop, shares: "_Shares", arrays: list[Array]) -> None:
         """Let a crew loose on the pieces."""
         memory = self._work(loop.maker.work_bytes)
-        places = [array.ctypes.data for array in (*arrays, memory)]
+        places = [_place(array) for array in (*arrays, memory)]
         segments = (ctypes.c_void_p * len(places))(*places)
-        chunks = np.array([self._chunks(piece) for piece in compiled.parts], np.int64)
-        counters = np.zeros((2, len(chunks)), np.int64)
+        count = len(shares.chunks)
+        counters = (ctypes.c_int64 * (2 * count))()
+        taken = ctypes.addressof(counters)
         data = TeamData(
-            ctypes.addressof(compiled.rows), len(chunks), ctypes.addressof(segments),
-            chunks.ctypes.data, counters[0].ctypes.data, counters[1].ctypes.data,
+            shares.rows, count, ctypes.addressof(segments), _place(shares.chunks),
+            taken, taken + 8 * count,
         )  # fmt: skip
-        work = sum(piece.cycles for piece in compiled.parts) * _CYCLE
-        self.crew.share(rolled_driver(TEAM).address, ctypes.addressof(data), work)
+        place = rolled_driver(TEAM).address
+        self.crew.share(place, ctypes.addressof(data), shares.cycles * _CYCLE)
         self.idle.append(memory)
+
+    def _shares(self, compiled: Compiled) -> "_Shares":
+        chunks = np.array([self._chunks(piece) for piece in compiled.parts], np.int64)
+        cycles = sum(piece.cycles for piece in compiled.parts)
+        return _Shares(ctypes.addressof(compiled.rows), chunks, cycles)
 
     def _chunks(self, piece: Part) -> int:
         if piece.serial:
@@ -110,6 +125,20 @@ class Teamed:
         except IndexError:
             found = np.empty(0, np.uint8)
         return found if found.nbytes >= size else np.empty(size, np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """Where the pieces of a point are described, their chunks, and cycles of all of them."""
+
+    rows: int
+    chunks: Array
+    cycles: float
+
+
+def _place(array: Array) -> int:
+    """Return where an array is, in a third of the time that `array.ctypes` takes."""
+    return int(array.__array_interface__["data"][0])
 
 
 def _fits(array: Any, shape: tuple[int, ...], kind: str) -> bool:

@@ -125,9 +125,9 @@ def test_little_work_wakes_nobody() -> None:
     assert came == [0] and member.asleep
 
 
-def test_nobody_waits_for_helpers_that_cannot_be_started(monkeypatch: Any) -> None:
-    monkeypatch.setattr(Crew, "_started", lambda *_: False)
+def test_nobody_waits_for_helpers_that_cannot_be_started() -> None:
     helpers = Crew(3, SEVERAL)
+    helpers.data.helpers = -1
     ufunc = shared(SERIAL, helpers, least=2)
     x, y = numbers(10_000)
     for _ in range(3):
