@@ -47,7 +47,7 @@ _FEW: Final = 16
 def guarded(
     call: Callable[..., Any], program: Program | Rolled, *, narrow: bool,
     quick: Callable[..., Any] | None = None, direct: Direct | None = None,
-    others: Others | None = None,
+    others: Others | None = None, large: tuple[Callable[..., Any], int] | None = None,
 ) -> Callable[..., Any]:  # fmt: skip
     """Return the callable behind a look at its arguments.
 
@@ -55,12 +55,16 @@ def guarded(
     `quick` is called instead where nothing has to be rounded; `direct` says how single numbers of
     float64 are computed without NumPy, and what it points to has to live as long as `call`.
     `others` is called where arguments are arrays of a library with names, an index or blocks.
+    `large` is called instead of `call` where there may be so many elements.
     """
-    closer = Closer(call, program.name, program.arguments, narrow, others)
-    made = _function(narrow=quick is not None)
-    return (
-        closer if made is None else made(quick or call, closer, bytes(direct or Direct(takes=-1)))
-    )
+    spread, least = large or (call, 0)
+    closer = Closer(spread, program.name, program.arguments, narrow, others)
+    made = _function(narrow=quick is not None, sized=large is not None)
+    if made is None:
+        return closer
+    told = direct or Direct(takes=-1)
+    told.least = least
+    return made(quick or call, closer, bytes(told), spread)
 
 
 @dataclass(frozen=True)
@@ -209,10 +213,10 @@ class BuiltinMaker:
 
 
 @cache
-def _function(*, narrow: bool = False) -> BuiltinMaker | None:
+def _function(*, narrow: bool = False, sized: bool = False) -> BuiltinMaker | None:
     """Compile the guard, once per process, or find that it cannot be.
 
-    A `narrow` one lets through what is cast to float32 safely.
+    A `narrow` one lets through what is cast to float32 safely, a `sized` one counts elements.
     """
     known = layout()
     if known is None:
@@ -222,7 +226,8 @@ def _function(*, narrow: bool = False) -> BuiltinMaker | None:
             known, numbers=_bits("biu", 1, 2) | _bits("f", 2, 4), signed=0, unsigned=0,
             int64_type=0, quick_types=tuple(map(id, (float, bool, np.float32))),
         )  # fmt: skip
-    return BuiltinMaker(load(object_code(emit_guard(host(), known), host()), GUARD, host()))
+    text = emit_guard(host(), known, sized=sized)
+    return BuiltinMaker(load(object_code(text, host()), GUARD, host()))
 
 
 def layout() -> CPython | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
+from codegen.crew.loop import SpreadLoop
 from codegen.engine import Code
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop
@@ -56,13 +57,15 @@ class _UFuncObject(ctypes.Structure):
 class _Owner:
     """All memory that a ufunc points into; the ufunc holds the only reference."""
 
-    loops: tuple[Loop | RolledLoop, ...]
+    loops: tuple[Loop | RolledLoop | SpreadLoop, ...]
     arrays: tuple[object, ...]
     driver: Code
 
 
 def make_ufunc(
-    program: Program | Rolled, loops: Sequence[Loop] | Sequence[RolledLoop], doc: str
+    program: Program | Rolled,
+    loops: Sequence[Loop] | Sequence[RolledLoop] | Sequence[SpreadLoop],
+    doc: str,
 ) -> np.ufunc:
     """Return a ufunc, or a gufunc where an operand has a core shape, that runs the loops.
 

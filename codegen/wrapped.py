@@ -8,65 +8,89 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codegen.calculus.filled import filled
-from codegen.calls import (
-    BatchLast,
-    Named,
-    Single,
-    Sliced,
-    WithoutArguments,
-    by_name,
-    narrowed,
-    thread_pool,
-)
+from codegen.calls import BatchLast, Named, Single, WithoutArguments, by_name, narrowed
 from codegen.containers.registry import through
+from codegen.crew.crew import Crew, crew
+from codegen.crew.loop import SpreadLoop, picoseconds
+from codegen.crew.sliced import PIECEMEAL, WORTH, Sliced
 from codegen.direct import direct, direct_numbers
 from codegen.guarded import guarded
 from codegen.loops.program import Rolled
-from codegen.loops.team import Teamed
+from codegen.loops.team import POINT, Teamed
+from codegen.ufunc import make_ufunc
 
 if TYPE_CHECKING:
     from codegen.kernel import Kernel
 
 __all__ = ["wrapped"]
 
+type Call = Callable[..., Any]
 
-def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Callable[..., Any]:
+
+def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
     """Wrap the ufunc, mostly in a look at arguments; `loops` are its own by NumPy's letters."""
     program, ufunc = kernel.program, kernel.ufunc
-    call = _spread(kernel, loops)
+    if not program.arguments:
+        return _named(kernel, WithoutArguments(ufunc, _zero(kernel)))
+    large: Call | None = None
+    threads = crew(kernel.parallel) if kernel.parallel > 1 else None
+    if threads is not None and threads.helpers:
+        ufunc = _shared(kernel, loops, threads)
+        letters = "".join(loops)
+        large = Sliced(ufunc, kernel.ufunc, program, kernel.target, letters, threads)
     narrow = kernel.dtype == "f32"
     plain = kernel.results == "single" and not any(kernel.patterns)
-    quick = ufunc if narrow and plain and call is ufunc else None
-    if program.arguments and kernel.parallel == 1:
+    call, large = _placed(kernel, ufunc, ufunc), large and _placed(kernel, large, ufunc)
+    if isinstance(program, Rolled) and large is not None and threads is not None:
+        call, large = direct(large, program, kernel.loop(), ufunc), None
+        if picoseconds(program, "f64", kernel.target) > POINT:
+            call = Teamed(call, program, loops, threads)
+    else:
         call = direct(call, program, kernel.loop(), ufunc)
-    if narrow and program.arguments:
+    quick = ufunc if narrow and plain and call is ufunc else None
+    if narrow:
         call = by_name(call, ufunc) if quick else narrowed(call, ufunc)
-    if not program.arguments:
-        call = WithoutArguments(call, np.float32(0) if narrow else 0.0)
-    names = tuple(output.name for output in program.outputs)
-    if any(kernel.patterns):
-        call = filled(call, kernel.patterns, names)
-    if kernel.results == "dict":
-        call = Named(call, names)
-    elif kernel.results == "tuple" and len(program.outputs) == 1:
-        call = Single(call)
-    if program.arguments:
-        numbers = direct_numbers(program, kernel.loop()) if plain else None
-        others = partial(through, weakref.ref(kernel))
-        call = guarded(call, program, narrow=narrow, quick=quick, direct=numbers, others=others)
+        large = large and narrowed(large, ufunc)
+    numbers = direct_numbers(program, kernel.loop()) if plain else None
+    others = partial(through, weakref.ref(kernel))
+    return guarded(
+        _named(kernel, call), program, narrow=narrow, quick=quick, direct=numbers, others=others,
+        large=large and (_named(kernel, large), _worth(kernel)),
+    )  # fmt: skip
+
+
+def _zero(kernel: "Kernel") -> Any:
+    return np.float32(0) if kernel.dtype == "f32" else 0.0
+
+
+def _shared(kernel: "Kernel", loops: Mapping[str, Any], threads: Crew) -> np.ufunc:
+    """Make a ufunc of the same code whose long loops a crew shares."""
+    program, target = kernel.program, kernel.target
+    made = [SpreadLoop(loop, program, target, threads) for loop in loops.values()]
+    return make_ufunc(program, made, str(kernel.__doc__))
+
+
+def _worth(kernel: "Kernel") -> int:
+    """Return how many elements at least are worth slices."""
+    work = picoseconds(kernel.program, kernel.dtype or "f64", kernel.target)
+    return max(int(WORTH / (work + PIECEMEAL)), 1)
+
+
+def _placed(kernel: "Kernel", call: Call, ufunc: np.ufunc) -> Call:
+    """Wrap a call in what puts the batch last, where that is asked for."""
+    program = kernel.program
+    if kernel.batch_axis == -1 and not program.is_elementwise:
+        return BatchLast(call, ufunc, program)
     return call
 
 
-def _spread(kernel: "Kernel", loops: Mapping[str, Any]) -> Callable[..., Any]:
-    """Wrap the ufunc in what hands large calls to threads, and puts the batch last."""
-    program = kernel.program
-    call: Callable[..., Any] = kernel.ufunc
-    if not program.arguments:
-        return call
-    if kernel.parallel > 1:
-        call = Sliced(kernel.ufunc, program, kernel.parallel)
-    if kernel.batch_axis == -1 and not program.is_elementwise:
-        call = BatchLast(call, kernel.ufunc, program)
-    if kernel.parallel > 1 and isinstance(program, Rolled):
-        call = Teamed(call, program, loops, kernel.parallel, thread_pool)
+def _named(kernel: "Kernel", call: Call) -> Call:
+    """Wrap a call in what gives its results their form."""
+    names = tuple(output.name for output in kernel.program.outputs)
+    if any(kernel.patterns):
+        call = filled(call, kernel.patterns, names)
+    if kernel.results == "dict":
+        return Named(call, names)
+    if kernel.results == "tuple" and len(names) == 1:
+        return Single(call)
     return call

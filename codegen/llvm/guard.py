@@ -10,7 +10,7 @@ once: NumPy would make an array of each float, which takes some ten times as lon
 
 import ctypes
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from llvmlite import ir
@@ -41,10 +41,16 @@ GUARD = "rewrite_guard"
 class Direct(ctypes.Structure):
     """How to run a kernel of numbers without NumPy: how many it takes, the driver, and its loop.
 
-    `takes` is -1 for a kernel that is not run so.
+    `takes` is -1 for a kernel that is not run so. And how many elements at `least` are for another
+    callable.
     """
 
-    _fields_ = (("takes", ctypes.c_int64), ("driver", ctypes.c_void_p), ("data", ctypes.c_void_p))
+    _fields_ = (
+        ("takes", ctypes.c_int64),
+        ("driver", ctypes.c_void_p),
+        ("data", ctypes.c_void_p),
+        ("least", ctypes.c_int64),
+    )
 
 
 LARGEST = 1 << 53
@@ -57,14 +63,16 @@ MOST_NUMBERS = 15
 """Kernels of more arguments than these are always called by NumPy."""
 
 
-def emit_guard(target: Target, python: CPython) -> str:
-    """Return the text of `guard((call, closer, direct, ...), args, count, kwnames)`.
+def emit_guard(target: Target, python: CPython, *, sized: bool = False) -> str:
+    """Return the text of `guard((call, closer, direct, large, ...), args, count, kwnames)`.
 
-    `direct` is a `bytes` object that holds a `Direct`.
+    `direct` is a `bytes` object that holds a `Direct`. A `sized` guard calls `large` where arrays
+    have enough elements, or may have where they are broadcast.
     """
     module = ir.Module(name=GUARD)
     module.triple = target.triple
-    _Guard(module, python, _emit_scan(module)).emit()
+    large = _emit_large(module, python) if sized else None
+    _Guard(module, python, _emit_scan(module), large).emit()
     return str(module)
 
 
@@ -132,10 +140,97 @@ def _combined(
     return bits
 
 
+def _emit_large(module: ir.Module, python: CPython) -> ir.Function:
+    """Write `large(arguments, count, least)`: whether a call may be for that many elements.
+
+    Arrays of one shape are for as many as one of them has; others are broadcast, and may be for the
+    product of what they have.
+    """
+    function = ir.Function(module, ir.FunctionType(I1, [POINTER, I64, I64]), "large")
+    function.linkage = "internal"
+    arguments, count, least = function.args
+    code = Scribe(function.append_basic_block("entry"))
+    first, product, mixed = code.alloca(I64), code.alloca(I64), code.alloca(I1)
+    for place, value in ((first, I64(0)), (product, I64(1)), (mixed, I1(0))):
+        code.store(value, place)
+    _few_in_rows(code, python, function.args)
+    with code.counted(I64(0), count) as index:
+        array = code.read(arguments, index, POINTER)
+        kind = code.load(code.at(array, I64(TYPE_AT)), typ=I64)
+        with code.if_then(code.equal(kind, I64(python.array_type))):
+            size = _size(code, array)
+            with code.if_then(code.icmp_signed(">=", size, least)):
+                code.ret(I1(1))
+            before = code.load(first, typ=I64)
+            is_first = code.equal(before, I64(0))
+            code.store(code.select(is_first, code.ptrtoint(array, I64), before), first)
+            other = code.inttoptr(code.load(first, typ=I64), POINTER)
+            alike = _alike(code, array, other)
+            code.store(code.or_(code.load(mixed, typ=I1), code.not_(alike)), mixed)
+            counts = code.or_(is_first, code.not_(alike))
+            factor = code.select(counts, size, I64(1))
+            # neither is larger than `least`, which is less than 2^31
+            grown = code.smaller(code.mul(code.load(product, typ=I64), factor), least)
+            code.store(grown, product)
+    enough = code.icmp_signed(">=", code.load(product, typ=I64), least)
+    code.ret(code.and_(enough, code.load(mixed, typ=I1)))
+    return function
+
+
+def _few_in_rows(code: Scribe, python: CPython, given: Sequence[ir.Value]) -> None:
+    """Return at once where no array has more axes than one, nor many elements: the commonest."""
+    arguments, count, least = given
+    other = code.append_basic_block("other")
+    with code.counted(I64(0), count) as index:
+        array = code.read(arguments, index, POINTER)
+        kind = code.load(code.at(array, I64(TYPE_AT)), typ=I64)
+        with code.if_then(code.equal(kind, I64(python.array_type))):
+            rank = _rank(code, array)
+            with code.if_then(code.less(I64(0), rank)):
+                sizes = code.load(code.at(array, I64(SIZES_AT)), typ=POINTER)
+                few = code.less(code.load(sizes, typ=I64), least)
+                few = code.and_(few, code.equal(rank, I64(1)))
+                fine = code.append_basic_block("few")
+                code.cbranch(few, fine, other)
+                code.position_at_end(fine)
+    code.ret(I1(0))
+    code.position_at_end(other)
+
+
+def _rank(code: Scribe, array: ir.Value) -> ir.Value:
+    return code.zext(code.load(code.at(array, I64(RANK_AT)), typ=I32), I64)
+
+
+def _size(code: Scribe, array: ir.Value) -> ir.Value:
+    """Count the elements of an array."""
+    sizes = code.load(code.at(array, I64(SIZES_AT)), typ=POINTER)
+    with code.goto_entry_block():
+        found = code.alloca(I64)
+    code.store(I64(1), found)
+    with code.counted(I64(0), _rank(code, array)) as axis:
+        code.store(code.mul(code.load(found, typ=I64), code.read(sizes, axis)), found)
+    return code.load(found, typ=I64)
+
+
+def _alike(code: Scribe, array: ir.Value, other: ir.Value) -> ir.Value:
+    """Tell whether two arrays have the same shape."""
+    ranks = [_rank(code, each) for each in (array, other)]
+    own, theirs = (code.load(code.at(each, I64(SIZES_AT)), typ=POINTER) for each in (array, other))
+    with code.goto_entry_block():
+        same = code.alloca(I1)
+    code.store(code.equal(*ranks), same)
+    with code.counted(I64(0), code.smaller(*ranks)) as axis:
+        equal = code.equal(code.read(own, axis), code.read(theirs, axis))
+        code.store(code.and_(code.load(same, typ=I1), equal), same)
+    return code.load(same, typ=I1)
+
+
 class _Guard(Builtin[CPython]):
-    def __init__(self, module: ir.Module, python: CPython, scan: ir.Function) -> None:
+    def __init__(
+        self, module: ir.Module, python: CPython, scan: ir.Function, large: ir.Function | None
+    ) -> None:
         super().__init__(module, GUARD, python)
-        self.scan = scan
+        self.scan, self.large = scan, large
         self.overflow = self.code.alloca(I32)
 
     def emit(self) -> None:
@@ -145,7 +240,7 @@ class _Guard(Builtin[CPython]):
         arguments, count, _ = self.call
         with code.counted(I64(0), count) as index:
             self.look(code.read(arguments, index, POINTER))
-        result = self.passed_on(0)
+        result = self.passed_on(0) if self.large is None else self.by_size(self.large)
         failed = code.equal(code.ptrtoint(result, I64), I64(0))
         with code.if_then(failed, likely=False):
             matches = self.address(python.error_matches, I32, [POINTER])
@@ -156,6 +251,21 @@ class _Guard(Builtin[CPython]):
         code.ret(result)
         code.position_at_end(self.other)
         code.ret(self.passed_on(1))
+
+    def by_size(self, large: ir.Function) -> ir.Value:
+        """Call what is for so many elements."""
+        code = self.code
+        arguments, count, _ = self.call
+        least = code.read(self.contents(2), I64(3))
+        with code.if_else(code.call(large, [arguments, count, least]), likely=False) as (many, few):
+            with many:
+                sliced, after_many = self.passed_on(3), code.block
+            with few:
+                called, after_few = self.passed_on(0), code.block
+        result = code.phi(POINTER)
+        result.add_incoming(sliced, after_many)
+        result.add_incoming(called, after_few)
+        return result
 
     def run_directly(self) -> None:
         """Run the kernel on numbers of float64, and return; go on where there is anything else."""

@@ -372,8 +372,12 @@ class _Scratch:
 
 
 def _emit_team(tools: _Tools) -> None:
-    """Write `team(data)`, which any number of threads run at a time on the same data."""
-    function, code = tools.function(TEAM, 1)
+    """Write `team(data, number)`, which any number of threads run at a time on the same data.
+
+    The number is that of the thread in its crew; it does not matter here.
+    """
+    function = ir.Function(tools.module, ir.FunctionType(VOID, [POINTER, I64]), TEAM)
+    code = Scribe(function.append_basic_block("entry"))
     kind = ir.LiteralStructType([POINTER] * len(TeamData._fields_))
     pieces, count, segments, chunks, taken, done = (
         code.field(function.args[0], kind, place) for place in range(len(TeamData._fields_))

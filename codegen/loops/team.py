@@ -6,26 +6,29 @@ nobody waits for a thread that has not come yet, and bits do not depend on how m
 
 import ctypes
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from codegen.crew.crew import Crew
 from codegen.loops.driver import TEAM, TeamData
 from codegen.loops.linkable import Compiled, Part
 from codegen.loops.loop import RolledLoop, rolled_driver
 from codegen.loops.program import Rolled
 
-__all__ = ["Teamed"]
+__all__ = ["POINT", "Teamed"]
 
+POINT: Final = 3e7
+"""Picoseconds of a point, by its operations, from which on it is looked at more closely."""
 _WORTH: Final = 400_000.0
-"""Cycles of a point below which it is done before another thread is awake."""
+"""Cycles of a point below which the threads have little to share beyond what that takes."""
 _CHUNK: Final = 15_000.0
 """Cycles of a chunk, at least: taking one costs some hundred where threads meet."""
 _CHUNKS: Final = 8
 """Chunks of a piece for each thread, at most: the slowest is not waited for long."""
-_TEAM: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_CYCLE: Final = 280.0
+"""Picoseconds of a cycle, roughly."""
 
 type Array = np.ndarray[Any, Any]
 
@@ -38,21 +41,27 @@ class Teamed:
     program: Rolled
     loops: Mapping[str, RolledLoop]
     """By the letters of NumPy's dtypes."""
-    threads: int
-    pool: Callable[[int], ThreadPoolExecutor]
+    crew: Crew
     idle: list[Array] = field(default_factory=list)
     """Work cells that no call is using."""
+    known: dict[str, "_Shares"] = field(default_factory=dict)
+    """How the point of each type is shared, once there is code for it."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Look whether the arguments are those of one large point."""
-        loop = self.loops.get(args[0].dtype.char) if self._is_one_point(args) else None
-        if loop is None or kwargs.keys() - {"out"}:
+        first = args[0] if args else None
+        letter = first.dtype.char if type(first) is np.ndarray else ""
+        shares = self.known.get(letter)
+        if shares is not None and shares.cycles < _WORTH:
             return self.call(*args, **kwargs)
-        compiled = loop.compiled()
+        if kwargs.keys() - {"out"} or letter not in self.loops or not self._is_one_point(args):
+            return self.call(*args, **kwargs)
+        if shares is None:
+            shares = self.known[letter] = self._shares(self.loops[letter].compiled())
         outputs = self._outputs(args, kwargs.get("out"))
-        if outputs is None or sum(p.cycles for p in compiled.parts) < _WORTH:
+        if outputs is None or shares.cycles < _WORTH:
             return self.call(*args, **kwargs)
-        self._run(loop, compiled, [*args, *outputs])
+        self._run(self.loops[letter], shares, [*args, *outputs])
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _is_one_point(self, args: tuple[Any, ...]) -> bool:
@@ -82,32 +91,31 @@ class Teamed:
         )
         return given if apart else None
 
-    def _run(self, loop: RolledLoop, compiled: Compiled, arrays: list[Array]) -> None:
-        """Let threads loose on the pieces, and wait for those that have begun."""
-        work = self._work(loop.maker.work_bytes)
-        places = [array.ctypes.data for array in (*arrays, work)]
+    def _run(self, loop: RolledLoop, shares: "_Shares", arrays: list[Array]) -> None:
+        """Let a crew loose on the pieces."""
+        memory = self._work(loop.maker.work_bytes)
+        places = [_place(array) for array in (*arrays, memory)]
         segments = (ctypes.c_void_p * len(places))(*places)
-        chunks = np.array([self._chunks(piece) for piece in compiled.parts], np.int64)
-        counters = np.zeros((2, len(chunks)), np.int64)
+        count = len(shares.chunks)
+        counters = (ctypes.c_int64 * (2 * count))()
+        taken = ctypes.addressof(counters)
         data = TeamData(
-            ctypes.addressof(compiled.rows), len(chunks), ctypes.addressof(segments),
-            chunks.ctypes.data, counters[0].ctypes.data, counters[1].ctypes.data,
+            shares.rows, count, ctypes.addressof(segments), _place(shares.chunks),
+            taken, taken + 8 * count,
         )  # fmt: skip
-        team = _TEAM(rolled_driver(TEAM).address)
-        place = ctypes.addressof(data)
-        jobs = [self.pool(self.threads).submit(team, place) for _ in range(self.threads - 1)]
-        try:
-            team(place)
-        finally:  # a thread that comes late must not find memory gone
-            for job in jobs:
-                if not job.cancel():
-                    job.result()
-        self.idle.append(work)
+        place = rolled_driver(TEAM).address
+        self.crew.share(place, ctypes.addressof(data), shares.cycles * _CYCLE)
+        self.idle.append(memory)
+
+    def _shares(self, compiled: Compiled) -> "_Shares":
+        chunks = np.array([self._chunks(piece) for piece in compiled.parts], np.int64)
+        cycles = sum(piece.cycles for piece in compiled.parts)
+        return _Shares(ctypes.addressof(compiled.rows), chunks, cycles)
 
     def _chunks(self, piece: Part) -> int:
         if piece.serial:
             return 1
-        most = min(_CHUNKS * self.threads, piece.units)
+        most = min(_CHUNKS * (self.crew.helpers + 1), piece.units)
         return max(1, min(most, int(piece.cycles / _CHUNK)))
 
     def _work(self, size: int) -> Array:
@@ -117,6 +125,20 @@ class Teamed:
         except IndexError:
             found = np.empty(0, np.uint8)
         return found if found.nbytes >= size else np.empty(size, np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """Where the pieces of a point are described, their chunks, and cycles of all of them."""
+
+    rows: int
+    chunks: Array
+    cycles: float
+
+
+def _place(array: Array) -> int:
+    """Return where an array is, in a third of the time that `array.ctypes` takes."""
+    return int(array.__array_interface__["data"][0])
 
 
 def _fits(array: Any, shape: tuple[int, ...], kind: str) -> bool:

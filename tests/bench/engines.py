@@ -15,13 +15,14 @@ import tempfile
 import time
 import types
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
 import numpy as np
 from formulas import Formula, generated, written
+from in_threads import in_threads
 
 import rewrite as rw
 
@@ -269,14 +270,17 @@ def _reference(what: str, single: bool) -> tuple[ctypes.CDLL, ...]:
     return tuple(made)
 
 
-def _fastest(what: str, name: str, data: list[Any], out: Any) -> Made:
+def _fastest(what: str, name: str, data: list[Any], out: Any, threads: int) -> Made:
     """Return the fastest of a function's variants, those with stores past the caches too."""
     args = _in_c(data, out)
+    arrays = tuple(np.ndim(a) > 0 for a in data)
+    share = in_threads(arrays, out.dtype == np.float32, threads) if threads > 1 else None
     best, chosen = math.inf, None
     for library in _reference(what, out.dtype == np.float32):
         for function in (getattr(library, n, None) for n in (name, f"{name}_behind")):
             if function is None:
                 continue
+            function = partial(share, function) if share else function
             count = max(1, 100_000 // len(out))
             for _ in range(12):
                 begin = time.perf_counter()
@@ -290,7 +294,7 @@ def _fastest(what: str, name: str, data: list[Any], out: Any) -> Made:
 
 def reference(formula: Formula, data: list[Any], threads: int) -> Made:
     """Make the kernel by hand of `reference.c`."""
-    return _fastest(formula.name, "kernel", data, np.empty_like(data[0]))
+    return _fastest(formula.name, "kernel", data, np.empty_like(data[0]), threads)
 
 
 def scale(formula: Formula, data: list[Any], threads: int) -> Made:
@@ -298,7 +302,8 @@ def scale(formula: Formula, data: list[Any], threads: int) -> Made:
     arrays = [a for a in data if np.ndim(a)]
     if len(arrays) > 3:
         raise Unavailable("there is a loop for at most three inputs")
-    return _fastest("SCALE", f"scale{len(arrays)}", arrays, np.empty_like(data[0]))
+    out = np.empty_like(data[0])
+    return _fastest("SCALE", f"scale{len(arrays)}", arrays, out, threads)
 
 
 ENGINES: dict[str, Callable[..., Made]] = {
@@ -320,7 +325,7 @@ ENGINES: dict[str, Callable[..., Made]] = {
 """By name; the first is what the ratios are of."""
 MEASURES = ("C by hand", "scale loop")
 """No peers, but what the machine can do."""
-THREADED = ("rewrite fast", "rewrite guarded", "numba fastmath", "numexpr", "jax")
+THREADED = ("rewrite fast", "rewrite guarded", "numba fastmath", "numexpr", "jax", *MEASURES)
 
 
 def serve() -> None:

@@ -46,7 +46,7 @@ def held(kernel: Kernel) -> Any:
 def by_python(**options: Any) -> Kernel:
     """Make a kernel as on a CPython that is laid out in another way."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guarded, "_function", lambda *, narrow: None)
+        patch.setattr(guarded, "_function", lambda **_: None)
         made = shifted(**options)
     assert isinstance(held(made), guarded.Closer)
     return made

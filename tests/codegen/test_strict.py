@@ -17,7 +17,6 @@ import pytest
 from numpy.typing import NDArray
 
 import rewrite as rw
-from codegen.calls import Sliced
 from codegen.kernel import Kernel
 from codegen.target import get
 from rewrite import ops
@@ -292,9 +291,9 @@ def test_the_same_bits_everywhere(program: str, dtype: Any, count: int) -> None:
             check(results, tuple(column[part] for column in expected), (target, part, offset, step))
     kernel = whole_kernel(program, RUNNABLE[0], dtype)
     for threads in (2, 3, 7):
-        sliced = Sliced(kernel.ufunc, kernel.program, threads)
-        times = math.ceil(2 * sliced.worth / count)  # of less, one thread computes all
-        made = sliced(*(np.tile(column, times) for column in columns))
+        shared = kernel.again(parallel=threads)
+        times = math.ceil(100_000 / count)  # of less, one thread computes all
+        made = shared(*(np.tile(column, times) for column in columns))
         check(made, tuple(np.tile(column, times) for column in expected), f"{threads} threads")
 
 

@@ -1,0 +1,137 @@
+"""What a crew's machine code and Python both read: the crew, and one call that is shared.
+
+Words that different threads write lie on cache lines of their own.
+"""
+
+import ctypes
+from typing import Final
+
+from llvmlite import ir
+
+from codegen.llvm.scribe import I8, I64, POINTER, VOID, Scribe
+
+__all__ = ["CREW_LINE", "MEMBERS_AT", "MEMBER_BYTES", "PROCESSORS", "CrewData", "Member",
+           "SpreadData", "Words"]  # fmt: skip
+
+CREW_LINE: Final = 128
+"""Two cache lines: they are fetched in pairs."""
+PROCESSORS: Final = 1024
+"""More are not told apart."""
+_LOCK: Final = 16  # words for a mutex or a condition of any C library
+
+
+def _padded(*names: str) -> tuple[tuple[str, type], ...]:
+    """Return fields of 8 bytes that fill whole lines."""
+    rest = -len(names) % (CREW_LINE // 8)
+    blank = ((f"after_{names[-1]}", ctypes.c_int64 * rest),) if rest else ()
+    return (*((name, ctypes.c_int64) for name in names), *blank)
+
+
+class CrewData(ctypes.Structure):
+    """A crew; its members follow it."""
+
+    _fields_ = (
+        # how many are at work, whether more may come (bit 16), and the number of the job
+        *_padded("gate"),
+        # what is to be done, with what, and by how many helpers
+        *_padded("function", "context", "wanted"),
+        # whether a call has the crew; when its last one ended, and the nanoseconds of work in
+        # calls that followed each other closely
+        *_padded("busy", "last", "streak"),
+        # helpers that were started (-1: none can be), and threads in all; how many nanoseconds
+        # helpers look for work before they sleep, and which clock says so
+        *_padded("helpers", "threads", "patience", "clock"),
+        # signals that helpers leave to Python's threads, and the word of C's library for that
+        ("signals", ctypes.c_int64 * (PROCESSORS // 64)),
+        *_padded("set_mask"),
+        # functions of CPython
+        *_padded("thread_state", "save_thread", "restore_thread"),
+        # the processors that it may use, as the system's calls have them
+        ("processors", ctypes.c_int64 * (PROCESSORS // 64)),
+    )
+
+
+class Member(ctypes.Structure):
+    """A helper: its crew, its number from 0 on, and where it sleeps.
+
+    And the system's name of it, and the processor that it keeps off (from 1 on; 0 is none).
+    """
+
+    _fields_ = (
+        *_padded("crew", "number", "thread", "avoided"),
+        *_padded("asleep"),
+        ("mutex", ctypes.c_int64 * _LOCK),
+        ("condition", ctypes.c_int64 * _LOCK),
+    )
+
+
+class SpreadData(ctypes.Structure):
+    """What NumPy hands to the driver of a loop that a crew shares."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in (
+            # the loop's own driver and what that reads, bytes of it that are copied for a call,
+            # and which of them say how many elements are too many for the caches (or -1)
+            "driver", "data", "bytes", "large_at", "crew", "operands",
+            # picoseconds an element, elements that are worth sharing, and those of the smallest
+            # and the largest block
+            "work", "least", "grain", "most",
+            # bytes of a result's element where vectors should be aligned to it, else 0
+            "size",
+            # elements of which blocks are multiples, and which word of what the loop's own driver
+            # reads says from how many on that matters (or -1)
+            "lanes", "least_at",
+        )
+    )  # fmt: skip
+
+
+MEMBERS_AT: Final = ctypes.sizeof(CrewData)
+MEMBER_BYTES: Final = ctypes.sizeof(Member)
+
+
+class Words(Scribe):
+    """A builder that reads and writes fields of these structures by name."""
+
+    def word(self, base: ir.Value, kind: type[ctypes.Structure], name: str) -> ir.Value:
+        """Return where a field is."""
+        return self.at(base, I64(getattr(kind, name).offset))
+
+    def get(
+        self, base: ir.Value, kind: type[ctypes.Structure], name: str, of: ir.Type = I64
+    ) -> ir.Value:
+        """Read a field."""
+        return self.load(self.word(base, kind, name), typ=of)
+
+    def put(self, value: ir.Value, base: ir.Value, kind: type[ctypes.Structure], name: str) -> None:
+        """Write a field."""
+        self.store(value, self.word(base, kind, name))
+
+    def member(self, crew: ir.Value, number: ir.Value) -> ir.Value:
+        """Return where a member is."""
+        return self.at(crew, self.add(I64(MEMBERS_AT), self.mul(number, I64(MEMBER_BYTES))))
+
+    def called(
+        self, address: ir.Value, result: ir.Type, values: list[ir.Value]
+    ) -> ir.Value:  # fmt: skip
+        """Call a function whose address is a number."""
+        kind = ir.FunctionType(result, [value.type for value in values])
+        return self.call(self.inttoptr(address, kind.as_pointer()), values)
+
+    def room(self, bytes_: int, align: int = 16) -> ir.Value:
+        """Return memory on the stack."""
+        made = self.alloca(ir.ArrayType(I8, bytes_))
+        made.align = align
+        made.type = POINTER
+        return made
+
+    def outside(self, name: str, result: ir.Type, values: list[ir.Value]) -> ir.Value:
+        """Call a function of the C library."""
+        known = self.module.globals.get(name)
+        kind = ir.FunctionType(result, [value.type for value in values])
+        return self.call(known or ir.Function(self.module, kind, name), values)
+
+    def pause(self) -> None:
+        """Tell the core that this is a loop that waits."""
+        if not str(self.module.triple).startswith("aarch64"):
+            self.outside("llvm.x86.sse2.pause", VOID, [])
