@@ -32,7 +32,7 @@ __all__ = ["wrapped"]
 
 def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Callable[..., Any]:
     """Wrap the ufunc, mostly in a look at arguments; `loops` are its own by NumPy's letters."""
-    program, ufunc = kernel.program, kernel.ufunc
+    program, ufunc = kernel.program, kernel.quiet
     call = _spread(kernel, loops)
     narrow = kernel.dtype == "f32"
     plain = kernel.results == "single" and not any(kernel.patterns)
@@ -43,6 +43,7 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Callable[..., Any]:
         call = by_name(call, ufunc) if quick else narrowed(call, ufunc)
     if not program.arguments:
         call = WithoutArguments(call, np.float32(0) if narrow else 0.0)
+        call = partial(kernel.failure.watched, call)
     names = tuple(output.name for output in program.outputs)
     if any(kernel.patterns):
         call = filled(call, kernel.patterns, names)
@@ -53,20 +54,23 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Callable[..., Any]:
     if program.arguments:
         numbers = direct_numbers(program, kernel.loop()) if plain else None
         others = partial(through, weakref.ref(kernel))
-        call = guarded(call, program, narrow=narrow, quick=quick, direct=numbers, others=others)
+        call = guarded(
+            call, program, kernel.failure, narrow=narrow, quick=quick, direct=numbers,
+            others=others,
+        )  # fmt: skip
     return call
 
 
 def _spread(kernel: "Kernel", loops: Mapping[str, Any]) -> Callable[..., Any]:
     """Wrap the ufunc in what hands large calls to threads, and puts the batch last."""
     program = kernel.program
-    call: Callable[..., Any] = kernel.ufunc
+    call: Callable[..., Any] = kernel.quiet
     if not program.arguments:
         return call
     if kernel.parallel > 1:
-        call = Sliced(kernel.ufunc, program, kernel.parallel)
+        call = Sliced(kernel.quiet, program, kernel.parallel)
     if kernel.batch_axis == -1 and not program.is_elementwise:
-        call = BatchLast(call, kernel.ufunc, program)
+        call = BatchLast(call, kernel.quiet, program)
     if kernel.parallel > 1 and isinstance(program, Rolled):
         call = Teamed(call, program, loops, kernel.parallel, thread_pool)
     return call

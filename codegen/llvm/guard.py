@@ -41,10 +41,14 @@ GUARD = "rewrite_guard"
 class Direct(ctypes.Structure):
     """How to run a kernel of numbers without NumPy: how many it takes, the driver, and its loop.
 
-    `takes` is -1 for a kernel that is not run so.
+    `takes` is -1 for a kernel that is not run so. `failures` is where calls that had no code are
+    counted.
     """
 
-    _fields_ = (("takes", ctypes.c_int64), ("driver", ctypes.c_void_p), ("data", ctypes.c_void_p))
+    _fields_ = (
+        ("takes", ctypes.c_int64), ("driver", ctypes.c_void_p), ("data", ctypes.c_void_p),
+        ("failures", ctypes.c_void_p),
+    )  # fmt: skip
 
 
 LARGEST = 1 << 53
@@ -58,9 +62,10 @@ MOST_NUMBERS = 15
 
 
 def emit_guard(target: Target, python: CPython) -> str:
-    """Return the text of `guard((call, closer, direct, ...), args, count, kwnames)`.
+    """Return the text of `guard((call, closer, direct, failed, ...), args, count, kwnames)`.
 
-    `direct` is a `bytes` object that holds a `Direct`.
+    `direct` is a `bytes` object that holds a `Direct`; `failed` is called after a call that was the
+    first to have no code, `closer` instead of later ones.
     """
     module = ir.Module(name=GUARD)
     module.triple = target.triple
@@ -141,6 +146,7 @@ class _Guard(Builtin[CPython]):
     def emit(self) -> None:
         """Look at each argument, then call."""
         code, python = self.code, self.python
+        self.leave_unless(self.is_sound())
         self.run_directly()
         arguments, count, _ = self.call
         with code.counted(I64(0), count) as index:
@@ -153,9 +159,23 @@ class _Guard(Builtin[CPython]):
             with code.if_then(code.icmp_signed("!=", is_type, I32(0))):
                 code.call(self.address(python.error_clear, VOID, []), [])
                 code.branch(self.other)
-        code.ret(result)
+            code.ret(result)
+        self.returned(result)
         code.position_at_end(self.other)
         code.ret(self.passed_on(1))
+
+    def is_sound(self) -> ir.Value:
+        """Tell whether no call has met code that could not be made."""
+        failures = self.code.read(self.contents(2), I64(3), POINTER)
+        return self.code.equal(self.code.load(failures, typ=I64), I64(0))
+
+    def returned(self, result: ir.Value) -> None:
+        """Return a result, unless there was no code to compute it."""
+        code = self.code
+        with code.if_then(code.not_(self.is_sound()), likely=False):
+            code.call(self.address(self.python.decrement, VOID, [POINTER]), [result])
+            code.ret(self.passed_on(3))
+        code.ret(result)
 
     def run_directly(self) -> None:
         """Run the kernel on numbers of float64, and return; go on where there is anything else."""
@@ -182,7 +202,7 @@ class _Guard(Builtin[CPython]):
         result = self.new_result()
         self.store_place(result, places, count)
         self.drive(direct, places)
-        code.ret(result)
+        self.returned(result)
         code.position_at_end(others)
 
     def store_place(self, number: ir.Value, places: ir.Value, index: ir.Value) -> None:
