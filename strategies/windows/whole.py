@@ -250,10 +250,19 @@ def _differing(
             if before is not after and (before.dtype == np.bool_) is truth
         ]  # fmt: skip
         if places:
-            before, after = (np.stack([rows[at] for at in places]) for rows in (old, new))
+            before, after = _stacked([old[at] for at in places], [new[at] for at in places])
             same = np.equal(before, after) if truth else _is_near(before, after)
             found += np.array(places)[~same.all(1)].tolist()
     return sorted(found)
+
+
+def _stacked(*many: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """Put rows together; those of constants have one number."""
+    shape = np.broadcast_shapes((1,), *{row.shape for rows in many for row in rows})
+    return [
+        np.array([row if row.shape == shape else np.broadcast_to(row, shape) for row in rows])
+        for rows in many
+    ]
 
 
 def _is_near(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
