@@ -267,5 +267,6 @@ def _stacked(*many: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
 
 def _is_near(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     with np.errstate(all="ignore"):
-        same: npt.NDArray[np.bool_] = np.abs(after - before) <= NEAR * np.abs(before)
-    return same | (before == after) | ~np.isfinite(before)
+        near = np.abs(after - before) <= NEAR * np.abs(before)
+    same: npt.NDArray[np.bool_] = near | (before == after) | ~np.isfinite(before)
+    return same
