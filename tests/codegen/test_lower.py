@@ -8,10 +8,10 @@ import pytest
 
 import rewrite as rw
 from codegen.cost import exact_inverse, power_operations, product_exponent
+from codegen.folding import constant_values
 from codegen.kernel import Kernel
 from codegen.lower import Parameter, Result, lower
 from codegen.program import Program
-from codegen.rounded import constant_values
 from rewrite.constants import PI
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.leaves import pattern_vars
