@@ -8,10 +8,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import cache, update_wrapper
 from typing import Any, Final
 
-__all__ = ["begin"]
+__all__ = ["begin", "once"]
 
 MOST: Final = 8
 """So many jobs wait at most: their texts are large."""
@@ -42,6 +42,28 @@ def begin[T](job: Callable[[], T]) -> Future[T]:
             return _done(job)
         _waiting.append(pending)
     return pending
+
+
+class once[**P, T]:
+    """Make what a function returns once in a process; who asks meanwhile waits for it."""
+
+    def __init__(self, make: Callable[P, T]) -> None:
+        update_wrapper(self, make)
+        self._make, self._lock = make, threading.Lock()
+        self._made: dict[tuple[Any, ...], T] = {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what these arguments stand for."""
+        key = (*args, *sorted(kwargs.items()))
+        if key not in self._made:
+            with self._lock:
+                if key not in self._made:
+                    self._made[key] = self._make(*args, **kwargs)
+        return self._made[key]
+
+    def clear(self) -> None:
+        """Forget what was made."""
+        self._made.clear()
 
 
 def _done[T](job: Callable[[], T]) -> Future[T]:

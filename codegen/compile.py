@@ -174,6 +174,8 @@ def compile_kernel(
     }  # fmt: skip
     if not machine.is_cuda and (known := asked.kernel(options)) is not None:
         return known
+    if not machine.is_cuda:
+        _begun(parameters, results, dag)
     found = _Found(tuple(chain.from_iterable([result.terms for result in results])))
     if optimize_terms and found.terms:
         found = _searched(dag, found.terms, target=machine, math=math, cost=cost,
@@ -201,6 +203,15 @@ class _Found:
     terms: tuple[Term, ...]
     report: Report = field(default_factory=Report)
     cost: KernelCost | None = None
+
+
+def _begun(parameters: Sequence[Parameter], results: Sequence[Result], dag: Dag) -> None:
+    """Have what all such kernels call compiled meanwhile."""
+    from codegen.ahead import ahead
+    from codegen.loops.choice import may_be_rolled
+
+    arrays = any(part.shape for part in parameters) or any(part.shape for part in results)
+    ahead(arrays=arrays, rolled=may_be_rolled(parameters, results, len(dag) + len(dag.roots)))
 
 
 def _searched(source: Dag, terms: tuple[Term, ...], **options: Any) -> _Found:

@@ -6,12 +6,12 @@ They compute what the ufunc computes, by the same loop: only exact arrays take t
 import ctypes
 import sys
 from collections.abc import Callable
-from functools import cache
 from math import prod
 from typing import Any, Final
 
 import numpy as np
 
+from codegen.coder import once
 from codegen.engine import load, object_code
 from codegen.guarded import BuiltinMaker, address_of, layout
 from codegen.llvm.builtin import SIMPLE, WRITEABLE
@@ -24,7 +24,7 @@ from codegen.program import Program
 from codegen.target import host
 from codegen.ufunc import array_function
 
-__all__ = ["direct", "direct_numbers"]
+__all__ = ["direct", "direct_numbers", "point_maker"]
 
 _MOST: Final = 32
 """Operands of a kernel."""
@@ -48,7 +48,7 @@ def direct(
     function = None
     if not program.is_elementwise and len(program.outputs) == 1:
         if len(program.operands) <= _MOST:
-            function = _function()
+            function = point_maker()
     if function is None:
         return call
     return function(call, _description(program, loop), owner)
@@ -91,8 +91,8 @@ def _description(program: Program | Rolled, loop: Loop | RolledLoop) -> bytes:
     return bytes(head) + bytes(entries) + np.array([*outer, *inner], np.int64).tobytes()
 
 
-@cache
-def _function() -> BuiltinMaker | None:
+@once
+def point_maker() -> BuiltinMaker | None:
     """Compile the code, once per process, or find that it cannot be."""
     known = layout()
     if known is None:

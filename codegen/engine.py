@@ -15,6 +15,7 @@ from typing import Final
 
 import llvmlite.binding as llvm
 
+from codegen.coder import once
 from codegen.llvm.driver import DRIVER, emit_driver
 from codegen.llvm.shared import emit_shared, needed
 from codegen.store.objects import kept_object
@@ -142,7 +143,7 @@ def _shared(name: str, target: Target) -> Code:
     return load(made, name, target)
 
 
-@cache
+@once
 def driver() -> Code:
     """Compile the driver, once per process."""
     made = kept_object(host(), lambda: (DRIVER,), lambda: object_code(emit_driver(host()), host()))

@@ -6,9 +6,10 @@ change them.
 """
 
 import functools
+import weakref
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,12 +19,12 @@ from rewrite.constants import Named, rounded
 from rewrite.dag import Dag
 from rewrite.evaluate import evaluate, function_of
 from rewrite.leaves import symbol
-from rewrite.oracle import exact
+from rewrite.oracle import exact_dag
 from rewrite.sorts import BOOL
-from rewrite.store import Symbol
+from rewrite.store import Store, Symbol
 from rewrite.term import Term, apply, const
 
-__all__ = ["constant_value"]
+__all__ = ["constant_value", "constant_values"]
 
 _ALIKE = {"div", "sqrt"}
 """Real ops that NumPy computes with the same bits as kernels, beside those that make integers."""
@@ -31,16 +32,50 @@ _CHOSEN = {"minimum", "maximum"}
 """Of two zeros NumPy's choice depends on the CPU."""
 
 
+type Known = dict[tuple[int, bool], Constant | bool]
+
+_known: Final[weakref.WeakKeyDictionary[Store, Known]] = weakref.WeakKeyDictionary()
+"""By store: the value of a node, under `strict` or not. Several stages of a kernel ask for it."""
+
+
 def constant_value(term: Term, strict: bool) -> Constant | bool:
     """Evaluate a term made of constants: by steps in float64, or exactly and rounded once."""
+    return constant_values(term.store, [term.id], strict)[0]
+
+
+def constant_values(store: Store, nodes: Sequence[int], strict: bool) -> list[Constant | bool]:
+    """Evaluate nodes made of constants, together and each once."""
+    known = _known.setdefault(store, {})
+    left = [node for node in dict.fromkeys(nodes) if (node, strict) not in known]
+    numbers = [node for node in left if store.sort(node) != BOOL]
+    if numbers and not strict:
+        for node, value in zip(numbers, _exactly(Dag.of(store, numbers)), strict=True):
+            if value is not None:
+                known[node, strict] = value
+    for node in left:
+        if (node, strict) not in known:
+            known[node, strict] = _alone(Term(store, node), strict)
+    return [known[node, strict] for node in nodes]
+
+
+def _exactly(dag: Dag) -> list[Constant | None]:
+    """Evaluate exactly and round once; None where there is no value."""
+    return [
+        Constant.of(
+            (Fraction(value.high[0]) + Fraction(value.low[0]))
+            * Fraction(2) ** int(value.exponent[0])
+        )
+        if value.ok[0]
+        else None
+        for value in exact_dag(dag, {}, doubles=False)
+    ]
+
+
+def _alone(term: Term, strict: bool) -> Constant | bool:
     if term.sort == BOOL:
         return bool(evaluate(term))
     if strict:
         return Constant.of(_by_steps(Dag.of(term.store, [term.id])))
-    known = exact(term, {})
-    if known.ok[0]:
-        value = Fraction(known.high[0]) + Fraction(known.low[0])
-        return Constant.of(value * Fraction(2) ** int(known.exponent[0]))
     return Constant.of(float(evaluate(term)))
 
 

@@ -9,14 +9,15 @@ import ctypes
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.coder import once
 from codegen.containers.registry import library_of
 from codegen.engine import Code, load, object_code
+from codegen.failure import Failure
 from codegen.llvm import builtin
 from codegen.llvm.builtin import CPython
 from codegen.llvm.guard import GUARD, LARGEST, Direct, emit_guard
@@ -26,7 +27,7 @@ from codegen.program import Argument, Program
 from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["CASTS", "BuiltinMaker", "Closer", "address_of", "guarded", "layout"]
+__all__ = ["CASTS", "BuiltinMaker", "Closer", "address_of", "guard_maker", "guarded", "layout"]
 
 type Others = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -45,7 +46,7 @@ _FEW: Final = 16
 
 
 def guarded(
-    call: Callable[..., Any], program: Program | Rolled, *, narrow: bool,
+    call: Callable[..., Any], program: Program | Rolled, failure: Failure, *, narrow: bool,
     quick: Callable[..., Any] | None = None, direct: Direct | None = None,
     others: Others | None = None, large: tuple[Callable[..., Any], int] | None = None,
 ) -> Callable[..., Any]:  # fmt: skip
@@ -58,13 +59,13 @@ def guarded(
     `large` is called instead of `call` where there may be so many elements.
     """
     spread, least = large or (call, 0)
-    closer = Closer(spread, program.name, program.arguments, narrow, others)
-    made = _function(narrow=quick is not None, sized=large is not None)
+    closer = Closer(spread, program.name, program.arguments, narrow, failure, others)
+    made = guard_maker(narrow=quick is not None, sized=large is not None)
     if made is None:
         return closer
     told = direct or Direct(takes=-1)
-    told.least = least
-    return made(quick or call, closer, bytes(told), spread)
+    told.least, told.failures = least, failure.address
+    return made(quick or call, closer, bytes(told), failure.raised, spread)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Closer:
     name: str
     arguments: tuple[Argument, ...]
     narrow: bool
+    failure: Failure
     others: Others | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -91,7 +93,7 @@ class Closer:
                 for arg, part in zip(args, self.arguments, strict=False)  # NumPy counts them
             ]
             args = (*seen, *args[len(seen) :])
-        return self.call(*args, **kwargs)
+        return self.failure.watched(self.call, *args, **kwargs)
 
     def seen(self, value: Any, argument: Argument, wide: bool) -> Any:
         """Return what to call with, or raise what names the argument.
@@ -212,8 +214,8 @@ class BuiltinMaker:
         return made
 
 
-@cache
-def _function(*, narrow: bool = False, sized: bool = False) -> BuiltinMaker | None:
+@once
+def guard_maker(*, narrow: bool, sized: bool) -> BuiltinMaker | None:
     """Compile the guard, once per process, or find that it cannot be.
 
     A `narrow` one lets through what is cast to float32 safely, a `sized` one counts elements.
@@ -267,6 +269,7 @@ def layout() -> CPython | None:
         float_types=tuple(map(id, (float, np.float64))),
         new_object=address_of("PyType_GenericAlloc"),
         result_type=id(np.float64),
+        decrement=address_of("Py_DecRef"),
         bytes_at=bytes_at,
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from codegen.content import Content, Known, key_of, packed_terms, portable, read_terms
 from codegen.engine import assembly
+from codegen.failure import Failure
 from codegen.llvm.body import emit_module
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop, with_argument
@@ -115,8 +116,23 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         self.__name__ = self.__qualname__ = self.program.name
         self._doc = doc
         self.__doc__ = f"{self.__name__}{self.__signature__}" + (f"\n\n{doc}" if doc else "")
-        self.ufunc = self._compile()
+        self.failure = Failure(self.program.name)
+        self.quiet = self._compile()
+        """What runs the code, with NaN as the results of code that could not be made."""
         self._hold()
+
+    @property
+    def ufunc(self) -> np.ufunc:
+        """The kernel as NumPy sees it, once there is the code of its widest type.
+
+        Raise `CompilationError` where that could not be made. Code of other types, of many points
+        and of rare arguments is made in the first call that needs it; where that fails, the ufunc
+        cannot raise: its results are NaN, and the error is reported as one that was ignored. A call
+        of the kernel itself raises it.
+        """
+        self.failure.look()
+        self.loop().ready()
+        return self.quiet
 
     def _hold(self) -> None:
         """Give `partial` what it calls."""
@@ -345,12 +361,15 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         # NumPy has no ufuncs without inputs
         if isinstance(program, Rolled):
             rolled = program if program.arguments else with_argument(program, _UNUSED)
-            loops = [RolledLoop(rolled, dtype, self.target, lazy=late) for dtype, late in made]
+            loops = [
+                RolledLoop(rolled, dtype, self.target, self.failure, lazy=late)
+                for dtype, late in made
+            ]
             self._loops: dict[str, Any] = {_letter(loop): loop for loop in loops}
             return make_ufunc(rolled, loops, str(self.__doc__))
         if not program.arguments:
             program = replace(program, arguments=(_UNUSED,))
-        plain = [Loop(program, dtype, self.target, lazy=late) for dtype, late in made]
+        plain = [Loop(program, dtype, self.target, self.failure, lazy=late) for dtype, late in made]
         self._loops = {_letter(loop): loop for loop in plain}
         return make_ufunc(program, plain, str(self.__doc__))
 

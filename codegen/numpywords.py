@@ -19,7 +19,11 @@ class Counted:
 
     @property
     def _ufunc(self) -> np.ufunc:
-        return cast("Kernel", self).ufunc
+        return cast("Kernel", self).quiet
+
+    def _watched(self, method: str, *args: Any, **options: Any) -> Any:
+        failure = cast("Kernel", self).failure
+        return failure.watched(getattr(self._ufunc, method), *args, **options)
 
     @property
     def nin(self) -> int:
@@ -62,20 +66,20 @@ class Counted:
 
     def reduce(self, array: Any, *args: Any, **options: Any) -> Any:
         """Reduce an axis by a kernel of two numbers; see `numpy.ufunc.reduce`."""
-        return self._ufunc.reduce(array, *args, **options)
+        return self._watched("reduce", array, *args, **options)
 
     def accumulate(self, array: Any, *args: Any, **options: Any) -> Any:
         """Accumulate along an axis by a kernel of two numbers."""
-        return self._ufunc.accumulate(array, *args, **options)
+        return self._watched("accumulate", array, *args, **options)
 
     def reduceat(self, array: Any, indices: Any, *args: Any, **options: Any) -> Any:
         """Reduce slices of an axis by a kernel of two numbers."""
-        return self._ufunc.reduceat(array, indices, *args, **options)
+        return self._watched("reduceat", array, indices, *args, **options)
 
     def outer(self, first: Any, second: Any, **options: Any) -> Any:
         """Apply a kernel of two numbers to all pairs."""
-        return self._ufunc.outer(first, second, **options)
+        return self._watched("outer", first, second, **options)
 
     def at(self, array: Any, indices: Any, *others: Any) -> None:
         """Apply a kernel in place, unbuffered, at these indices."""
-        self._ufunc.at(array, indices, *others)
+        self._watched("at", array, indices, *others)

@@ -74,9 +74,10 @@ class Target:
 
     def missing(self) -> tuple[str, ...]:
         """Name what the host lacks to run this target's code, in a fixed order."""
-        if not _same_machine(self.triple, llvm.get_process_triple()):
+        triple, cpu = _here()
+        if not _same_machine(self.triple, triple):
             return (self.triple.partition("-")[0],)
-        if self.cpu == llvm.get_host_cpu_name():
+        if self.cpu == cpu:
             return ()
         have = llvm.get_host_cpu_features()
         needed = [flag[1:] for flag in self.features.split(",") if flag.startswith("+")]
@@ -145,13 +146,19 @@ def cache_bytes() -> int:
 def host() -> Target:
     """Return the host's widest instruction set with all that its CPU has."""
     _initialize()
-    triple = llvm.get_process_triple()
+    triple, cpu = _here()
     name = _widest(triple)
     flags = llvm.get_host_cpu_features()
     # explicit 512-bit vectors are split in two where the CPU's tuning prefers 256 bits
     flags["prefer-256-bit"] = False
     features = flags.flatten() if name != "neon" else ""
-    return Target(name, triple, llvm.get_host_cpu_name(), features, _ISAS[name][2])
+    return Target(name, triple, cpu, features, _ISAS[name][2])
+
+
+@cache
+def _here() -> tuple[str, str]:
+    """Return this process's triple and CPU; who asks LLVM waits while it compiles."""
+    return llvm.get_process_triple(), llvm.get_host_cpu_name()
 
 
 def _widest(triple: str) -> str:

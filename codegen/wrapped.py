@@ -29,15 +29,16 @@ type Call = Callable[..., Any]
 
 def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
     """Wrap the ufunc, mostly in a look at arguments; `loops` are its own by NumPy's letters."""
-    program, ufunc = kernel.program, kernel.ufunc
+    program, ufunc = kernel.program, kernel.quiet
     if not program.arguments:
-        return _named(kernel, WithoutArguments(ufunc, _zero(kernel)))
+        constant = WithoutArguments(ufunc, _zero(kernel))
+        return _named(kernel, partial(kernel.failure.watched, constant))
     large: Call | None = None
     threads = crew(kernel.parallel) if kernel.parallel > 1 else None
     if threads is not None and threads.helpers:
         ufunc = _shared(kernel, loops, threads)
         letters = "".join(loops)
-        large = Sliced(ufunc, kernel.ufunc, program, kernel.target, letters, threads)
+        large = Sliced(ufunc, kernel.quiet, program, kernel.target, letters, threads)
     narrow = kernel.dtype == "f32"
     plain = kernel.results == "single" and not any(kernel.patterns)
     call, large = _placed(kernel, ufunc, ufunc), large and _placed(kernel, large, ufunc)
@@ -54,8 +55,8 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
     numbers = direct_numbers(program, kernel.loop()) if plain else None
     others = partial(through, weakref.ref(kernel))
     return guarded(
-        _named(kernel, call), program, narrow=narrow, quick=quick, direct=numbers, others=others,
-        large=large and (_named(kernel, large), _worth(kernel)),
+        _named(kernel, call), program, kernel.failure, narrow=narrow, quick=quick, direct=numbers,
+        others=others, large=large and (_named(kernel, large), _worth(kernel)),
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, Final
 
+from rewrite.collector import uncollected
+
 __version__ = "0.1.0"
 
 # fmt: off
@@ -107,23 +109,29 @@ def __getattr__(name: str) -> Any:
         for known in value:
             getattr(sys.modules[__name__], known)
     elif name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
+        value = getattr(_loaded(_HOME[name]), name)
     elif name in _CALLED:
-        return getattr(importlib.import_module("rewrite.leaves"), name)()
+        return getattr(_loaded("rewrite.leaves"), name)()
     elif name in _RENAMED:
         module, attribute = _RENAMED[name]
-        value = getattr(importlib.import_module(module), attribute)
+        value = getattr(_loaded(module), attribute)
     elif name in _MODULES:
-        value = importlib.import_module(_MODULES[name])
+        value = _loaded(_MODULES[name])
     elif not name.startswith("_") and importlib.util.find_spec(f"rewrite.{name}"):
-        return importlib.import_module(f"rewrite.{name}")  # `from rewrite import ops` asks first
+        return _loaded(f"rewrite.{name}")  # `from rewrite import ops` asks first
     else:
-        functions = importlib.import_module("rewrite.functions").FUNCTIONS
+        functions = _loaded("rewrite.functions").FUNCTIONS
         if name not in functions:
             raise AttributeError(f"module 'rewrite' has no attribute {name!r}")
         value = functions[name]
     globals()[name] = value
     return value
+
+
+def _loaded(name: str) -> Any:
+    """Import a module: what it makes stays, and the collector would walk over it often."""
+    with uncollected():
+        return importlib.import_module(name)
 
 
 def __dir__() -> list[str]:

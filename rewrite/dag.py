@@ -102,12 +102,17 @@ class Dag:
                 return recent
         made = (
             _collected(store, wanted)
-            if store.table is not None and wanted
+            if wanted and (store.table is not None or _is_worth_it(wanted))
             else _walked(store, wanted)
         )
         if len(made) > SMALL:
             store.recent = weakref.ref(made)
         return made
+
+
+def _is_worth_it(wanted: Sequence[int]) -> bool:
+    """Tell of a store without a table whether the compiled walk is quicker: once it is loaded."""
+    return len(wanted) > FEW and "rewrite.walks" in sys.modules
 
 
 def _walked(store: Store, wanted: Sequence[int]) -> Dag:

@@ -7,6 +7,7 @@ __all__ = [
     "AccuracyError",
     "ArgumentError",
     "ArgumentTypeError",
+    "CompilationError",
     "DomainError",
     "ExplanationError",
     "MatchingWarning",
@@ -59,6 +60,10 @@ class StrategyError(RewriteError, TypeError):
 
 class TargetError(RewriteError, ValueError):
     """A machine, instruction or dtype that a target does not have."""
+
+
+class CompilationError(RewriteError, RuntimeError):
+    """The machine code that a call needs could not be made; the cause says why."""
 
 
 class TraceError(RewriteError, TypeError):

@@ -321,7 +321,8 @@ class Store:
         with self.lock:
             self.flush()
             if self.table is None:
-                from rewrite.bulk import Table
+                with uncollected():
+                    from rewrite.bulk import Table
 
                 self.table = Table()
             self.table.catch_up(self)

@@ -34,8 +34,9 @@ def argument_of(kernel: "Kernel", place: int) -> str:
 def check_values(kernel: "Kernel", place: int, value: Any) -> None:
     """Refuse numbers that the kernel cannot take, by the argument's name."""
     narrow = kernel.dtype == "f32"
-    closer = Closer(kernel, kernel.program.name, kernel.program.arguments, narrow)
-    closer.seen(value, kernel.program.arguments[place], narrow)
+    program = kernel.program
+    closer = Closer(kernel, program.name, program.arguments, narrow, kernel.failure)
+    closer.seen(value, program.arguments[place], narrow)
 
 
 def check_dtype(kernel: "Kernel", place: int, dtype: Any) -> None:
@@ -50,11 +51,11 @@ def result_dtypes(
     casts = {name: kwargs[name] for name in CASTS if name in kwargs}
     count = len(kernel.program.outputs)
     if kernel.dtype == "f32" and not casts:
-        return tuple(map(np.dtype, kernel.ufunc.types[0].partition("->")[2]))
+        return tuple(map(np.dtype, kernel.types[0].partition("->")[2]))
     if "dtype" in casts:  # of the results, whose loop is the one that makes them
         wanted = np.dtype(casts.pop("dtype"))
         casts["signature"] = (*[None] * len(known), *[wanted] * count)
-    types = kernel.ufunc.resolve_dtypes((*known, *[None] * count), **casts)
+    types = kernel.resolve_dtypes((*known, *[None] * count), **casts)
     return tuple(types[len(known) :])
 
 

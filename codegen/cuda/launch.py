@@ -96,9 +96,11 @@ def _checked(name: str, one: Given, *, narrow: bool) -> Any:
     """Return an argument of the host as kernels read it, or raise what is wrong with it."""
     if type(one.value) is float:
         return one.value
+    from codegen.failure import Failure
     from codegen.guarded import Closer  # of the CPU's kernels: calls on a device do without
 
-    value = Closer(_nothing, name, (one.argument,), narrow).seen(one.value, one.argument, narrow)
+    closer = Closer(_nothing, name, (one.argument,), narrow, Failure(name))
+    value = closer.seen(one.value, one.argument, narrow)
     kind = np.asarray(value).dtype
     if kind.kind in "iu" and kind.itemsize == 8 and type(value) is not int:
         return np.asarray(value, np.float64)

@@ -43,6 +43,8 @@ class CPython:
     new_object: int
     """`PyType_GenericAlloc`, which makes a result of the type `result_type`."""
     result_type: int
+    decrement: int
+    """`Py_DecRef`."""
     bytes_at: int
     """Of the contents of a `bytes` object."""
 

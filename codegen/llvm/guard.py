@@ -41,8 +41,8 @@ GUARD = "rewrite_guard"
 class Direct(ctypes.Structure):
     """How to run a kernel of numbers without NumPy: how many it takes, the driver, and its loop.
 
-    `takes` is -1 for a kernel that is not run so. And how many elements at `least` are for another
-    callable.
+    `takes` is -1 for a kernel that is not run so. How many elements at `least` are for another
+    callable, and `failures` is where calls that had no code are counted.
     """
 
     _fields_ = (
@@ -50,6 +50,7 @@ class Direct(ctypes.Structure):
         ("driver", ctypes.c_void_p),
         ("data", ctypes.c_void_p),
         ("least", ctypes.c_int64),
+        ("failures", ctypes.c_void_p),
     )
 
 
@@ -64,10 +65,11 @@ MOST_NUMBERS = 15
 
 
 def emit_guard(target: Target, python: CPython, *, sized: bool = False) -> str:
-    """Return the text of `guard((call, closer, direct, large, ...), args, count, kwnames)`.
+    """Return the text of `guard((call, closer, direct, failed, large, ...), args, count, kwnames)`.
 
-    `direct` is a `bytes` object that holds a `Direct`. A `sized` guard calls `large` where arrays
-    have enough elements, or may have where they are broadcast.
+    `direct` is a `bytes` object that holds a `Direct`; `failed` is called after a call that was the
+    first to have no code, `closer` instead of later ones. A `sized` guard calls `large` where
+    arrays have enough elements, or may have where they are broadcast.
     """
     module = ir.Module(name=GUARD)
     module.triple = target.triple
@@ -236,6 +238,7 @@ class _Guard(Builtin[CPython]):
     def emit(self) -> None:
         """Look at each argument, then call."""
         code, python = self.code, self.python
+        self.leave_unless(self.is_sound())
         self.run_directly()
         arguments, count, _ = self.call
         with code.counted(I64(0), count) as index:
@@ -248,7 +251,8 @@ class _Guard(Builtin[CPython]):
             with code.if_then(code.icmp_signed("!=", is_type, I32(0))):
                 code.call(self.address(python.error_clear, VOID, []), [])
                 code.branch(self.other)
-        code.ret(result)
+            code.ret(result)
+        self.returned(result)
         code.position_at_end(self.other)
         code.ret(self.passed_on(1))
 
@@ -259,13 +263,26 @@ class _Guard(Builtin[CPython]):
         least = code.read(self.contents(2), I64(3))
         with code.if_else(code.call(large, [arguments, count, least]), likely=False) as (many, few):
             with many:
-                sliced, after_many = self.passed_on(3), code.block
+                sliced, after_many = self.passed_on(4), code.block
             with few:
                 called, after_few = self.passed_on(0), code.block
         result = code.phi(POINTER)
         result.add_incoming(sliced, after_many)
         result.add_incoming(called, after_few)
         return result
+
+    def is_sound(self) -> ir.Value:
+        """Tell whether no call has met code that could not be made."""
+        failures = self.code.read(self.contents(2), I64(4), POINTER)
+        return self.code.equal(self.code.load(failures, typ=I64), I64(0))
+
+    def returned(self, result: ir.Value) -> None:
+        """Return a result, unless there was no code to compute it."""
+        code = self.code
+        with code.if_then(code.not_(self.is_sound()), likely=False):
+            code.call(self.address(self.python.decrement, VOID, [POINTER]), [result])
+            code.ret(self.passed_on(3))
+        code.ret(result)
 
     def run_directly(self) -> None:
         """Run the kernel on numbers of float64, and return; go on where there is anything else."""
@@ -292,7 +309,7 @@ class _Guard(Builtin[CPython]):
         result = self.new_result()
         self.store_place(result, places, count)
         self.drive(direct, places)
-        code.ret(result)
+        self.returned(result)
         code.position_at_end(others)
 
     def store_place(self, number: ir.Value, places: ir.Value, index: ir.Value) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypedDict
 import numpy as np
 
 from codegen.engine import Code, driver, load, object_code
+from codegen.failure import Failure, words
 from codegen.llvm.body import emit_module, rare_place, symbol
 from codegen.llvm.choices import interleaved, waits_for_memory
 from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
@@ -23,6 +24,9 @@ __all__ = ["Loop", "loop_data", "stream_table"]
 
 _TYPE_NUMBERS: Final = {"b": 0, "f32": 11, "f64": 12}  # NPY_BOOL, NPY_FLOAT, NPY_DOUBLE
 _NEVER: Final = 1 << 62
+_KINDS: Final = {
+    "body": "code", "behind": "code of large arrays", "guarded": "code of rare arguments",
+}  # fmt: skip
 _BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 
 
@@ -36,19 +40,21 @@ class _Kind(TypedDict):
 class Loop:
     """The loop of one float type: what the driver reads, and the code behind it."""
 
-    def __init__(self, program: Program, dtype: Float, target: Target, *, lazy: bool) -> None:
-        self.dtype = dtype
+    def __init__(
+        self, program: Program, dtype: Float, target: Target, failure: Failure, *, lazy: bool
+    ) -> None:
+        self.dtype, self.failure = dtype, failure
         self._table = stream_table(program, dtype)
         self.data = loop_data(program, dtype, target, self._table)
         # stubs stay alive with the loop: a call may still be on its way through one
         self._stubs: list[Any] = []
-        self._code = self._later(_LazyCode(program, dtype, target, self.data, "body"))
+        self._code = self._later(_LazyCode(program, dtype, target, self.data, "body", failure))
         if leaves_rare(program, target):
-            self._later(_LazyCode(program, dtype, target, self.data, "guarded"))
+            self._later(_LazyCode(program, dtype, target, self.data, "guarded", failure))
         if not lazy:
             self._code.compile()
         if waits_for_memory(program) and target.triple.startswith("x86"):
-            self._later(_LazyCode(program, dtype, target, self.data, "behind"))
+            self._later(_LazyCode(program, dtype, target, self.data, "behind", failure))
             self.data.large = cache_bytes() // sum(part.size for part in self._table)
 
     def _later(self, code: "_LazyCode") -> "_LazyCode":
@@ -57,6 +63,9 @@ class Loop:
         self._stubs.append(stub)
         setattr(self.data, code.place, ctypes.cast(stub, ctypes.c_void_p).value)
         return code
+
+    def ready(self) -> None:
+        """Do nothing: what is not late was compiled, or raised, when the loop was made."""
 
     @property
     def is_compiled(self) -> bool:
@@ -80,10 +89,10 @@ class _LazyCode:
 
     def __init__(
         self, program: Program, dtype: Float, target: Target, data: LoopData,
-        place: Literal["body", "behind", "guarded"],
+        place: Literal["body", "behind", "guarded"], failure: Failure,
     ) -> None:  # fmt: skip
         self.program, self.dtype, self.target = program, dtype, target
-        self.data, self.place = data, place
+        self.data, self.place, self.failure = data, place, failure
         """The field of the loop's description that the code belongs to."""
         self.kind: _Kind = {"behind": place == "behind", "guarded": place == "guarded"}
         self.code: Code | None = None
@@ -111,11 +120,13 @@ class _LazyCode:
     def first_call(self, pointers: int, count: int) -> None:
         """Stand in for the body until it is compiled.
 
-        Python reports an exception that leaves here and goes on, so results are NaN then.
+        Python reports an exception that leaves here and goes on, so results are NaN then; who
+        called NumPy finds the failure noted. The next call tries again.
         """
         try:
             self.compile()
-        except BaseException:
+        except BaseException as error:
+            self.failure.note(error, words(self.dtype, _KINDS[self.place]))
             self._fill_nan(pointers, count)
             raise
         body: Callable[[int, int], None] = _BODY(getattr(self.data, self.place))

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from codegen.coder import begin
 from codegen.loops.analysis import roll
-from codegen.loops.loop import rolled_driver
 from codegen.loops.program import Rolled
 from codegen.loops.summary import SMALL, summary
 from codegen.lower import Parameter, Result, lower
@@ -14,7 +12,7 @@ from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
 from rewrite.term import Term
 
-__all__ = ["program_of", "straight"]
+__all__ = ["may_be_rolled", "program_of", "straight"]
 
 
 def program_of(
@@ -22,14 +20,18 @@ def program_of(
 ) -> tuple[Program | Rolled, str | None]:  # fmt: skip
     """Lower terms to a program: of loops where these are worth it, with what was found of them."""
     terms = [term for result in results for term in result.terms]
-    arrays = any(p.shape for p in parameters) or any(result.shape for result in results)
-    if arrays and terms and _size(terms) > SMALL:
-        begin(rolled_driver)  # it is made once in a process, with the first of them
+    if terms and may_be_rolled(parameters, results, _size(terms)):
         rolled = roll(parameters, results, **_options(allowed, name))
         found = summary(rolled)
         if found.worth_rolling:
             return rolled, str(found)
     return straight(parameters, results, allowed, name), None
+
+
+def may_be_rolled(parameters: Sequence[Parameter], results: Sequence[Result], size: int) -> bool:
+    """Tell whether loops are looked for in terms of so many nodes and stores."""
+    arrays = any(part.shape for part in parameters) or any(part.shape for part in results)
+    return arrays and size > SMALL
 
 
 def straight(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.cost import exact_inverse, is_root, product_exponent
-from codegen.folding import constant_value
+from codegen.folding import constant_value, constant_values
 from codegen.instruction import Argument, Constant, ValueType
 from codegen.instructions import INLINED
 from codegen.loops.machine.cones import survey
@@ -203,6 +203,8 @@ def _constants(dag: Dag, store: Store, kind: Any, strict: bool) -> Constants:
     wide: list[float] = []
     narrow: list[float] = []
     where = np.flatnonzero(kind == CONST).tolist()
+    computed = [int(dag.ids[at]) for at in where if not isinstance(dag.value[at], _LITERAL)]
+    constant_values(store, computed, strict)  # all at once, to be looked up below
     for at in where:
         value = dag.value[at]
         key = (type(value), value) if type(value) is float or type(value) is int else None
@@ -239,10 +241,13 @@ def _is_power(strict: bool) -> Any:
     return fits
 
 
+_LITERAL: Final = (int, float, Fraction)
+
+
 def _rounded(dag: Dag, store: Store, at: int, strict: bool) -> Constant | bool:
     value = dag.value[at]
     if isinstance(value, bool):
         return value
-    if isinstance(value, (int, float, Fraction)):
+    if isinstance(value, _LITERAL):
         return Constant.of(value)
     return constant_value(Term(store, int(dag.ids[at])), strict)

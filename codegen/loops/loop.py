@@ -9,7 +9,9 @@ from dataclasses import replace
 from math import ceil
 from typing import Any, Final
 
+from codegen.coder import once
 from codegen.engine import Code, load, object_code
+from codegen.failure import Failure, words
 from codegen.instruction import Argument
 from codegen.loops.code import begun
 from codegen.loops.driver import (
@@ -45,10 +47,12 @@ _PIECE = ctypes.CFUNCTYPE(
 class RolledLoop:
     """The loop of one float type: what the driver reads, and the code behind it."""
 
-    def __init__(self, program: Rolled, dtype: Float, target: Target, *, lazy: bool) -> None:
-        self.dtype = dtype
+    def __init__(
+        self, program: Rolled, dtype: Float, target: Target, failure: Failure, *, lazy: bool
+    ) -> None:
+        self.dtype, self.failure = dtype, failure
         self.data = RolledData()
-        self.maker = _Maker(program, dtype, target, self.data)
+        self.maker = _Maker(program, dtype, target, self.data, failure)
         # the stub stays alive with the loop: a call may still be on its way through it
         self._stub = Prepare(self.maker.prepare)
         self.data.prepare = ctypes.cast(self._stub, ctypes.c_void_p).value
@@ -62,9 +66,20 @@ class RolledLoop:
         return self.maker.pending is not None or 0 in self.maker.made
 
     def compiled(self) -> Compiled:
-        """Return the code for one point, which is made if it is not there."""
-        self.maker.compile(0)
+        """Return the code for one point, which is made if it is not there.
+
+        Raise `CompilationError` where that fails.
+        """
+        try:
+            self.maker.compile(0)
+        except Exception as error:
+            raise self.failure.said(error, words(self.dtype)) from error
         return self.maker.made[0]
+
+    def ready(self) -> None:
+        """Wait for code that is being made; raise `CompilationError` where that fails."""
+        if self.maker.pending is not None:
+            self.compiled()
 
     @property
     def driver(self) -> Code:
@@ -81,8 +96,11 @@ class RolledLoop:
 class _Maker:
     """Compiles for a point and for batches. It does not refer to the stub: no cycle keeps code."""
 
-    def __init__(self, program: Rolled, dtype: Float, target: Target, data: RolledData) -> None:
+    def __init__(
+        self, program: Rolled, dtype: Float, target: Target, data: RolledData, failure: Failure
+    ) -> None:
         self.program, self.dtype, self.target, self.data = program, dtype, target, data
+        self.failure = failure
         self.made: dict[int, Compiled] = {}
         self.pending: Future[Compiled] | None = None
         """The code for a point, until it is called for."""
@@ -127,19 +145,21 @@ class _Maker:
     def prepare(self, which: int) -> None:
         """Compile on the first call.
 
-        Python reports an exception that leaves here and goes on, so results are NaN then.
+        Python reports an exception that leaves here and goes on, so results are NaN then; who
+        called NumPy finds the failure noted, now and in later calls.
         """
         try:
             self.compile(which)
-        except BaseException:
-            row = PieceRow(ctypes.cast(self._failing(which), ctypes.c_void_p).value, None, 1)
+        except BaseException as error:
+            row = PieceRow(ctypes.cast(self._failing(which, error), ctypes.c_void_p).value, None, 1)
             rows = (PieceRow * 1)(row)
             self.kept.append(rows)
             self._publish(which, rows, 1)
             raise
 
-    def _failing(self, which: int) -> Any:
-        """Return a piece that fills the results with NaN."""
+    def _failing(self, which: int, error: BaseException) -> Any:
+        """Return a piece that fills the results with NaN, and notes that."""
+        what = words(self.dtype, "code of many points" if which else "code")
         first, total = self.data.inputs, self.data.total
         lanes = self.lanes if which else 1
         sizes = {
@@ -147,7 +167,8 @@ class _Maker:
             for number in range(first, total)
         }
 
-        def fill(segments: int, words: int, begin: int, end: int) -> None:
+        def fill(segments: int, _words: int, _begin: int, _end: int) -> None:
+            self.failure.note(error, what)
             places = (ctypes.c_void_p * total).from_address(segments)
             for number, size in sizes.items():
                 filler = 255 if self.size(number) > 1 else 0
@@ -227,20 +248,17 @@ def _release(data: RolledData) -> None:
         setattr(data, name, 0)
 
 
-_drivers: dict[str, Code] = {}
-_lock = threading.Lock()
-
-
 def rolled_driver(symbol: str = DRIVER) -> Code:
     """Compile the driver, once per process."""
-    with _lock:
-        if not _drivers:
-            code = kept_object(
-                host(), lambda: (DRIVER,), lambda: object_code(emit_rolled_driver(host()), host())
-            )
-            for name in (DRIVER, TEAM):
-                _drivers[name] = load(code, name, host())
-    return _drivers[symbol]
+    return _drivers()[symbol]
+
+
+@once
+def _drivers() -> dict[str, Code]:
+    code = kept_object(
+        host(), lambda: (DRIVER,), lambda: object_code(emit_rolled_driver(host()), host())
+    )
+    return {name: load(code, name, host()) for name in (DRIVER, TEAM)}
 
 
 def with_argument(program: Rolled, argument: Argument) -> Rolled:

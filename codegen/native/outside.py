@@ -22,7 +22,10 @@ class Outside:
 
     Pointers that are handed out hold as long as the kernel does, or what it returned with them:
     `ctypes`, `as_scipy()` and functions of Numba keep the code that they call; an `address` is a
-    number and keeps nothing.
+    number and keeps nothing. Who asks for one waits for the code, and gets `CompilationError` where
+    it could not be made: a C function cannot raise. One part is made in the first call that needs
+    it, that for arguments which are rare (huge, special, subnormal) in some elementary functions:
+    where that fails, results are NaN, and Python reports the error as one that was ignored.
     """
 
     @property
@@ -44,6 +47,7 @@ class Outside:
     def native_source(self) -> Source:
         """What C functions of this kernel call."""
         kernel = self._kernel
+        kernel.loop().ready()
         body = narrow_body(kernel.program, kernel.loop().dtype, kernel.target)
         return Source(kernel.loop(), body, kernel.target)
 

@@ -1,8 +1,8 @@
 """What could be factored: in each row, the summands that have a divisor in common."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -26,8 +26,11 @@ class Numbering:
     def __init__(self, system: System) -> None:
         self.number: dict[Mono, int] = {}
         self.monos: list[Mono] = []
+        self.monos += dict.fromkeys(chain.from_iterable(system.rows))
+        self.number.update(zip(self.monos, range(len(self.monos)), strict=True))
+        place = self.number.__getitem__
         self.signs: list[dict[int, int]] = [
-            {self.of(mono): int(coef) for mono, coef in row.items()} for row in system.rows
+            dict(zip(map(place, row), map(int, row.values()), strict=True)) for row in system.rows
         ]
         """The rows."""
         lengths = [len(row) for row in self.signs]
@@ -47,13 +50,27 @@ class Numbering:
             self.monos.append(mono)
         return found
 
-    def cuts(self, mono: int, known: Container[Mono]) -> list[tuple[int, int]]:
+    def cuts(self, wanted: Iterable[int], known: Container[Mono]) -> tuple[Ints, Ints]:
+        """Return divisors with quotients, one monomial after the other, and how many each has."""
+        flat: list[int] = []
+        counts: list[int] = []
+        single = _Places(self.of)
+        for mono in wanted:
+            whole = self.monos[mono]
+            if len(whole) == 2 and whole[0] != whole[1]:  # most are
+                one, other = single[whole[0]], single[whole[1]]
+                flat += (one, other, other, one)
+                counts.append(2)
+            else:
+                found = self.cut(whole, known)
+                flat += chain.from_iterable(found)
+                counts.append(len(found))
+        return np.array(flat, np.int64).reshape(-1, 2), np.array(counts, np.int64)
+
+    def cut(self, whole: Mono, known: Container[Mono]) -> list[tuple[int, int]]:
         """Return divisors with quotients: each literal, and products that are known."""
         look()
-        whole, of = self.monos[mono], self.of
-        if len(whole) == 2 and whole[0] != whole[1]:  # most are
-            one, other = of(whole[:1]), of(whole[1:])
-            return [(one, other), (other, one)]
+        of = self.of
         found = {whole[k : k + 1]: whole[:k] + whole[k + 1 :] for k in range(len(whole))}
         if 2 < len(whole) <= BROAD:
             places = range(len(whole))
@@ -63,6 +80,17 @@ class Numbering:
                     if part in known:
                         found[part] = tuple([whole[k] for k in places if k not in chosen])
         return [(of(part), of(rest)) for part, rest in found.items()]
+
+
+class _Places(dict[int, int]):
+    """Numbers of the monomials of one literal."""
+
+    def __init__(self, of: Callable[[Mono], int]) -> None:
+        self.of = of
+
+    def __missing__(self, literal: int) -> int:
+        found = self[literal] = self.of((literal,))
+        return found
 
 
 @dataclass(slots=True)
@@ -110,9 +138,7 @@ def find_candidates(
     """
     at, mono, sign = _incidences(numbering, rows, literals)
     distinct, place = np.unique(mono, return_inverse=True)
-    cuts = [numbering.cuts(m, known) for m in distinct.tolist()]
-    counts = np.array([len(cut) for cut in cuts], np.int64)
-    flat = np.array([pair for cut in cuts for pair in cut], np.int64).reshape(-1, 2)
+    flat, counts = numbering.cuts(distinct.tolist(), known)
     # one entry for each summand and each of its divisors
     times = counts[place]
     entry = np.repeat(np.arange(len(mono)), times)
@@ -159,13 +185,13 @@ def _listed(
 ) -> Candidates:
     by_mono = np.argsort(mono, kind="stable")
     owners, ends = np.unique(mono[by_mono], return_index=True)
-    parts = np.split(by_mono, ends[1:]) if len(owners) else []
+    numbers, bounds = by_mono.tolist(), [*ends.tolist(), len(by_mono)]
     sums = np.add.reduceat(hashes, begin) if len(begin) else hashes
     return Candidates(
         at[begin].tolist(), divisor[begin].tolist(), [*begin.tolist(), len(mono)], size.tolist(),
         sums.tolist(), mono.tolist(), quotient.tolist(),
         np.repeat(np.arange(len(begin)), size).tolist(), hashes.tolist(),
-        {m: part.tolist() for m, part in zip(owners.tolist(), parts, strict=True)},
+        {m: numbers[a:b] for m, (a, b) in zip(owners.tolist(), pairwise(bounds), strict=True)},
     )  # fmt: skip
 
 

@@ -126,7 +126,7 @@ class _Round:
     def price(self, whole: Mono) -> float:
         """Return what a product costs, given the other products."""
         numbers = self.system.numbers
-        for k, literal in enumerate(whole):
+        for k, literal in enumerate(whole if not numbers.keys().isdisjoint(whole) else ()):
             if literal in numbers:
                 rest = self.numbering.number.get(whole[:k] + whole[k + 1 :], len(self.uses))
                 if rest < len(self.uses) and self.uses[rest]:

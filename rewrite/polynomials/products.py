@@ -80,6 +80,9 @@ class _Pairing:
         self.places: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         """In which lists a pair is, or was."""
         for at, tokens in enumerate(lists):
+            if len(tokens) == 2:  # most have
+                self.places[tokens[0], tokens[1]].append(at)
+                continue
             for pair in dict.fromkeys(combinations(tokens, 2)):
                 self.places[pair].append(at)
 

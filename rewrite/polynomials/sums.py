@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
+import numpy as np
+
 from rewrite.deadline import look
 from rewrite.polynomials.system import Mono, System
 
@@ -99,16 +101,7 @@ class _Table:
     def merge_pairs(self) -> None:
         """Extract the most frequent pair until none is in two rows."""
         window = self.window()
-        counts = Counter[int]()
-        for row in self.rows:
-            look()
-            shared = sorted([t for t in row if len(self.columns[t]) > 1])
-            low = [(t << 1) | (row[t] > 0) for t in shared]
-            high = [(t << BITS + 1) | (row[t] < 0) for t in shared]
-            counts.update(
-                [base ^ code for k, base in enumerate(high, 1) for code in low[k : k + window]]
-            )
-        queue = [(-count, pair) for pair, count in counts.items() if count > 1]
+        queue = self.often(window)
         heapq.heapify(queue)
         while queue:
             look()
@@ -119,10 +112,33 @@ class _Table:
                     heapq.heappush(queue, (-len(users), pair))
                 continue
             one, other, sign = _opened(pair)
-            made = self.sum_of({one: 1, other: sign}, users)
-            for fresh, times in self.beside(made, users, window).items():
+            signs = {at: self.rows[at][one] for at in sorted(users)}
+            made = self.sum_of({one: 1, other: sign}, signs)
+            for fresh, times in self.beside(made, signs, window).items():
                 if times > 1:
                     heapq.heappush(queue, (-times, fresh))
+
+    def often(self, window: int) -> list[tuple[int, int]]:
+        """Return the pairs that are in two rows or more, after minus their counts."""
+        codes: list[int] = []  # a summand and whether its sign is positive, row by row
+        lengths: list[int] = []
+        for row in self.rows:
+            look()
+            shared = sorted([t for t in row if len(self.columns[t]) > 1])
+            codes += [(t << 1) | (row[t] > 0) for t in shared]
+            lengths.append(len(shared))
+        code, ends = np.array(codes, np.int64), np.repeat(np.cumsum(lengths), lengths)
+        first, found = np.arange(len(code)), [np.empty(0, np.int64)]
+        for apart in range(1, window + 1):
+            look()
+            first = first[first + apart < ends[first]]
+            if not len(first):
+                break
+            one, other = code[first], code[first + apart]
+            found.append((one >> 1 << BITS + 1) | (other ^ (~one & 1)))
+        pairs, counts = np.unique(np.concatenate(found), return_counts=True)
+        often = counts > 1
+        return list(zip((-counts[often]).tolist(), pairs[often].tolist(), strict=True))
 
     def window(self) -> int:
         """Return how far apart in a row two summands may be."""
@@ -134,14 +150,12 @@ class _Table:
             width //= 2
         return width
 
-    def users(self, pair: int) -> dict[int, int]:
-        """Return the rows that have a pair, with the sign of its first summand."""
+    def users(self, pair: int) -> list[int]:
+        """Return the rows that have a pair, in no order."""
         one, other, sign = _opened(pair)
-        few, many, rows = self.columns[one], self.columns[other], self.rows
-        if len(few) > len(many):
-            few, many = many, few
-        both = sorted([at for at in few if at in many])
-        return {at: rows[at][one] for at in both if rows[at][one] * rows[at][other] == sign}
+        rows = self.rows
+        both = self.columns[one].keys() & self.columns[other].keys()
+        return [at for at in both if rows[at][one] * rows[at][other] == sign]
 
     def beside(self, made: int, users: dict[int, int], window: int) -> Counter[int]:
         """Count the pairs of a new summand."""

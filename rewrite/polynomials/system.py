@@ -9,10 +9,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
+from typing import Final
 
 from rewrite.deadline import look
 
 __all__ = ["Mono", "Opaque", "Rational", "Row", "System"]
+
+_UNITS: Final = frozenset((1, -1))
 
 type Rational = int | Fraction
 type Mono = tuple[int, ...]
@@ -93,7 +97,7 @@ class System:
 
     def _spell(self) -> None:
         for at, row in enumerate(self.rows):
-            if not all(coef in (1, -1) for coef in row.values()):
+            if not _UNITS.issuperset(row.values()):
                 self.rows[at] = self.spelled(row)
 
     def spelled(self, row: Row) -> Row:
@@ -119,7 +123,7 @@ class System:
         if single:
             for at, row in enumerate(self.rows):
                 look()
-                if any(literal in single for mono in row for literal in mono):
+                if not single.keys().isdisjoint(chain.from_iterable(row)):
                     made: Row = {}
                     for mono, coef in row.items():
                         sign, whole = self._opened(mono, single)

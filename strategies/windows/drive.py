@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -85,7 +86,6 @@ class _Large:
         """Rounds on one set of ops have one plan."""
         self.settled = False
         """Whether sums and products are left out of windows."""
-        self.memory = Memory(plan)
         self.known = Known()
         self.chooser = Chooser(plan.cost, plan.judge, plan.dtype, plan.extract)
         self.begin = time.perf_counter()
@@ -96,6 +96,11 @@ class _Large:
             "windows,shapes,e-graphs,forms refused,windows kept,shapes from the cache".split(","),
             0,
         )
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What is on disk of the plan: asked for once there are windows."""
+        return Memory(self.plan)
 
     def run(self, terms: list[Term]) -> tuple[list[Term], Report]:
         dag = Dag.of(terms[0].store, [term.id for term in terms])

@@ -242,16 +242,31 @@ def _differing(
     """
     points = sampled(source, count_for(source, POINTS, 64, size))
     old = known.values(terms[0].store, [term.id for term in terms], points)
-    found = []
-    for at, (before, after) in enumerate(zip(old, known.values(store, nodes, points), strict=True)):
-        if before is after:
-            continue
-        if before.dtype == np.bool_:
-            same = np.equal(before, after)
-        else:
-            with np.errstate(all="ignore"):
-                same = np.abs(after - before) <= NEAR * np.abs(before)
-            same = same | (before == after) | ~np.isfinite(before)
-        if not same.all():
-            found.append(at)
-    return found
+    new = known.values(store, nodes, points)
+    found: list[int] = []
+    for truth in (False, True):
+        places = [
+            at for at, (before, after) in enumerate(zip(old, new, strict=True))
+            if before is not after and (before.dtype == np.bool_) is truth
+        ]  # fmt: skip
+        if places:
+            before, after = _stacked([old[at] for at in places], [new[at] for at in places])
+            same = np.equal(before, after) if truth else _is_near(before, after)
+            found += np.array(places)[~same.all(1)].tolist()
+    return sorted(found)
+
+
+def _stacked(*many: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """Put rows together; those of constants have one number."""
+    shape = np.broadcast_shapes((1,), *{row.shape for rows in many for row in rows})
+    return [
+        np.array([row if row.shape == shape else np.broadcast_to(row, shape) for row in rows])
+        for rows in many
+    ]
+
+
+def _is_near(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    with np.errstate(all="ignore"):
+        near = np.abs(after - before) <= NEAR * np.abs(before)
+    same: npt.NDArray[np.bool_] = near | (before == after) | ~np.isfinite(before)
+    return same

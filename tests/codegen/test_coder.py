@@ -48,6 +48,29 @@ def test_a_job_that_fails_fails_where_it_is_waited_for() -> None:
     assert coder.begin(lambda: 1).result() == 1
 
 
+def test_what_is_made_once_is_made_by_one_thread_and_again_where_that_failed() -> None:
+    gate, made = threading.Event(), list[int]()
+
+    @coder.once
+    def maker(number: int, *, scale: int = 1) -> list[int]:
+        made.append(number)
+        gate.wait()
+        if len(made) == 1:
+            raise MemoryError("no room")
+        return [scale * number]
+
+    failed = coder.begin(lambda: maker(3, scale=2))
+    gate.set()
+    assert isinstance(failed.exception(), MemoryError)
+    gate.clear()
+    pending = [coder.begin(lambda: maker(3, scale=2)) for _ in range(2)]
+    threading.Timer(0.05, gate.set).start()
+    assert maker(3, scale=2) is pending[0].result() is pending[1].result()
+    assert maker(3) == [3] and made == [3, 3, 3]
+    maker.clear()
+    assert maker(3) == [3] and made == [3] * 4
+
+
 def test_kernels_may_be_dropped_and_called_in_any_order() -> None:
     u = np.linspace(0.5, 1.5, 60)
     kernels: list[Any] = [compiled(seed) for seed in range(4)]

@@ -46,7 +46,7 @@ def held(kernel: Kernel) -> Any:
 def by_python(**options: Any) -> Kernel:
     """Make a kernel as on a CPython that is laid out in another way."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guarded, "_function", lambda **_: None)
+        patch.setattr(guarded, "guard_maker", lambda **_: None)
         made = shifted(**options)
     assert isinstance(held(made), guarded.Closer)
     return made
@@ -393,8 +393,8 @@ def test_a_kernel_goes_with_its_last_reference() -> None:
 
 
 def test_code_made_twice_stays_as_long_as_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    make = guarded._function.__wrapped__
-    monkeypatch.setattr(guarded, "_function", make)
+    make: Any = vars(guarded.guard_maker)["__wrapped__"]
+    monkeypatch.setattr(guarded, "guard_maker", make)
     kernels = [shifted() for _ in range(3)]
     gc.collect()
     assert [kernel(1.0, 2, True) for kernel in kernels] == [3, 3, 3]

@@ -8,6 +8,7 @@ import pytest
 
 import rewrite as rw
 from codegen.cost import exact_inverse, power_operations, product_exponent
+from codegen.folding import constant_values
 from codegen.kernel import Kernel
 from codegen.lower import Parameter, Result, lower
 from codegen.program import Program
@@ -15,6 +16,8 @@ from rewrite.constants import PI
 from rewrite.errors import ArgumentError, UnsupportedOp
 from rewrite.leaves import pattern_vars
 from rewrite.oracle import exact, ulp_distance
+from rewrite.store import Store
+from rewrite.term import join_all
 
 x, y = rw.symbols("x y")
 
@@ -55,6 +58,29 @@ def test_division_by_a_power_of_two_is_a_product_with_the_same_bits() -> None:
     assert ops_of(program(x / 8, strict=True)) == ["mul"]
     assert ops_of(program(x / 3, strict=True)) == ["div"]
     assert ops_of(program(x / 0)) == ["div"]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_constants_are_the_same_one_by_one_and_together(strict: bool) -> None:
+    c, third = rw.const, rw.const(Fraction(1, 3))
+    terms = [
+        c(0.1) + c(0.2) + c(0.3), third * 3 - 1, rw.sin(c(10.0)) ** 2, -c(2), c(PI) * third,
+        c(1.0) / (third * 3 - 1), c(1e300) * c(1e300) / c(1e300), rw.log(c(-1.0)), third < 1,
+        third + c(0.1),
+    ]  # fmt: skip
+    terms = [*terms, terms[0], *terms[:3]]
+    store = Store()
+    nodes = join_all(store, terms)
+    together = constant_values(store, nodes, strict)
+    assert repr(together) == repr(constant_values(store, nodes, strict))
+    apart = []
+    for term in terms:
+        own = Store()
+        apart += constant_values(own, join_all(own, [term]), strict)
+    assert repr(together) == repr(apart)
+    number = together[9]
+    assert not isinstance(number, bool)
+    assert number.f64 == (1 / 3 + 0.1 if strict else float(Fraction(1, 3) + Fraction(0.1)))
 
 
 def test_exponents_and_divisors_computed_from_constants_are_as_written_ones() -> None:

@@ -432,7 +432,7 @@ def work():
         assert np.allclose(kernel(np.arange(3.0), 2.0), np.arange(3.0)*2 + np.exp(np.arange(3.0))*k)
 os.environ["REWRITE_CACHE"] = "0"
 work()
-driver.cache_clear()
+driver.clear()
 os.environ["REWRITE_CACHE"] = sys.argv[1]
 gate, go = os.pipe()
 children = []

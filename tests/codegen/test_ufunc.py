@@ -15,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from codegen.failure import Failure
 from codegen.kernel import Kernel
 from codegen.llvm.loop import Loop
 from codegen.program import Program, ProgramBuilder
 from codegen.target import get, host
 from codegen.ufunc import make_ufunc
+from rewrite.errors import CompilationError
 
 type Array = NDArray[Any]
 
@@ -130,7 +132,11 @@ def test_types_follow_numpys_rules() -> None:
 
 def test_float32_is_compiled_on_its_first_use_only() -> None:
     program = mixed()
-    loops = [Loop(program, "f32", host(), lazy=True), Loop(program, "f64", host(), lazy=False)]
+    failure = Failure(program.name)
+    loops = [
+        Loop(program, "f32", host(), failure, lazy=True),
+        Loop(program, "f64", host(), failure, lazy=False),
+    ]
     run = make_ufunc(program, loops, "doc")
     run(*inputs(50))
     assert [loop.is_compiled for loop in loops] == [False, True]
@@ -143,7 +149,8 @@ def test_float32_is_compiled_on_its_first_use_only() -> None:
 
 def test_a_failure_of_the_late_compilation_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     program = mixed()
-    loops = [Loop(program, "f32", host(), lazy=True)]
+    failure = Failure(program.name)
+    loops = [Loop(program, "f32", host(), failure, lazy=True)]
     run = make_ufunc(program, loops, "doc")
     seen: list[Any] = []
     with monkeypatch.context() as patch:
@@ -152,6 +159,8 @@ def test_a_failure_of_the_late_compilation_is_reported(monkeypatch: pytest.Monke
         result, less = run(*inputs(20, np.float32))
     assert set(seen) == {ZeroDivisionError}
     assert np.isnan(result).all() and not less.any()
+    with pytest.raises(CompilationError, match=r"for float32 of kernel .*ZeroDivisionError"):
+        failure.look()
     assert equal(run(*inputs(20, np.float32)), kernel(host().name)(*inputs(20, np.float32)))
 
 

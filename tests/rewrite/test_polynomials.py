@@ -4,6 +4,7 @@ import math
 import random
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -399,6 +400,28 @@ def test_partial_sums_are_shared_up_to_signs(most: int, monkeypatch: pytest.Monk
     assert fingerprints(made) == fingerprints(terms)
     plain = np.abs(block).sum() * 2 + np.abs(signs[16:24]).sum()
     assert cost(made) < 0.7 * plain
+
+
+@given(
+    st.lists(st.dictionaries(st.integers(0, 8), st.sampled_from((1, -1)), max_size=8), max_size=8),
+    st.integers(1, 9),
+)
+def test_pairs_are_counted_with_their_signs(rows: list[dict[int, int]], window: int) -> None:
+    system = System(list(range(9)), [{(k,): sign for k, sign in row.items()} for row in rows])
+    table = sharing._Table(system)
+    counts: Counter[tuple[int, int, int]] = Counter()
+    for row in table.rows:
+        shared = sorted(token for token in row if len(table.columns[token]) > 1)
+        for k, one in enumerate(shared):
+            for other in shared[k + 1 : k + 1 + window]:
+                counts[one, other, row[one] * row[other]] += 1
+    found = {sharing._opened(pair): -count for count, pair in table.often(window)}
+    assert found == {pair: count for pair, count in counts.items() if count > 1}
+    for count, pair in table.often(9):
+        one, other, sign = sharing._opened(pair)
+        both = [at for at, row in enumerate(table.rows) if {one, other} <= row.keys()]
+        users = [at for at in both if table.rows[at][one] * table.rows[at][other] == sign]
+        assert sorted(table.users(pair)) == users and len(users) == -count
 
 
 def test_a_model_of_trees_gets_factors_alone() -> None:

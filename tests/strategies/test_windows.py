@@ -32,7 +32,7 @@ from rewrite.egraph.limits import Limits, StopReason
 from rewrite.extract import Proof
 from rewrite.fastmath import FastMath
 from rewrite.store import Store, Symbol
-from rewrite.term import Term
+from rewrite.term import Term, join_all
 from rewrite.testing import terms
 from strategies import saturation
 from strategies.judged import Refusal
@@ -46,7 +46,7 @@ from strategies.windows.cut import Window, cut
 from strategies.windows.judging import without_value
 from strategies.windows.memory import read, write
 from strategies.windows.shape import Form, instantiate, rows_of, shape_of
-from strategies.windows.whole import Builder, Known, refused, settled
+from strategies.windows.whole import Builder, Known, _differing, refused, settled
 
 MODEL = cycle_cost("zen4-avx2")
 FAST = default_plan(MODEL, FastMath.FAST, Limits(), guarded=False)
@@ -653,3 +653,19 @@ def test_a_round_writes_to_disk_once(cached: Path, monkeypatch: pytest.MonkeyPat
     _, report = drive.optimise(FAST, copies(10))
     graphs = int(report.notes[0].partition(" e-graphs")[0].rsplit(" ", 1)[1])
     assert 1 <= len(written) <= drive.ROUNDS < graphs and sum(written) >= graphs
+
+
+@pytest.mark.parametrize("many", [1, 60], ids=["few", "many"])
+def test_roots_that_differ_are_found_beside_constants_and_truth_values(many: int) -> None:
+    x, y = rw.symbols("x y")
+    fill = [rw.sin(x * k) + y for k in range(2, 2 + many)]
+    terms = [x * y, rw.const(3), rw.const(3), x < y, x / x, x < y, rw.const(2) < 3, x - x + y]
+    other = [y * x, rw.const(3), rw.const(4), y > x, rw.const(1), y < x, rw.const(4) < 3, y + 1e-9]
+    differing = [2, 5, 6, 7]
+    source = [Term(x.store, node) for node in join_all(x.store, [*terms, *fill])]
+    nodes = join_all(x.store, [*other, *fill])
+    for turn in (1, -1):
+        dag = Dag.of(x.store, [term.id for term in source][::turn])
+        found = _differing(dag, source[::turn], x.store, nodes[::turn], Known(), 0)
+        count = len(nodes)
+        assert found == sorted(at if turn == 1 else count - 1 - at for at in differing)
