@@ -3,13 +3,14 @@
 from collections import Counter
 
 from codegen import vecmath
-from codegen.branches import weight
+from codegen.branches import Branch, branches, weight
 from codegen.instructions import INLINED
 from codegen.llvm.ops import LIBM
 from codegen.llvm.parts import LARGE
+from codegen.llvm.shared import TURNS
 from codegen.program import Program
 
-__all__ = ["called_functions", "interleaved", "waits_for_memory"]
+__all__ = ["called_functions", "in_stages", "interleaved", "waits_for_memory"]
 
 _WINDOW = (80, LARGE)
 """Bodies of fewer instructions overlap by themselves: an out-of-order core looks at some 300 at a
@@ -40,6 +41,8 @@ def interleaved(program: Program) -> int:
         return 1  # results of one point may be large: calls with few points are common
     if program.steps:
         return 4 if sum(map(weight, program.steps)) <= _STEP else 2
+    if in_stages(program):
+        return TURNS
     called = called_functions(program)
     count = weight(program, called)
     if count > LARGE:
@@ -47,6 +50,19 @@ def interleaved(program: Program) -> int:
     if called and count <= _CALLING:
         return 4
     return 2 if _WINDOW[0] < count <= _WINDOW[1] or called else 1
+
+
+def in_stages(program: Program) -> bool:
+    """Tell whether a loop is written in stages, with functions that are called for many vectors.
+
+    Straight-line code is, of elements and in one function: see `codegen.llvm.stages`.
+    """
+    if not program.is_elementwise or program.steps:
+        return False
+    called = called_functions(program)
+    if not called or weight(program, called) > LARGE:
+        return False
+    return not any(isinstance(item, Branch) for item in branches(program))
 
 
 def waits_for_memory(program: Program) -> bool:

@@ -1,0 +1,129 @@
+"""What writes a loop in stages: loops over the vectors of a block, and calls between them."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from codegen.llvm.ops import Value
+from codegen.llvm.shared import TURNS, declared_for_many
+from codegen.llvm.stages import Call, Plan, Stage, plan
+from codegen.llvm.writer import INDEX, POINTER, Writer
+
+__all__ = ["Staged", "block_of"]
+
+_ROOM: Final = 24 << 10
+"""Bytes for the values of a block: most of a first-level cache."""
+_LEAST, _MOST = 4, 16
+"""Vectors of a block: a call costs some ten operations, and more gain nothing."""
+
+
+def block_of(slots: int, register_bytes: int) -> int:
+    """Return how many vectors of so many values are computed together."""
+    fitting = _ROOM // (register_bytes * max(slots, 1))
+    return max(_LEAST, min(_MOST, fitting // TURNS * TURNS))
+
+
+class Staged(Writer):
+    """One emission: in the values of a block, and the place in it where a loop stands."""
+
+    plan: Plan
+    room: Value
+    block: int
+    within: Value
+    """The first element of this vector in the block."""
+    size: Value
+    """The elements of this block."""
+
+    def compute(self) -> None:
+        """Write the stages of one block; the last one stores."""
+        builder, emitter = self.builder, self.emitter
+        self.plan = plan(self.program, emitter.called)
+        self.block = block_of(self.plan.slots, emitter.lanes * self.align)
+        with builder.goto_entry_block():
+            count = self.plan.slots * self.block * emitter.lanes
+            self.room = builder.alloca(emitter.vector.element, max(count, 1))
+            self.room.align = emitter.lanes * self.align
+            self.room.type = POINTER  # llvmlite's own are typed
+        self.first_of_block = self.position
+        left = builder.sub(self.count, self.position)
+        most = INDEX(self.block * emitter.lanes)
+        self.size = builder.select(builder.icmp_unsigned("<", left, most), left, most)
+        self.step = self.size
+        for number, stage in enumerate(self.plan.stages):
+            self.stage(stage, is_last=number == len(self.plan.stages) - 1)
+
+    def stage(self, stage: Stage, *, is_last: bool) -> None:
+        """Compute its values, and call its functions."""
+        code, slot = self.program.instructions, self.plan.slot
+        constants = {a for call in stage.calls for a in call.args if code[a].op == "const"}
+        if stage.values or constants or is_last:
+            with self.vectors():
+                values: dict[int, Value] = {}
+                for at in (*stage.values, *sorted(constants)):
+                    if at not in constants:
+                        self.item(at, values)
+                    else:
+                        self.leaves((at,), values)
+                    if at in slot:
+                        self.remembered(values[at], slot[at], self.room)
+                if is_last:
+                    places = self.places()
+                    self.leaves(places, values)
+                    self.store_all(values, places)
+        for call in stage.calls:
+            self.call(call)
+
+    @contextmanager
+    def vectors(self) -> Iterator[None]:
+        """Write what is done for each vector of the block."""
+        builder = self.builder
+        before, head = builder.block, builder.append_basic_block("vectors")
+        builder.branch(head)
+        builder.position_at_end(head)
+        self.within = builder.phi(INDEX)
+        self.within.add_incoming(INDEX(0), before)
+        self.position = builder.add(self.first_of_block, self.within)
+        yield
+        following = builder.add(self.within, INDEX(self.emitter.lanes))
+        self.within.add_incoming(following, builder.block)
+        after = builder.append_basic_block("after")
+        builder.cbranch(builder.icmp_unsigned("<", following, self.size), head, after)
+        builder.position_at_end(after)
+        self.position = self.first_of_block
+
+    def leaves(self, wanted: Iterable[int], values: dict[int, Value]) -> None:
+        """Read what is not there: arguments, constants, and what other loops have computed."""
+        for at in wanted:
+            if at in values:
+                continue
+            this = self.program.instructions[at]
+            if this.op in ("const", "load"):
+                values[at] = self.value(this, values)
+            else:
+                values[at] = self.recalled(at, self.plan.slot[at], self.room)
+
+    def start(self, slot: int) -> Value:
+        """Return where a value of a block lies."""
+        first = INDEX(slot * self.block * self.emitter.lanes)
+        return self.builder.gep(self.room, [first], source_etype=self.scalar)
+
+    def slot(self, number: int, memory: Value) -> Value:
+        """Return where a value of this vector lies."""
+        return self.builder.gep(self.start(number), [self.within], source_etype=self.scalar)
+
+    def call(self, call: Call) -> None:
+        """Call a function for a block."""
+        code, slot = self.program.instructions, self.plan.slot
+        args = [
+            self.place(self.stream_of(code[at]), self.scalar)
+            if code[at].op == "load" else self.start(slot[at])
+            for at in call.args
+        ]  # fmt: skip
+        name = call.name
+        if name in self.emitter.slower:
+            name = name.removeprefix("fast_")
+        outs = [self.start(slot[at]) for at in call.results]
+        function = declared_for_many(
+            self.emitter.module, name, self.emitter.vector, len(outs) + len(args)
+        )
+        self.builder.call(function, [*outs, *args, self.size])
