@@ -95,7 +95,7 @@ def emit_module(
     table.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     staged = in_stages(program) and not single
-    lanes = target.lanes(dtype) * (1 if single or staged else interleaved(program))
+    lanes = target.lanes(dtype) * (1 if single else interleaved(program))
     lookups = target.vector_bits == 512
     called = called_functions(program)
     emitter = Emitter(builder, module, dtype, lanes, lookups, called, slower(target, dtype))

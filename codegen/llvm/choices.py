@@ -7,7 +7,6 @@ from codegen.branches import Branch, branches, weight
 from codegen.instructions import INLINED
 from codegen.llvm.ops import LIBM
 from codegen.llvm.parts import LARGE
-from codegen.llvm.shared import TURNS
 from codegen.program import Program
 
 __all__ = ["called_functions", "in_stages", "interleaved", "waits_for_memory"]
@@ -42,7 +41,7 @@ def interleaved(program: Program) -> int:
     if program.steps:
         return 4 if sum(map(weight, program.steps)) <= _STEP else 2
     if in_stages(program):
-        return TURNS
+        return 1  # vectors of a block overlap
     called = called_functions(program)
     count = weight(program, called)
     if count > LARGE:

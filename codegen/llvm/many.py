@@ -65,7 +65,7 @@ class _Many:
         following = builder.add(at, _INDEX(self.vector.count))
         at.add_incoming(following, builder.block)
         if rare is not None:
-            self.join(rare, before, head)
+            rare.over(builder, before, head)
         after = builder.append_basic_block("after")
         builder.cbranch(builder.icmp_unsigned("<", following, count), head, after)
         builder.position_at_end(after)
@@ -77,18 +77,6 @@ class _Many:
             return vecmath.emit_sincos(self.builder, args[0], rare=rare)
         found = vecmath.emit(self.name, self.builder, args, lookups=self.lookups, rare=rare)
         return (found,)
-
-    def join(self, rare: Rare, before: ir.Block, head: ir.Block) -> None:
-        """Add what other passes have found."""
-        builder = self.builder
-        for bits, found in rare.joined.items():
-            with builder.goto_block(head):
-                builder.position_at_start(head)
-                earlier = builder.phi(found.type)
-            joined = builder.or_(earlier, found)
-            earlier.add_incoming(ir.Constant(found.type, None), before)
-            earlier.add_incoming(joined, builder.block)
-            rare.joined[bits] = joined
 
     def place(self, base: ir.Value, at: ir.Value) -> ir.Value:
         """Return where a vector is."""

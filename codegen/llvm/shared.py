@@ -2,9 +2,8 @@
 
 A module declares what it calls under a name that says all: `rewrite.sin.v16f64` takes and returns
 16 lanes of float64, `rewrite.libm.sin.v16f64` replaces some lanes by the C library's results, and
-`rewrite.many.sin.v8f64(to, from, count)` goes over numbers in memory, of which there are a multiple
-of `TURNS` vectors of 8 lanes. The engine finds such names in object files, and has each function
-made here.
+`rewrite.many.sin.v8f64(to, from, count)` goes over numbers in memory, whose count is a multiple
+of 8. The engine finds such names in object files, and has each function made here.
 """
 
 import re
@@ -18,13 +17,19 @@ from codegen.program import SIGNATURES
 from codegen.target import Target
 from codegen.vecmath import rare
 
-__all__ = ["TURNS", "declared", "declared_for_many", "define_shared", "emit_shared", "needed", "state_target", "stated"]
+__all__ = [
+    "declared",
+    "declared_for_many",
+    "define_shared",
+    "emit_shared",
+    "needed",
+    "state_target",
+    "stated",
+]
 
 _NAME: Final = re.compile(r"rewrite\.(libm\.|many\.)?([a-z0-9_]+)\.v(\d+)(f64|f32)")
 _IN_OBJECT: Final = re.compile(_NAME.pattern.encode())
 
-TURNS: Final = 1
-"""Vectors that a function of many computes op by op in turns."""
 _INDEX: Final = ir.IntType(64)
 _SCALARS: Final = {"f64": ir.DoubleType(), "f32": ir.FloatType()}
 
@@ -110,7 +115,7 @@ def _define(function: ir.Function, target: Target) -> None:
     function.attributes.alignstack = target.vector_bits // 8
     lookups = target.vector_bits == 512
     if kind:
-        vector = ir.VectorType(_SCALARS[dtype], TURNS * int(lanes))
+        vector = ir.VectorType(_SCALARS[dtype], int(lanes))
         define_many(function, name, vector, _results(name), lookups=lookups)
         return
     builder = ir.IRBuilder(function.append_basic_block("entry"))

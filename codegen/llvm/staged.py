@@ -4,23 +4,32 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from llvmlite import ir
+
+from codegen.llvm.choices import called_functions
 from codegen.llvm.ops import Value
-from codegen.llvm.shared import TURNS, declared_for_many
+from codegen.llvm.shared import declared_for_many
 from codegen.llvm.stages import Call, Plan, Stage, plan
 from codegen.llvm.writer import INDEX, POINTER, Writer
+from codegen.program import Program
+from codegen.target import Target
 
 __all__ = ["Staged", "block_of"]
 
 _ROOM: Final = 24 << 10
 """Bytes for the values of a block: most of a first-level cache."""
-_LEAST, _MOST = 4, 16
-"""Vectors of a block: a call costs some ten operations, and more gain nothing."""
+_LEAST, _MOST = 256, 1 << 10
+"""Bytes of one of them. A call takes as long as a vector or two, so that more gain little."""
 
 
-def block_of(slots: int, register_bytes: int) -> int:
-    """Return how many vectors of so many values are computed together."""
-    fitting = _ROOM // (register_bytes * max(slots, 1))
-    return max(_LEAST, min(_MOST, fitting // TURNS * TURNS))
+def block_of(program: Program, target: Target) -> int:
+    """Return how many vectors of a program in stages are computed together."""
+    return _fitting(plan(program, called_functions(program)), target.vector_bits // 8)
+
+
+def _fitting(plan: Plan, size: int) -> int:
+    """Return for how many vectors of so many bytes there is room."""
+    return max(_LEAST, min(_MOST, _ROOM // max(plan.slots, 1))) // size
 
 
 class Staged(Writer):
@@ -28,17 +37,20 @@ class Staged(Writer):
 
     plan: Plan
     room: Value
+    """Where the values of a block lie, slot by slot."""
     block: int
+    """The vectors of a block."""
+    first_of_block: Value
+    size: Value
+    """The elements of this block: fewer at the end."""
     within: Value
     """The first element of this vector in the block."""
-    size: Value
-    """The elements of this block."""
 
     def compute(self) -> None:
         """Write the stages of one block; the last one stores."""
         builder, emitter = self.builder, self.emitter
         self.plan = plan(self.program, emitter.called)
-        self.block = block_of(self.plan.slots, emitter.lanes * self.align)
+        self.block = _fitting(self.plan, emitter.lanes * self.align)
         with builder.goto_entry_block():
             count = self.plan.slots * self.block * emitter.lanes
             self.room = builder.alloca(emitter.vector.element, max(count, 1))
@@ -55,15 +67,14 @@ class Staged(Writer):
     def stage(self, stage: Stage, *, is_last: bool) -> None:
         """Compute its values, and call its functions."""
         code, slot = self.program.instructions, self.plan.slot
-        constants = {a for call in stage.calls for a in call.args if code[a].op == "const"}
-        if stage.values or constants or is_last:
+        given = dict.fromkeys(a for call in stage.calls for a in call.args if code[a].op == "const")
+        if stage.values or given or is_last:
             with self.vectors():
                 values: dict[int, Value] = {}
-                for at in (*stage.values, *sorted(constants)):
-                    if at not in constants:
+                self.leaves(given, values)
+                for at in (*given, *stage.values):
+                    if at not in given:
                         self.item(at, values)
-                    else:
-                        self.leaves((at,), values)
                     if at in slot:
                         self.remembered(values[at], slot[at], self.room)
                 if is_last:
@@ -102,27 +113,27 @@ class Staged(Writer):
             else:
                 values[at] = self.recalled(at, self.plan.slot[at], self.room)
 
-    def start(self, slot: int) -> Value:
-        """Return where a value of a block lies."""
-        first = INDEX(slot * self.block * self.emitter.lanes)
-        return self.builder.gep(self.room, [first], source_etype=self.scalar)
-
     def slot(self, number: int, memory: Value) -> Value:
         """Return where a value of this vector lies."""
-        return self.builder.gep(self.start(number), [self.within], source_etype=self.scalar)
+        return self.at(number, self.within)
+
+    def at(self, slot: int, element: Value) -> Value:
+        """Return where an element of a slot is."""
+        kind = ir.ArrayType(self.scalar, self.block * self.emitter.lanes)
+        return self.builder.gep(self.room, [INDEX(slot), element], source_etype=kind)
 
     def call(self, call: Call) -> None:
         """Call a function for a block."""
         code, slot = self.program.instructions, self.plan.slot
         args = [
             self.place(self.stream_of(code[at]), self.scalar)
-            if code[at].op == "load" else self.start(slot[at])
+            if code[at].op == "load" else self.at(slot[at], INDEX(0))
             for at in call.args
         ]  # fmt: skip
         name = call.name
         if name in self.emitter.slower:
             name = name.removeprefix("fast_")
-        outs = [self.start(slot[at]) for at in call.results]
+        outs = [self.at(slot[at], INDEX(0)) for at in call.results]
         function = declared_for_many(
             self.emitter.module, name, self.emitter.vector, len(outs) + len(args)
         )

@@ -10,7 +10,7 @@ Measured on Zen 4: 200 random operations, 37 of them functions, take a sixth les
 and a quarter in float32 than with functions of four vectors, and half the time to compile.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,21 +65,19 @@ def _stages(program: Program, called: Set[str]) -> tuple[Stage, ...]:
     end = max(level, default=0)
     place = [end] * len(code)
     values: list[list[int]] = [[] for _ in range(end + 1)]
-    calls: list[dict[tuple[str, tuple[int, ...]], list[int]]] = [{} for _ in values]
-    both = set.intersection(*({x.args for x in code if x.op == op} for op in _PAIR))
+    calls: list[list[int]] = [[] for _ in values]
     for at in range(len(code) - 1, -1, -1):
         this = code[at]
         if this.op in called:
             place[at] = level[at] - 1
-            name = "sincos" if this.op in _PAIR and this.args in both else this.op
-            calls[place[at]].setdefault((name, this.args), []).append(at)
+            calls[place[at]].append(at)
         elif this.op not in _LEAVES:
             values[place[at]].append(at)
         for arg in this.args:
             place[arg] = min(place[arg], place[at])
     return tuple(
-        Stage(tuple(some[::-1]), tuple(_call(program, *what, found) for what, found in those))
-        for some, those in zip(values, (list(each.items())[::-1] for each in calls), strict=True)
+        Stage(tuple(some[::-1]), _calls(program, those[::-1]))
+        for some, those in zip(values, calls, strict=True)
     )
 
 
@@ -91,38 +89,67 @@ def _levels(program: Program, called: Set[str]) -> list[int]:
     return level
 
 
-def _call(program: Program, name: str, args: tuple[int, ...], found: list[int]) -> Call:
-    """Return a call; of sine and cosine the sine is the first result."""
-    if name == "sincos":
-        found = sorted(found, key=lambda at: _PAIR.index(program.instructions[at].op))
-    return Call(name, args, tuple(found))
+def _calls(program: Program, heads: Sequence[int]) -> tuple[Call, ...]:
+    """Return the calls for some functions: one for sine and cosine of one argument."""
+    code = program.instructions
+    angles: dict[tuple[int, ...], dict[str, int]] = {}
+    for at in heads:
+        if code[at].op in _PAIR:
+            angles.setdefault(code[at].args, {}).setdefault(code[at].op, at)
+    both = {args: tuple(found[op] for op in _PAIR) for args, found in angles.items()
+            if len(found) == len(_PAIR)}  # fmt: skip
+    paired = {at: pair for pair in both.values() for at in pair}
+    made = []
+    for at in heads:
+        if at not in paired:
+            made.append(Call(code[at].op, code[at].args, (at,)))
+        elif at == min(paired[at]):
+            made.append(Call("sincos", code[at].args, paired[at]))
+    return tuple(made)
 
 
 def _placed(program: Program, stages: tuple[Stage, ...]) -> tuple[dict[int, int], int]:
     """Give slots to what is read elsewhere than in the loop that computes it.
 
-    A slot is free again after the last stage that reads it: so no function writes where its
+    A slot is free again after the last loop or call that reads it: so no function writes where its
     arguments are, which it may need once more.
     """
-    code = program.instructions
-    end = len(stages) - 1
-    last = {value: end for output in program.outputs for value in output.values}
-    for number, stage in enumerate(stages):
-        read = [arg for at in stage.values for arg in code[at].args]
-        read += [arg for call in stage.calls for arg in call.args]
-        last.update((at, max(number, last.get(at, 0))) for at in read)
-    over: list[list[int]] = [[] for _ in stages]
+    steps = [step for stage in stages for step in (_Step.of(program, stage), *_steps(stage))]
+    loops = [number for number, step in enumerate(steps) if step.is_loop]
+    last = {value: loops[-1] for output in program.outputs for value in output.values}
+    for number, step in enumerate(steps):
+        last.update((at, max(number, last.get(at, 0))) for at in step.reads)
+    over: list[list[int]] = [[] for _ in steps]
     for at, number in last.items():
         over[number].append(at)
     slot: dict[int, int] = {}
     free: list[int] = []
     count = 0
-    for number, stage in enumerate(stages):
-        given = [arg for call in stage.calls for arg in call.args if code[arg].op != "load"]
-        passed = [at for at in stage.values if last.get(at, 0) > number]
-        for at in (*passed, *given, *(at for call in stage.calls for at in call.results)):
-            if at not in slot:
+    for number, step in enumerate(steps):
+        for at in step.writes:
+            if at not in slot and (not step.is_loop or last.get(at, 0) > number):
                 slot[at] = free.pop() if free else count
                 count = max(count, slot[at] + 1)
         free += [slot[at] for at in over[number] if at in slot]
     return slot, count
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A loop or a call: what it reads and writes."""
+
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+    is_loop: bool
+
+    @staticmethod
+    def of(program: Program, stage: Stage) -> "_Step":
+        """Return the loop of a stage, which also writes the constants that its calls read."""
+        code = program.instructions
+        reads = tuple(arg for at in stage.values for arg in code[at].args)
+        given = (arg for call in stage.calls for arg in call.args if code[arg].op == "const")
+        return _Step(reads, (*stage.values, *given), True)
+
+
+def _steps(stage: Stage) -> list[_Step]:
+    return [_Step(call.args, call.results, False) for call in stage.calls]
