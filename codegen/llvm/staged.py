@@ -8,6 +8,7 @@ from llvmlite import ir
 
 from codegen.llvm.choices import called_functions
 from codegen.llvm.ops import Value
+from codegen.llvm.scribe import declared
 from codegen.llvm.shared import declared_for_many
 from codegen.llvm.stages import Call, Plan, Stage, plan
 from codegen.llvm.writer import INDEX, POINTER, Writer
@@ -16,6 +17,7 @@ from codegen.target import Target
 
 __all__ = ["Staged", "block_of"]
 
+_HINT: Final = ir.FunctionType(INDEX, [INDEX, INDEX])
 _ROOM: Final = 24 << 10
 """Bytes for the values of a block: most of a first-level cache."""
 _LEAST, _MOST = 256, 1 << 10
@@ -91,12 +93,15 @@ class Staged(Writer):
         before, head = builder.block, builder.append_basic_block("vectors")
         builder.branch(head)
         builder.position_at_end(head)
-        self.within = builder.phi(INDEX)
-        self.within.add_incoming(INDEX(0), before)
+        count = builder.phi(INDEX)
+        count.add_incoming(INDEX(0), before)
+        # LLVM's loop strength reduction does not see through this, which is a third of its time
+        hint = declared(self.emitter.module, _HINT, "llvm.expect.i64")
+        self.within = builder.call(hint, [count, INDEX(0)])
         self.position = builder.add(self.first_of_block, self.within)
         yield
         following = builder.add(self.within, INDEX(self.emitter.lanes))
-        self.within.add_incoming(following, builder.block)
+        count.add_incoming(following, builder.block)
         after = builder.append_basic_block("after")
         builder.cbranch(builder.icmp_unsigned("<", following, self.size), head, after)
         builder.position_at_end(after)
