@@ -6,14 +6,16 @@ loads, constants and spilled values; `Prediction` tells them apart. `CycleCost`,
 minimises, adds ops up before there is any code.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
 from codegen.cost import table_for
 from codegen.engine import assembly
 from codegen.llvm.body import emit_module, loop_symbol, streams
-from codegen.llvm.choices import interleaved
+from codegen.llvm.choices import in_stages, interleaved
 from codegen.llvm.shared import emit_shared, needed
+from codegen.llvm.staged import block_of
 from codegen.machine import arm, x86
 from codegen.machine.code import Decoder, Loop, loop
 from codegen.machine.core import Core
@@ -31,6 +33,8 @@ __all__ = [
 
 SHARE: Final = 0.9
 """Of a cache that operands can have: constants and the stack frame are there too."""
+
+_BLOCK: Final = re.compile(r"(\bL?BB)(\d+_\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,9 @@ def predict_text(
             f"the loops of {program.name!r} run as often as the arguments say: measure() times it"
         )
     machine = core or described(target)
-    found = loop_of(text, loop_symbol(program, dtype, target), target, dtype)
-    elements = target.lanes(dtype) * interleaved(program)
+    block = block_of(program, target) if in_stages(program) else 0
+    found = loop_of(text, loop_symbol(program, dtype, target), target, dtype, block)
+    elements = target.lanes(dtype) * (block or interleaved(program))
     units = pressure(found.body, machine)
     overlap = max(units, scheduled(found.body, machine))
     calls = called(found, target, machine)
@@ -112,11 +117,17 @@ def decoder(target: Target) -> Decoder:
     return arm.decode if target.triple.startswith("aarch64") else x86.decode
 
 
-def loop_of(text: str, name: str, target: Target, dtype: Float) -> Loop:
-    """Return the loop of a function in an assembly text, with the code of what it calls."""
+def loop_of(text: str, name: str, target: Target, dtype: Float, block: int = 0) -> Loop:
+    """Return the loop of a function in an assembly text, with the code of what it calls.
+
+    What is written in stages has loops inside, over the vectors of a block.
+    """
     shared = [name for name in needed(text.encode()) if ".libm." not in name]  # those are rare
-    text = "\n".join((text, *(assembly(emit_shared(name, target), target) for name in shared)))
-    return loop(text, name, decoder(target), target.lanes(dtype))
+    texts = [assembly(emit_shared(name, target), target) for name in shared]
+    # each has its own labels of the same names
+    own = (_BLOCK.sub(rf"\g<1>{number}_\g<2>", more) for number, more in enumerate(texts))
+    text = "\n".join((text, *own))
+    return loop(text, name, decoder(target), block or target.lanes(dtype))
 
 
 def called(found: Loop, target: Target, core: Core) -> float:

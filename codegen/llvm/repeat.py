@@ -20,7 +20,7 @@ __all__ = ["emit_loop", "order"]
 def emit_loop(body: Any, this: Instruction, given: Sequence[Value]) -> list[Value]:
     """Write a loop over the values that it is given; return the state at its end.
 
-    `body` is what writes values where the loop stands; its `step` makes one for a step.
+    `body` is what writes values where the loop stands; its `inner` makes one for a step.
     """
     step = this.payload
     assert isinstance(step, Program)
@@ -34,7 +34,7 @@ def emit_loop(body: Any, this: Instruction, given: Sequence[Value]) -> list[Valu
     around = emitter.live
     running = _entered(builder, emitter.truth(True) if around is None else around, before)
     emitter.live = running
-    own = body.step(step, [*state, *given[size:]])
+    own = body.inner(step, [*state, *given[size:]])
     values: dict[int, Value] = {}
     first, rest = order(step)
     own.write(first, values, {})

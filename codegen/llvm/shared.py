@@ -1,8 +1,9 @@
 """Functions that kernels call instead of inlining them: compiled once in a process for a target.
 
 A module declares what it calls under a name that says all: `rewrite.sin.v16f64` takes and returns
-16 lanes of float64, `rewrite.libm.sin.v16f64` replaces some lanes by the C library's results. The
-engine finds such names in object files, and has each function made here.
+16 lanes of float64, `rewrite.libm.sin.v16f64` replaces some lanes by the C library's results, and
+`rewrite.many.sin.v8f64(to, from, count)` goes over numbers in memory, whose count is a multiple
+of 8. The engine finds such names in object files, and has each function made here.
 """
 
 import re
@@ -11,14 +12,26 @@ from typing import Final
 from llvmlite import ir
 
 from codegen import vecmath
+from codegen.llvm.many import define_many
 from codegen.program import SIGNATURES
 from codegen.target import Target
 from codegen.vecmath import rare
 
-__all__ = ["declared", "define_shared", "emit_shared", "needed", "state_target", "stated"]
+__all__ = [
+    "declared",
+    "declared_for_many",
+    "define_shared",
+    "emit_shared",
+    "needed",
+    "state_target",
+    "stated",
+]
 
-_NAME: Final = re.compile(r"rewrite\.(libm\.)?([a-z0-9_]+)\.v(\d+)(f64|f32)")
+_NAME: Final = re.compile(r"rewrite\.(libm\.|many\.)?([a-z0-9_]+)\.v(\d+)(f64|f32)")
 _IN_OBJECT: Final = re.compile(_NAME.pattern.encode())
+
+_INDEX: Final = ir.IntType(64)
+_SCALARS: Final = {"f64": ir.DoubleType(), "f32": ir.FloatType()}
 
 
 def needed(code: bytes) -> list[str]:
@@ -37,18 +50,38 @@ def declared(module: ir.Module, name: str, vector: ir.VectorType, arity: int) ->
     return known
 
 
+def declared_for_many(
+    module: ir.Module, name: str, vector: ir.VectorType, operands: int
+) -> ir.Function:
+    """Declare a function of numbers in memory: of its results, its arguments, and their count."""
+    word = "f64" if isinstance(vector.element, ir.DoubleType) else "f32"
+    full = f"rewrite.many.{name}.v{vector.count}{word}"
+    known = module.globals.get(full)
+    if known is None:
+        kinds = [ir.PointerType()] * operands + [_INDEX]
+        known = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), full)
+    return known
+
+
 def emit_shared(full: str, target: Target) -> str:
     """Return the text of the LLVM module of a shared function."""
     found = _NAME.fullmatch(full)
     assert found is not None, full
-    libm, name, lanes, dtype = found.groups()
+    kind, name, lanes, dtype = found.groups()
     module = ir.Module(name=full)
     module.triple = target.triple
-    vector = ir.VectorType(ir.DoubleType() if dtype == "f64" else ir.FloatType(), int(lanes))
+    vector = ir.VectorType(_SCALARS[dtype], int(lanes))
     arity = 1 if name == "sincos" else len(SIGNATURES[name][0][0])
-    declare = rare.declare_loop if libm else declared
-    _define(declare(module, name, vector, arity), target)
+    if kind == "many.":
+        _define(declared_for_many(module, name, vector, arity + _results(name)), target)
+    else:
+        declare = rare.declare_loop if kind else declared
+        _define(declare(module, name, vector, arity), target)
     return str(module)
+
+
+def _results(name: str) -> int:
+    return 2 if name == "sincos" else 1
 
 
 def define_shared(module: ir.Module, target: Target) -> None:
@@ -75,17 +108,21 @@ def stated(target: Target) -> tuple[str, str]:
 def _define(function: ir.Function, target: Target) -> None:
     found = _NAME.fullmatch(function.name)
     assert found is not None, function.name
-    libm, name, _, _ = found.groups()
-    if libm:
+    kind, name, lanes, dtype = found.groups()
+    if kind == "libm.":
         rare.define_loop(function)
         return
     function.attributes.alignstack = target.vector_bits // 8
+    lookups = target.vector_bits == 512
+    if kind:
+        vector = ir.VectorType(_SCALARS[dtype], int(lanes))
+        define_many(function, name, vector, _results(name), lookups=lookups)
+        return
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     if name == "sincos":
         result = ir.Constant(function.function_type.return_type, ir.Undefined)
         for place, value in enumerate(vecmath.emit_sincos(builder, function.args[0])):
             result = builder.insert_value(result, value, place)
     else:
-        lookups = target.vector_bits == 512
         result = vecmath.emit(name, builder, function.args, lookups=lookups)
     builder.ret(result)

@@ -24,7 +24,7 @@ __all__ = ["path", "pressure", "scheduled", "share"]
 INSTRUCTIONS: Final = 3000
 """So many are run, after as many as a window to fill it."""
 PASSES: Final = (4, 400)
-"""So many passes at least and at most."""
+"""So many passes at least and at most; one of a body that is longer than that."""
 
 
 _GENERAL: Final = frozenset("alu compare branch".split())
@@ -107,7 +107,8 @@ def scheduled(body: Sequence[Instruction], core: Core) -> float:
         return 0.0
     # the first passes fill the window, and the last ones run beside fewer others
     ends = -(-core.window // len(steps))
-    passes = min(max(INSTRUCTIONS // len(steps), PASSES[0]), PASSES[1])
+    least = PASSES[0] if len(steps) <= INSTRUCTIONS else 1
+    passes = min(max(INSTRUCTIONS // len(steps), least), PASSES[1])
     times = _Run(core, steps, passes + 2 * ends).run()
     cycles = (times[passes + ends - 1] - times[ends - 1]) / passes
     alone = max((work for ports, work in _work(steps).items() if len(ports) == 1), default=0.0)

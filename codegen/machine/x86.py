@@ -23,7 +23,7 @@ KINDS: Final = (
     ("fsqrt64",  r"sqrt[ps]d"),
     ("fsqrt32",  r"sqrt[ps]s"),
     ("estimate", r"r(sqrt|cp)14[ps][sd]"),
-    ("fminmax",  r"(min|max)[ps][sd]"),
+    ("fminmax",  r"(min|max|range)[ps][sd]"),
     ("round",    r"(rndscale|round)[ps][sd]"),
     ("fcmp",     r"cmp(\w*)[ps][sd]"),
     ("logic",    r"(and|andn|or|xor)p[sd]|p(and|andn|or|xor)[dq]?|pternlog[dq]"),

@@ -17,7 +17,6 @@ import numpy as np
 from mpmath import mpf
 
 from codegen.vecmath.columns import block, columns
-from codegen.vecmath.lanes import SHORT
 from codegen.vecmath.remez import Fit, fit, split
 from rewrite.evaluate import fma
 
@@ -243,12 +242,9 @@ def wide_sine(coefficients: list[float], dtype: str) -> float:
     """Compute the sine of the number nearest to pi/2 as `codegen.vecmath.fast` does."""
     kind = np.float64 if dtype == "f64" else np.float32
     c, r = np.array(coefficients, kind), kind(np.pi / 2)
-    z = r * r
-    step = 1 if len(c) <= SHORT else 2
-    starts = range(len(c) - step, -1, -step)
-    total, *terms = [fma(c[i + 1], z, c[i]) if step == 2 else c[i] for i in starts]
-    for term in terms:
-        total = fma(kind(total), z if step == 1 else z * z, term)
+    z, total = r * r, c[-1]
+    for term in c[-2::-1]:
+        total = fma(kind(total), z, term)
     return float(r * kind(fma(z, kind(total), kind(1))))
 
 

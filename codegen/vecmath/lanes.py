@@ -107,6 +107,20 @@ class Lanes(Vector):
         """min(a, cap), NaN where a is."""
         return self.select(self.compare(">", a, cap), cap, a)
 
+    def within_one(self, a: ir.Value) -> ir.Value:
+        """Return `a`, or where it is beyond one its sign; in place of NaN there may be one."""
+        if self.lookups:
+            return self._by_registers(self._nearer, a)
+        a = self.select(self.compare(">", a, 1.0), 1.0, a)
+        return self.select(self.compare("<", a, -1.0), -1.0, a)
+
+    def _nearer(self, a: ir.Value) -> ir.Value:
+        """Return what is nearer to zero, `a` or one, with the sign of `a` (AVX-512)."""
+        word, mask = ir.IntType(32), ir.IntType(int(a.type.count))
+        suffix = "pd" if self.format.bits == 64 else "ps"
+        one = ir.Constant(a.type, [1.0] * a.type.count)
+        return self._x86(f"mask.range.{suffix}", a, one, word(2), a, mask(-1), word(4))
+
     def looked_up(self, table: Sequence[float], index: ir.Value) -> ir.Value:
         """Take numbers by the low bits of an index, in registers: of one or of two (AVX-512)."""
         return self._by_registers(lambda part: self._register_lookup(table, part), index)

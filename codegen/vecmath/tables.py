@@ -380,7 +380,7 @@ TAN_HALF: dict[str, tuple[float, ...]] = {
 SIN_WIDE: dict[str, tuple[float, ...]] = {
     "f64": (
         h("-0x1.5555555555555p-3"),
-        h("0x1.11111111110c9p-7"),
+        h("0x1.11111111110c8p-7"),
         h("-0x1.a01a01a014d6fp-13"),
         h("0x1.71de3a52a0af5p-19"),
         h("-0x1.ae6454d47169ep-26"),

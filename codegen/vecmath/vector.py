@@ -63,6 +63,17 @@ class Rare:
         joined = found if known is None else builder.or_(known, found)
         self.joined[found.type.element.width] = joined
 
+    def over(self, builder: ir.IRBuilder, before: ir.Block, head: ir.Block) -> None:
+        """Join what a loop finds in all passes, at its end; it begins with `head`."""
+        for bits, found in self.joined.items():
+            with builder.goto_block(head):
+                builder.position_at_start(head)
+                earlier = builder.phi(found.type)
+            joined = builder.or_(earlier, found)
+            earlier.add_incoming(ir.Constant(found.type, None), before)
+            earlier.add_incoming(joined, builder.block)
+            self.joined[bits] = joined
+
 
 F64 = Format("f64", "f64", 64, 52, 1023)
 F32 = Format("f32", "f32", 32, 23, 127)

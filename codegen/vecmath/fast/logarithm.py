@@ -76,7 +76,7 @@ def log(v: Lanes, x: ir.Value) -> ir.Value:
     else:
         k, rest = _by_quotient(v, x)
         usual = v.fma(k, high, v.fma(k, low, rest))
-    return through_libm(v, "log", [x], logarithm.abnormal(v, x), usual)
+    return through_libm(v, "log", [x], logarithm.flagged(v, x), usual)
 
 
 def log2(v: Lanes, x: ir.Value) -> ir.Value:
@@ -90,7 +90,7 @@ def log2(v: Lanes, x: ir.Value) -> ir.Value:
     else:
         k, rest = _by_quotient(v, x)
         usual = v.fma(rest, slope, k)
-    return through_libm(v, "log2", [x], logarithm.abnormal(v, x), usual)
+    return through_libm(v, "log2", [x], logarithm.flagged(v, x), usual)
 
 
 def log10(v: Lanes, x: ir.Value) -> ir.Value:
@@ -105,7 +105,7 @@ def log10(v: Lanes, x: ir.Value) -> ir.Value:
     else:
         k, rest = _by_quotient(v, x)
         usual = v.fma(k, two, v.mul(rest, slope))
-    return through_libm(v, "log10", [x], logarithm.abnormal(v, x), usual)
+    return through_libm(v, "log10", [x], logarithm.flagged(v, x), usual)
 
 
 def _of_one_plus(v: Lanes, a: ir.Value) -> tuple[ir.Value, ir.Value]:

@@ -13,37 +13,38 @@ from codegen.vecmath.rare import through_libm
 __all__ = ["cos", "sin", "tan"]
 
 
-def _wide_sine(v: Lanes, x: ir.Value, turns: ir.Value) -> ir.Value:
-    """sin(x - turns pi), for what is left within pi/2."""
-    name = v.format.name
-    r = x
-    for part in tables.PI[name]:
-        r = v.fma(turns, -part, r)
+def _wide_sine(v: Lanes, r: ir.Value) -> ir.Value:
+    """sin(r) for |r| up to pi/2.
+
+    Terms are not summed in pairs, which takes a product more: loops have others to work on.
+    """
     z = v.mul(r, r)
-    series = v.polynomial(z, tables.SIN_WIDE[name], v.mul(z, z))
-    y = v.mul(r, v.fma(z, series, 1.0))
+    series = v.horner(z, tables.SIN_WIDE[v.format.name])
     # within the error it may be beyond one, of which acos and sqrt(1 - y**2) are not defined
-    y = v.select(v.compare(">", y, 1.0), 1.0, y)
-    return v.select(v.compare("<", y, -1.0), -1.0, y)
+    return v.within_one(v.mul(r, v.fma(z, series, 1.0)))
 
 
 def sin(v: Lanes, x: ir.Value) -> ir.Value:
     """sin(x) = (-1)**k sin(x - k pi); every step is odd in x, so that the whole is."""
     name, magic = v.format.name, v.format.magic
     shifted = v.fma(x, tables.ONE_OVER_PI[name][0], magic)
-    y = _wide_sine(v, x, v.sub(shifted, magic))
-    usual = v.flip(y, v.shl(v.bits(shifted), v.format.bits - 1))
+    turns, r = v.sub(shifted, magic), x
+    for part in tables.PI[name]:
+        r = v.fma(turns, -part, r)
+    usual = v.flip(_wide_sine(v, r), v.shl(v.bits(shifted), v.format.bits - 1))
     return through_libm(v, "sin", [x], trigonometric.far(v, x), usual)
 
 
 def cos(v: Lanes, x: ir.Value) -> ir.Value:
-    """cos(x) = -(-1)**k sin(|x| - (k + 1/2) pi)."""
+    """cos(x) = (-1)**k sin((k + 1/2) pi - |x|)."""
     name, magic = v.format.name, v.format.magic
     a = v.abs(x)
     shifted = v.add(v.fma(a, tables.ONE_OVER_PI[name][0], -0.5), magic)
-    y = _wide_sine(v, a, v.add(v.sub(shifted, magic), 0.5))
-    even = v.shl(v.iadd(v.bits(shifted), 1), v.format.bits - 1)
-    return through_libm(v, "cos", [x], trigonometric.far(v, x), v.flip(y, even))
+    turns, r = v.add(v.sub(shifted, magic), 0.5), v.neg(a)
+    for part in tables.PI[name]:
+        r = v.fma(turns, part, r)
+    usual = v.flip(_wide_sine(v, r), v.shl(v.bits(shifted), v.format.bits - 1))
+    return through_libm(v, "cos", [x], trigonometric.far(v, x), usual)
 
 
 def tan(v: Lanes, x: ir.Value) -> ir.Value:
