@@ -23,6 +23,7 @@ from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
 from codegen.llvm.parts import Part, cut
 from codegen.llvm.passed import idle, passed
 from codegen.llvm.repeat import emit_loop
+from codegen.llvm.scribe import align_stack
 from codegen.llvm.shared import define_shared, state_target
 from codegen.program import Constant, Instruction, Program
 from codegen.target import ITEMSIZE, Float, Target
@@ -101,8 +102,7 @@ def emit_module(
     if leaving:
         function = ir.Function(module, LEAVING, f"{module.name}_loop")
         function.linkage = "internal"
-    # spilled vectors and constants are read back in one cache line each, not across two
-    function.attributes.alignstack = target.vector_bits // 8
+    align_stack(function, target.vector_bits // 8)
     table, count, *first = function.args
     table.name, count.name = "streams", "count"
     table.add_attribute("noalias")
@@ -258,7 +258,7 @@ class _Loop:
         for number, part in enumerate(parts):
             function = ir.Function(module, kind, f"{module.name}.part{number}")
             function.linkage = "internal"
-            function.attributes.alignstack = 64
+            align_stack(function, 64)
             builder.call(function, [self.table, self.position, room])
             table, position, memory = function.args
             emitter = replace(self.emitter, builder=ir.IRBuilder(function.append_basic_block()))

@@ -11,6 +11,7 @@ from typing import Final
 from llvmlite import ir
 
 from codegen import vecmath
+from codegen.llvm.scribe import align_stack
 from codegen.program import SIGNATURES
 from codegen.target import Target
 from codegen.vecmath import rare
@@ -79,7 +80,7 @@ def _define(function: ir.Function, target: Target) -> None:
     if libm:
         rare.define_loop(function)
         return
-    function.attributes.alignstack = target.vector_bits // 8
+    align_stack(function, target.vector_bits // 8)
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     if name == "sincos":
         result = ir.Constant(function.function_type.return_type, ir.Undefined)
