@@ -7,6 +7,7 @@ minimises, adds ops up before there is any code.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from codegen.cost import table_for
@@ -125,20 +126,38 @@ def called(found: Loop, target: Target, core: Core) -> float:
 
 
 def _call(name: str, target: Target, core: Core) -> float:
-    """Return the cycles of one call of the C library, from the core's table of 128-bit code."""
+    """Return the cycles of one call of the C library, from the core's table of 128-bit code.
+
+    A row of it has what is around the calls too, which here is part of the loop that calls.
+    """
     narrow = get("neon" if target.triple.startswith("aarch64") else "sse2")
     table = table_for(replace(narrow, cpu=core.cpus[0]))
     known = table.index()
     row = known.get((name, "f64")) or known.get((name.removesuffix("f"), "f32"))
-    return row.throughput / table.lanes(row.dtype) if row else 0.0
+    if row is None:
+        return 0.0
+    kind: Float = "f64" if row.dtype == "f64" else "f32"
+    around = _around(row.op, kind, core.cpus[0]) if narrow.name == "sse2" else 0.0
+    return max(0.0, row.throughput - around) / table.lanes(row.dtype)
+
+
+@cache
+def _around(op: str, dtype: Float, cpu: str) -> float:
+    """Return the cycles of what is around the calls that make a vector of an op."""
+    from codegen.targets.derive import added
+
+    core = core_of(cpu)
+    return 0.0 if core is None else added(op, get("sse2"), dtype, core)
 
 
 def _memory(program: Program, dtype: Float, n: int, core: Core) -> float:
     """Return the cycles an element that cache lines take from and to where n elements are."""
-    parts = streams(program, dtype)
+    loads = [this.payload for this in program.instructions if this.op == "load"]
+    read = {payload[0] for payload in loads if isinstance(payload, tuple)}
+    inputs = len(program.arguments)
+    parts = [s for s in streams(program, dtype) if s.operand >= inputs or s.operand in read]
     size = n * sum(part.itemsize for part in parts)
     level = next(level for level in core.levels if size <= SHARE * level.size)
-    inputs = len(program.arguments)
     moved = sum(
         part.itemsize * (level.read if part.operand < inputs else level.write) for part in parts
     )
