@@ -1,9 +1,9 @@
 """`predict`: the cycles of a compiled loop, from its machine code and a description of the core.
 
 The largest of three: what the units and the front end need, what chains need that the core does not
-look across, and what memory moves. The first two come from the loop as it was emitted, with its
-loads, constants and spilled values; `Prediction` tells them apart. `CycleCost`, which extraction
-minimises, adds ops up before there is any code.
+look across, and what memory moves; and the call of the kernel, by its elements. The first two come
+from the loop as it was emitted, with its loads, constants and spilled values; `Prediction` tells
+them apart. `CycleCost`, which extraction minimises, adds ops up before there is any code.
 """
 
 from dataclasses import dataclass, replace
@@ -47,18 +47,21 @@ class Prediction:
     calls: float
     """What the C library takes, one lane after the other."""
     core: str
+    entry: float = 0.0
+    """What the call of the kernel takes beside its loop."""
 
     @property
     def cycles(self) -> float:
-        """The prediction: the largest of them, and the calls."""
-        return max(self.units, self.overlap, self.memory) + self.calls
+        """The prediction: the largest of the bounds, and the calls."""
+        return max(self.units, self.overlap, self.memory) + self.calls + self.entry
 
     def __repr__(self) -> str:
         """Show the sum and its bounds."""
         calls = f" + calls {self.calls:.4g}" if self.calls else ""
+        entry = f" + entry {self.entry:.4g}" if self.entry else ""
         return (
             f"{self.cycles:.4g} cycles an element on {self.core}: units {self.units:.4g}, overlap "
-            f"{self.overlap:.4g}, memory {self.memory:.4g}{calls}"
+            f"{self.overlap:.4g}, memory {self.memory:.4g}{calls}{entry}"
         )
 
 
@@ -95,7 +98,7 @@ def predict_text(
     calls = called(found, target, machine)
     return Prediction(
         units / elements, overlap / elements, _memory(program, dtype, n, machine),
-        calls / elements, machine.name,
+        calls / elements, machine.name, machine.entry / n,
     )  # fmt: skip
 
 

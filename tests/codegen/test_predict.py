@@ -170,7 +170,7 @@ def test_functions_that_are_called_count_as_often_as_they_are() -> None:
         for _ in range(count):
             total = rw.sin(total)
         program = rw.compile([y], total, optimize_terms=False).program
-        return predict(program, target_of("znver4", "avx512"), n=64).cycles
+        return predict(program, target_of("znver4", "avx512"), n=4096).cycles
 
     few, many = cycles(6), cycles(24)
     assert 3 * few < many < 6 * few
@@ -183,7 +183,8 @@ def test_memory_bounds_what_is_large() -> None:
             predict(kernel.program, target_of("znver4", "avx512"), n=n, core=core)
             for n in (64, 20_000, 10_000_000)
         )
-        assert small.memory == 0 < middle.memory < large.memory == large.cycles
+        assert small.memory == 0 < middle.memory < large.memory
+        assert large.cycles - large.entry == pytest.approx(large.memory) and large.entry > 0
 
 
 def test_arguments_that_are_not_read_move_nothing() -> None:
@@ -220,7 +221,7 @@ def test_a_kernel_shows_what_is_predicted() -> None:
     found = kernel.predict(1000)
     assert found.cycles >= found.overlap >= found.units > 0 and found.core == "zen4"
     assert kernel.cost.predicted == found.cycles
-    assert "loop predicted" in repr(kernel.cost) and "zen4" in repr(found)
+    assert "predicted" in repr(kernel.cost) and "zen4" in repr(found)
     timing = kernel.measure(64, seconds=0.01)
     assert kernel.cost.measured == timing.cycles and kernel.cost.predicted is not None
 
