@@ -221,10 +221,11 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
         return found
 
     def predict(self, n: int = 4096) -> "Prediction":
-        """Predict the cycles an element of its loop over n elements, from its machine code.
+        """Predict the cycles an element of a call with n elements, from its loop's machine code.
 
-        Calls, remainders and what packs strided arrays are left out; of a program of loops over
-        tables an element is a point, n of them, and the tables are counted with what memory moves.
+        Remainders and what packs strided arrays are left out; of a program of loops over tables
+        an element is a point, n of them, the tables are counted with what memory moves, and the
+        call is left out.
         `cost` shows the figure too. Raise `TargetError` for a CPU whose core is not described.
         """
         check_count(n)

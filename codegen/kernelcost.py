@@ -19,18 +19,18 @@ class KernelCost(Displayed):
     measured: float | None = None
     """Cycles an element, once `Kernel.measure` has been asked."""
     predicted: float | None = None
-    """Cycles an element of the loop as it was emitted, once `Kernel.predict` or `measure` has."""
+    """Cycles an element, by the loop as it was emitted, once `Kernel.predict` or `measure` has."""
 
     def __repr__(self) -> str:
         """Show the figures and where they come from."""
-        more = "" if self.predicted is None else f", loop predicted {self.predicted:.4g}"
+        more = "" if self.predicted is None else f", predicted {self.predicted:.4g}"
         more += "" if self.measured is None else f", measured {self.measured:.4g}"
         return f"{self.before:.4g} -> {self.after:.4g} {self.unit} ({self.model}){more}"
 
     def rows(self) -> list[tuple[str, float]]:
         """Return what is known, by name, in the unit of the model or in cycles an element."""
         known = [("before", self.before), ("after", self.after)]
-        later = [("loop predicted", self.predicted), ("measured", self.measured)]
+        later = [("predicted", self.predicted), ("measured", self.measured)]
         return known + [(name, value) for name, value in later if value is not None]
 
     def section(self) -> Section:

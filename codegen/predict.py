@@ -1,13 +1,14 @@
 """`predict`: the cycles of a compiled loop, from its machine code and a description of the core.
 
 The largest of three: what the units and the front end need, what chains need that the core does not
-look across, and what memory moves. The first two come from the loop as it was emitted, with its
-loads, constants and spilled values; `Prediction` tells them apart. `CycleCost`, which extraction
-minimises, adds ops up before there is any code.
+look across, and what memory moves; and the call of the kernel, by its elements. The first two come
+from the loop as it was emitted, with its loads, constants and spilled values; `Prediction` tells
+them apart. `CycleCost`, which extraction minimises, adds ops up before there is any code.
 """
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from codegen.cost import table_for
@@ -50,18 +51,21 @@ class Prediction:
     calls: float
     """What the C library takes, one lane after the other."""
     core: str
+    entry: float = 0.0
+    """What the call of the kernel takes beside its loop."""
 
     @property
     def cycles(self) -> float:
-        """The prediction: the largest of them, and the calls."""
-        return max(self.units, self.overlap, self.memory) + self.calls
+        """The prediction: the largest of the bounds, and the calls."""
+        return max(self.units, self.overlap, self.memory) + self.calls + self.entry
 
     def __repr__(self) -> str:
         """Show the sum and its bounds."""
         calls = f" + calls {self.calls:.4g}" if self.calls else ""
+        entry = f" + entry {self.entry:.4g}" if self.entry else ""
         return (
             f"{self.cycles:.4g} cycles an element on {self.core}: units {self.units:.4g}, overlap "
-            f"{self.overlap:.4g}, memory {self.memory:.4g}{calls}"
+            f"{self.overlap:.4g}, memory {self.memory:.4g}{calls}{entry}"
         )
 
 
@@ -99,7 +103,7 @@ def predict_text(
     calls = called(found, target, machine)
     return Prediction(
         units / elements, overlap / elements, _memory(program, dtype, n, machine),
-        calls / elements, machine.name,
+        calls / elements, machine.name, machine.entry / n,
     )  # fmt: skip
 
 
@@ -136,20 +140,38 @@ def called(found: Loop, target: Target, core: Core) -> float:
 
 
 def _call(name: str, target: Target, core: Core) -> float:
-    """Return the cycles of one call of the C library, from the core's table of 128-bit code."""
+    """Return the cycles of one call of the C library, from the core's table of 128-bit code.
+
+    A row of it has what is around the calls too, which here is part of the loop that calls.
+    """
     narrow = get("neon" if target.triple.startswith("aarch64") else "sse2")
     table = table_for(replace(narrow, cpu=core.cpus[0]))
     known = table.index()
     row = known.get((name, "f64")) or known.get((name.removesuffix("f"), "f32"))
-    return row.throughput / table.lanes(row.dtype) if row else 0.0
+    if row is None:
+        return 0.0
+    kind: Float = "f64" if row.dtype == "f64" else "f32"
+    around = _around(row.op, kind, core.cpus[0]) if narrow.name == "sse2" else 0.0
+    return max(0.0, row.throughput - around) / table.lanes(row.dtype)
+
+
+@cache
+def _around(op: str, dtype: Float, cpu: str) -> float:
+    """Return the cycles of what is around the calls that make a vector of an op."""
+    from codegen.targets.derive import added
+
+    core = core_of(cpu)
+    return 0.0 if core is None else added(op, get("sse2"), dtype, core)
 
 
 def _memory(program: Program, dtype: Float, n: int, core: Core) -> float:
     """Return the cycles an element that cache lines take from and to where n elements are."""
-    parts = streams(program, dtype)
+    loads = [this.payload for this in program.instructions if this.op == "load"]
+    read = {payload[0] for payload in loads if isinstance(payload, tuple)}
+    inputs = len(program.arguments)
+    parts = [s for s in streams(program, dtype) if s.operand >= inputs or s.operand in read]
     size = n * sum(part.itemsize for part in parts)
     level = next(level for level in core.levels if size <= SHARE * level.size)
-    inputs = len(program.arguments)
     moved = sum(
         part.itemsize * (level.read if part.operand < inputs else level.write) for part in parts
     )

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -50,13 +51,15 @@ def timed(kernel: "Kernel", n: int, seconds: float) -> Timing:
 
     check_count(n)
     data, outputs = arrays(kernel, n)
+    # as a call that is written out: one that unpacks a list beside a keyword takes 0.3 us more
+    call = partial(kernel.ufunc, *data, *outputs)
     best, rounds, end = 1e9, 0, time.perf_counter() + seconds
     count = 1
     while rounds < ROUNDS or time.perf_counter() < end:
         rounds += 1
         begin = time.perf_counter()
         for _ in range(count):
-            kernel.ufunc(*data, out=outputs)
+            call()
         best = min(best, (time.perf_counter() - begin) / count)
         count = max(1, int(1e-3 / best))
     ns = 1e9 * best / n

@@ -16,6 +16,7 @@ from codegen.llvm.choices import called_functions, in_stages, interleaved
 from codegen.llvm.leave import BODY, LEAVING, emit_entry, leaves_rare
 from codegen.llvm.ops import Emitter
 from codegen.llvm.passed import passed
+from codegen.llvm.scribe import align_stack
 from codegen.llvm.shared import define_shared, state_target
 from codegen.llvm.staged import Staged
 from codegen.llvm.writer import Writer
@@ -88,8 +89,7 @@ def emit_module(
     if leaving:
         function = ir.Function(module, LEAVING, f"{module.name}_loop")
         function.linkage = "internal"
-    # spilled vectors and constants are read back in one cache line each, not across two
-    function.attributes.alignstack = target.vector_bits // 8
+    align_stack(function, target.vector_bits // 8)
     table, count, *first = function.args
     table.name, count.name = "streams", "count"
     table.add_attribute("noalias")

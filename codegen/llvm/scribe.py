@@ -14,6 +14,7 @@ __all__ = [
     "POINTER",
     "VOID",
     "Scribe",
+    "align_stack",
     "declared",
     "default_environment",
     "emit_copy",
@@ -30,6 +31,16 @@ _REPORTED = 0x1D  # invalid, division by zero, overflow, underflow
 def places(kind: type[ctypes.Structure]) -> dict[str, int]:
     """Return which field of a structure has which number."""
     return {field[0]: number for number, field in enumerate(kind._fields_)}
+
+
+def align_stack(function: ir.Function, size: int) -> None:
+    """Make a function begin its stack frame at a multiple of so many bytes.
+
+    So a spilled vector is in one cache line, not across two, wherever the caller's frame ends.
+    """
+    function.attributes.alignstack = size
+    # llvmlite writes the alignment only beside another attribute
+    function.attributes.add("nounwind")
 
 
 class Scribe(ir.IRBuilder):  # type: ignore[misc]

@@ -13,6 +13,7 @@ from llvmlite import ir
 
 from codegen import vecmath
 from codegen.llvm.many import define_many
+from codegen.llvm.scribe import align_stack
 from codegen.program import SIGNATURES
 from codegen.target import Target
 from codegen.vecmath import rare
@@ -112,7 +113,7 @@ def _define(function: ir.Function, target: Target) -> None:
     if kind == "libm.":
         rare.define_loop(function)
         return
-    function.attributes.alignstack = target.vector_bits // 8
+    align_stack(function, target.vector_bits // 8)
     lookups = target.vector_bits == 512
     if kind:
         vector = ir.VectorType(_SCALARS[dtype], int(lanes))

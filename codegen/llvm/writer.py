@@ -13,6 +13,7 @@ from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
 from codegen.llvm.parts import Part, cut
 from codegen.llvm.passed import idle
 from codegen.llvm.repeat import emit_loop
+from codegen.llvm.scribe import align_stack
 from codegen.program import Constant, Instruction, Program
 from codegen.target import ITEMSIZE
 from codegen.vecmath.rare import any_lane, any_of
@@ -156,7 +157,7 @@ class Writer:
         for number, part in enumerate(parts):
             function = ir.Function(module, kind, f"{module.name}.part{number}")
             function.linkage = "internal"
-            function.attributes.alignstack = 64
+            align_stack(function, 64)
             builder.call(function, [self.table, self.position, room])
             table, position, memory = function.args
             emitter = replace(self.emitter, builder=ir.IRBuilder(function.append_basic_block()))

@@ -10,7 +10,7 @@ from codegen.instruction import Constant
 from codegen.instructions import INLINED
 from codegen.llvm.choices import called_functions
 from codegen.llvm.ops import OPS, Emitter, Value
-from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
+from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe, align_stack
 from codegen.loops.access import Access, Place
 from codegen.loops.plan import Shape
 from codegen.loops.scalars import Scalars
@@ -56,7 +56,7 @@ class Function:
     ) -> None:
         self.shape = shape
         self.function = ir.Function(module, SIGNATURE, name)
-        self.function.attributes.alignstack = target.vector_bits // 8
+        align_stack(self.function, target.vector_bits // 8)
         self.segments, self.words, self.begin, self.end = self.function.args
         self.code = code = Scribe(self.function.append_basic_block("entry"))
         lanes = target.lanes(dtype)

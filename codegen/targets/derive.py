@@ -27,7 +27,7 @@ from codegen.target import Float, Target, get
 from codegen.targets.measure import WIDE, wide
 from rewrite.errors import TargetError
 
-__all__ = ["derive", "target_of"]
+__all__ = ["added", "derive", "target_of"]
 
 FEW: Final = 20
 """Of no more instructions the work is added up; longer code is scheduled."""
@@ -55,11 +55,11 @@ def derive(op: str, target: Target, dtype: Float) -> tuple[float, float]:
     body = [this for this in one.body if this.kind not in _GENERAL]
     latency = path(one.body, core) - path(_loop(_bare(op), target, dtype).body, core)
     if INLINED.get(op, 0) > FEW:
-        return latency, _added(op, target, dtype, core)
+        return latency, added(op, target, dtype, core)
     return max(latency, 1.0), share(body or one.body, core)
 
 
-def _added(op: str, target: Target, dtype: Float, core: Core) -> float:
+def added(op: str, target: Target, dtype: Float, core: Core) -> float:
     """Return what an op adds to a loop of additions, a vector."""
     times = []
     for program in (wide(None, WIDE), wide(op, WIDE)):

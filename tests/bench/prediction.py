@@ -4,12 +4,17 @@ Over the 100 formulas and 300 generated kernels, as optimised: rank correlation 
 of `Kernel.predict` (the loop as it was emitted) and of the sum that extraction minimises. Then how
 far the form that extraction picks is from the fastest of the eight cheapest of its e-graph,
 compiled and timed in turns. Also by how much the optimised form is faster than the one written.
+
+All of it takes some ten minutes. `--share 1/4 --json one.json` measures a quarter, and `--join
+one.json two.json ...` states the figures of all that some runs have measured.
 """
 
+import json
 import math
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +36,10 @@ from strategies.saturation import Saturate
 POINTS = 4096
 FORMS = 8
 SWEEPS = 3
+NEAR = 0.05
+OTHER = "generated"
+
+type Named = tuple[str, list[Term], Term]
 
 
 def generated(count: int) -> list[tuple[list[Term], Term]]:
@@ -102,8 +111,23 @@ def forms(symbols: list[Term], term: Term) -> tuple[float, float, Kernel, Kernel
     return added, best.predict(POINTS).cycles, best, plain
 
 
-def alternatives(term: Term) -> tuple[list[float], list[float]]:
-    """Return measured and predicted cycles of the form that extraction picks, and of others.
+def loops(terms: Sequence[Named]) -> list[list[Any]]:
+    """Return the name, the sum, the prediction, and what the form and the source's take.
+
+    All of it is with what a call takes, of which the sum knows nothing.
+    """
+    made = [(name, *forms(symbols, term)) for name, symbols, term in terms]
+    call = call_cycles() / POINTS
+    print(f"a call takes {call * POINTS:.0f} cycles")
+    times, plain = (timed([row[at] for row in made]) for at in (3, 4))
+    return [
+        [name, added + call, told, time, slow]
+        for (name, added, told, *_), time, slow in zip(made, times, plain, strict=True)
+    ]
+
+
+def alternatives(term: Term) -> list[Kernel]:
+    """Return kernels of the form that extraction picks, and of others.
 
     There are none where the e-graph has no other form that the judge accepts.
     """
@@ -111,9 +135,24 @@ def alternatives(term: Term) -> tuple[list[float], list[float]]:
     assert isinstance(plan, Saturate)
     found = candidates(plan, [term], [rw.optimize(term).terms], FORMS)
     kernels = [kernel for form in found if (kernel := compiled(form, plan, host())) is not None]
-    if len(kernels) < max(2, len(found)):
-        return [], []
-    return timed(kernels), [kernel.predict(POINTS).cycles for kernel in kernels]
+    return kernels if len(kernels) >= max(2, len(found)) else []
+
+
+def picks(terms: Sequence[Named]) -> list[list[Any]]:
+    """Return the name, the number of forms, and how far above the fastest two of them are.
+
+    These are the form that extraction picks, and the one for which `predict` says least.
+    """
+    made = [(name, alternatives(term)) for name, _, term in terms]
+    rows: list[list[Any]] = []
+    for name, kernels in made:
+        if kernels:
+            times = timed(kernels)
+            told = [kernel.predict(POINTS).cycles for kernel in kernels]
+            chosen = times[int(np.argmin(told))]
+            rows.append([name, len(times), times[0] / min(times) - 1, chosen / min(times) - 1])
+            print("  {}: {} forms, picked {:.1%} above, {:.1%}".format(*rows[-1]), flush=True)
+    return rows
 
 
 def ranks(values: list[float]) -> Any:
@@ -121,11 +160,11 @@ def ranks(values: list[float]) -> Any:
     return np.argsort(np.argsort(values)).astype(float)
 
 
-def agreement(name: str, rows: list[Any], call: float, figures: dict[str, Any]) -> None:
-    """Compare predictions with what was measured; what a call takes is in neither."""
-    found = [r[3] for r in rows]
+def agreement(name: str, rows: Sequence[Any], figures: dict[str, Any]) -> None:
+    """Compare predictions with what was measured."""
+    found = [row[3] for row in rows]
     for kind, column in (("", 2), (" of the sum", 1)):
-        told = [r[column] + call for r in rows]
+        told = [row[column] for row in rows]
         correlation = float(np.corrcoef(ranks(told), ranks(found))[0, 1])
         error = float(np.median([abs(p - f) / f for p, f in zip(told, found, strict=True)]))
         if kind:
@@ -135,25 +174,58 @@ def agreement(name: str, rows: list[Any], call: float, figures: dict[str, Any]) 
         figures[f"{name}: median error"] = at_most(error, 0.15)
 
 
-def picks(terms: list[tuple[str, Term]], figures: dict[str, Any]) -> list[Any]:
-    """Compare what extraction picks with the fastest of its e-graph's eight cheapest forms."""
-    rows = []
-    for name, term in terms:
-        times, told = alternatives(term)
-        if times:
-            chosen = times[int(np.argmin(told))]
-            rows.append((name, len(times), times[0] / min(times) - 1, chosen / min(times) - 1))
-            print("  {}: {} forms, picked {:.1%} above, {:.1%}".format(*rows[-1]), flush=True)
-    far = [row[2] for row in rows]
-    print(f"{len(rows)} formulas have other forms, {np.mean([r[1] for r in rows]):.1f} in the mean")
-    print(
-        f"  picked by the sum: median {np.median(far):.1%}, 90 % within {np.quantile(far, 0.9):.1%}"
+def of_loops(rows: Sequence[Any], figures: dict[str, Any]) -> None:
+    """State how good predictions are, and what the formulas gain."""
+    formulas, others = (
+        [r for r in rows if r[0].startswith(OTHER) is other] for other in (False, True)
     )
-    told = [row[3] for row in rows]
-    print(f"  by `predict`: median {np.median(told):.1%}, 90 % within {np.quantile(told, 0.9):.1%}")
-    near = sum(f <= 0.05 for f in far) / len(far)
+    for name, some in (("formulas", formulas), ("generated", others), ("all", rows)):
+        if len(some) > 1:
+            agreement(name, some, figures)
+    if formulas:
+        gains = [slow / time for _, _, _, time, slow in formulas]
+        share = sum(gain >= 1.5 for gain in gains) / len(gains)
+        figures["formulas that gain 1.5 times or more"] = at_least(share, 0.25)
+        mean = math.exp(sum(map(math.log, gains)) / len(gains))
+        figures["geometric mean of the gain"] = mean
+        print(f"geometric mean gain {mean:.3g}")
+
+
+def of_picks(rows: Sequence[Any], figures: dict[str, Any]) -> None:
+    """Compare what extraction picks with the fastest of its e-graph's eight cheapest forms."""
+    print(f"{len(rows)} formulas have other forms, {np.mean([r[1] for r in rows]):.1f} in the mean")
+    for name, column in (("by the sum", 2), ("by `predict`", 3)):
+        far = [row[column] for row in rows]
+        print(f"  picked {name}: median {np.median(far):.1%}, 90 % within ", end="")
+        print(f"{np.quantile(far, 0.9):.1%}, beyond 5 %: ", end="")
+        print(
+            ", ".join(f"{row[0]} {row[column]:.1%}" for row in rows if row[column] > NEAR) or "none"
+        )
+    far = [row[2] for row in rows]
+    near = sum(each <= NEAR for each in far) / len(far)
     figures["picks within 5 % of the fastest form"] = at_least(near, 0.9)
-    figures["pick, median above the fastest"] = at_most(float(np.median(far)), 0.05)
+    figures["pick, median above the fastest"] = at_most(float(np.median(far)), NEAR)
+
+
+def share_of[T](items: Sequence[T], share: str) -> Sequence[T]:
+    """Return the k-th of n equal shares of items, "k/n"."""
+    number, count = map(int, share.split("/"))
+    return items[len(items) * (number - 1) // count : len(items) * number // count]
+
+
+def measured(part: str, share: str, count: int) -> dict[str, list[Any]]:
+    """Measure what was asked for."""
+    formulas: list[Named] = []
+    for formula in example().formulas():
+        symbols = formula.symbols()
+        term = rw.parse(formula.text, symbols)
+        formulas.append((formula.name, list(symbols.values()), term))
+    more = [(f"{OTHER} {k}", *one) for k, one in enumerate(generated(count))]
+    rows: dict[str, list[Any]] = {"loops": [], "picks": []}
+    if part != "picks":
+        rows["loops"] = loops(share_of([*formulas, *more], share))
+    if part != "prediction":
+        rows["picks"] = picks(share_of(formulas, share))
     return rows
 
 
@@ -162,35 +234,20 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--generated", type=int, default=300)
     parser.add_argument("--part", choices=("prediction", "picks", "both"), default="both")
-    parser.add_argument("--every", type=int, default=1, help="formulas whose forms are timed")
+    parser.add_argument("--share", default="1/1", help="measure the k-th of n shares, k/n")
+    parser.add_argument("--join", nargs="+", type=Path, help="JSON files of other runs, to sum up")
     options = parser.parse_args()
-    call = call_cycles() / POINTS
-    print(f"a call takes {call * POINTS:.0f} cycles")
-    formulas = []
-    for formula in example().formulas():
-        symbols = formula.symbols()
-        term = rw.parse(formula.text, symbols)
-        formulas.append((formula.name, list(symbols.values()), term))
+    rows: dict[str, list[Any]] = {"loops": [], "picks": []}
+    runs = [json.loads(path.read_text()) for path in options.join or ()]
+    for run in runs or [measured(options.part, options.share, options.generated)]:
+        for kind, found in rows.items():
+            found += run[kind]
     figures: dict[str, Any] = {}
-    rows: list[Any] = []
-    if options.part != "picks":
-        more = [(f"generated {k}", *one) for k, one in enumerate(generated(options.generated))]
-        made = [(name, *forms(symbols, term)) for name, symbols, term in (*formulas, *more)]
-        times = timed([row[3] for row in made])
-        rows = [(*row[:3], time) for row, time in zip(made, times, strict=True)]
-        for name, some in (("formulas", rows[:100]), ("generated", rows[100:]), ("all", rows)):
-            if some:
-                agreement(name, some, call, figures)
-        plain = timed([row[4] for row in made[: len(formulas)]])
-        gains = [slow / row[3] for slow, row in zip(plain, rows, strict=False)]
-        share = sum(g >= 1.5 for g in gains) / len(gains)
-        figures["formulas that gain 1.5 times or more"] = at_least(share, 0.25)
-        figures["geometric mean of the gain"] = mean = math.exp(sum(map(math.log, gains)) / 100)
-        print(f"geometric mean gain {mean:.3g}")
-    if options.part != "prediction":
-        some = [(name, term) for name, _, term in formulas[:: options.every]]
-        figures["picks"] = picks(some, figures)
-    finish({**figures, "rows": rows}, options.json)
+    if rows["loops"]:
+        of_loops(rows["loops"], figures)
+    if rows["picks"]:
+        of_picks(rows["picks"], figures)
+    finish({**figures, **rows}, options.json)
 
 
 if __name__ == "__main__":
