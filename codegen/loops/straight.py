@@ -1,19 +1,26 @@
-"""Straight-line pieces as LLVM text: llvmlite's own builder takes ten times as long."""
+"""Straight-line pieces as LLVM text: llvmlite's own builder takes ten times as long.
 
-from typing import Any
+Values live briefly, so that registers suffice and LLVM's allocator is quick: a result is stored as
+soon as it is computed, its operands just before, and a cell is read again where it is used again.
+"""
+
+from typing import Any, Final
 
 from llvmlite import ir
 
 from codegen.cost import slower
 from codegen.llvm.ops import SCALARS, Emitter
 from codegen.llvm.shared import stated
-from codegen.loops.function import emit_body
+from codegen.loops.function import Words
+from codegen.loops.instances import Instance
 from codegen.loops.plan import Straight
 from codegen.loops.scalars import Scalars
 from codegen.target import ITEMSIZE, Float, Target
 
 __all__ = ["Lines", "emit_straight"]
 
+_NEAR: Final = 24
+"""Lines over which a cell's value is kept: about as many as a machine has registers."""
 _I8 = ir.IntType(8)
 _I1 = ir.IntType(1)
 
@@ -174,13 +181,7 @@ def emit_straight(
         emitter = Scalars(*common, 1, *more, wide=lanes)
     memory = _Memory(lines, emitter, lanes if batch else 1)
     for instance in code.instances:
-        arguments = [
-            memory.read(part, argument.type)
-            for part, argument in zip(instance.operands, instance.body.arguments, strict=True)
-        ]
-        values = emit_body(emitter, instance.body, arguments)
-        for place, value, kind in zip(instance.results, values, instance.types, strict=True):
-            memory.store(*place, kind, value)
+        _Written(emitter, memory, instance).emit()
     words = " ".join((f"alignstack({target.vector_bits // 8})", *(stated(target) if apart else ())))
     head = f'define void @"{name}"(ptr %segments, ptr %words, i64 %begin, i64 %end)'
     return "\n".join([f"{head} {words} {{", *lines.lines, "  ret void", "}", ""])
@@ -191,8 +192,57 @@ def _functions(code: Straight) -> frozenset[str]:
     return frozenset(i.op for instance in code.instances for i in instance.body.instructions)
 
 
+class _Written:
+    """Writes an instance, each value where it is first needed."""
+
+    def __init__(self, emitter: Emitter, memory: "_Memory", instance: Instance) -> None:
+        self.emitter, self.memory, self.instance = emitter, memory, instance
+        self.instructions = instance.body.instructions
+        self.words = Words(emitter, instance.body)
+        self.values: dict[int, Any] = {}
+
+    def emit(self) -> None:
+        """Write the results one after the other, or add them to their cells."""
+        this = self.instance
+        if this.adds:  # what is added to may be read by this instance too
+            made = [self.result(output.values[0]) for output in this.body.outputs]
+            for place, value in zip(this.results, made, strict=True):
+                total = self.memory.load(*place, "f")
+                self.memory.store(*place, "f", self.emitter.builder.fadd(total, value))
+            return
+        for output, place, kind in zip(this.body.outputs, this.results, this.types, strict=True):
+            self.memory.store(*place, kind, self.result(output.values[0]))
+
+    def result(self, root: int) -> Any:
+        """Write what a value needs, and return it."""
+        waiting = [root]
+        while waiting:
+            at = waiting[-1]
+            this = self.instructions[at]
+            missing = [] if self.is_there(at) else [k for k in this.args if not self.is_there(k)]
+            if missing:
+                waiting += reversed(missing)
+                continue
+            waiting.pop()
+            if not self.is_there(at):
+                self.values[at] = self.words.write(this, [self.value(k) for k in this.args])
+        return self.value(root)
+
+    def is_there(self, at: int) -> bool:
+        """Tell whether a value is written, or read where it is used."""
+        return at in self.values or isinstance(self.instructions[at].payload, tuple)
+
+    def value(self, at: int) -> Any:
+        """Return a value, or read it."""
+        payload = self.instructions[at].payload
+        if not isinstance(payload, tuple):
+            return self.values[at]
+        number, this = payload[0], self.instance
+        return self.memory.read(this.operands[number], this.body.arguments[number].type)
+
+
 class _Memory:
-    """Cells at fixed addresses; what was read or written before is known."""
+    """Cells at fixed addresses; what was read or written shortly before is known."""
 
     def __init__(self, lines: Lines, emitter: Emitter, cells: int) -> None:
         self.lines, self.emitter, self.cells = lines, emitter, cells
@@ -204,7 +254,10 @@ class _Memory:
         }
         self.sizes = {"f": ITEMSIZE[emitter.dtype] * cells, "b": cells}
         self.bases: dict[int, str] = {}
-        self.known: dict[tuple[int, int], Any] = {}
+        self.known: dict[tuple[int, int], tuple[Any, int]] = {}
+        """Values of cells, and in which line they were."""
+        self.unread: dict[tuple[int, int], int] = {}
+        """The lines of stores that no load has needed."""
 
     def read(self, part: tuple[Any, Any], kind: str) -> Any:
         """Return a constant, or what a cell holds."""
@@ -222,8 +275,9 @@ class _Memory:
 
     def load(self, slot: int, cell: int, kind: str) -> Any:
         """Read a cell."""
-        found = self.known.get((slot, cell))
-        if found is None:
+        found, line = self.known.get((slot, cell), (None, 0))
+        if found is None or len(self.lines.lines) - line > _NEAR:
+            self.unread.pop((slot, cell), None)
             at = self.address(slot, cell, kind)
             word = self.lines.named(self.kinds[kind])
             found = self.lines.line(
@@ -232,15 +286,18 @@ class _Memory:
             if kind == "b":
                 zero = _Value(found.type, "0" if self.cells == 1 else "zeroinitializer")
                 found = self.lines.icmp_unsigned("!=", found, zero)
-            self.known[slot, cell] = found
+            self.known[slot, cell] = found, len(self.lines.lines)
         return found
 
     def store(self, slot: int, cell: int, kind: str, value: Any) -> None:
         """Write a cell."""
-        self.known[slot, cell] = value
+        lines = self.lines.lines
+        earlier = self.unread.get((slot, cell))
+        if earlier is not None:
+            lines[earlier] = ""
+        self.known[slot, cell] = value, len(lines)
         if kind == "b":
             value = self.lines.zext(value, self.kinds["b"])
         at = self.address(slot, cell, kind)
-        self.lines.lines.append(
-            f"  store {self.lines.typed(value)}, ptr {at}, align {self.sizes[kind]}"
-        )
+        self.unread[slot, cell] = len(lines)
+        lines.append(f"  store {self.lines.typed(value)}, ptr {at}, align {self.sizes[kind]}")
