@@ -77,7 +77,7 @@ def test_a_sum_of_few_terms_is_stored_once() -> None:
 def test_a_cell_that_is_read_between_is_stored() -> None:
     # so far apart that the second sum reads it from memory
     targets = np.r_[[0], np.arange(1, 60), [0]]
-    numbers = Numbers(np.ones(61), np.ones(61))
+    numbers = Numbers(np.ones(61), np.ones(61, np.float32))
     step = Scatter(product(), (cells(0, np.arange(61)), numbers), (cells(1, targets),))
     program = rolled(Zero(cells(1, np.arange(SIZE))), step)
     u = np.random.default_rng(1).normal(size=SIZE)
