@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from codegen.engine import assembly
-from codegen.loops.code import linkable_module, prepared
+from codegen.loops.code import linkable_module, prepared, straight_level
 from codegen.loops.linkable import TableBytes, owners_of, rows_of
 from codegen.loops.loop import MOVED, least_points
 from codegen.loops.plan import Piece, Straight
@@ -49,8 +49,9 @@ def predict_rolled(
     points = min(n, target.lanes(dtype)) if batch else 1
     units = overlap = calls = 0.0
     code = 0
+    level = straight_level(found)
     for same in _alike(found):
-        for cycles, size in _cycles(same, target, dtype, machine, batch):
+        for cycles, size in _cycles(same, target, dtype, machine, batch, level):
             units, overlap = units + cycles[0], overlap + cycles[1]
             calls, code = calls + cycles[2], code + size
     cells = sum(map(program.size, range(len(program.operands))))
@@ -97,10 +98,11 @@ def _alike(found: Sequence[Piece]) -> list[list[Piece]]:
 
 
 def _cycles(
-    same: Sequence[Piece], target: Target, dtype: Float, core: Core, batch: bool
+    same: Sequence[Piece], target: Target, dtype: Float, core: Core, batch: bool, level: int
 ) -> list[tuple[tuple[float, float, float], int]]:
     """Return what units need, with chains, and calls, of each piece; and bytes of code."""
-    text = assembly(linkable_module(same[:1], dtype, target, "piece", batch=batch), target)
+    opt = level if isinstance(same[0].code, Straight) else 1
+    text = assembly(linkable_module(same[:1], dtype, target, "piece", batch=batch), target, opt=opt)
     read = decoder(target)
     lanes = target.lanes(dtype)
     made = []

@@ -13,6 +13,7 @@ from codegen.llvm.ops import SCALARS, Emitter
 from codegen.llvm.shared import stated
 from codegen.loops.function import Words
 from codegen.loops.instances import Instance
+from codegen.loops.lives import FAR, lives
 from codegen.loops.plan import Straight
 from codegen.loops.scalars import Scalars
 from codegen.target import ITEMSIZE, Float, Target
@@ -184,7 +185,7 @@ def emit_straight(
         _Written(emitter, memory, instance).emit()
     words = " ".join((f"alignstack({target.vector_bits // 8})", *(stated(target) if apart else ())))
     head = f'define void @"{name}"(ptr %segments, ptr %words, i64 %begin, i64 %end)'
-    return "\n".join([f"{head} {words} {{", *lines.lines, "  ret void", "}", ""])
+    return "\n".join([f"{head} {words} {{", *memory.room(), *lines.lines, "  ret void", "}", ""])
 
 
 def _functions(code: Straight) -> frozenset[str]:
@@ -193,52 +194,66 @@ def _functions(code: Straight) -> frozenset[str]:
 
 
 class _Written:
-    """Writes an instance, each value where it is first needed."""
+    """Writes an instance: each value where it is first needed; later uses may read it again."""
 
     def __init__(self, emitter: Emitter, memory: "_Memory", instance: Instance) -> None:
         self.emitter, self.memory, self.instance = emitter, memory, instance
         self.instructions = instance.body.instructions
         self.words = Words(emitter, instance.body)
+        self.lives = lives(instance.body, written=not instance.adds)
         self.values: dict[int, Any] = {}
+        self.seen: dict[int, int] = {}
+        """At which step a value was last in a register."""
+        self.cells: dict[int, tuple[int, int]] = {}
+        self.slots: dict[int, int] = {}
+        self.place = 0
+        """At which step the code is."""
 
     def emit(self) -> None:
         """Write the results one after the other, or add them to their cells."""
         this = self.instance
-        if this.adds:  # what is added to may be read by this instance too
-            made = [self.result(output.values[0]) for output in this.body.outputs]
-            for place, value in zip(this.results, made, strict=True):
-                total = self.memory.load(*place, "f")
-                self.memory.store(*place, "f", self.emitter.builder.fadd(total, value))
-            return
-        for output, place, kind in zip(this.body.outputs, this.results, this.types, strict=True):
-            self.memory.store(*place, kind, self.result(output.values[0]))
-
-    def result(self, root: int) -> Any:
-        """Write what a value needs, and return it."""
-        waiting = [root]
-        while waiting:
-            at = waiting[-1]
-            this = self.instructions[at]
-            missing = [] if self.is_there(at) else [k for k in this.args if not self.is_there(k)]
-            if missing:
-                waiting += reversed(missing)
+        made = []
+        for place, at in enumerate(self.lives.steps):
+            self.place = place
+            if at >= 0:
+                self.compute(at)
                 continue
-            waiting.pop()
-            if not self.is_there(at):
-                self.values[at] = self.words.write(this, [self.value(k) for k in this.args])
-        return self.value(root)
+            (root,), cell = this.body.outputs[~at].values, this.results[~at]
+            value = self.value(root)
+            if this.adds:  # what is added to may be read by this instance too
+                made.append((cell, value))
+            else:
+                self.memory.store(*cell, this.types[~at], value)
+                self.cells[root] = cell
+        for cell, value in made:
+            total = self.memory.load(*cell, "f")
+            self.memory.store(*cell, "f", self.emitter.builder.fadd(total, value))
 
-    def is_there(self, at: int) -> bool:
-        """Tell whether a value is written, or read where it is used."""
-        return at in self.values or isinstance(self.instructions[at].payload, tuple)
+    def compute(self, at: int) -> None:
+        """Write an instruction; what waits for a use far behind is stored."""
+        this = self.instructions[at]
+        value = self.words.write(this, [self.value(k) for k in this.args])
+        self.values[at], self.seen[at] = value, self.place
+        if at in self.lives.waits:
+            self.slots[at] = self.memory.wait(value)
 
     def value(self, at: int) -> Any:
         """Return a value, or read it."""
         payload = self.instructions[at].payload
-        if not isinstance(payload, tuple):
-            return self.values[at]
-        number, this = payload[0], self.instance
-        return self.memory.read(this.operands[number], this.body.arguments[number].type)
+        if isinstance(payload, tuple):
+            number, this = payload[0], self.instance
+            return self.memory.read(this.operands[number], this.body.arguments[number].type)
+        if payload is not None:
+            return self.words.write(self.instructions[at], ())
+        if self.place - self.seen[at] > FAR:
+            if at in self.cells and self.instructions[at].type == "f":
+                self.values[at] = self.memory.load(*self.cells[at], "f")
+            elif at in self.slots:
+                self.values[at] = self.memory.recall(self.slots[at])
+        self.seen[at] = self.place
+        if at in self.slots and self.lives.ends[at] == self.place:
+            self.memory.free.append(self.slots.pop(at))
+        return self.values[at]
 
 
 class _Memory:
@@ -258,6 +273,30 @@ class _Memory:
         """Values of cells, and in which line they were."""
         self.unread: dict[tuple[int, int], int] = {}
         """The lines of stores that no load has needed."""
+        self.free: list[int] = []
+        """Slots on the stack whose value is not needed any more."""
+        self.slots = 0
+
+    def wait(self, value: Any) -> int:
+        """Store a number on the stack; return its slot."""
+        if not self.free:
+            self.free.append(self.slots)
+            self.slots += 1
+        slot = self.free.pop()
+        kind = self.sizes["f"]
+        self.lines.lines.append(f"  store {self.lines.typed(value)}, ptr %s{slot}, align {kind}")
+        return slot
+
+    def recall(self, slot: int) -> Any:
+        """Read a number from the stack."""
+        word = self.lines.named(self.kinds["f"])
+        text = f"load {word}, ptr %s{slot}, align {self.sizes['f']}"
+        return self.lines.line(self.kinds["f"], text)
+
+    def room(self) -> list[str]:
+        """Return the lines that make room on the stack."""
+        word = self.lines.named(self.kinds["f"])
+        return [f"  %s{k} = alloca {word}, align {self.sizes['f']}" for k in range(self.slots)]
 
     def read(self, part: tuple[Any, Any], kind: str) -> Any:
         """Return a constant, or what a cell holds."""

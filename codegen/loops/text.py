@@ -32,7 +32,7 @@ def _texts(program: Rolled, dtype: Float, target: Target) -> Iterator[str]:
         found = planned(program, dtype, target, batch=batch)
         lines = [f"; {title}: {len(found)} pieces", *map(_described, range(len(found)), found)]
         yield "\n".join(lines) + "\n"
-        for text, _ in modules(found, dtype, target, batch=batch):
+        for text, _, _ in modules(found, dtype, target, batch=batch):
             yield text
 
 

@@ -1,8 +1,10 @@
 """Straight-line code of programs of loops: what is live, what is stored, and when it is chosen."""
 
 import re
+from typing import Any
 
 import numpy as np
+import pytest
 from llvmlite import ir
 
 from codegen.instruction import Argument
@@ -93,3 +95,41 @@ def test_many_instances_are_a_loop() -> None:
         (many,) = planned(rolled(whole), "f64", host(), batch=batch)
         (straight,) = planned(rolled(few), "f64", host(), batch=batch)
         assert isinstance(many.code, Shape) and isinstance(straight.code, Straight)
+
+
+def shared_body() -> Program:
+    """Use sums again long after they were computed, in the opposite order."""
+    builder = ProgramBuilder("shared")
+    read = [builder.load(builder.argument(f"x{k}")) for k in range(SIZE)]
+    sums = [builder.emit("add", read[k], read[k + 1]) for k in range(0, SIZE, 2)]
+    made = [builder.emit("mul", a, b) for a, b in zip(sums, reversed(sums), strict=True)]
+    values = [*made, *(builder.emit("sub", a, b) for a, b in zip(made[1:], sums, strict=False))]
+    for number, value in enumerate([*values, builder.const(2.0)]):
+        builder.output(f"y{number}", value)
+    return builder.finish()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_is_used_again_later_has_the_same_bits(dtype: Any) -> None:
+    body = shared_body()
+    each = (cells(0, [k]) for k in range(SIZE)), (cells(1, [k]) for k in range(len(body.outputs)))
+    program = rolled(Map(body, *map(tuple, each)))
+    lines = text_of(program)
+    assert sum("alloca" in line for line in lines) > 100
+    u = np.random.default_rng(3).normal(size=(9, SIZE)).astype(dtype)
+    expected = np.stack([evaluate(program, x, dtype=dtype)[0] for x in u])
+    np.testing.assert_array_equal(Kernel(program, dtype=dtype)(u), expected)
+
+
+def test_slots_are_used_again() -> None:
+    builder = ProgramBuilder("turns")
+    total = read = builder.load(builder.argument("x0"))
+    for _ in range(30):
+        kept = builder.emit("add", total, read)
+        total = kept
+        for _ in range(20):
+            total = builder.emit("mul", total, read)
+        total = builder.emit("sub", total, kept)
+    builder.output("y0", total)
+    lines = text_of(rolled(Map(builder.finish(), (cells(0, [0]),), (cells(1, [0]),))))
+    assert sum("alloca" in line for line in lines) == 1
