@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from codegen.branches import weight
 from codegen.instruction import Argument, Constant, Instruction, Output
-from codegen.loops.plan import ZERO
+from codegen.loops.instances import ZERO
 from codegen.loops.program import (
     WORK,
     Cells,

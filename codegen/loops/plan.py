@@ -4,31 +4,22 @@ A unit is an instance, a row, a group of rows or a run of instances. Units of a 
 depend on each other, so that threads can share them, but for pieces that are `serial`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from codegen.loops.columns import Bound, Column, Tables, slot
+from codegen.instructions import INLINED
+from codegen.loops.columns import Bound, Column, Tables
 from codegen.loops.costs import Costs
-from codegen.loops.program import (
-    Cells,
-    Map,
-    Numbers,
-    Operand,
-    Reduce,
-    Rolled,
-    Scatter,
-    Step,
-    Zero,
-    count,
-)
+from codegen.loops.instances import ZERO, Instance, instances
+from codegen.loops.program import Cells, Map, Reduce, Rolled, Scatter, Step, Zero, count
 from codegen.loops.runs import runs_of
-from codegen.program import Program, ProgramBuilder
+from codegen.program import Program
 
-__all__ = ["GROUP", "ZERO", "Instance", "Piece", "Shape", "Straight", "pieces"]
+__all__ = ["GROUP", "Piece", "Shape", "Straight", "pieces"]
 
 type Form = Literal["each", "lanes", "runs", "rows", "groups", "scatter", "scatter_runs"]
 type Index = npt.NDArray[Any]
@@ -43,8 +34,10 @@ _RUN: Final = 2.0
 """Instances that add to one cell, on average, from which on the sum is kept in a register."""
 _PART: Final = 1000
 """Instructions of a straight-line function: compilers are superlinear in its length."""
-_FEW: Final = (4, 100)
-"""Instances, and instructions of all together, that are written one after the other."""
+_FEW: Final = 500
+"""Instructions of all instances of a step that may be written one after the other."""
+_BEGUN: Final = 40.0
+"""Cycles of a loop besides its instances: the call, the way into it and out. Measured on Zen 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +51,6 @@ class Shape:
     count: int = 0
     """Terms of each row (rows), or rows of each group (groups)."""
     adds: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Instance:
-    """One instance of a body, whose cells are known."""
-
-    body: Program
-    operands: tuple[tuple[int, int] | tuple[float, float], ...]
-    """(slot, cell), or a constant in float64 and float32."""
-    results: tuple[tuple[int, int], ...]
-    types: str
-    """Value types of the results' cells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,11 +94,16 @@ class _Planner:
 
     def all(self) -> Iterator[Piece]:
         for step in self.program.steps:
-            if self.is_straight(step):
-                yield from self.straight(step)
+            if isinstance(step, Map) and count(step) == 1:
+                yield from self.straight(instances(self.program, step))
+                continue
+            loops = list(self.step(step))
+            written = self.shorter(step, loops)
+            if written:
+                yield from self.straight(written)
             else:
                 yield from self.flush()
-                yield from self.step(step)
+                yield from loops
         yield from self.flush()
 
     def step(self, step: Step) -> Iterator[Piece]:
@@ -132,35 +118,30 @@ class _Planner:
 
     # straight-line code
 
-    def is_straight(self, step: Step) -> bool:
-        if not isinstance(step, Map):
-            return False
-        instances, size = count(step), len(step.body.instructions)
-        return instances == 1 or (instances <= _FEW[0] and instances * size <= _FEW[1])
+    def shorter(self, step: Step, loops: list[Piece]) -> list[Instance]:
+        """Return a step's instances where it takes less time to do one after the other."""
+        if _length(step) > _FEW:
+            return []
+        written = list(instances(self.program, step))
+        looped = sum((p.batch_cycles if self.batch else p.cycles) + _BEGUN for p in loops)
+        return written if self.each(written, self.batch) <= looped else []
 
-    def straight(self, step: Step) -> Iterator[Piece]:
-        assert isinstance(step, Map)
-        types = "".join(step.body.type_of(output) for output in step.body.outputs)
-        for k in range(count(step)):
-            operands = tuple(self.entry(operand, k) for operand in step.operands)
-            results = tuple((slot(self.program, c.segment), int(c.index[k])) for c in step.results)
-            size = len(step.body.instructions)
+    def each(self, written: Iterable[Instance], batch: bool) -> float:
+        """Return the cycles of instances one after the other."""
+        return sum(self.costs.each(i.body, len(i.operands), batch) for i in written)
+
+    def straight(self, written: Iterable[Instance]) -> Iterator[Piece]:
+        """Append to the straight-line code, and return what is long enough."""
+        for instance in written:
+            size = len(instance.body.instructions)
             if self.length + size > _PART:
                 yield from self.flush()
-            self.waiting.append(Instance(step.body, operands, results, types))
+            self.waiting.append(instance)
             self.length += size
-
-    def entry(self, operand: Operand, k: int) -> tuple[int, int] | tuple[float, float]:
-        if isinstance(operand, Numbers):
-            return float(operand.f64[k]), float(operand.f32[k])
-        return slot(self.program, operand.segment), int(operand.index[k])
 
     def flush(self) -> Iterator[Piece]:
         if self.waiting:
-            cycles, batch = (
-                sum(self.costs.each(i.body, len(i.operands), batch) for i in self.waiting)
-                for batch in (False, True)
-            )
+            cycles, batch = (self.each(self.waiting, batch) for batch in (False, True))
             code = Straight(tuple(self.waiting))
             yield Piece(code, 1, serial=True, cycles=cycles, batch_cycles=batch)
             self.waiting, self.length = [], 0
@@ -291,6 +272,15 @@ class _Planner:
         )  # fmt: skip
 
 
+def _length(step: Step) -> int:
+    """Return the instructions of all instances of a step, those of functions among them."""
+    if isinstance(step, Zero):
+        return count(step)
+    body = sum(INLINED.get(i.op, 1) for i in step.body.instructions)
+    added = 0 if isinstance(step, Map) else len(step.body.outputs)
+    return count(step) * (body + added)
+
+
 def _with_twins(columns: Sequence[Bound]) -> tuple[Column, ...]:
     """Say of each table which column has it first, so that an index is read once.
 
@@ -318,15 +308,6 @@ def _with_twins(columns: Sequence[Bound]) -> tuple[Column, ...]:
             column = replace(column, twin=twin, offset=apart)
         found.append(column)
     return tuple(found)
-
-
-def _zero() -> Program:
-    builder = ProgramBuilder("zero")
-    builder.output("zero", builder.const(0.0))
-    return builder.finish()
-
-
-ZERO: Final = _zero()
 
 
 def _side_by_side(begins: Index, lengths: Index, shared: int) -> Index:

@@ -1,19 +1,27 @@
-"""Straight-line pieces as LLVM text: llvmlite's own builder takes ten times as long."""
+"""Straight-line pieces as LLVM text: llvmlite's own builder takes ten times as long.
 
-from typing import Any
+Values live briefly, so that registers suffice and LLVM's allocator is quick: a result is stored as
+soon as it is computed, its operands just before, and a cell is read again where it is used again.
+"""
+
+from typing import Any, Final
 
 from llvmlite import ir
 
 from codegen.cost import slower
 from codegen.llvm.ops import SCALARS, Emitter
 from codegen.llvm.shared import stated
-from codegen.loops.function import emit_body
+from codegen.loops.function import Words
+from codegen.loops.instances import Instance
+from codegen.loops.lives import FAR, lives
 from codegen.loops.plan import Straight
 from codegen.loops.scalars import Scalars
 from codegen.target import ITEMSIZE, Float, Target
 
 __all__ = ["Lines", "emit_straight"]
 
+_NEAR: Final = 24
+"""Lines over which a cell's value is kept: about as many as a machine has registers."""
 _I8 = ir.IntType(8)
 _I1 = ir.IntType(1)
 
@@ -174,16 +182,10 @@ def emit_straight(
         emitter = Scalars(*common, 1, *more, wide=lanes)
     memory = _Memory(lines, emitter, lanes if batch else 1)
     for instance in code.instances:
-        arguments = [
-            memory.read(part, argument.type)
-            for part, argument in zip(instance.operands, instance.body.arguments, strict=True)
-        ]
-        values = emit_body(emitter, instance.body, arguments)
-        for place, value, kind in zip(instance.results, values, instance.types, strict=True):
-            memory.store(*place, kind, value)
+        _Written(emitter, memory, instance).emit()
     words = " ".join((f"alignstack({target.vector_bits // 8})", *(stated(target) if apart else ())))
     head = f'define void @"{name}"(ptr %segments, ptr %words, i64 %begin, i64 %end)'
-    return "\n".join([f"{head} {words} {{", *lines.lines, "  ret void", "}", ""])
+    return "\n".join([f"{head} {words} {{", *memory.room(), *lines.lines, "  ret void", "}", ""])
 
 
 def _functions(code: Straight) -> frozenset[str]:
@@ -191,8 +193,71 @@ def _functions(code: Straight) -> frozenset[str]:
     return frozenset(i.op for instance in code.instances for i in instance.body.instructions)
 
 
+class _Written:
+    """Writes an instance: each value where it is first needed; later uses may read it again."""
+
+    def __init__(self, emitter: Emitter, memory: "_Memory", instance: Instance) -> None:
+        self.emitter, self.memory, self.instance = emitter, memory, instance
+        self.instructions = instance.body.instructions
+        self.words = Words(emitter, instance.body)
+        self.lives = lives(instance.body, written=not instance.adds)
+        self.values: dict[int, Any] = {}
+        self.seen: dict[int, int] = {}
+        """At which step a value was last in a register."""
+        self.cells: dict[int, tuple[int, int]] = {}
+        self.slots: dict[int, int] = {}
+        self.place = 0
+        """At which step the code is."""
+
+    def emit(self) -> None:
+        """Write the results one after the other, or add them to their cells."""
+        this = self.instance
+        made = []
+        for place, at in enumerate(self.lives.steps):
+            self.place = place
+            if at >= 0:
+                self.compute(at)
+                continue
+            (root,), cell = this.body.outputs[~at].values, this.results[~at]
+            value = self.value(root)
+            if this.adds:  # what is added to may be read by this instance too
+                made.append((cell, value))
+            else:
+                self.memory.store(*cell, this.types[~at], value)
+                self.cells[root] = cell
+        for cell, value in made:
+            total = self.memory.load(*cell, "f")
+            self.memory.store(*cell, "f", self.emitter.builder.fadd(total, value))
+
+    def compute(self, at: int) -> None:
+        """Write an instruction; what waits for a use far behind is stored."""
+        this = self.instructions[at]
+        value = self.words.write(this, [self.value(k) for k in this.args])
+        self.values[at], self.seen[at] = value, self.place
+        if at in self.lives.waits:
+            self.slots[at] = self.memory.wait(value)
+
+    def value(self, at: int) -> Any:
+        """Return a value, or read it."""
+        payload = self.instructions[at].payload
+        if isinstance(payload, tuple):
+            number, this = payload[0], self.instance
+            return self.memory.read(this.operands[number], this.body.arguments[number].type)
+        if payload is not None:
+            return self.words.write(self.instructions[at], ())
+        if self.place - self.seen[at] > FAR:
+            if at in self.cells and self.instructions[at].type == "f":
+                self.values[at] = self.memory.load(*self.cells[at], "f")
+            elif at in self.slots:
+                self.values[at] = self.memory.recall(self.slots[at])
+        self.seen[at] = self.place
+        if at in self.slots and self.lives.ends[at] == self.place:
+            self.memory.free.append(self.slots.pop(at))
+        return self.values[at]
+
+
 class _Memory:
-    """Cells at fixed addresses; what was read or written before is known."""
+    """Cells at fixed addresses; what was read or written shortly before is known."""
 
     def __init__(self, lines: Lines, emitter: Emitter, cells: int) -> None:
         self.lines, self.emitter, self.cells = lines, emitter, cells
@@ -204,7 +269,34 @@ class _Memory:
         }
         self.sizes = {"f": ITEMSIZE[emitter.dtype] * cells, "b": cells}
         self.bases: dict[int, str] = {}
-        self.known: dict[tuple[int, int], Any] = {}
+        self.known: dict[tuple[int, int], tuple[Any, int]] = {}
+        """Values of cells, and in which line they were."""
+        self.unread: dict[tuple[int, int], int] = {}
+        """The lines of stores that no load has needed."""
+        self.free: list[int] = []
+        """Slots on the stack whose value is not needed any more."""
+        self.slots = 0
+
+    def wait(self, value: Any) -> int:
+        """Store a number on the stack; return its slot."""
+        if not self.free:
+            self.free.append(self.slots)
+            self.slots += 1
+        slot = self.free.pop()
+        kind = self.sizes["f"]
+        self.lines.lines.append(f"  store {self.lines.typed(value)}, ptr %s{slot}, align {kind}")
+        return slot
+
+    def recall(self, slot: int) -> Any:
+        """Read a number from the stack."""
+        word = self.lines.named(self.kinds["f"])
+        text = f"load {word}, ptr %s{slot}, align {self.sizes['f']}"
+        return self.lines.line(self.kinds["f"], text)
+
+    def room(self) -> list[str]:
+        """Return the lines that make room on the stack."""
+        word = self.lines.named(self.kinds["f"])
+        return [f"  %s{k} = alloca {word}, align {self.sizes['f']}" for k in range(self.slots)]
 
     def read(self, part: tuple[Any, Any], kind: str) -> Any:
         """Return a constant, or what a cell holds."""
@@ -222,8 +314,9 @@ class _Memory:
 
     def load(self, slot: int, cell: int, kind: str) -> Any:
         """Read a cell."""
-        found = self.known.get((slot, cell))
-        if found is None:
+        found, line = self.known.get((slot, cell), (None, 0))
+        if found is None or len(self.lines.lines) - line > _NEAR:
+            self.unread.pop((slot, cell), None)
             at = self.address(slot, cell, kind)
             word = self.lines.named(self.kinds[kind])
             found = self.lines.line(
@@ -232,15 +325,18 @@ class _Memory:
             if kind == "b":
                 zero = _Value(found.type, "0" if self.cells == 1 else "zeroinitializer")
                 found = self.lines.icmp_unsigned("!=", found, zero)
-            self.known[slot, cell] = found
+            self.known[slot, cell] = found, len(self.lines.lines)
         return found
 
     def store(self, slot: int, cell: int, kind: str, value: Any) -> None:
         """Write a cell."""
-        self.known[slot, cell] = value
+        lines = self.lines.lines
+        earlier = self.unread.get((slot, cell))
+        if earlier is not None:
+            lines[earlier] = ""
+        self.known[slot, cell] = value, len(lines)
         if kind == "b":
             value = self.lines.zext(value, self.kinds["b"])
         at = self.address(slot, cell, kind)
-        self.lines.lines.append(
-            f"  store {self.lines.typed(value)}, ptr {at}, align {self.sizes[kind]}"
-        )
+        self.unread[slot, cell] = len(lines)
+        lines.append(f"  store {self.lines.typed(value)}, ptr {at}, align {self.sizes[kind]}")

@@ -68,3 +68,9 @@ class Box:
 def box() -> type[Box]:
     """Put a NumPy array on the device, its strides kept."""
     return Box
+
+
+@pytest.fixture
+def only_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write loops for few instances too, as for many."""
+    monkeypatch.setattr("codegen.loops.plan._FEW", 0)

@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -212,14 +213,15 @@ def expected_of(program: Rolled, args: list[Any], dtype: Any) -> list[Any]:
     return [np.stack([row[k] for row in rows]) for k in range(len(program.outputs))]
 
 
+@pytest.mark.parametrize("few", [0, 500, 10**9])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**9))
-def test_every_path_has_the_bits_of_the_definition(seed: int, dtype: Any) -> None:
+def test_every_path_has_the_bits_of_the_definition(seed: int, dtype: Any, few: int) -> None:
     rng = np.random.default_rng(seed)
     program = Maker(rng).program()
     kernel = Kernel(program, dtype=dtype)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), patch("codegen.loops.plan._FEW", few):
         args = points(program, rng, 37, dtype)
         expected = expected_of(program, args, dtype)
         for count in (1, 3, 8, 15, 37):

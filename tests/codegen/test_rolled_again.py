@@ -12,6 +12,8 @@ from codegen.loops.evaluate import evaluate
 from codegen.loops.program import Cells, Map, Numbers, Reduce, Result, Rolled, Step, Zero, count
 from codegen.program import Program, ProgramBuilder
 
+pytestmark = pytest.mark.usefixtures("only_loops")
+
 
 def product(*, negative: bool = False) -> Program:
     builder = ProgramBuilder("product")

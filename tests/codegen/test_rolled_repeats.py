@@ -16,6 +16,8 @@ from codegen.loops.repeats import repeats_of
 from codegen.program import Program, ProgramBuilder
 from codegen.target import host
 
+pytestmark = pytest.mark.usefixtures("only_loops")
+
 
 def numbers(values: Any) -> Numbers:
     values = np.ascontiguousarray(values, float)

@@ -16,6 +16,8 @@ from codegen.loops.program import Cells, Map, Numbers, Result, Rolled, Step, cou
 from codegen.program import Program, ProgramBuilder
 from codegen.target import host
 
+pytestmark = pytest.mark.usefixtures("only_loops")
+
 
 def binary(op: str) -> Program:
     builder = ProgramBuilder(op)
