@@ -190,7 +190,9 @@ def test_the_guard_finds_calls_for_many_elements(shapes: Any, large: bool) -> No
     def called(name: str) -> Any:
         return lambda *args: name
 
-    call = guarded(called("call"), SERIAL.program, narrow=False, large=(called("large"), 100))
+    call = guarded(
+        called("call"), SERIAL.program, SERIAL.failure, narrow=False, large=(called("large"), 100)
+    )
     assert call(*map(np.ones, shapes)) == ("large" if large else "call")
 
 
