@@ -208,10 +208,12 @@ class _Found:
 def _begun(parameters: Sequence[Parameter], results: Sequence[Result], dag: Dag) -> None:
     """Have what all such kernels call compiled meanwhile."""
     from codegen.ahead import ahead
-    from codegen.loops.choice import may_be_rolled
+    from codegen.loops.choice import has_arrays, may_be_rolled
 
-    arrays = any(part.shape for part in parameters) or any(part.shape for part in results)
-    ahead(arrays=arrays, rolled=may_be_rolled(parameters, results, len(dag) + len(dag.roots)))
+    ahead(
+        arrays=has_arrays(parameters, results),
+        rolled=may_be_rolled(parameters, results, len(dag) + len(dag.roots)),
+    )
 
 
 def _searched(source: Dag, terms: tuple[Term, ...], **options: Any) -> _Found:

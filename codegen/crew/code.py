@@ -27,8 +27,6 @@ _JOB: Final = 17
 """From this bit on the gate has the number of the job."""
 _WAKING: Final = 100_000
 """Nanoseconds of work that are worth to wake helpers."""
-_SPINS: Final = 1 << 12
-"""Looks at the gate before the processor is offered to other threads."""
 _LOOKS: Final = 32
 """Looks at the gate before the clock is read."""
 
@@ -296,31 +294,17 @@ def _emit_end(module: ir.Module, now: ir.Function) -> ir.Function:
     (crew,) = function.args
     gate = code.word(crew, CrewData, "gate")
     code.atomic_rmw("and", gate, I64(~_OPEN), "acq_rel")
-    _wait(code, gate)
+    code.wait_while(lambda: _inside(code, gate))
     code.put(code.call(now, [crew]), crew, CrewData, "last")
     code.atomic_rmw("xchg", code.word(crew, CrewData, "busy"), I64(0), "release")
     code.ret_void()
     return function
 
 
-def _wait(code: Words, gate: ir.Value) -> None:
-    """Wait until nobody is inside."""
-    before = code.block
-    head, again, after = (code.append_basic_block(n) for n in ("wait", "again", "done"))
-    code.branch(head)
-    code.position_at_end(head)
-    spins = code.phi(I64)
-    spins.add_incoming(I64(0), before)
-    inside = code.and_(code.load_atomic(gate, "acquire", 8, typ=I64), I64(_OPEN - 1))
-    code.cbranch(code.equal(inside, I64(0)), after, again)
-    code.position_at_end(again)
-    code.pause()
-    often = code.equal(code.and_(spins, I64(_SPINS - 1)), I64(_SPINS - 1))
-    with code.if_then(often, likely=False):
-        code.outside("sched_yield", I32, [])
-    spins.add_incoming(code.add(spins, I64(1)), code.block)
-    code.branch(head)
-    code.position_at_end(after)
+def _inside(code: Words, gate: ir.Value) -> ir.Value:
+    """Tell whether helpers are at work."""
+    state = code.load_atomic(gate, "acquire", 8, typ=I64)
+    return code.icmp_signed("!=", code.and_(state, I64(_OPEN - 1)), I64(0))
 
 
 def _emit_share(

@@ -8,7 +8,7 @@ from typing import Final
 
 from llvmlite import ir
 
-from codegen.llvm.scribe import I8, I64, POINTER, VOID, Scribe
+from codegen.llvm.scribe import I8, I64, POINTER, Scribe
 
 __all__ = ["CREW_LINE", "MEMBERS_AT", "MEMBER_BYTES", "PROCESSORS", "CrewData", "Member",
            "SpreadData", "Words"]  # fmt: skip
@@ -124,14 +124,3 @@ class Words(Scribe):
         made.align = align
         made.type = POINTER
         return made
-
-    def outside(self, name: str, result: ir.Type, values: list[ir.Value]) -> ir.Value:
-        """Call a function of the C library."""
-        known = self.module.globals.get(name)
-        kind = ir.FunctionType(result, [value.type for value in values])
-        return self.call(known or ir.Function(self.module, kind, name), values)
-
-    def pause(self) -> None:
-        """Tell the core that this is a loop that waits."""
-        if not str(self.module.triple).startswith("aarch64"):
-            self.outside("llvm.x86.sse2.pause", VOID, [])

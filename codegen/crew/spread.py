@@ -5,6 +5,7 @@ in its cache; it takes blocks of it until there are none, and then of those of o
 end changes no bit of a result: every element goes through the same code.
 """
 
+from functools import partial
 from typing import Final
 
 from llvmlite import ir
@@ -64,17 +65,17 @@ class _Part:
             mine = code.urem(code.add(self.number, turn), ranges)
             end = range_end(code, self.known("blocks"), ranges, code.add(mine, I64(1)))
             counter = code.at(self.known("counters", POINTER), code.mul(mine, I64(CREW_LINE)))
-            again, after = code.append_basic_block("again"), code.append_basic_block("empty")
-            work = code.append_basic_block("work")
-            code.branch(again)
-            code.position_at_end(again)
-            block = code.atomic_rmw("add", counter, I64(1), "monotonic")
-            code.cbranch(code.less(block, end), work, after)
-            code.position_at_end(work)
-            self.run(block)
-            code.branch(again)
-            code.position_at_end(after)
+            code.again(partial(self.take, counter, end))
         code.ret_void()
+
+    def take(self, counter: ir.Value, end: ir.Value) -> ir.Value:
+        """Do a block if there is one, and tell whether there was."""
+        code = self.code
+        block = code.atomic_rmw("add", counter, I64(1), "monotonic")
+        is_there = code.less(block, end)
+        with code.if_then(is_there):
+            self.run(block)
+        return is_there
 
     def run(self, block: ir.Value) -> None:
         """Call the loop's own driver for one block."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from llvmlite import ir
 
 from codegen import vecmath
+from codegen.llvm.scribe import strides
 from codegen.vecmath.rare import any_of
 from codegen.vecmath.vector import Rare, Vector
 
@@ -52,23 +53,14 @@ class _Many:
 
     def loop(self, count: ir.Value, rare: Rare | None) -> Vector:
         """Write a loop over all numbers, and join what is rare in any pass."""
-        builder = self.builder
-        before, head = builder.block, builder.append_basic_block("loop")
-        builder.branch(head)
-        builder.position_at_end(head)
-        at = builder.phi(_INDEX)
-        at.add_incoming(_INDEX(0), before)
-        args = [builder.load(self.place(p, at), typ=self.vector, align=self.align)
-                for p in self.sources]  # fmt: skip
-        for value, place in zip(self.computed(args, rare), self.places, strict=True):
-            builder.store(value, self.place(place, at), align=self.align)
-        following = builder.add(at, _INDEX(self.vector.count))
-        at.add_incoming(following, builder.block)
-        if rare is not None:
-            rare.over(builder, before, head)
-        after = builder.append_basic_block("after")
-        builder.cbranch(builder.icmp_unsigned("<", following, count), head, after)
-        builder.position_at_end(after)
+        builder, before = self.builder, self.builder.block
+        with strides(builder, count, self.vector.count) as at:
+            args = [builder.load(self.place(p, at), typ=self.vector, align=self.align)
+                    for p in self.sources]  # fmt: skip
+            for value, place in zip(self.computed(args, rare), self.places, strict=True):
+                builder.store(value, self.place(place, at), align=self.align)
+            if rare is not None:
+                rare.over(builder, before, at.parent)
         return Vector(builder, args[0], lookups=self.lookups)
 
     def computed(self, args: Sequence[ir.Value], rare: Rare | None) -> Sequence[ir.Value]:

@@ -1,7 +1,7 @@
 """Words for writing scalar LLVM code by hand: loops, struct fields, copies, float environment."""
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from llvmlite import ir
@@ -19,12 +19,14 @@ __all__ = [
     "default_environment",
     "emit_copy",
     "places",
+    "strides",
 ]
 
 VOID, POINTER = ir.VoidType(), ir.PointerType()
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _DEFAULT_MXCSR = 0x1F80
 _MXCSR_CONTROL = 0xFFC0  # rounding, masks, subnormals
+_LOOKS = 1 << 12  # at what other threads write, before the processor is offered to them
 _REPORTED = 0x1D  # invalid, division by zero, overflow, underflow
 
 
@@ -100,6 +102,58 @@ class Scribe(ir.IRBuilder):  # type: ignore[misc]
         index.add_incoming(self.add(index, I64(1)), self.block)
         self.branch(head)
         self.position_at_end(after)
+
+    def outside(self, name: str, result: ir.Type, values: Sequence[ir.Value]) -> ir.Value:
+        """Call a function of the C library, or of LLVM."""
+        kind = ir.FunctionType(result, [value.type for value in values])
+        return self.call(declared(self.module, kind, name), values)
+
+    def pause(self) -> None:
+        """Tell the core that this is a loop that waits."""
+        if not str(self.module.triple).startswith("aarch64"):
+            self.outside("llvm.x86.sse2.pause", VOID, [])
+
+    def again(self, block: Callable[[], ir.Value]) -> None:
+        """Run the block until it says no."""
+        loop, after = self.append_basic_block("again"), self.append_basic_block("enough")
+        self.branch(loop)
+        self.position_at_end(loop)
+        self.cbranch(block(), loop, after)
+        self.position_at_end(after)
+
+    def wait_while(self, goes_on: Callable[[], ir.Value]) -> None:
+        """Wait for other threads while a condition holds, which looks at what they write."""
+        before = self.block
+        head, again, after = (self.append_basic_block(n) for n in ("wait", "again", "done"))
+        self.branch(head)
+        self.position_at_end(head)
+        looks = self.phi(I64)
+        looks.add_incoming(I64(0), before)
+        self.cbranch(goes_on(), again, after)
+        self.position_at_end(again)
+        self.pause()
+        often = self.and_(looks, I64(_LOOKS - 1))
+        with self.if_then(self.equal(often, I64(_LOOKS - 1)), likely=False):
+            self.outside("sched_yield", I32, [])
+        looks.add_incoming(self.add(looks, I64(1)), self.block)
+        self.branch(head)
+        self.position_at_end(after)
+
+
+@contextmanager
+def strides(builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
+    """Run the block for 0, step, 2 step, ... below stop, and at least once."""
+    before, head = builder.block, builder.append_basic_block("stride")
+    builder.branch(head)
+    builder.position_at_end(head)
+    index = builder.phi(I64)
+    index.add_incoming(I64(0), before)
+    yield index
+    following = builder.add(index, I64(step))
+    index.add_incoming(following, builder.block)
+    after = builder.append_basic_block("after")
+    builder.cbranch(builder.icmp_unsigned("<", following, stop), head, after)
+    builder.position_at_end(after)
 
 
 def declared(module: ir.Module, kind: ir.FunctionType, name: str) -> ir.Function:

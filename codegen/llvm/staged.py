@@ -8,7 +8,7 @@ from llvmlite import ir
 
 from codegen.llvm.choices import called_functions
 from codegen.llvm.ops import Value
-from codegen.llvm.scribe import declared
+from codegen.llvm.scribe import declared, strides
 from codegen.llvm.shared import declared_for_many
 from codegen.llvm.stages import Call, Plan, Stage, plan
 from codegen.llvm.writer import INDEX, POINTER, Writer
@@ -90,21 +90,12 @@ class Staged(Writer):
     def vectors(self) -> Iterator[None]:
         """Write what is done for each vector of the block."""
         builder = self.builder
-        before, head = builder.block, builder.append_basic_block("vectors")
-        builder.branch(head)
-        builder.position_at_end(head)
-        count = builder.phi(INDEX)
-        count.add_incoming(INDEX(0), before)
-        # LLVM's loop strength reduction does not see through this, which is a third of its time
-        hint = declared(self.emitter.module, _HINT, "llvm.expect.i64")
-        self.within = builder.call(hint, [count, INDEX(0)])
-        self.position = builder.add(self.first_of_block, self.within)
-        yield
-        following = builder.add(self.within, INDEX(self.emitter.lanes))
-        count.add_incoming(following, builder.block)
-        after = builder.append_basic_block("after")
-        builder.cbranch(builder.icmp_unsigned("<", following, self.size), head, after)
-        builder.position_at_end(after)
+        with strides(builder, self.size, self.emitter.lanes) as at:
+            # LLVM's loop strength reduction does not see through this: a third of its time
+            hint = declared(self.emitter.module, _HINT, "llvm.expect.i64")
+            self.within = builder.call(hint, [at, INDEX(0)])
+            self.position = builder.add(self.first_of_block, self.within)
+            yield
         self.position = self.first_of_block
 
     def leaves(self, wanted: Iterable[int], values: dict[int, Value]) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 from llvmlite import ir
 
 from codegen.branches import Branch, Item, branches
-from codegen.llvm.ops import OPS, SCALARS, Emitter, Text, Value
+from codegen.llvm.ops import SCALARS, Emitter, Text, Value
+from codegen.llvm.paired import Paired
 from codegen.llvm.parts import Part, cut
 from codegen.llvm.passed import idle
 from codegen.llvm.repeat import emit_loop
 from codegen.llvm.scribe import align_stack
-from codegen.program import Constant, Instruction, Program
+from codegen.program import Instruction, Program
 from codegen.target import ITEMSIZE
 from codegen.vecmath.rare import any_lane, any_of
 from codegen.vecmath.vector import Rare, Vector
@@ -26,7 +27,6 @@ INDEX = ir.IntType(64)
 BYTE = ir.IntType(8)
 # beyond this many, base pointers do not stay in the 16 general registers
 _HELD_POINTERS = 11
-SINCOS = ("sin", "cos")
 
 
 class Writer:
@@ -44,9 +44,7 @@ class Writer:
         self.passed: Mapping[int, int] = {}
         """Streams that the driver copies."""
         self.held: list[Value] = []
-        sines, cosines = ({x.args for x in program.instructions if x.op == op} for op in SINCOS)
-        self.shared = sines & cosines
-        self.pairs: dict[tuple[int, ...], tuple[Value, Value]] = {}
+        self.paired = Paired(emitter, program)
         self.given: Sequence[Value] = ()
         """Of a step of a loop: its arguments."""
         self.loops: dict[int, list[Value]] = {}
@@ -230,13 +228,13 @@ class Writer:
         mask = mask if branch.when else builder.not_(mask)
         builder.cbranch(any_lane(builder, mask), inside, after)
         builder.position_at_end(inside)
-        outside, around = dict(self.pairs), emitter.live
+        outside, around = dict(self.paired.pairs), emitter.live
         emitter.live = mask if around is None else builder.and_(mask, around)
         own = dict(values)
         for item in branch.items:
             self.item(item, own)
         # what was computed or read in here may not be used after it
-        self.pairs, emitter.live = outside, around
+        self.paired.pairs, emitter.live = outside, around
         last = builder.block
         builder.branch(after)
         builder.position_at_end(after)
@@ -260,19 +258,7 @@ class Writer:
             if self.given:
                 return self.given[payload[0]]
             return self.load(self.stream_of(instruction), instruction.type)
-        if isinstance(payload, bool):
-            return self.emitter.truth(payload)
-        if isinstance(payload, Constant):
-            return self.emitter.splat(payload.f64 if self.emitter.dtype == "f64" else payload.f32)
-        if instruction.op in SINCOS and instruction.args in self.shared:
-            return self.sine_or_cosine(instruction, values)
-        return OPS[instruction.op](self.emitter, *(values[arg] for arg in instruction.args))
-
-    def sine_or_cosine(self, instruction: Instruction, values: dict[int, Value]) -> Value:
-        """Take one of a pair that is computed together: the same bits as apart, half the work."""
-        if instruction.args not in self.pairs:
-            self.pairs[instruction.args] = self.emitter.sincos(values[instruction.args[0]])
-        return self.pairs[instruction.args][SINCOS.index(instruction.op)]
+        return self.paired.write(instruction, [values[arg] for arg in instruction.args])
 
     def stream_of(self, load: Instruction) -> int:
         """Return the stream that an instruction reads."""

@@ -12,7 +12,7 @@ from rewrite.dag import Dag
 from rewrite.fastmath import FastMath
 from rewrite.term import Term
 
-__all__ = ["may_be_rolled", "program_of", "straight"]
+__all__ = ["has_arrays", "may_be_rolled", "program_of", "straight"]
 
 
 def program_of(
@@ -30,8 +30,12 @@ def program_of(
 
 def may_be_rolled(parameters: Sequence[Parameter], results: Sequence[Result], size: int) -> bool:
     """Tell whether loops are looked for in terms of so many nodes and stores."""
-    arrays = any(part.shape for part in parameters) or any(part.shape for part in results)
-    return arrays and size > SMALL
+    return has_arrays(parameters, results) and size > SMALL
+
+
+def has_arrays(parameters: Sequence[Parameter], results: Sequence[Result]) -> bool:
+    """Tell whether an argument or a result has axes of its own."""
+    return any(p.shape for p in parameters) or any(result.shape for result in results)
 
 
 def straight(

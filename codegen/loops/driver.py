@@ -7,7 +7,6 @@ As in the other driver, the code runs in the default floating-point environment.
 """
 
 import ctypes
-from collections.abc import Callable
 from typing import Any, Final
 
 from llvmlite import ir
@@ -33,8 +32,6 @@ __all__ = ["DRIVER", "TEAM", "OperandEntry", "PieceRow", "Prepare", "RolledData"
 
 DRIVER: Final = "rewrite_rolled"
 TEAM: Final = "rewrite_team"
-_SPINS: Final = 1 << 12
-"""Looks at what other threads have done before the processor is offered to them."""
 
 Prepare = ctypes.CFUNCTYPE(None, ctypes.c_int64)
 """Called with 0 or 1 where the code for a point or a batch is not there yet."""
@@ -398,37 +395,9 @@ def _emit_team(tools: _Tools) -> None:
                 code.atomic_rmw("add", finished, I64(1), "release")
             return code.less(chunk, total)
 
-        _again(code, take)
-        _await(tools, code, finished, total)
+        def is_short() -> ir.Value:
+            return code.less(code.load_atomic(finished, "acquire", 8, typ=I64), total)
+
+        code.again(take)
+        code.wait_while(is_short)
     code.ret_void()
-
-
-def _again(code: Scribe, block: Callable[[], ir.Value]) -> None:
-    """Run the block until it says no."""
-    loop, after = code.append_basic_block("again"), code.append_basic_block("enough")
-    code.branch(loop)
-    code.position_at_end(loop)
-    code.cbranch(block(), loop, after)
-    code.position_at_end(after)
-
-
-def _await(tools: _Tools, code: Scribe, place: ir.Value, total: ir.Value) -> None:
-    """Wait until all chunks of a piece are done, by whichever thread."""
-    offer = tools.declare("sched_yield", I32, [])
-    before = code.block
-    head, work, after = (code.append_basic_block(n) for n in ("wait", "pause", "all"))
-    code.branch(head)
-    code.position_at_end(head)
-    spins = code.phi(I64)
-    spins.add_incoming(I64(0), before)
-    seen = code.load_atomic(place, "acquire", 8, typ=I64)
-    code.cbranch(code.less(seen, total), work, after)
-    code.position_at_end(work)
-    if not tools.target.triple.startswith("aarch64"):
-        code.call(tools.declare("llvm.x86.sse2.pause", VOID, []), [])
-    often = code.and_(spins, I64(_SPINS - 1))
-    with code.if_then(code.equal(often, I64(_SPINS - 1)), likely=False):
-        code.call(offer, [])
-    spins.add_incoming(code.add(spins, I64(1)), code.block)
-    code.branch(head)
-    code.position_at_end(after)

@@ -6,10 +6,10 @@ from typing import Final
 from llvmlite import ir
 
 from codegen.cost import slower
-from codegen.instruction import Constant, Instruction
 from codegen.instructions import INLINED
 from codegen.llvm.choices import called_functions
-from codegen.llvm.ops import OPS, Emitter, Value
+from codegen.llvm.ops import Emitter, Value
+from codegen.llvm.paired import Paired
 from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe, align_stack
 from codegen.loops.access import Access, Place
 from codegen.loops.plan import Shape
@@ -17,46 +17,22 @@ from codegen.loops.scalars import Scalars
 from codegen.program import Program
 from codegen.target import Float, Target
 
-__all__ = ["SIGNATURE", "Function", "Words", "emit_body"]
+__all__ = ["SIGNATURE", "Function", "emit_body"]
 
 SIGNATURE: Final = ir.FunctionType(VOID, [POINTER, POINTER, I64, I64])
-_SINCOS: Final = ("sin", "cos")
 _EXTRAS: Final = {"groups": 3, "runs": 1, "scatter_runs": 2}
 """Tables of runs or groups, whose words come before those of the columns."""
 
 
-class Words:
-    """Writes instructions of one body; sine and cosine of one angle are written together."""
-
-    def __init__(self, emitter: Emitter, body: Program) -> None:
-        self.emitter = emitter
-        sines, cosines = ({i.args for i in body.instructions if i.op == op} for op in _SINCOS)
-        self._shared = sines & cosines
-        self._pairs: dict[tuple[int, ...], tuple[Value, Value]] = {}
-
-    def write(self, this: Instruction, arguments: Sequence[Value]) -> Value:
-        """Write an instruction, which is no load, and return its value."""
-        payload = this.payload
-        if isinstance(payload, bool):
-            return self.emitter.truth(payload)
-        if isinstance(payload, Constant):
-            return self.emitter.splat(payload.f64 if self.emitter.dtype == "f64" else payload.f32)
-        if this.op in _SINCOS and this.args in self._shared:
-            if this.args not in self._pairs:
-                self._pairs[this.args] = self.emitter.sincos(arguments[0])
-            return self._pairs[this.args][_SINCOS.index(this.op)]
-        return OPS[this.op](self.emitter, *arguments)
-
-
 def emit_body(emitter: Emitter, body: Program, arguments: Sequence[Value]) -> list[Value]:
     """Write a straight-line program and return its outputs."""
-    words = Words(emitter, body)
+    paired = Paired(emitter, body)
     values: list[Value] = []
     for this in body.instructions:
         if isinstance(this.payload, tuple):
             values.append(arguments[this.payload[0]])
         else:
-            values.append(words.write(this, [values[arg] for arg in this.args]))
+            values.append(paired.write(this, [values[arg] for arg in this.args]))
     return [values[output.values[0]] for output in body.outputs]
 
 

@@ -10,8 +10,8 @@ from llvmlite import ir
 
 from codegen.cost import slower
 from codegen.llvm.ops import SCALARS, Emitter
+from codegen.llvm.paired import Paired
 from codegen.llvm.shared import stated
-from codegen.loops.function import Words
 from codegen.loops.instances import Instance
 from codegen.loops.lives import FAR, lives
 from codegen.loops.plan import Straight
@@ -199,7 +199,7 @@ class _Written:
     def __init__(self, emitter: Emitter, memory: "_Memory", instance: Instance) -> None:
         self.emitter, self.memory, self.instance = emitter, memory, instance
         self.instructions = instance.body.instructions
-        self.words = Words(emitter, instance.body)
+        self.paired = Paired(emitter, instance.body)
         self.lives = lives(instance.body, written=not instance.adds)
         self.values: dict[int, Any] = {}
         self.seen: dict[int, int] = {}
@@ -232,7 +232,7 @@ class _Written:
     def compute(self, at: int) -> None:
         """Write an instruction; what waits for a use far behind is stored."""
         this = self.instructions[at]
-        value = self.words.write(this, [self.value(k) for k in this.args])
+        value = self.paired.write(this, [self.value(k) for k in this.args])
         self.values[at], self.seen[at] = value, self.place
         if at in self.lives.waits:
             self.slots[at] = self.memory.wait(value)
@@ -244,7 +244,7 @@ class _Written:
             number, this = payload[0], self.instance
             return self.memory.read(this.operands[number], this.body.arguments[number].type)
         if payload is not None:
-            return self.words.write(self.instructions[at], ())
+            return self.paired.write(self.instructions[at], ())
         if self.place - self.seen[at] > FAR:
             if at in self.cells and self.instructions[at].type == "f":
                 self.values[at] = self.memory.load(*self.cells[at], "f")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from codegen.calls import given
 from codegen.crew.crew import Crew
 from codegen.loops.driver import TEAM, TeamData
 from codegen.loops.linkable import Compiled, Part
@@ -76,20 +77,20 @@ class Teamed:
         kinds = ["?" if part.type == "b" else args[0].dtype.char for part in parts]
         if out is None:
             return tuple(np.empty(p.shape, kind) for p, kind in zip(parts, kinds, strict=True))
-        given = out if isinstance(out, tuple) else (out,)
-        right = len(given) == len(parts) and all(
+        wanted = given(out)
+        right = len(wanted) == len(parts) and all(
             _fits(array, part.shape, kind) and array.flags.writeable
-            for array, part, kind in zip(given, parts, kinds, strict=True)
+            for array, part, kind in zip(wanted, parts, kinds, strict=True)
         )
         if not right:
             return None
-        others = [*args, *given]
+        others = [*args, *wanted]
         apart = not any(
             np.may_share_memory(array, other)
-            for k, array in enumerate(given)
+            for k, array in enumerate(wanted)
             for other in others[: len(args) + k]
         )
-        return given if apart else None
+        return wanted if apart else None
 
     def _run(self, loop: RolledLoop, shares: "_Shares", arrays: list[Array]) -> None:
         """Let a crew loose on the pieces."""
