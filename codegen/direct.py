@@ -4,27 +4,27 @@ They compute what the ufunc computes, by the same loop: only exact arrays take t
 """
 
 import ctypes
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import prod
 from typing import Any, Final
 
 import numpy as np
 
 from codegen.coder import once
-from codegen.engine import load, object_code
-from codegen.guarded import BuiltinMaker, address_of, layout
+from codegen.crew.loop import SpreadLoop
+from codegen.guarded import BuiltinMaker
+from codegen.layout import layout
 from codegen.llvm.builtin import SIMPLE, WRITEABLE
-from codegen.llvm.direct import DIRECT, DirectData, DirectEntry, Python, emit_direct
-from codegen.llvm.guard import MOST_NUMBERS, Direct
+from codegen.llvm.direct import DIRECT, DirectData, DirectEntry, emit_direct
+from codegen.llvm.known import MOST_NUMBERS, Known
 from codegen.llvm.loop import Loop
 from codegen.loops.loop import RolledLoop
 from codegen.loops.program import Rolled
 from codegen.program import Program
 from codegen.target import host
-from codegen.ufunc import array_function
 
-__all__ = ["direct", "direct_numbers", "point_maker"]
+__all__ = ["direct", "known_of", "point_maker"]
 
 _MOST: Final = 32
 """Operands of a kernel."""
@@ -33,8 +33,6 @@ _RELEASED: Final = 500
 _KINDS: Final[dict[int, np.dtype[Any]]] = {
     kind.num: kind for kind in map(np.dtype, (np.bool_, np.float32, np.float64))
 }
-_ARRAY_NEW: Final = 93
-"""The place of `PyArray_New` in NumPy's table."""
 
 
 def direct(
@@ -54,20 +52,22 @@ def direct(
     return function(call, _description(program, loop), owner)
 
 
-def direct_numbers(program: Program | Rolled, loop: Loop | RolledLoop) -> Direct | None:
-    """Say how the guard runs the loop for single numbers, where all operands are such of float64.
+def known_of(program: Program | Rolled, loops: Mapping[str, Loop | SpreadLoop]) -> Known | None:
+    """Say how the guard runs loops, by NumPy's letters, for numbers and for arrays that lie alike.
 
-    What it says holds as long as the loop is in memory.
+    Nothing where there are several results, axes of their own, truth values, or loops over tables.
+    What it says holds as long as the loops are in memory.
     """
-    if not program.is_elementwise or len(program.outputs) != 1:
+    if isinstance(program, Rolled) or not program.is_elementwise or len(program.outputs) != 1:
         return None
-    if len(program.arguments) > MOST_NUMBERS:
+    kinds = {program.type_of(operand) for operand in program.operands}
+    if len(program.arguments) > MOST_NUMBERS or kinds != {"f"}:
         return None
-    # of loops over tables none, and of others those without truth values
-    if not isinstance(loop, Loop) or loop.dtype != "f64" or len(set(loop.types())) != 1:
-        return None
-    takes, data = len(program.arguments), ctypes.addressof(loop.data)
-    return Direct(takes=takes, driver=loop.driver.address, data=data)
+    doubles, singles = (
+        ctypes.addressof(loops[letter].data) if letter in loops else 0 for letter in "df"
+    )
+    driver = next(iter(loops.values())).driver.address
+    return Known(len(program.arguments), driver, doubles, singles)
 
 
 def _description(program: Program | Rolled, loop: Loop | RolledLoop) -> bytes:
@@ -97,13 +97,4 @@ def point_maker() -> BuiltinMaker | None:
     known = layout()
     if known is None:
         return None
-    python = Python(
-        **vars(known),
-        save_thread=address_of("PyEval_SaveThread"),
-        restore_thread=address_of("PyEval_RestoreThread"),
-        increment=address_of("Py_IncRef"),
-        array_new=array_function(_ARRAY_NEW),
-        out=id(sys.intern("out")),
-    )
-    code = load(object_code(emit_direct(host(), python, _MOST), host()), DIRECT, host())
-    return BuiltinMaker(code)
+    return BuiltinMaker(DIRECT, known, text=partial(emit_direct, host(), known, _MOST))

@@ -6,9 +6,9 @@ objects in a way that is not known here, every call takes the closer look of `Cl
 """
 
 import ctypes
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -16,18 +16,20 @@ from numpy.typing import NDArray
 
 from codegen.coder import once
 from codegen.containers.registry import library_of
-from codegen.engine import Code, load, object_code
+from codegen.engine import load, object_code
 from codegen.failure import Failure
-from codegen.llvm import builtin
+from codegen.layout import layout, type_bits
 from codegen.llvm.builtin import CPython
-from codegen.llvm.guard import GUARD, LARGEST, Direct, emit_guard
+from codegen.llvm.guard import GUARD, emit_guard
+from codegen.llvm.known import LARGEST, Known
 from codegen.loops.program import Rolled
 from codegen.namespace import brought, given_back, namespace_of
 from codegen.program import Argument, Program
+from codegen.store.objects import kept_object
 from codegen.target import host
 from rewrite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["CASTS", "BuiltinMaker", "Closer", "address_of", "guard_maker", "guarded", "layout"]
+__all__ = ["CASTS", "BuiltinMaker", "Closer", "guard_maker", "guarded"]
 
 type Others = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -43,28 +45,29 @@ _EXACT: Final = "?bBhHiIefd"  # by NumPy's letters
 CASTS: Final = ("dtype", "signature", "casting")
 """Keywords that say what is computed in, the same for every piece of the arguments."""
 _FEW: Final = 16
+_NEVER: Final = 1 << 62
 
 
 def guarded(
     call: Callable[..., Any], program: Program | Rolled, failure: Failure, *, narrow: bool,
-    quick: Callable[..., Any] | None = None, direct: Direct | None = None,
+    quick: Callable[..., Any] | None = None, known: Known | None = None,
     others: Others | None = None, large: tuple[Callable[..., Any], int] | None = None,
 ) -> Callable[..., Any]:  # fmt: skip
     """Return the callable behind a look at its arguments.
 
     What is called `narrow` rounds to float32 whatever it is given, as its caller has asked for;
-    `quick` is called instead where nothing has to be rounded; `direct` says how single numbers of
-    float64 are computed without NumPy, and what it points to has to live as long as `call`.
-    `others` is called where arguments are arrays of a library with names, an index or blocks.
-    `large` is called instead of `call` where there may be so many elements.
+    `quick` is called instead where nothing has to be rounded; `known` says how numbers and arrays
+    that lie alike are computed without NumPy's ufunc, and what it points to has to live as long as
+    `call`. `others` is called where arguments are arrays of a library with names, an index or
+    blocks, and `large` instead of `call` where there may be so many elements.
     """
     spread, least = large or (call, 0)
     closer = Closer(spread, program.name, program.arguments, narrow, failure, others)
     made = guard_maker(narrow=quick is not None, sized=large is not None)
     if made is None:
         return closer
-    told = direct or Direct(takes=-1)
-    told.least, told.failures = least, failure.address
+    told = known or Known(takes=-1)
+    told.least, told.failures = (least if large else _NEVER), failure.address
     return made(quick or call, closer, bytes(told), failure.raised, spread)
 
 
@@ -196,10 +199,15 @@ class _MethodDef(ctypes.Structure):
 
 
 class BuiltinMaker:
-    """Makes builtin functions of machine code."""
+    """Makes builtin functions of machine code, which is on disk from the second process on."""
 
-    def __init__(self, code: Code) -> None:
-        self._code = code
+    def __init__(self, name: str, python: CPython, *options: str, text: Callable[[], str]) -> None:
+        def made() -> bytes:
+            return object_code(text(), host())
+
+        parts = (name, *python.parts(), *options)
+        code = self._code = load(kept_object(host(), lambda: parts, made), name, host())
+        self._words = python.words()
         self._definition = _MethodDef(b"kernel", code.address, _FASTCALL_WITH_KEYWORDS, None)
         prototype = ctypes.PYFUNCTYPE(
             ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
@@ -210,7 +218,7 @@ class BuiltinMaker:
         """Return a function whose first argument is a tuple of what it holds."""
         place = ctypes.addressof(self._definition)
         # the last keeps the code: threads that begin together may have made two
-        made: Callable[..., Any] = self._make(place, (*held, self), None)
+        made: Callable[..., Any] = self._make(place, (*held, self._words, self), None)
         return made
 
 
@@ -225,93 +233,8 @@ def guard_maker(*, narrow: bool, sized: bool) -> BuiltinMaker | None:
         return None
     if narrow:
         known = replace(
-            known, numbers=_bits("biu", 1, 2) | _bits("f", 2, 4), signed=0, unsigned=0,
-            int64_type=0, quick_types=tuple(map(id, (float, bool, np.float32))),
+            known, numbers=type_bits("biu", 1, 2) | type_bits("f", 2, 4), signed=0, unsigned=0,
+            int64_type=0, quick_types=(id(float), id(bool), id(np.float32), id(np.float32)),
         )  # fmt: skip
-    text = emit_guard(host(), known, sized=sized)
-    return BuiltinMaker(load(object_code(text, host()), GUARD, host()))
-
-
-def layout() -> CPython | None:
-    """Return where this process has what the guard reads, or nothing if that is not known."""
-    if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
-        return None
-    arrays = [np.arange(2).astype(kind) for kind in "?bBhHiIlLqQefdgFDGOSUV"]
-    number = np.int64(-(5**23))
-    samples = [1.5, 3, True, (1, 2), np.float64(1), np.float32(1), number, *arrays]
-    if not all(_word(sample, builtin.TYPE_AT) == id(type(sample)) for sample in samples):
-        return None
-    if not all(_holds_double(sample) for sample in (1.5, np.float64(1.5))):
-        return None
-    items_at, bytes_at, text = tuple.__basicsize__, bytes.__basicsize__ - 1, b"some bytes"
-    if ctypes.string_at(id(text) + bytes_at, len(text)) != text:
-        return None
-    pair = (arrays[0], arrays[1])
-    pairs_known = [_word(pair, items_at + 8 * k) for k in range(2)] == list(map(id, pair))
-    integer = ctypes.c_int64.from_address(id(number) + builtin.INT64_AT).value
-    if not pairs_known or integer != number or not all(map(_is_known, arrays)):
-        return None
-
-    return CPython(
-        vectorcall=address_of("PyObject_Vectorcall"),
-        long_as_long=address_of("PyLong_AsLongLongAndOverflow"),
-        error_matches=address_of("PyErr_ExceptionMatches"),
-        error_clear=address_of("PyErr_Clear"),
-        type_error=id(TypeError),
-        quick_types=tuple(map(id, (float, np.float64, bool, np.float32))),
-        int_type=id(int),
-        int64_type=id(np.int64),
-        array_type=id(np.ndarray),
-        items_at=items_at,
-        numbers=_bits("biuf", 1, 2, 4) | _bits("f", 8),
-        signed=_bits("i", 8),
-        unsigned=_bits("u", 8),
-        float_types=tuple(map(id, (float, np.float64))),
-        new_object=address_of("PyType_GenericAlloc"),
-        result_type=id(np.float64),
-        decrement=address_of("Py_DecRef"),
-        bytes_at=bytes_at,
-    )
-
-
-def _bits(kinds: str, *sizes: int) -> int:
-    """Return the set of NumPy's type numbers of some kinds and sizes, as bits."""
-    dtypes = [np.dtype(letter) for letter in "?bBhHiIlLqQefd"]
-    return sum({1 << d.num for d in dtypes if d.kind in kinds and d.itemsize in sizes})
-
-
-def _is_known(array: "NDArray[Any]") -> bool:
-    """Tell whether an array and its dtype are laid out as the guard reads them."""
-    dtype = array.dtype
-    number = ctypes.c_int.from_address(id(dtype) + builtin.NUMBER_AT).value
-    order = ctypes.c_char.from_address(id(dtype) + builtin.ORDER_AT).value
-    strange = dtype.newbyteorder()
-    other = ctypes.c_char.from_address(id(strange) + builtin.ORDER_AT).value
-    sizes, strides = (_word(array, builtin.SIZES_AT + k) or 0 for k in (0, 8))
-    if sizes + 8 * array.ndim != strides:  # before reading there: they are in one block
-        return False
-    size = ctypes.c_int64.from_address(sizes).value
-    seen = (
-        _word(array, builtin.DTYPE_AT),
-        _word(array, builtin.DATA_AT),
-        ctypes.c_int.from_address(id(array) + builtin.RANK_AT).value,
-        ctypes.c_int.from_address(id(array) + builtin.FLAGS_AT).value & builtin.SIMPLE,
-        (number, order, other, size),
-    )
-    expected = (dtype.num, dtype.byteorder.encode(), strange.byteorder.encode(), len(array))
-    return seen == (id(dtype), array.ctypes.data, array.ndim, builtin.SIMPLE, expected)
-
-
-def _holds_double(sample: float) -> bool:
-    """Tell whether a number is what the guard reads and makes: a head and a double."""
-    value = ctypes.c_double.from_address(id(sample) + builtin.FLOAT_AT).value
-    return value == sample and type(sample).__basicsize__ == builtin.FLOAT_AT + 8
-
-
-def _word(sample: object, offset: int) -> int | None:
-    return ctypes.c_void_p.from_address(id(sample) + offset).value
-
-
-def address_of(name: str) -> int:
-    """Return where a function of CPython is."""
-    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
+    text = partial(emit_guard, host(), known, sized=sized)
+    return BuiltinMaker(GUARD, known, f"sized {sized}", text=text)

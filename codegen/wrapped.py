@@ -10,10 +10,10 @@ import numpy as np
 from codegen.calculus.filled import filled
 from codegen.calls import BatchLast, Named, Single, WithoutArguments, by_name, narrowed
 from codegen.containers.registry import through
-from codegen.crew.crew import Crew, crew
+from codegen.crew.crew import crew
 from codegen.crew.loop import SpreadLoop, picoseconds
 from codegen.crew.sliced import PIECEMEAL, WORTH, Sliced
-from codegen.direct import direct, direct_numbers
+from codegen.direct import direct, known_of
 from codegen.guarded import guarded
 from codegen.loops.program import Rolled
 from codegen.loops.team import POINT, Teamed
@@ -34,9 +34,14 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
         constant = WithoutArguments(ufunc, _zero(kernel))
         return _named(kernel, partial(kernel.failure.watched, constant))
     large: Call | None = None
+    spread: Mapping[str, Any] = loops
     threads = crew(kernel.parallel) if kernel.parallel > 1 else None
     if threads is not None and threads.helpers:
-        ufunc = _shared(kernel, loops, threads)
+        spread = {
+            letter: SpreadLoop(loop, program, kernel.target, threads)
+            for letter, loop in loops.items()
+        }
+        ufunc = make_ufunc(program, list(spread.values()), str(kernel.__doc__))
         letters = "".join(loops)
         large = Sliced(ufunc, kernel.quiet, program, kernel.target, letters, threads)
     narrow = kernel.dtype == "f32"
@@ -52,23 +57,16 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
     if narrow:
         call = by_name(call, ufunc) if quick else narrowed(call, ufunc)
         large = large and narrowed(large, ufunc)
-    numbers = direct_numbers(program, kernel.loop()) if plain else None
+    known = known_of(program, spread) if plain else None
     others = partial(through, weakref.ref(kernel))
     return guarded(
-        _named(kernel, call), program, kernel.failure, narrow=narrow, quick=quick, direct=numbers,
+        _named(kernel, call), program, kernel.failure, narrow=narrow, quick=quick, known=known,
         others=others, large=large and (_named(kernel, large), _worth(kernel)),
     )  # fmt: skip
 
 
 def _zero(kernel: "Kernel") -> Any:
     return np.float32(0) if kernel.dtype == "f32" else 0.0
-
-
-def _shared(kernel: "Kernel", loops: Mapping[str, Any], threads: Crew) -> np.ufunc:
-    """Make a ufunc of the same code whose long loops a crew shares."""
-    program, target = kernel.program, kernel.target
-    made = [SpreadLoop(loop, program, target, threads) for loop in loops.values()]
-    return make_ufunc(program, made, str(kernel.__doc__))
 
 
 def _worth(kernel: "Kernel") -> int:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from llvmlite import ir
 
+from codegen.capi import address_of
 from codegen.crew.code import BEGIN, END, SHARE, emit_crew
 from codegen.crew.layout import (
     CREW_LINE,
@@ -27,7 +28,6 @@ from codegen.crew.layout import (
 )
 from codegen.crew.spread import MOST_THREADS, SPREAD, emit_spread
 from codegen.engine import Library, load_library, object_code
-from codegen.guarded import address_of
 from codegen.store.objects import kept_object
 from codegen.target import Target, host
 

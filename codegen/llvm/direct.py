@@ -6,7 +6,6 @@ that the code takes, in one piece, and the result has its own memory, all of tha
 """
 
 import ctypes
-from dataclasses import dataclass
 from typing import Final
 
 from llvmlite import ir
@@ -17,22 +16,16 @@ from codegen.llvm.builtin import (
     DTYPE_AT,
     FLAGS_AT,
     RANK_AT,
-    SIZE_AT,
     SIZES_AT,
-    TYPE_AT,
     Builtin,
     CPython,
 )  # fmt: skip
-from codegen.llvm.scribe import I32, I64, POINTER, VOID, places
+from codegen.llvm.scribe import I32, I64, POINTER, places
 from codegen.target import Target
 
-__all__ = ["DIRECT", "DirectData", "DirectEntry", "Python", "emit_direct"]
+__all__ = ["DIRECT", "DirectData", "DirectEntry", "emit_direct"]
 
 DIRECT: Final = "rewrite_direct"
-_NEW: Final = ir.FunctionType(
-    POINTER, [POINTER, I32, POINTER, I32, POINTER, POINTER, I32, I32, POINTER]
-)
-"""Of NumPy's `PyArray_New`."""
 
 
 class DirectEntry(ctypes.Structure):
@@ -53,26 +46,13 @@ class DirectData(ctypes.Structure):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Python(CPython):
-    """What is called and compared beyond what the guard needs."""
-
-    save_thread: int
-    restore_thread: int
-    increment: int
-    array_new: int
-    """Functions; what follows is an object."""
-    out: int
-    """The name of the keyword, as each call of a Python program has it."""
-
-
 _ENTRY = ir.LiteralStructType([I64] * (4 + MOST_AXES))
 _DATA = ir.LiteralStructType([I64] * len(DirectData._fields_))
 _DATA_PLACES, _ENTRY_PLACES = places(DirectData), places(DirectEntry)
 
 
-def emit_direct(target: Target, python: Python, operands: int) -> str:
-    """Return the text of `direct((call, description, ...), args, count, kwnames)`.
+def emit_direct(target: Target, python: CPython, operands: int) -> str:
+    """Return the text of `direct((call, description, owner, words, ...), args, ...)`.
 
     Where a call is not that of one point for at most so many `operands`, `call` gets it.
     """
@@ -82,13 +62,10 @@ def emit_direct(target: Target, python: Python, operands: int) -> str:
     return str(module)
 
 
-class _Direct(Builtin[Python]):
-    def __init__(self, module: ir.Module, python: Python, operands: int) -> None:
-        super().__init__(module, DIRECT, python)
-        self.places = self.code.alloca(I64, operands)
-        self.one = self.code.alloca(I64)
-        for pointer in (self.places, self.one):
-            pointer.type = POINTER
+class _Direct(Builtin):
+    def __init__(self, module: ir.Module, python: CPython, operands: int) -> None:
+        super().__init__(module, DIRECT, python, 3)
+        self.places, self.one = self.table(operands), self.table(1)
 
     def emit(self) -> None:
         """Look at all operands, then call the driver, or leave it to the other callable."""
@@ -108,30 +85,10 @@ class _Direct(Builtin[Python]):
         code.position_at_end(self.other)
         code.ret(self.passed_on(0))
 
-    def named(self) -> ir.Value:
-        """Return how many arguments are given by name: none, or `out` alone."""
-        code, names = self.code, self.call[2]
-        before, some = code.block, code.append_basic_block("names")
-        after = code.append_basic_block("named")
-        code.cbranch(code.equal(code.ptrtoint(names, I64), I64(0)), after, some)
-        code.position_at_end(some)
-        size = code.load(code.at(names, I64(SIZE_AT)), typ=I64)
-        name = code.load(code.at(names, I64(self.python.items_at)), typ=I64)
-        is_out = code.and_(code.equal(size, I64(1)), code.equal(name, I64(self.python.out)))
-        code.cbranch(is_out, after, self.other)
-        code.position_at_end(after)
-        found = code.phi(I64)
-        found.add_incoming(I64(0), before)
-        found.add_incoming(I64(1), some)
-        return found
-
     def look(self, index: ir.Value, array: ir.Value) -> None:
         """Note where an operand's cells are, if it is what the code takes."""
         code = self.code
-        is_array = code.equal(
-            code.load(code.at(array, I64(TYPE_AT)), typ=I64), I64(self.python.array_type)
-        )
-        self.leave_unless(is_array)
+        self.leave_unless(code.equal(self.type_of(array), self.word("array_type")))
         dtype = code.load(code.at(array, I64(DTYPE_AT)), typ=I64)
         rank = code.zext(code.load(code.at(array, I64(RANK_AT)), typ=I32), I64)
         flags = code.zext(code.load(code.at(array, I64(FLAGS_AT)), typ=I32), I64)
@@ -161,7 +118,7 @@ class _Direct(Builtin[Python]):
                 code.icmp_unsigned("<", first, high), code.icmp_unsigned("<", low, last)
             )
             self.leave_unless(code.not_(meets))
-        code.call(self.address(self.python.increment, VOID, [POINTER]), [given])
+        self.again(given)
         taken = code.block
         code.branch(after)
         code.position_at_end(make)
@@ -176,39 +133,22 @@ class _Direct(Builtin[Python]):
         return found
 
     def new(self, place: ir.Value) -> ir.Value:
-        """Make an array as NumPy does, or return what tells Python of an exception."""
+        """Make the array of the result."""
         code = self.code
-        nothing, zero = code.inttoptr(I64(0), POINTER), I32(0)
-        kind = code.inttoptr(I64(self.python.array_type), POINTER)
         rank, number = (
             code.trunc(x, I32) for x in (self.entry(place, "rank"), self.known("number"))
         )
-        function = code.inttoptr(I64(self.python.array_new), _NEW.as_pointer())
-        sizes = self.entry_place(place, "sizes")
-        made = code.call(
-            function, [kind, rank, sizes, number, nothing, nothing, zero, zero, nothing]
-        )
-        with code.if_then(code.equal(code.ptrtoint(made, I64), I64(0)), likely=False):
-            code.ret(made)
+        made = self.new_array(rank, self.entry_place(place, "sizes"), number)
         code.store(code.load(code.at(made, I64(DATA_AT)), typ=I64), code.slot(self.places, place))
         return made
 
     def run(self) -> None:
         """Call the driver, for much work without Python's lock."""
-        code, python = self.code, self.python
-        releases = code.equal(self.known("releases"), I64(1))
-        state = code.alloca(I64)
-        state.type = POINTER
-        with code.if_then(releases):
-            code.store(code.call(self.address(python.save_thread, I64, []), []), state)
-        driver = code.inttoptr(
-            self.known("driver"), ir.FunctionType(VOID, [POINTER] * 4).as_pointer()
-        )
-        steps = code.at(self.description, self.known("steps"))
-        data = code.inttoptr(self.known("data"), POINTER)
-        code.call(driver, [self.places, self.one, steps, data])
-        with code.if_then(releases):
-            code.call(self.address(python.restore_thread, VOID, [I64]), [code.load(state, typ=I64)])
+        code = self.code
+        with self.released(code.equal(self.known("releases"), I64(1))):
+            steps = code.at(self.description, self.known("steps"))
+            data = code.inttoptr(self.known("data"), POINTER)
+            self.drive(self.known("driver"), self.places, self.one, steps, data)
 
     def known(self, name: str) -> ir.Value:
         """Read a field of the description."""

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 import rewrite as rw
 from codegen import guarded
 from codegen.kernel import Kernel
-from codegen.llvm import builtin, guard
+from codegen.layout import layout
+from codegen.llvm import builtin
+from codegen.llvm.known import MOST_NUMBERS
 from codegen.program import ProgramBuilder
 from rewrite.errors import ArgumentError, ArgumentTypeError, RewriteError
 
@@ -65,7 +67,7 @@ def verdict(kernel: Kernel, x: Any) -> str:
 
 
 def test_the_layout_is_known_here() -> None:
-    assert guarded.layout() is not None
+    assert layout() is not None
     assert type(held(QUICK)).__name__ == "builtin_function_or_method"
 
 
@@ -74,7 +76,7 @@ def test_the_layout_is_known_here() -> None:
 )
 def test_another_layout_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtin, name, getattr(builtin, name) - 8 if "AT" in name else 0)
-    assert guarded.layout() is None
+    assert layout() is None
 
 
 EDGES = [
@@ -457,7 +459,7 @@ def test_numbers_of_other_types_are_numpys() -> None:
 
 
 def test_many_numbers() -> None:
-    for count in (guard.MOST_NUMBERS, guard.MOST_NUMBERS + 1):
+    for count in (MOST_NUMBERS, MOST_NUMBERS + 1):
         symbols = rw.symbols(" ".join(f"a{k}" for k in range(count)))
         kernel = rw.compile(list(symbols), sum(symbols), math="strict")
         assert kernel(*range(count)) == sum(range(count))
