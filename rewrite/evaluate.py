@@ -26,6 +26,8 @@ __all__ = ["bind", "evaluate", "evaluate_dag", "float_dtype", "fma", "function_o
 type Array = npt.NDArray[Any]
 type Env = Mapping[Any, Any]
 """Values by symbol or by its name."""
+type Meaning = Callable[[Dag, int, int], Callable[..., Any]]
+"""Gives the function of a program's node, by its position and op."""
 
 _LAST_LEAF: Final = ops.PVAR.code
 
@@ -74,10 +76,12 @@ def evaluate_dag(
     *,
     keep: bool = False,
     given: Mapping[int, Any] | None = None,
+    meaning: Meaning | None = None,
 ) -> list[Array]:
     """Evaluate a program: the values of its roots, or with `keep` those of all its nodes.
 
-    `given` are values of nodes, by position, that are taken as they are.
+    `given` are values of nodes, by position, that are taken as they are; `meaning` tells the
+    function of a node by its position and op, where that is not the usual one.
     Without `keep`, intermediate arrays are freed as soon as nothing needs them.
     """
     kind = float_dtype(dtype)
@@ -92,7 +96,7 @@ def evaluate_dag(
             _fold_constants(dag, values)
         for at, value in (given or {}).items():
             values[at] = kind.type(value)
-        _run(dag, values, keep)
+        _run(dag, values, keep, meaning or _meaning(dag))
     wanted = range(len(dag)) if keep else dag.roots
     return [_as_array(SORTS[dag.sort[at]], values[at]) for at in wanted]
 
@@ -102,13 +106,12 @@ def _as_array(sort: Sort, value: Any) -> Any:
     return np.asarray(value) if sort.family in (REAL, BOOL, MATRIX) else value
 
 
-def _run(dag: Dag, values: list[Any], keep: bool) -> None:
+def _run(dag: Dag, values: list[Any], keep: bool, meaning: Meaning) -> None:
     """Fill in the values that are still missing, children first."""
     uses = np.bincount(dag.args, minlength=len(dag))
     uses[dag.roots] += 1
     left: list[int] = uses.tolist()
     start, pool = dag.start.tolist(), dag.args.tolist()
-    meaning = _meaning(dag)
     for at, code in enumerate(dag.code.tolist()):
         if code <= _LAST_LEAF:
             continue
@@ -208,7 +211,7 @@ def function_of(dag: Dag, at: int, code: int) -> Callable[..., Any]:
     return FUNCTIONS[code]
 
 
-def _meaning(dag: Dag) -> Callable[[Dag, int, int], Callable[..., Any]]:
+def _meaning(dag: Dag) -> Meaning:
     """Return what tells the functions of a program's nodes: of numbers by our ops, or of any."""
     plain = (dag.sort <= BOOL).all() and (dag.code < len(FUNCTIONS)).all()
     return function_of if plain else _on_sorts

@@ -13,9 +13,10 @@ from rewrite.blame import blamed
 from rewrite.dag import Dag
 from rewrite.doubles import PAYS
 from rewrite.errors import ArgumentError
-from rewrite.evaluate import float_dtype
+from rewrite.evaluate import evaluate_dag, float_dtype
 from rewrite.measured import Judged, Measured, stacked
 from rewrite.measuring import BLAMED_POINTS, Folded, measure
+from rewrite.moved import Moved, has_few_values
 from rewrite.oracle import Exact, exact_dag
 from rewrite.rowwise import evaluate_rows
 from rewrite.store import Symbol
@@ -56,10 +57,11 @@ class Guard:
     error at most 2 bits above a quarter more than the source's (and 1 bit), no greater loss at
     three points than that, a worst 1/32 of the points at most 0.75 bits above the source's in the
     mean, and is finite at all points with finite inputs where the source is, unless the exact value
-    overflows. Where the exact value is undefined but the source has one, as at an infinity on the
-    way, the candidate must have it too. Where the source over- or underflows by itself it must
-    only not do so more often. A source without a point where it is defined accepts nothing, since
-    nothing can be measured.
+    overflows. A source of few values is looked at with functions moved as well (`rewrite.moved`).
+    Where the exact value is undefined but the source has one, as at an infinity on the way, the
+    candidate must have it too. Where the source over- or underflows by itself it must only not do
+    so more often. A source without a point where it is defined accepts nothing, since nothing can
+    be measured.
     """
 
     def __init__(
@@ -89,6 +91,11 @@ class Guard:
         roots = [range(len(dag.roots))]
         most = BLAMED_POINTS if exact is None else 0
         self.measured = measure(dag, roots, self.points, [self.count], values, kind, most)
+        self.moved: Moved | None = None
+        if exact is None and has_few_values(dag, self.measured):
+            self.moved, self.measured = _moved(dag, self.points, self.measured)
+            self.points = {n: column[self.moved.places] for n, column in self.points.items()}
+            self.count = len(self.moved.places)
         self.folded = Folded(kind)
         self.blamed = BLAMED_POINTS
 
@@ -98,6 +105,7 @@ class Guard:
         guard = cls.__new__(cls)
         guard.points, guard.measured, guard.folded = dict(points), measured, folded
         guard.count, guard.blamed = measured.values.shape[1], FEWER_POINTS
+        guard.moved = None
         return guard
 
     @property
@@ -144,7 +152,25 @@ class Guard:
         return dag, self.folded.values(dag)
 
     def _values(self, dag: Dag, given: Mapping[int, Any]) -> Floats:
-        return stacked(evaluate_rows(dag, self.points, self.dtype, given=given), self.count)
+        return _computed(dag, self.points, self.dtype, given, self.count, self.moved)
+
+
+def _computed(
+    dag: Dag, points: Points, dtype: np.dtype[Any], given: Mapping[int, Any], count: int,
+    moved: Moved | None,
+) -> Floats:  # fmt: skip
+    """Return the values of roots in so many columns, in some of them with functions moved."""
+    if moved is None:
+        return stacked(evaluate_rows(dag, points, dtype, given=given), count)
+    return stacked(evaluate_dag(dag, points, dtype, given=given, meaning=moved.meaning), count)
+
+
+def _moved(dag: Dag, points: Points, measured: Measured) -> tuple[Moved, Measured]:
+    """Look at a source again with its functions moved."""
+    moved = Moved.of(measured.values.shape[1])
+    columns = {name: column[moved.places] for name, column in points.items()}
+    values = _computed(dag, columns, measured.dtype, {}, len(moved.places), moved)
+    return moved, measured.at(moved.places, values)
 
 
 def _completed(known: list[Exact | None], dag: Dag, points: Points) -> list[Exact]:
@@ -201,6 +227,10 @@ class Guards:
         self.doubles = len(dag) * width >= PAYS
         exact = exact_dag(dag, self._of(dag), apart=True, doubles=self.doubles)
         self.measured = measure(dag, self.spans, self.points, counts, exact, kind, FEWER_POINTS)
+        self.moved: Moved | None = None
+        if has_few_values(dag, self.measured):
+            self.moved, self.measured = _moved(dag, self.points, self.measured)
+            self.points = {n: column[self.moved.places] for n, column in self.points.items()}
         self.folded = Folded(kind)
 
     def _of(self, dag: Dag) -> dict[str, Any]:
@@ -222,10 +252,9 @@ class Guards:
             return {}
         terms = [term for own in candidates.values() for term in own]
         dag = Dag.of(terms[0].store, [term.id for term in terms])
-        computed = evaluate_rows(
-            dag, self._of(dag), self.measured.dtype, given=self.folded.values(dag)
-        )
-        values = stacked(computed, self.measured.values.shape[1])
+        kind, count = self.measured.dtype, self.measured.values.shape[1]
+        given = self.folded.values(dag)
+        values = _computed(dag, self._of(dag), kind, given, count, self.moved)
         rows = [row for k in candidates for row in self.spans[k]]
         judged = self.measured.rows(rows).judged(values)
         ends = np.cumsum([0, *map(len, candidates.values())]).tolist()
@@ -244,6 +273,8 @@ class Guards:
         `bad` are the numbers of the roots of each.
         """
         lost = {k: _lost(judged.loss[_worst(judged, own)], FEWER_POINTS) for k, own in bad.items()}
+        if self.moved is not None:
+            lost = {k: self.moved.places[at] for k, at in lost.items()}
         width = max(1, *map(len, lost.values())) if lost else 1
         points = {
             name: self.points[name][np.resize(at, width) if len(at) else np.zeros(width, np.intp)]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -148,6 +148,21 @@ class Measured:
             elif field.name != "dtype":
                 parts[field.name] = value[some, :count] if value.ndim > 1 else value[some]
         return Measured(self.dtype, **parts)
+
+    def at(self, places: npt.NDArray[Any], values: Floats) -> "Measured":
+        """Return columns of these points, some of them repeated, with other values of the source.
+
+        Those begin with the ones that were measured.
+        """
+        parts: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "exact":
+                parts["exact"] = self.exact.at(places)
+            elif field.name != "dtype":
+                parts[field.name] = value[:, places] if value.ndim > 1 else value
+        found = Measured(self.dtype, **{**parts, "values": values})
+        return replace(found, bits=found.errors(values))
 
     def errors(self, values: Floats) -> Floats:
         """Return the bits of error of other values of the same roots."""

@@ -76,6 +76,10 @@ class Exact:
         """Return the values of some terms, a slice or numbers, at the first points."""
         return self._each(lambda column: column[some, :count])
 
+    def at(self, places: Any) -> "Exact":
+        """Return the values at some points."""
+        return self._each(lambda column: column[..., places])
+
     def _each(self, function: Callable[[Any], Any]) -> "Exact":
         columns = self.high, self.low, self.exponent, self.ok
         return Exact(*[function(column) for column in columns])
