@@ -23,6 +23,7 @@ from codegen.loops.loop import RolledLoop
 from codegen.loops.program import Rolled
 from codegen.program import Program
 from codegen.target import host
+from codegen.uniform.loop import UniformLoop
 
 __all__ = ["direct", "known_of", "point_maker"]
 
@@ -52,7 +53,9 @@ def direct(
     return function(call, _description(program, loop), owner)
 
 
-def known_of(program: Program | Rolled, loops: Mapping[str, Loop | SpreadLoop]) -> Known | None:
+def known_of(
+    program: Program | Rolled, loops: Mapping[str, Loop | SpreadLoop | UniformLoop]
+) -> Known | None:
     """Say how the guard runs loops, by NumPy's letters, for numbers and for arrays that lie alike.
 
     Nothing where there are several results, axes of their own, truth values, or loops over tables.

@@ -25,6 +25,7 @@ from codegen.store.later import Later
 from codegen.target import Float, Target, get, host
 from codegen.timing import Timing, check_count, timed
 from codegen.ufunc import make_ufunc
+from codegen.uniform.loop import uniform
 from codegen.wrapped import wrapped
 from rewrite.contentcache import digest
 from rewrite.display import Code, Displayed
@@ -367,12 +368,18 @@ class Kernel(Displayed, partial[Any], Outside, Counted):
                 for dtype, late in made
             ]
             self._loops: dict[str, Any] = {_letter(loop): loop for loop in loops}
+            self.called: dict[str, Any] = self._loops
+            """The loops as NumPy calls them, by its letters."""
             return make_ufunc(rolled, loops, str(self.__doc__))
         if not program.arguments:
             program = replace(program, arguments=(_UNUSED,))
         plain = [Loop(program, dtype, self.target, self.failure, lazy=late) for dtype, late in made]
         self._loops = {_letter(loop): loop for loop in plain}
-        return make_ufunc(program, plain, str(self.__doc__))
+        self.called = {
+            letter: uniform(loop, program, self.target, self.failure)
+            for letter, loop in self._loops.items()
+        }
+        return make_ufunc(program, list(self.called.values()), str(self.__doc__))
 
 
 def _letter(loop: Loop | RolledLoop) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from codegen.calculus.filled import filled
 from codegen.calls import BatchLast, Named, Single, WithoutArguments, by_name, narrowed
 from codegen.containers.registry import through
-from codegen.crew.crew import crew
+from codegen.crew.crew import Crew, crew
 from codegen.crew.loop import SpreadLoop, picoseconds
 from codegen.crew.sliced import PIECEMEAL, WORTH, Sliced
 from codegen.direct import direct, known_of
@@ -18,6 +18,7 @@ from codegen.guarded import guarded
 from codegen.loops.program import Rolled
 from codegen.loops.team import POINT, Teamed
 from codegen.ufunc import make_ufunc
+from codegen.uniform.loop import uniform
 
 if TYPE_CHECKING:
     from codegen.kernel import Kernel
@@ -34,13 +35,10 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
         constant = WithoutArguments(ufunc, _zero(kernel))
         return _named(kernel, partial(kernel.failure.watched, constant))
     large: Call | None = None
-    spread: Mapping[str, Any] = loops
+    spread: Mapping[str, Any] = kernel.called
     threads = crew(kernel.parallel) if kernel.parallel > 1 else None
     if threads is not None and threads.helpers:
-        spread = {
-            letter: SpreadLoop(loop, program, kernel.target, threads)
-            for letter, loop in loops.items()
-        }
+        spread = _shared(kernel, loops, threads)
         ufunc = make_ufunc(program, list(spread.values()), str(kernel.__doc__))
         letters = "".join(loops)
         large = Sliced(ufunc, kernel.quiet, program, kernel.target, letters, threads)
@@ -63,6 +61,19 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
         _named(kernel, call), program, kernel.failure, narrow=narrow, quick=quick, known=known,
         others=others, large=large and (_named(kernel, large), _worth(kernel)),
     )  # fmt: skip
+
+
+def _shared(kernel: "Kernel", loops: Mapping[str, Any], threads: Crew) -> dict[str, Any]:
+    """Have a crew share long loops, and those of what is not the same for all elements."""
+
+    def shared(loop: Any, program: Any) -> SpreadLoop:
+        return SpreadLoop(loop, program, kernel.target, threads)
+
+    made = {letter: shared(loop, kernel.program) for letter, loop in loops.items()}
+    if isinstance(kernel.program, Rolled):
+        return made
+    others = (kernel.program, kernel.target, kernel.failure, shared)
+    return {letter: uniform(loop, *others) for letter, loop in made.items()}
 
 
 def _zero(kernel: "Kernel") -> Any:

@@ -12,8 +12,9 @@ from typing import Final
 
 from llvmlite import ir
 
-from codegen.crew.layout import PROCESSORS, CrewData, Member, Words
+from codegen.crew.layout import MEMBER_BYTES, MEMBERS_AT, PROCESSORS, CrewData, Member
 from codegen.llvm.scribe import I32, I64, POINTER, VOID
+from codegen.llvm.words import Words
 from codegen.target import Target
 
 __all__ = ["BEGIN", "END", "SHARE", "emit_crew"]
@@ -81,7 +82,7 @@ def _emit_wake(module: ir.Module) -> ir.Function:
         code.get(crew, CrewData, "wanted"), code.get(crew, CrewData, "helpers")
     )  # fmt: skip
     with code.if_then(code.less(number, most)):
-        member = code.member(crew, number)
+        member = _member(code, crew, number)
         asleep = code.load_atomic(code.word(member, Member, "asleep"), "seq_cst", 8, typ=I64)
         with code.if_then(code.equal(asleep, I64(1))):
             if "linux" in str(module.triple):
@@ -92,6 +93,11 @@ def _emit_wake(module: ir.Module) -> ir.Function:
             code.outside("pthread_mutex_unlock", I32, [mutex])
     code.ret_void()
     return function
+
+
+def _member(code: Words, crew: ir.Value, number: ir.Value) -> ir.Value:
+    """Return where a member of a crew is."""
+    return code.at(crew, code.add(I64(MEMBERS_AT), code.mul(number, I64(MEMBER_BYTES))))
 
 
 def _avoid(code: Words, crew: ir.Value, member: ir.Value) -> None:
@@ -209,7 +215,7 @@ def _emit_start(module: ir.Module, help_: ir.Function) -> ir.Function:
     last = code.sub(code.get(crew, CrewData, "threads"), I64(1))
     with code.counted(I64(0), last) as number:
         with code.if_then(code.equal(code.load(running, typ=I64), I64(1))):
-            member = code.member(crew, number)
+            member = _member(code, crew, number)
             nothing = code.inttoptr(I64(0), POINTER)
             given = [code.word(member, Member, "thread"), nothing]
             where = code.inttoptr(code.ptrtoint(help_, I64), POINTER)
@@ -254,7 +260,7 @@ class _Begin:
         """Tell whether helpers are awake, or worth to be woken."""
         code, crew = self.code, self.crew
         asleep = code.load_atomic(
-            code.word(code.member(crew, I64(0)), Member, "asleep"), "seq_cst", 8, typ=I64
+            code.word(_member(code, crew, I64(0)), Member, "asleep"), "seq_cst", 8, typ=I64
         )  # fmt: skip
         pause = code.sub(code.call(self.now, [crew]), code.get(crew, CrewData, "last"))
         close = code.less(pause, code.get(crew, CrewData, "patience"))

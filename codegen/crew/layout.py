@@ -6,12 +6,8 @@ Words that different threads write lie on cache lines of their own.
 import ctypes
 from typing import Final
 
-from llvmlite import ir
-
-from codegen.llvm.scribe import I8, I64, POINTER, Scribe
-
 __all__ = ["CREW_LINE", "MEMBERS_AT", "MEMBER_BYTES", "PROCESSORS", "CrewData", "Member",
-           "SpreadData", "Words"]  # fmt: skip
+           "SpreadData"]  # fmt: skip
 
 CREW_LINE: Final = 128
 """Two cache lines: they are fetched in pairs."""
@@ -88,39 +84,3 @@ class SpreadData(ctypes.Structure):
 
 MEMBERS_AT: Final = ctypes.sizeof(CrewData)
 MEMBER_BYTES: Final = ctypes.sizeof(Member)
-
-
-class Words(Scribe):
-    """A builder that reads and writes fields of these structures by name."""
-
-    def word(self, base: ir.Value, kind: type[ctypes.Structure], name: str) -> ir.Value:
-        """Return where a field is."""
-        return self.at(base, I64(getattr(kind, name).offset))
-
-    def get(
-        self, base: ir.Value, kind: type[ctypes.Structure], name: str, of: ir.Type = I64
-    ) -> ir.Value:
-        """Read a field."""
-        return self.load(self.word(base, kind, name), typ=of)
-
-    def put(self, value: ir.Value, base: ir.Value, kind: type[ctypes.Structure], name: str) -> None:
-        """Write a field."""
-        self.store(value, self.word(base, kind, name))
-
-    def member(self, crew: ir.Value, number: ir.Value) -> ir.Value:
-        """Return where a member is."""
-        return self.at(crew, self.add(I64(MEMBERS_AT), self.mul(number, I64(MEMBER_BYTES))))
-
-    def called(
-        self, address: ir.Value, result: ir.Type, values: list[ir.Value]
-    ) -> ir.Value:  # fmt: skip
-        """Call a function whose address is a number."""
-        kind = ir.FunctionType(result, [value.type for value in values])
-        return self.call(self.inttoptr(address, kind.as_pointer()), values)
-
-    def room(self, bytes_: int, align: int = 16) -> ir.Value:
-        """Return memory on the stack."""
-        made = self.alloca(ir.ArrayType(I8, bytes_))
-        made.align = align
-        made.type = POINTER
-        return made

@@ -10,8 +10,9 @@ from typing import Final
 
 from llvmlite import ir
 
-from codegen.crew.layout import CREW_LINE, CrewData, SpreadData, Words
+from codegen.crew.layout import CREW_LINE, CrewData, SpreadData
 from codegen.llvm.scribe import I64, POINTER, VOID
+from codegen.llvm.words import Words
 from codegen.target import Target
 
 __all__ = ["MOST_THREADS", "SPREAD", "emit_spread"]
