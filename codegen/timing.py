@@ -52,7 +52,7 @@ def timed(kernel: "Kernel", n: int, seconds: float) -> Timing:
     check_count(n)
     data, outputs = arrays(kernel, n)
     # as a call that is written out: one that unpacks a list beside a keyword takes 0.3 us more
-    call = partial(kernel.ufunc, *data, *outputs)
+    call = partial(kernel, *data, *outputs)
     best, rounds, end = 1e9, 0, time.perf_counter() + seconds
     count = 1
     while rounds < ROUNDS or time.perf_counter() < end:

@@ -64,7 +64,7 @@ class Core:
     Measured on Zen 4: 8 to 12 chains of two kinds side by side, whose units overlap (1.2 to 1.3) or
     not (1.0 to 1.1).
     """
-    entry: float = 1400.0
+    entry: float = 650.0
     """A call of a kernel beside its loop: NumPy's part, and caches that the arrays emptied.
 
     Measured on Zen 4, with 4,096 elements.
