@@ -62,42 +62,45 @@ def allocate(
     return tuple(np.empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
 
 
-@dataclass(frozen=True)
 class BatchLast:
     """Take and return arrays whose own axes come first: the batch is contiguous in memory."""
 
-    call: Call
-    ufunc: np.ufunc
-    program: Program | Rolled
+    def __init__(self, call: Call, ufunc: np.ufunc, program: Program | Rolled) -> None:
+        self.call, self.ufunc, self.program = call, ufunc, program
+        self._cores = [len(argument.shape) for argument in program.arguments]
+        self._made = [len(output.shape) for output in program.outputs]
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Turn the operands to NumPy's order without copying them."""
-        inputs = tuple(
-            _turned(np.asarray(arg), len(argument.shape)) if argument.shape else arg
-            for arg, argument in zip(args, self.program.arguments, strict=False)
-        )
-        if len(inputs) != len(self.program.arguments):
+        if len(args) != len(self._cores):
             return self.ufunc(*args, **kwargs)  # NumPy names the mistake
-        results = self._allocate(inputs) if out is None else given(out)
-        shapes = [output.shape for output in self.program.outputs]
-        turned = tuple(_turned(x, len(s)) for x, s in zip(results, shapes, strict=True))
-        self.call(*inputs, out=turned, **kwargs)
-        results = tuple(x[()] for x in results) if out is None else results
+        # lists, not generators: a call for a few points would take a microsecond longer
+        inputs = [
+            _turned(arg, core) if core else arg for arg, core in zip(args, self._cores, strict=True)
+        ]
+        results = self._allocate(tuple(inputs)) if out is None else given(out)
+        turned = [_turned(x, core) for x, core in zip(results, self._made, strict=True)]
+        self.call(*inputs, out=tuple(turned), **kwargs)
+        if out is None:
+            results = tuple([x[()] for x in results])
         return results[0] if len(results) == 1 else results
 
     def _allocate(self, inputs: tuple[Any, ...]) -> tuple[Array, ...]:
         made = allocate(self.ufunc, self.program, inputs)
-        cores = [len(output.shape) for output in self.program.outputs]
         shapes = [
             x.shape[x.ndim - core :] + x.shape[: x.ndim - core]
-            for x, core in zip(made, cores, strict=True)
+            for x, core in zip(made, self._made, strict=True)
         ]
         return tuple(np.empty(shape, x.dtype) for shape, x in zip(shapes, made, strict=True))
 
 
-def _turned(array: Array, core: int) -> Array:
+def _turned(value: Any, core: int) -> Array:
     """Move the first `core` axes to the end."""
-    return array.transpose(*range(core, array.ndim), *range(core)) if array.ndim > core else array
+    array = value if type(value) is np.ndarray else np.asarray(value)
+    rank = array.ndim
+    if rank == 2 and core == 1:
+        return array.T
+    return array.transpose(*range(core, rank), *range(core)) if rank > core else array
 
 
 def by_name(call: Call, ufunc: np.ufunc) -> Call:
