@@ -4,6 +4,8 @@ import numbers
 from collections.abc import Callable
 from typing import Any
 
+from rewrite.constants import Named
+
 __all__ = ["floor_divmod"]
 
 
@@ -15,6 +17,8 @@ def floor_divmod(make: Callable[..., Any], a: Any, b: Any) -> tuple[Any, Any]:
     CPython's floatobject.c; by zero as `npy_divmod` in NumPy's npymath, infinity or NaN.
     """
     known = b if isinstance(b, numbers.Real) else getattr(b, "value", None)
+    if isinstance(known, Named):  # pi and the like
+        known = known.value
     rest = make("fmod", a, b)
     nonzero, minus, plus = (make(op, rest, 0) for op in ("ne", "lt", "gt"))
     if known is None:

@@ -75,6 +75,17 @@ def test_text_is_read_as_python() -> None:
     assert rw.parse("-x % 3 + y % x") == -x % 3 + y % x
 
 
+def test_constants_with_names_divide() -> None:
+    """Found by damaged texts: `x % e` raised a TypeError."""
+    x = rw.symbol("x")
+    a = np.array([7.0, -1.0, 0.0, 100.0])
+    for term, value in ((rw.pi, np.pi), (rw.parse("e"), np.e)):
+        np.testing.assert_array_equal(rw.evaluate(x % term, {"x": a}), a % value)
+        np.testing.assert_array_equal(rw.evaluate(x // term, {"x": a}), a // value)
+        np.testing.assert_array_equal(rw.compile([x], x % -term)(a), a % -value)
+    assert rw.parse("x // e - x % pi") == x // rw.parse("e") - x % rw.pi
+
+
 def test_results_are_written_to_given_arrays() -> None:
     def written(a: Any) -> Any:
         low, high = np.zeros_like(a), np.zeros_like(a)
