@@ -72,13 +72,22 @@ class BatchLast:
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Turn the operands to NumPy's order without copying them."""
-        if len(args) != len(self._cores):
-            return self.ufunc(*args, **kwargs)  # NumPy names the mistake
+        takes, makes = len(self._cores), len(self._made)
+        if len(args) > takes and out is None:
+            args, out = args[:takes], args[takes:]
+        asked: tuple[Any, ...] = (None,) * makes if out is None else given(out)
+        if len(args) != takes or len(asked) != makes:
+            return self.ufunc(*args, out=out, **kwargs)  # NumPy names the mistake
         # lists, not generators: a call for a few points would take a microsecond longer
         inputs = [
             _turned(arg, core) if core else arg for arg, core in zip(args, self._cores, strict=True)
         ]
-        results = self._allocate(tuple(inputs)) if out is None else given(out)
+        results = asked
+        if any([x is None for x in asked]):
+            made = self._allocate(tuple(inputs))
+            results = tuple([m if x is None else x for x, m in zip(asked, made, strict=True)])
+        if not all([isinstance(x, np.ndarray) for x in results]):
+            raise TypeError("return arrays must be of ArrayType")
         turned = [_turned(x, core) for x, core in zip(results, self._made, strict=True)]
         self.call(*inputs, out=tuple(turned), **kwargs)
         if out is None:
@@ -96,7 +105,7 @@ class BatchLast:
 
 def _turned(value: Any, core: int) -> Array:
     """Move the first `core` axes to the end."""
-    array = value if type(value) is np.ndarray else np.asarray(value)
+    array = value if isinstance(value, np.ndarray) else np.asarray(value)
     rank = array.ndim
     if rank == 2 and core == 1:
         return array.T

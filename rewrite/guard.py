@@ -16,7 +16,7 @@ from rewrite.errors import ArgumentError
 from rewrite.evaluate import evaluate_dag, float_dtype
 from rewrite.measured import Judged, Measured, stacked
 from rewrite.measuring import BLAMED_POINTS, Folded, measure
-from rewrite.moved import Moved, has_few_values
+from rewrite.moved import Moved, has_few_values, is_plain
 from rewrite.oracle import Exact, exact_dag
 from rewrite.rowwise import evaluate_rows
 from rewrite.store import Symbol
@@ -73,8 +73,12 @@ class Guard:
         n: int | None = None,
         seed: int = 0,
         exact: list[Exact | None] | None = None,
+        moved: bool = False,
     ) -> None:
         """Measure the source. With `exact` only `worse` will be asked.
+
+        With `moved`, sources of few values are looked at with functions moved as well (see
+        `rewrite.moved`), in more columns than there are points.
 
         That are the roots' values at the points; what is None there is filled in.
         """
@@ -92,7 +96,7 @@ class Guard:
         most = BLAMED_POINTS if exact is None else 0
         self.measured = measure(dag, roots, self.points, [self.count], values, kind, most)
         self.moved: Moved | None = None
-        if exact is None and has_few_values(dag, self.measured):
+        if moved and has_few_values(dag, self.measured):
             self.moved, self.measured = _moved(dag, self.points, self.measured)
             self.points = {n: column[self.moved.places] for n, column in self.points.items()}
             self.count = len(self.moved.places)
@@ -162,7 +166,8 @@ def _computed(
     """Return the values of roots in so many columns, in some of them with functions moved."""
     if moved is None:
         return stacked(evaluate_rows(dag, points, dtype, given=given), count)
-    return stacked(evaluate_dag(dag, points, dtype, given=given, meaning=moved.meaning), count)
+    meaning = moved.meaning if is_plain(dag) else None
+    return stacked(evaluate_dag(dag, points, dtype, given=given, meaning=meaning), count)
 
 
 def _moved(dag: Dag, points: Points, measured: Measured) -> tuple[Moved, Measured]:

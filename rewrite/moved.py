@@ -22,7 +22,7 @@ from rewrite.evaluate import FUNCTIONS, function_of
 from rewrite.measured import Measured
 from rewrite.sorts import BOOL
 
-__all__ = ["Moved", "has_few_values"]
+__all__ = ["Moved", "has_few_values", "is_plain"]
 
 type Array = npt.NDArray[Any]
 
@@ -47,8 +47,7 @@ MIX: Final = 0x9E3779B97F4A7C15
 
 def has_few_values(dag: Dag, measured: Measured) -> bool:
     """Tell whether some root of a source with functions has but few values at its points."""
-    plain = (dag.sort <= BOOL).all() and (dag.code < len(FUNCTION)).all()
-    if len(dag) > NODES or not plain or not FUNCTION[dag.code].any():
+    if len(dag) > NODES or not is_plain(dag) or not FUNCTION[dag.code].any():
         return False
     constant = constant_positions(dag)
     varied = ~measured.truth & ~np.array([constant[root] for root in dag.roots])
@@ -57,6 +56,11 @@ def has_few_values(dag: Dag, measured: Measured) -> bool:
     ordered = np.sort(numbers[varied], axis=1)
     different = (ordered[:, 1:] != ordered[:, :-1]).sum(1) + 1
     return bool(((different <= FEW) & (valid[varied].sum(1) > FEW)).any())
+
+
+def is_plain(dag: Dag) -> bool:
+    """Tell whether a program has none but our own ops, of numbers and truth values."""
+    return bool((dag.sort <= BOOL).all() and (dag.code < len(FUNCTION)).all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,10 @@ class GuardJudge:
         exact: list[Exact | None] | None = None,
     ) -> list[Guard | RangeGuard]:  # fmt: skip
         kind = _measured_in(self.dtype)
-        guards: list[Guard | RangeGuard] = [Guard(source, points, dtype=kind, exact=exact)]
+        moved = exact is None
+        guards: list[Guard | RangeGuard] = [
+            Guard(source, points, dtype=kind, exact=exact, moved=moved)
+        ]
         return [RangeGuard(source, points), *guards] if self.dtype == "both" else guards
 
 

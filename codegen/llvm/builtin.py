@@ -16,7 +16,7 @@ from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
 
 __all__ = [
     "DATA_AT", "DTYPE_AT", "FLAGS_AT", "FLOAT_AT", "INT64_AT", "NUMBER_AT", "ORDER_AT", "RANK_AT",
-    "SIMPLE", "SIZES_AT", "SIZE_AT", "TYPE_AT", "WRITEABLE", "Builtin", "CPython",
+    "SIMPLE", "SIZES_AT", "SIZE_AT", "TYPE_AT", "WARNS", "WRITEABLE", "Builtin", "CPython",
 ]  # fmt: skip
 
 
@@ -98,6 +98,8 @@ SIMPLE = 0x101
 """Flags of an array that is contiguous and aligned."""
 WRITEABLE = 0x400
 """The flag of an array that may be written to."""
+WARNS = -(1 << 31)
+"""The flag of one that is not to be written to in the future, of which NumPy warns."""
 
 _CALL = [POINTER, POINTER, I64, POINTER]
 """What such a function takes, as `PyObject_Vectorcall` does: the first is what it holds."""

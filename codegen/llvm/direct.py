@@ -17,6 +17,7 @@ from codegen.llvm.builtin import (
     FLAGS_AT,
     RANK_AT,
     SIZES_AT,
+    WARNS,
     Builtin,
     CPython,
 )  # fmt: skip
@@ -93,9 +94,10 @@ class _Direct(Builtin):
         rank = code.zext(code.load(code.at(array, I64(RANK_AT)), typ=I32), I64)
         flags = code.zext(code.load(code.at(array, I64(FLAGS_AT)), typ=I32), I64)
         needed = self.entry(index, "flags")
+        looked_at = code.or_(needed, I64(WARNS & 0xFFFFFFFF))
         fits = code.equal(dtype, self.entry(index, "dtype"))
         fits = code.and_(fits, code.equal(rank, self.entry(index, "rank")))
-        self.leave_unless(code.and_(fits, code.equal(code.and_(flags, needed), needed)))
+        self.leave_unless(code.and_(fits, code.equal(code.and_(flags, looked_at), needed)))
         sizes = code.load(code.at(array, I64(SIZES_AT)), typ=POINTER)
         own = self.entry_place(index, "sizes")
         with code.counted(I64(0), rank) as axis:

@@ -35,7 +35,7 @@ from codegen.llvm.scribe import (
 from codegen.llvm.turning import emit_turn
 from codegen.target import Target
 
-__all__ = ["CHUNK_BYTES", "DRIVER", "Entry", "LoopData", "emit_driver"]
+__all__ = ["CHUNK_BYTES", "DRIVER", "Entry", "LoopData", "emit_driver", "feeds_back"]
 
 DRIVER = "rewrite_driver"
 CHUNK_BYTES = 16 << 10
@@ -132,6 +132,23 @@ def _emit_entry(module: ir.Module, feed: ir.Function) -> None:
             with small:
                 code.call(feed, [args, count, steps, data, frame])
     code.ret_void()
+
+
+def feeds_back(code: Scribe, args: ir.Value, steps: ir.Value, count: ir.Value) -> ir.Value:
+    """Tell whether the result of a program of two arguments lies over the first, but not on it."""
+    ranges = []
+    for operand in (I64(0), I64(2)):
+        start, step = code.read(args, operand), code.read(steps, operand)
+        end = code.add(start, code.mul(step, code.sub(count, I64(1))))
+        ranges.append((start, step, code.smaller(start, end), code.larger(start, end)))
+    (start, step, low, high), (out, out_step, out_low, out_high) = ranges
+    # element sizes differ by at most 8 bytes
+    apart = code.or_(
+        code.less(code.add(high, I64(7)), out_low), code.less(code.add(out_high, I64(7)), low)
+    )
+    same = code.and_(code.equal(start, out), code.equal(step, out_step))
+    in_place = code.and_(same, code.icmp_signed("!=", step, I64(0)))
+    return code.not_(code.or_(apart, in_place))
 
 
 class _Feed:
@@ -254,26 +271,11 @@ class _Feed:
     def feedback(self) -> ir.Value:
         """Tell whether a result is an input of a later element, as in `ufunc.reduce`."""
         code = self.code
-        zero, two = I64(0), I64(2)
         with code.if_else(
             code.equal(code.field(self.data, _DATA, _DATA_PLACES["feedback"]), I64(1))
         ) as (binary, other):
             with binary:
-                ranges = []
-                for operand in (zero, two):
-                    start = code.load(code.slot(self.args, operand), typ=I64)
-                    step = code.read(self.steps, operand)
-                    end = code.add(start, code.mul(step, code.sub(self.count, I64(1))))
-                    ranges.append((start, step, code.smaller(start, end), code.larger(start, end)))
-                (start, step, low, high), (out, out_step, out_low, out_high) = ranges
-                # element sizes differ by at most 8 bytes
-                apart = code.or_(
-                    code.less(code.add(high, I64(7)), out_low),
-                    code.less(code.add(out_high, I64(7)), low),
-                )
-                same = code.and_(code.equal(start, out), code.equal(step, out_step))
-                in_place = code.and_(same, code.icmp_signed("!=", step, zero))
-                found = code.not_(code.or_(apart, in_place))
+                found = feeds_back(code, self.args, self.steps, self.count)
                 binary_end = code.block
             with other:
                 other_end = code.block

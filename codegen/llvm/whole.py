@@ -18,6 +18,7 @@ from codegen.llvm.builtin import (
     FLOAT_AT,
     SIMPLE,
     SIZES_AT,
+    WARNS,
     WRITEABLE,
 )  # fmt: skip
 from codegen.llvm.known import MOST_NUMBERS, Knowing
@@ -99,7 +100,8 @@ class Whole(Knowing):
             with array:
                 flags = code.load(code.at(thing, I64(FLAGS_AT)), typ=I32)
                 needed = code.select(is_out, I32(SIMPLE | WRITEABLE), I32(SIMPLE))
-                fits = code.equal(code.and_(flags, needed), needed)
+                looked_at = code.or_(needed, I32(WARNS))
+                fits = code.equal(code.and_(flags, looked_at), needed)
                 same = code.equal(code.load(code.at(thing, I64(DTYPE_AT)), typ=I64), self.dtype)
                 self.leave_unless(code.and_(fits, same))
                 self.leave_unless(alike(code, thing, first))

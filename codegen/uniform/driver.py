@@ -9,6 +9,7 @@ from typing import Final
 
 from llvmlite import ir
 
+from codegen.llvm.driver import feeds_back
 from codegen.llvm.scribe import I64, POINTER, VOID
 from codegen.llvm.words import Words
 from codegen.target import Target
@@ -83,6 +84,7 @@ class _Driver:
         code = self.code
         count = code.load(self.dims, typ=I64)
         self.unless(code.icmp_signed(">=", count, self.known("least")))
+        self.unless(code.not_(self.feedback(count)))
         scalars = self.scalars()
         self.unless(code.icmp_signed("!=", scalars, I64(0)))
         mask = code.word(self.data, UniformData, "mask")
@@ -100,11 +102,22 @@ class _Driver:
         code.called(self.known("driver"), VOID, given)
         code.ret_void()
 
-    def scalars(self) -> ir.Value:
-        """Return a bit for each argument that is a scalar; leave where a result is one.
+    def feedback(self, count: ir.Value) -> ir.Value:
+        """Tell whether results are arguments of later elements, as in `ufunc.accumulate`.
 
-        Those feed arguments of later elements, as in `ufunc.reduce`.
+        The rest has other arguments, so that its own driver would not see that.
         """
+        code = self.code
+        code.store(I64(0), self.one)
+        pair = code.equal(self.known("inputs"), I64(2))
+        single = code.equal(self.known("operands"), I64(3))
+        with code.if_then(code.and_(pair, single)):
+            found = feeds_back(code, self.args, self.steps, count)
+            code.store(code.zext(found, I64), self.one)
+        return code.icmp_signed("!=", code.load(self.one, typ=I64), I64(0))
+
+    def scalars(self) -> ir.Value:
+        """Return a bit for each argument that is a scalar; leave where a result is one, too."""
         code, found = self.code, self.one
         code.store(I64(0), found)
         with code.counted(I64(0), self.known("inputs")) as number:

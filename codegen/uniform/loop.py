@@ -1,5 +1,6 @@
 """`UniformLoop`: a loop whose calls with scalar arguments compute what is made of these once."""
 
+import _thread
 import ctypes
 import threading
 from collections.abc import Callable
@@ -26,6 +27,8 @@ _WORK: Final = 3e10
 """Picoseconds of calls with scalars after which the parts are compiled, which takes as long."""
 _TRIES: Final = 4
 """So many kinds of scalars are looked at."""
+_SOON: Final = 0.01
+"""Seconds until an interruption is passed on, when the machine code that called is done."""
 _PREPARE = ctypes.CFUNCTYPE(None, ctypes.c_int64)
 
 
@@ -77,24 +80,39 @@ class _Maker:
         self.kept: tuple[Any, ...] = ()
 
     def prepare(self, scalars: int) -> None:
-        """Make the loops of both parts for these scalars, unless there is little to gain."""
-        with self.lock:
-            if self.data.wanted:
-                return
-            made = split(self.program, scalars)
-            if made is not None:
-                self.publish(made)
-                return
-            self.tries -= 1
+        """Make the loops of both parts for these scalars, unless there is little to gain.
+
+        Nothing leaves here, as nobody would see it: what fails is not tried again, an interruption
+        comes after the call. Who comes meanwhile, as a signal's handler, runs the whole loop.
+        """
+        if not self.lock.acquire(blocking=False):
+            return
+        try:
             self.data.left = int(_WORK)
-            if not self.tries:
-                self.data.wanted = NEVER
+            if not self.data.wanted:
+                self.look(scalars)
+        except KeyboardInterrupt:
+            threading.Timer(_SOON, _thread.interrupt_main).start()
+        except Exception:
+            self.data.wanted = NEVER
+        finally:
+            self.lock.release()
+
+    def look(self, scalars: int) -> None:
+        """Take the program apart if that pays."""
+        made = split(self.program, scalars)
+        if made is not None:
+            self.publish(made)
+            return
+        self.tries -= 1
+        if not self.tries:
+            self.data.wanted = NEVER
 
     def publish(self, made: Split) -> None:
-        """Let the driver find the parts, which are compiled in their first calls."""
+        """Compile the parts, and let the driver find them."""
         data, common = self.data, (self.dtype, self.target, self.failure)
-        first = Loop(made.first, *common, lazy=True)
-        rest = self.around(Loop(made.rest, *common, lazy=True), made.rest)
+        first = Loop(made.first, *common, lazy=False)
+        rest = self.around(Loop(made.rest, *common, lazy=False), made.rest)
         self.kept = first, rest
         data.first_driver, data.first = first.driver.address, ctypes.addressof(first.data)
         data.rest_driver, data.rest = rest.driver.address, ctypes.addressof(rest.data)

@@ -2,7 +2,7 @@
 
 A scalar argument is one number for all elements, and so is what is computed from scalars: it is
 computed by itself, once, and is an argument of what is left. No value changes, as the same
-instructions compute it.
+instructions compute it, but for the sign of a NaN: where two meet, either may be the result.
 """
 
 from collections.abc import Sequence
@@ -55,6 +55,8 @@ def dependencies(program: Program) -> list[int]:
 def worthwhile(program: Program) -> bool:
     """Tell whether there is something that does not depend on all arguments and takes long."""
     if not program.is_elementwise or program.steps or len(program.arguments) < 2:
+        return False
+    if "copysign" in program.ops:  # which sees the sign of a NaN
         return False
     every = (1 << len(program.arguments)) - 1
     depends = dependencies(program)

@@ -137,6 +137,29 @@ def test_kernels_take_it() -> None:
     np.testing.assert_array_equal(last(many, M)[..., 2], small()(U, M))
 
 
+def test_the_batch_may_be_last_wherever_results_go() -> None:
+    u0, u1, x = rw.symbols("u0 u1 x")
+    kernel = rw.compile([[u0, u1], x], [u0 * x, u1 + x], batch_axis=-1)
+    a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([10.0, 20.0])
+    wanted = np.array([[10.0, 40.0], [13.0, 24.0]])
+    out = np.zeros((2, 2))
+    for found in (
+        kernel(a, b),
+        kernel(a.tolist(), b),
+        kernel(a, b, out),
+        kernel(a, b, out=(None,)),
+    ):
+        np.testing.assert_array_equal(found, wanted)
+    assert kernel(a, b, out) is out
+    assert kernel(a, b, out=out) is out
+    for other in ([[0.0] * 2] * 2, 3.0):
+        with pytest.raises(TypeError, match="ArrayType"):
+            kernel(a, b, out=other)
+    for args in ((a,), (a, b, out, out)):
+        with pytest.raises((TypeError, ValueError)):
+            kernel(*args)
+
+
 def test_loops_have_their_bits_and_may_lie_over_arguments() -> None:
     kernel = looped()
     x = np.random.default_rng(0).normal(size=600)

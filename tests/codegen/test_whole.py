@@ -177,6 +177,12 @@ def test_numpy_warns_of_a_number_that_float32_does_not_hold() -> None:
         assert np.isinf(kernel()(a, a, float("inf"))).all()
 
 
+def test_numpy_warns_of_arrays_not_to_be_written_to() -> None:
+    first, second = np.broadcast_arrays(np.arange(3.0), np.zeros((1, 3)))
+    with pytest.warns(DeprecationWarning):
+        kernel()(second.copy(), second.copy(), 1.0, out=first)
+
+
 @pytest.mark.parametrize("options", [{"dtype": "f32"}, {"dtype": "f64"}, {"parallel": 2}])
 @pytest.mark.parametrize("n", [5, 5000, 300_000])
 def test_every_kind_of_kernel(options: dict[str, Any], n: int) -> None:

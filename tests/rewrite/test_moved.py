@@ -23,7 +23,7 @@ SOURCE, LUCKY = rw.sinh(rw.expm1(n)), halves(n)
 
 
 def test_a_form_that_is_right_by_luck_is_refused() -> None:
-    guard = Guard(SOURCE)
+    guard = Guard(SOURCE, moved=True)
     assert guard.moved is not None
     assert len(guard.points["n"]) == len(guard.errors(SOURCE)[0]) == guard.count
     assert guard.accepts(SOURCE).ok
@@ -53,24 +53,36 @@ def test_a_kernel_keeps_its_digits() -> None:
     np.testing.assert_allclose(found, np.sinh(np.expm1(np.arange(-9.0, 6))), rtol=1e-14, atol=0)
 
 
+def test_who_asks_for_points_gets_errors_at_these() -> None:
+    points = {"n": np.arange(-9.0, 9)}
+    assert len(Guard(SOURCE, points).errors(SOURCE)[0]) == 18
+    kernel = rw.compile([n], rw.exp(n), verify=True)
+    assert kernel.certificate is not None
+
+
+def test_ops_of_users_are_left_as_they_are() -> None:
+    own = rw.op("exp_of_mine", (rw.REAL,), rw.REAL, function=np.exp)
+    assert Guard(rw.exp(n), moved=True).accepts(rw.apply(own, n)).ok
+
+
 def test_what_has_many_values_is_judged_as_it_is() -> None:
     for source in (rw.sinh(x), rw.exp(x) * n, rw.sqrt(n) / 3, n * n + 1, rw.exp(rw.const(2))):
-        assert not Guard(source).moved, source
+        assert Guard(source, moved=True).moved is None, source
 
 
 def test_results_that_all_have_exactly_stay() -> None:
     """`exp(0)`, and the like, are not moved: else no form with a function would keep its zero."""
-    guard = Guard(rw.expm1(n) * 2)
+    guard = Guard(rw.expm1(n) * 2, moved=True)
     assert guard.moved
     zero = guard.points["n"] == 0
     assert not guard.errors(rw.fma(rw.exp(n), 2, -2))[0][zero].any()
-    cubes = Guard(rw.log2(rw.exp2(n)))
+    cubes = Guard(rw.log2(rw.exp2(n)), moved=True)
     assert cubes.accepts(n).ok
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_either_type_is_moved_by_its_own_floats(dtype: type) -> None:
-    guard = Guard(rw.exp(n), dtype=dtype)
+    guard = Guard(rw.exp(n), dtype=dtype, moved=True)
     assert guard.moved is not None
     bits, moves = guard.errors(rw.exp(n))[0], guard.moved.patterns > 0
     assert bits[moves].mean() > bits[~moves].mean()
