@@ -1,7 +1,7 @@
 """The guard: it compares candidates with their source by what each loses against exact values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -127,7 +127,7 @@ class Guard:
     def accepts(self, candidate: Dag | Term | Sequence[Term]) -> Verdict:
         """Judge a candidate; raise `ArgumentError` if its roots are not as many as the source's."""
         dag, given = self._given(candidate)
-        judged = self.measured.judged(self._values(dag, given))
+        judged = _judged(self.measured, self._values(dag, given), self.moved)
         at = _worst(judged)
         means = float(judged.before[at]), float(judged.after[at])
         if judged.ok[at]:
@@ -168,6 +168,24 @@ def _computed(
         return stacked(evaluate_rows(dag, points, dtype, given=given), count)
     meaning = moved.meaning if is_plain(dag) else None
     return stacked(evaluate_dag(dag, points, dtype, given=given, meaning=meaning), count)
+
+
+def _judged(measured: Measured, values: Floats, moved: Moved | None) -> Judged:
+    """Compare candidates at the points as they are, and in all columns.
+
+    Where a function is moved the source may be so far off that a loss elsewhere would not count.
+    """
+    judged = measured.judged(values)
+    if moved is None:
+        return judged
+    count = moved.points
+    plain = measured.rows(slice(None), count).judged(values[:, :count])
+    return replace(
+        judged, ok=judged.ok & plain.ok,
+        before=np.where(plain.ok, judged.before, plain.before),
+        after=np.where(plain.ok, judged.after, plain.after),
+        reasons=[one or other for one, other in zip(plain.reasons, judged.reasons, strict=True)],
+    )  # fmt: skip
 
 
 def _moved(dag: Dag, points: Points, measured: Measured) -> tuple[Moved, Measured]:
@@ -261,7 +279,7 @@ class Guards:
         given = self.folded.values(dag)
         values = _computed(dag, self._of(dag), kind, given, count, self.moved)
         rows = [row for k in candidates for row in self.spans[k]]
-        judged = self.measured.rows(rows).judged(values)
+        judged = _judged(self.measured.rows(rows), values, self.moved)
         ends = np.cumsum([0, *map(len, candidates.values())]).tolist()
         bad = {
             k: range(first, end)

@@ -71,6 +71,11 @@ class Moved:
     patterns: Array
     """0 where they do not."""
 
+    @property
+    def points(self) -> int:
+        """How many columns come first, in which nothing is moved."""
+        return int(np.count_nonzero(self.patterns == 0))
+
     @staticmethod
     def of(count: int) -> "Moved":
         """Look at all of so many points, and at some again."""

@@ -37,6 +37,20 @@ def test_a_form_that_is_right_by_luck_is_refused() -> None:
     assert not guards.refused({0: [SOURCE]})
 
 
+def test_a_loss_where_nothing_is_moved_counts_alone() -> None:
+    """Found by the fuzz: `fmod` makes much of its divisor's last bit, moved or not."""
+    y = rw.symbol("y", low=0.5, high=8)
+    source = rw.fmod(y, rw.tanh(n))
+    worse = rw.fmod(y, 1 - 2 / rw.fma(rw.exp(n), rw.exp(n), 1))
+    guard = Guard([source, rw.sinh(n)], moved=True)
+    assert guard.moved is not None
+    verdict = guard.accepts([worse, rw.sinh(n)])
+    assert verdict.reason.startswith("mean error")
+    assert guard.accepts([source, rw.sinh(n)]).ok
+    points = {name: column[: guard.moved.points] for name, column in guard.points.items()}
+    assert set(Guards([[source, rw.sinh(n)]], [points]).refused({0: [worse, rw.sinh(n)]})) == {0}
+
+
 def test_sources_measured_together() -> None:
     """One of few values, and one of many, whose candidate is as good as before."""
     other, good = rw.exp(x) * rw.exp(x), rw.exp(x + x)
