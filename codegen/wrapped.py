@@ -35,11 +35,11 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
         constant = WithoutArguments(ufunc, _zero(kernel))
         return _named(kernel, partial(kernel.failure.watched, constant))
     large: Call | None = None
-    spread: Mapping[str, Any] = kernel.called
+    called: Mapping[str, Any] = kernel.called
     threads = crew(kernel.parallel) if kernel.parallel > 1 else None
     if threads is not None and threads.helpers:
-        spread = _shared(kernel, loops, threads)
-        ufunc = make_ufunc(program, list(spread.values()), str(kernel.__doc__))
+        called = _shared(kernel, loops, threads)
+        ufunc = make_ufunc(program, list(called.values()), str(kernel.__doc__))
         letters = "".join(loops)
         large = Sliced(ufunc, kernel.quiet, program, kernel.target, letters, threads)
     narrow = kernel.dtype == "f32"
@@ -55,7 +55,7 @@ def wrapped(kernel: "Kernel", loops: Mapping[str, Any]) -> Call:
     if narrow:
         call = by_name(call, ufunc) if quick else narrowed(call, ufunc)
         large = large and narrowed(large, ufunc)
-    known = known_of(program, spread) if plain else None
+    known = known_of(program, called) if plain else None
     others = partial(through, weakref.ref(kernel))
     return guarded(
         _named(kernel, call), program, kernel.failure, narrow=narrow, quick=quick, known=known,

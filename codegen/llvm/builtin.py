@@ -4,7 +4,7 @@ They are called as METH_FASTCALL says, with a tuple of what they hold. Where CPy
 what they read is found out once, and checked, in each process.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Final
@@ -196,6 +196,51 @@ class Builtin:
         with code.if_then(code.equal(code.ptrtoint(made, I64), I64(0)), likely=False):
             code.ret(made)
         return made
+
+    def data_of(self, array: ir.Value) -> ir.Value:
+        """Return where an array has its first element, as a number."""
+        return self.code.load(self.code.at(array, I64(DATA_AT)), typ=I64)
+
+    def given(self, takes: ir.Value) -> ir.Value:
+        """Return how many operands there are: so many arguments, and a result or none; or leave."""
+        code, count = self.code, self.call[1]
+        found = code.add(count, self.named())
+        self.leave_unless(code.icmp_signed("<=", takes, count))
+        self.leave_unless(code.icmp_signed("<=", found, code.add(takes, I64(1))))
+        return found
+
+    def result(
+        self, place: ir.Value, is_given: ir.Value, check: Callable[[], None],
+        make: Callable[[], ir.Value],
+    ) -> ir.Value:  # fmt: skip
+        """Return the result: the operand in that place, once it is checked, or a new array."""
+        code = self.code
+        take, new, after = (code.append_basic_block(n) for n in ("given", "new", "result"))
+        code.cbranch(is_given, take, new)
+        code.position_at_end(take)
+        given = code.read(self.call[0], place, POINTER)
+        check()
+        self.again(given)
+        taken = code.block
+        code.branch(after)
+        code.position_at_end(new)
+        made, made_in = make(), code.block
+        code.branch(after)
+        code.position_at_end(after)
+        found = code.phi(POINTER)
+        found.add_incoming(given, taken)
+        found.add_incoming(made, made_in)
+        return found
+
+    def meets(
+        self, low: ir.Value, length: ir.Value, begin: ir.Value, other: ir.Value
+    ) -> ir.Value:  # fmt: skip
+        """Tell whether so many bytes from an address on meet others."""
+        code = self.code
+        return code.and_(
+            code.icmp_unsigned("<", begin, code.add(low, length)),
+            code.icmp_unsigned("<", low, code.add(begin, other)),
+        )
 
     def again(self, thing: ir.Value) -> None:
         """Count one more reference."""

@@ -6,13 +6,13 @@ that the code takes, in one piece, and the result has its own memory, all of tha
 """
 
 import ctypes
+from functools import partial
 from typing import Final
 
 from llvmlite import ir
 
 from codegen.instruction import MOST_AXES
 from codegen.llvm.builtin import (
-    DATA_AT,
     DTYPE_AT,
     FLAGS_AT,
     RANK_AT,
@@ -71,15 +71,14 @@ class _Direct(Builtin):
     def emit(self) -> None:
         """Look at all operands, then call the driver, or leave it to the other callable."""
         code = self.code
-        arguments, count, _ = self.call
         self.description = self.contents(1)
         inputs = self.known("inputs")
-        given = code.add(count, self.named())
-        self.leave_unless(code.icmp_signed("<=", inputs, count))
-        self.leave_unless(code.icmp_signed("<=", given, code.add(inputs, I64(1))))
+        given = self.given(inputs)
         with code.counted(I64(0), given) as index:
-            self.look(index, code.read(arguments, index, POINTER))
-        made = self.result(inputs, code.less(inputs, given))
+            self.look(index, code.read(self.call[0], index, POINTER))
+        made = self.result(
+            inputs, code.less(inputs, given), partial(self.apart, inputs), partial(self.new, inputs)
+        )
         code.store(I64(1), self.one)
         self.run()
         code.ret(made)
@@ -102,46 +101,25 @@ class _Direct(Builtin):
         own = self.entry_place(index, "sizes")
         with code.counted(I64(0), rank) as axis:
             self.leave_unless(code.equal(code.read(sizes, axis), code.read(own, axis)))
-        code.store(code.load(code.at(array, I64(DATA_AT)), typ=I64), code.slot(self.places, index))
+        code.store(self.data_of(array), code.slot(self.places, index))
 
-    def result(self, inputs: ir.Value, is_given: ir.Value) -> ir.Value:
-        """Return the array of the result, which has memory of its own."""
+    def apart(self, inputs: ir.Value) -> None:
+        """Leave where the result lies over an argument."""
         code = self.code
-        take, make, after = (code.append_basic_block(n) for n in ("given", "new", "result"))
-        code.cbranch(is_given, take, make)
-        code.position_at_end(take)
-        given = code.read(self.call[0], inputs, POINTER)
-        low = code.read(self.places, inputs)
-        high = code.add(low, self.entry(inputs, "bytes"))
+        low, length = code.read(self.places, inputs), self.entry(inputs, "bytes")
         with code.counted(I64(0), inputs) as index:
-            first = code.read(self.places, index)
-            last = code.add(first, self.entry(index, "bytes"))
-            meets = code.and_(
-                code.icmp_unsigned("<", first, high), code.icmp_unsigned("<", low, last)
-            )
-            self.leave_unless(code.not_(meets))
-        self.again(given)
-        taken = code.block
-        code.branch(after)
-        code.position_at_end(make)
-        self.leave_unless(code.equal(self.known("allocates"), I64(1)))
-        made = self.new(inputs)
-        code.branch(after)
-        new = code.block
-        code.position_at_end(after)
-        found = code.phi(POINTER)
-        found.add_incoming(given, taken)
-        found.add_incoming(made, new)
-        return found
+            begin, other = code.read(self.places, index), self.entry(index, "bytes")
+            self.leave_unless(code.not_(self.meets(low, length, begin, other)))
 
     def new(self, place: ir.Value) -> ir.Value:
-        """Make the array of the result."""
+        """Make the array of the result, if one can be made."""
         code = self.code
+        self.leave_unless(code.equal(self.known("allocates"), I64(1)))
         rank, number = (
             code.trunc(x, I32) for x in (self.entry(place, "rank"), self.known("number"))
         )
         made = self.new_array(rank, self.entry_place(place, "sizes"), number)
-        code.store(code.load(code.at(made, I64(DATA_AT)), typ=I64), code.slot(self.places, place))
+        code.store(self.data_of(made), code.slot(self.places, place))
         return made
 
     def run(self) -> None:

@@ -6,13 +6,13 @@ of a loop, each in one piece, and the result has memory of its own or that of an
 that is known.
 """
 
+from functools import partial
 from typing import Final
 
 import numpy as np
 from llvmlite import ir
 
 from codegen.llvm.builtin import (
-    DATA_AT,
     DTYPE_AT,
     FLAGS_AT,
     FLOAT_AT,
@@ -44,11 +44,9 @@ class Whole(Knowing):
         self.places, self.steps, self.numbers = tables
         ufunc = code.append_basic_block("ufunc")
         with self.leaving_to(ufunc):
-            takes, count = self.known("takes"), self.call[1]
+            takes = self.known("takes")
             self.leave_unless(code.less(I64(0), takes))
-            given = code.add(count, self.named())
-            self.leave_unless(code.icmp_signed("<=", takes, count))
-            self.leave_unless(code.icmp_signed("<=", given, code.add(takes, I64(1))))
+            given = self.given(takes)
             first = self.first(given)
             # of arrays without axes NumPy makes a number
             self.leave_unless(code.less(I64(0), rank_of(code, first)))
@@ -58,7 +56,11 @@ class Whole(Knowing):
             size = size_of(code, first)
             self.leave_unless(code.less(I64(0), size))
             self.leave_unless(code.less(size, self.known("least")))
-            result = self.result(takes, code.less(takes, given), first, size)
+            length = code.mul(size, self.bytes)
+            result = self.result(
+                takes, code.less(takes, given), partial(self.apart, takes, length),
+                partial(self.new, takes, first),
+            )  # fmt: skip
             self.run(size)
             self.returned(result)
         code.position_at_end(ufunc)
@@ -105,9 +107,7 @@ class Whole(Knowing):
                 same = code.equal(code.load(code.at(thing, I64(DTYPE_AT)), typ=I64), self.dtype)
                 self.leave_unless(code.and_(fits, same))
                 self.leave_unless(alike(code, thing, first))
-                place = code.load(code.at(thing, I64(DATA_AT)), typ=I64)
-                code.store(place, code.slot(self.places, index))
-                code.store(self.bytes, code.slot(self.steps, index))
+                self.enter(index, self.data_of(thing), self.bytes)
             with other:
                 self.leave_unless(code.not_(is_out))
                 self.number(index, thing, kind)
@@ -116,14 +116,9 @@ class Whole(Knowing):
         """Write down a number in the loop's type: Python's, or one of that type."""
         code = self.code
         after, value = code.append_basic_block("number"), self.table(1)
-
-        def read(offset: int, is_type: ir.Value) -> None:
-            with self.where(is_type, after):
-                code.store(code.load(code.at(thing, I64(offset)), typ=_DOUBLE), value)
-
-        read(FLOAT_AT, code.equal(kind, self.word("float_types")))
-        is_double = code.equal(kind, self.word("float_types", 1))
-        read(FLOAT_AT, code.and_(self.is_double, is_double))
+        plain, double = (code.equal(kind, self.word("float_types", k)) for k in range(2))
+        with self.where(code.or_(plain, code.and_(self.is_double, double)), after):
+            code.store(code.load(code.at(thing, I64(FLOAT_AT)), typ=_DOUBLE), value)
         is_single = code.equal(kind, self.word("single_type"))
         with self.where(code.and_(code.not_(self.is_double), is_single), after):
             single = code.load(code.at(thing, I64(FLOAT_AT)), typ=_SINGLE)
@@ -135,9 +130,7 @@ class Whole(Knowing):
         code.branch(after)
         code.position_at_end(after)
         self.stored(code.load(value, typ=_DOUBLE), code.slot(self.numbers, index))
-        place = code.ptrtoint(code.slot(self.numbers, index), I64)
-        code.store(place, code.slot(self.places, index))
-        code.store(I64(0), code.slot(self.steps, index))
+        self.enter(index, code.ptrtoint(code.slot(self.numbers, index), I64), I64(0))
 
     def stored(self, value: ir.Value, place: ir.Value) -> None:
         """Write a number in the loop's type; of one that has no float32, NumPy warns."""
@@ -152,47 +145,28 @@ class Whole(Knowing):
                 self.leave_unless(code.not_(code.and_(above, finite)))
                 code.store(code.fptrunc(value, _SINGLE), place)
 
-    def result(
-        self, takes: ir.Value, is_given: ir.Value, first: ir.Value, size: ir.Value
-    ) -> ir.Value:
-        """Return the array of the result."""
+    def new(self, takes: ir.Value, first: ir.Value) -> ir.Value:
+        """Make an array like the first."""
         code = self.code
-        take, make, after = (code.append_basic_block(n) for n in ("given", "new", "result"))
-        code.cbranch(is_given, take, make)
-        code.position_at_end(take)
-        given = code.read(self.call[0], takes, POINTER)
-        self.apart(takes, code.mul(size, self.bytes))
-        self.again(given)
-        taken = code.block
-        code.branch(after)
-        code.position_at_end(make)
+        rank = code.trunc(rank_of(code, first), I32)
         sizes = code.load(code.at(first, I64(SIZES_AT)), typ=POINTER)
         numbers = [I32(each) for each in self.python.float_numbers]
-        made = self.new_array(
-            code.trunc(rank_of(code, first), I32), sizes, code.select(self.is_double, *numbers)
-        )
-        place = code.load(code.at(made, I64(DATA_AT)), typ=I64)
-        code.store(place, code.slot(self.places, takes))
-        code.store(self.bytes, code.slot(self.steps, takes))
-        new = code.block
-        code.branch(after)
-        code.position_at_end(after)
-        found = code.phi(POINTER)
-        found.add_incoming(given, taken)
-        found.add_incoming(made, new)
-        return found
+        made = self.new_array(rank, sizes, code.select(self.is_double, *numbers))
+        self.enter(takes, self.data_of(made), self.bytes)
+        return made
+
+    def enter(self, index: ir.Value, place: ir.Value, step: ir.Value) -> None:
+        """Note where an operand begins, and how far apart its elements are."""
+        self.code.store(place, self.code.slot(self.places, index))
+        self.code.store(step, self.code.slot(self.steps, index))
 
     def apart(self, takes: ir.Value, length: ir.Value) -> None:
         """Leave where the result lies over a part of an argument; over the whole it may."""
         code = self.code
         low = code.read(self.places, takes)
-        high = code.add(low, length)
         with code.counted(I64(0), takes) as index:
             begin = code.read(self.places, index)
-            meets = code.and_(
-                code.icmp_unsigned("<", begin, high),
-                code.icmp_unsigned("<", low, code.add(begin, length)),
-            )
+            meets = self.meets(low, length, begin, length)
             self.leave_unless(code.or_(code.not_(meets), code.equal(begin, low)))
 
     def run(self, size: ir.Value) -> None:
