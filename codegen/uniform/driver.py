@@ -105,16 +105,14 @@ class _Driver:
     def feedback(self, count: ir.Value) -> ir.Value:
         """Tell whether results are arguments of later elements, as in `ufunc.accumulate`.
 
-        The rest has other arguments, so that its own driver would not see that.
+        The rest has other arguments, so that its own driver would not see that. There are three
+        operands at least: of one argument nothing is taken apart.
         """
         code = self.code
-        code.store(I64(0), self.one)
         pair = code.equal(self.known("inputs"), I64(2))
         single = code.equal(self.known("operands"), I64(3))
-        with code.if_then(code.and_(pair, single)):
-            found = feeds_back(code, self.args, self.steps, count)
-            code.store(code.zext(found, I64), self.one)
-        return code.icmp_signed("!=", code.load(self.one, typ=I64), I64(0))
+        found = feeds_back(code, self.args, self.steps, count)
+        return code.and_(found, code.and_(pair, single))
 
     def scalars(self) -> ir.Value:
         """Return a bit for each argument that is a scalar; leave where a result is one, too."""

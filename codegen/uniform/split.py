@@ -6,12 +6,13 @@ instructions compute it, but for the sign of a NaN: where two meet, either may b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from codegen.branches import size
-from codegen.instruction import Instruction
-from codegen.program import Program, ProgramBuilder
+from codegen.instruction import Argument, Instruction, Output
+from codegen.lower import pruned
+from codegen.program import Program
 
 __all__ = ["MOST_VALUES", "Split", "dependencies", "split", "worthwhile"]
 
@@ -80,14 +81,14 @@ def split(program: Program, scalars: int) -> Split | None:
     kept = sorted({at for at in (*roots, *users) if alike[at]})
     if not kept or len(kept) > MOST_VALUES:
         return None
-    below, left = _below(instructions, kept), _below(instructions, roots, set(kept))
-    if sum(_cost(instructions[at]) for at in below if at not in left) < WORTH:
-        return None
     mask = 0
     for at in kept:
         mask |= depends[at]
-    first, first_takes = _first(program, sorted(below), kept)
-    rest, rest_takes = _rest(program, sorted(left), kept)
+    rest, rest_takes = _rest(program, kept)
+    if _total(program) - _total(rest) < WORTH:
+        return None
+    outputs = tuple(Output(f"once{number}", (at,)) for number, at in enumerate(kept))
+    first, first_takes = _part(replace(program, outputs=outputs, name=f"{program.name}_once"))
     return Split(mask, first, first_takes, rest, rest_takes)
 
 
@@ -95,73 +96,34 @@ def _cost(this: Instruction) -> int:
     return _SLOW.get(this.op, size(this)) if this.args else 0
 
 
-def _below(
-    instructions: Sequence[Instruction], roots: Sequence[int], known: set[int] | None = None
-) -> set[int]:
-    """Return roots and what they are computed from, but for what is known."""
-    known = known or set()
-    found, waiting = set[int](), [at for at in roots if at not in known]
-    while waiting:
-        at = waiting.pop()
-        if at not in found:
-            found.add(at)
-            waiting += [arg for arg in instructions[at].args if arg not in known]
-    return found
+def _total(program: Program) -> int:
+    return sum(map(_cost, program.instructions))
 
 
-def _first(
-    program: Program, order: Sequence[int], kept: Sequence[int]
-) -> tuple[Program, tuple[int, ...]]:
-    writer = _Writer(program, f"{program.name}_once")
-    writer.write(order)
-    for number, at in enumerate(kept):
-        writer.builder.output(f"once{number}", writer.new[at])
-    return writer.builder.finish(), tuple(writer.takes)
-
-
-def _rest(
-    program: Program, order: Sequence[int], kept: Sequence[int]
-) -> tuple[Program, tuple[int, ...]]:
-    writer = _Writer(program, program.name)
-    names = {argument.name for argument in program.arguments}
+def _rest(program: Program, kept: Sequence[int]) -> tuple[Program, tuple[int, ...]]:
+    """Read the values that are kept from arguments of their own."""
+    instructions, arguments = list(program.instructions), list(program.arguments)
+    names, inputs = {argument.name for argument in arguments}, len(arguments)
     for number, at in enumerate(kept):
         name = f"once{number}"
         while name in names:
             name += "_"
-        writer.takes[~number] = writer.builder.argument(name)
-        writer.new[at] = writer.builder.load(writer.takes[~number])
-    writer.write(order)
-    for output in program.outputs:
-        values = [writer.new[value] for value in output.values]
-        writer.builder.output(output.name, *values, shape=output.shape)
-    return writer.builder.finish(), tuple(writer.takes)
+        instructions[at] = Instruction("load", (), "f", (len(arguments), 0))
+        arguments.append(Argument(name))
+    whole = replace(program, arguments=tuple(arguments), instructions=tuple(instructions))
+    rest, takes = _part(whole)
+    return rest, tuple(k if k < inputs else ~(k - inputs) for k in takes)
 
 
-class _Writer:
-    """Writes some values of a program, with the arguments that they need."""
-
-    def __init__(self, program: Program, name: str) -> None:
-        self.program, self.builder = program, ProgramBuilder(name)
-        self.takes: dict[int, int] = {}
-        """New numbers of arguments by those they have in the program."""
-        self.new: dict[int, int] = {}
-
-    def write(self, order: Sequence[int]) -> None:
-        """Write values in their order."""
-        for at in order:
-            this = self.program.instructions[at]
-            if this.op == "load":
-                assert isinstance(this.payload, tuple)
-                self.new[at] = self.builder.load(self.argument(this.payload[0]))
-            elif this.op == "const":
-                assert this.payload is not None
-                self.new[at] = self.builder.const(this.payload)  # type: ignore[arg-type]
-            else:
-                self.new[at] = self.builder.emit(this.op, *[self.new[arg] for arg in this.args])
-
-    def argument(self, number: int) -> int:
-        """Return the new number of an argument, which is declared where it is not yet."""
-        if number not in self.takes:
-            old = self.program.arguments[number]
-            self.takes[number] = self.builder.argument(old.name, old.shape, old.type)
-        return self.takes[number]
+def _part(program: Program) -> tuple[Program, tuple[int, ...]]:
+    """Drop values that no output uses, and arguments; return which of these are left."""
+    program = pruned(program)
+    loads = [this.payload for this in program.instructions if this.op == "load"]
+    takes = sorted({load[0] for load in loads if isinstance(load, tuple)})
+    instructions = tuple(
+        replace(this, payload=(takes.index(this.payload[0]), this.payload[1]))
+        if this.op == "load" and isinstance(this.payload, tuple) else this
+        for this in program.instructions
+    )  # fmt: skip
+    arguments = tuple(program.arguments[k] for k in takes)
+    return replace(program, arguments=arguments, instructions=instructions).verify(), tuple(takes)
