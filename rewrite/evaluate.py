@@ -21,7 +21,16 @@ from rewrite.sorts import BOOL, MATRIX, REAL, SORTS, Sort
 from rewrite.store import Symbol
 from rewrite.term import Term, join_all
 
-__all__ = ["bind", "evaluate", "evaluate_dag", "float_dtype", "fma", "function_of", "name_of"]
+__all__ = [
+    "bind",
+    "evaluate",
+    "evaluate_dag",
+    "float_dtype",
+    "fma",
+    "function_of",
+    "is_plain",
+    "name_of",
+]
 
 type Array = npt.NDArray[Any]
 type Env = Mapping[Any, Any]
@@ -213,8 +222,12 @@ def function_of(dag: Dag, at: int, code: int) -> Callable[..., Any]:
 
 def _meaning(dag: Dag) -> Meaning:
     """Return what tells the functions of a program's nodes: of numbers by our ops, or of any."""
-    plain = (dag.sort <= BOOL).all() and (dag.code < len(FUNCTIONS)).all()
-    return function_of if plain else _on_sorts
+    return function_of if is_plain(dag) else _on_sorts
+
+
+def is_plain(dag: Dag) -> bool:
+    """Tell whether a program has none but our own ops, of numbers and truth values."""
+    return bool((dag.sort <= BOOL).all() and (dag.code < len(FUNCTIONS)).all())
 
 
 def _on_sorts(dag: Dag, at: int, code: int) -> Callable[..., Any]:

@@ -13,10 +13,10 @@ from rewrite.blame import blamed
 from rewrite.dag import Dag
 from rewrite.doubles import PAYS
 from rewrite.errors import ArgumentError
-from rewrite.evaluate import evaluate_dag, float_dtype
+from rewrite.evaluate import evaluate_dag, float_dtype, is_plain
 from rewrite.measured import Judged, Measured, stacked
 from rewrite.measuring import BLAMED_POINTS, Folded, measure
-from rewrite.moved import Moved, has_few_values, is_plain
+from rewrite.moved import Moved, has_few_values
 from rewrite.oracle import Exact, exact_dag
 from rewrite.rowwise import evaluate_rows
 from rewrite.store import Symbol
@@ -77,10 +77,9 @@ class Guard:
     ) -> None:
         """Measure the source. With `exact` only `worse` will be asked.
 
-        With `moved`, sources of few values are looked at with functions moved as well (see
-        `rewrite.moved`), in more columns than there are points.
-
-        That are the roots' values at the points; what is None there is filled in.
+        That are the roots' values at the points; what is None there is filled in. With `moved`,
+        sources of few values are looked at with functions moved as well (see `rewrite.moved`), in
+        more columns than there are points.
         """
         dag = as_dag(source)
         if n is None:
@@ -97,8 +96,7 @@ class Guard:
         self.measured = measure(dag, roots, self.points, [self.count], values, kind, most)
         self.moved: Moved | None = None
         if moved and has_few_values(dag, self.measured):
-            self.moved, self.measured = _moved(dag, self.points, self.measured)
-            self.points = {n: column[self.moved.places] for n, column in self.points.items()}
+            self.moved, self.points, self.measured = _moved(dag, self.points, self.measured)
             self.count = len(self.moved.places)
         self.folded = Folded(kind)
         self.blamed = BLAMED_POINTS
@@ -188,12 +186,12 @@ def _judged(measured: Measured, values: Floats, moved: Moved | None) -> Judged:
     )  # fmt: skip
 
 
-def _moved(dag: Dag, points: Points, measured: Measured) -> tuple[Moved, Measured]:
-    """Look at a source again with its functions moved."""
+def _moved(dag: Dag, points: Points, measured: Measured) -> tuple[Moved, dict[str, Any], Measured]:
+    """Look at a source again with its functions moved, at its points and more columns of them."""
     moved = Moved.of(measured.values.shape[1])
     columns = {name: column[moved.places] for name, column in points.items()}
     values = _computed(dag, columns, measured.dtype, {}, len(moved.places), moved)
-    return moved, measured.at(moved.places, values)
+    return moved, columns, measured.at(moved.places, values)
 
 
 def _completed(known: list[Exact | None], dag: Dag, points: Points) -> list[Exact]:
@@ -252,8 +250,7 @@ class Guards:
         self.measured = measure(dag, self.spans, self.points, counts, exact, kind, FEWER_POINTS)
         self.moved: Moved | None = None
         if has_few_values(dag, self.measured):
-            self.moved, self.measured = _moved(dag, self.points, self.measured)
-            self.points = {n: column[self.moved.places] for n, column in self.points.items()}
+            self.moved, self.points, self.measured = _moved(dag, self.points, self.measured)
         self.folded = Folded(kind)
 
     def _of(self, dag: Dag) -> dict[str, Any]:

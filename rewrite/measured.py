@@ -1,7 +1,7 @@
 """What a guard knows of its sources, and the comparison with candidates: all roots at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -140,29 +140,28 @@ class Measured:
 
     def rows(self, some: Any, count: int | None = None) -> "Measured":
         """Return some roots, a slice or numbers, and their first points."""
-        parts: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "exact":
-                parts["exact"] = self.exact.rows(some, count)
-            elif field.name != "dtype":
-                parts[field.name] = value[some, :count] if value.ndim > 1 else value[some]
-        return Measured(self.dtype, **parts)
+        return self._each(
+            self.exact.rows(some, count), lambda value: value[some, :count], lambda row: row[some]
+        )
 
     def at(self, places: npt.NDArray[Any], values: Floats) -> "Measured":
         """Return columns of these points, some of them repeated, with other values of the source.
 
         Those begin with the ones that were measured.
         """
+        found = self._each(self.exact.at(places), lambda value: value[:, places], lambda row: row)
+        return replace(found, values=values, bits=found.errors(values))
+
+    def _each(
+        self, exact: Exact, table: Callable[[Any], Any], column: Callable[[Any], Any]
+    ) -> "Measured":
+        """Return what functions make of all tables, and of what each root has one of."""
         parts: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "exact":
-                parts["exact"] = self.exact.at(places)
-            elif field.name != "dtype":
-                parts[field.name] = value[:, places] if value.ndim > 1 else value
-        found = Measured(self.dtype, **{**parts, "values": values})
-        return replace(found, bits=found.errors(values))
+            if field.name not in ("dtype", "exact"):
+                parts[field.name] = table(value) if value.ndim > 1 else column(value)
+        return Measured(self.dtype, exact, **parts)
 
     def errors(self, values: Floats) -> Floats:
         """Return the bits of error of other values of the same roots."""

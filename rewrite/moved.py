@@ -18,11 +18,10 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.cost import constant_positions
 from rewrite.dag import Dag
-from rewrite.evaluate import FUNCTIONS, function_of
+from rewrite.evaluate import FUNCTIONS, function_of, is_plain
 from rewrite.measured import Measured
-from rewrite.sorts import BOOL
 
-__all__ = ["Moved", "has_few_values", "is_plain"]
+__all__ = ["Moved", "has_few_values"]
 
 type Array = npt.NDArray[Any]
 
@@ -56,11 +55,6 @@ def has_few_values(dag: Dag, measured: Measured) -> bool:
     ordered = np.sort(numbers[varied], axis=1)
     different = (ordered[:, 1:] != ordered[:, :-1]).sum(1) + 1
     return bool(((different <= FEW) & (valid[varied].sum(1) > FEW)).any())
-
-
-def is_plain(dag: Dag) -> bool:
-    """Tell whether a program has none but our own ops, of numbers and truth values."""
-    return bool((dag.sort <= BOOL).all() and (dag.code < len(FUNCTION)).all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rewrite import ops
 from rewrite.dag import SMALL, Dag
 from rewrite.deadline import look
-from rewrite.evaluate import FUNCTIONS, bind, evaluate_dag, float_dtype, function_of
+from rewrite.evaluate import bind, evaluate_dag, float_dtype, function_of, is_plain
 from rewrite.sorts import BOOL
 
 __all__ = ["evaluate_rows"]
@@ -36,8 +36,7 @@ def evaluate_rows(
 ) -> list[Array]:  # fmt: skip
     """Evaluate a program at points as `evaluate_dag` does; columns of `points` have one length."""
     kind = float_dtype(dtype)
-    plain = (dag.sort <= BOOL).all() and (dag.code < len(FUNCTIONS)).all()
-    columns = bind(dag, points, kind) if plain and len(dag) >= LEAST else {}
+    columns = bind(dag, points, kind) if len(dag) >= LEAST and is_plain(dag) else {}
     shapes = {column.shape for column in columns.values()}
     if [len(shape) for shape in shapes] != [1] or shapes == {(0,)}:
         return evaluate_dag(dag, points, kind, keep=keep, given=given)
