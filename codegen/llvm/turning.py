@@ -5,13 +5,10 @@ squares of as many points as components are loaded as rows, turned by shuffles, 
 columns; where components are left over, the last square overlaps the one before.
 """
 
-from collections.abc import Sequence
-from itertools import product
-from math import log2
-
 from llvmlite import ir
 
 from codegen.llvm.scribe import I32, I64, POINTER, VOID, Scribe
+from codegen.llvm.squares import emit_square
 from codegen.target import Target
 
 __all__ = ["emit_turn"]
@@ -55,7 +52,6 @@ class _Turn:
         self.code, self.kind, self.wide, self.copy, self.back = code, kind, wide, copy, back
         self.buffers, self.room, self.rows, self.stride, self.count, self.many, _ = function.args
         self.size = kind.width // 8
-        self.vector = ir.VectorType(kind, wide)
 
     def emit(self) -> None:
         """Write the loops: squares, and the rows that are left over."""
@@ -96,28 +92,4 @@ class _Turn:
         rows = [self.row(code.add(first, k), column) for k in steps]
         columns = [self.buffer(first, code.add(column, k)) for k in steps]
         source, to = (columns, rows) if self.back else (rows, columns)
-        vectors = [code.load(place, typ=self.vector, align=1) for place in source]
-        for vector, place in zip(self.turned(vectors), to, strict=True):
-            code.store(vector, place, align=1)
-
-    def turned(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
-        """Exchange parts of half the width between rows, then of half of that, and so on.
-
-        Source: J. O. Eklundh, "A fast computer method for matrix transposing", 1972.
-        """
-        made = list(rows)
-        for stage, at in product(range(int(log2(self.wide))), range(self.wide)):
-            half = 1 << stage
-            if at & half:
-                continue
-            one, other = made[at], made[at + half]
-            lanes = range(self.wide)
-            low = [k if not k & half else self.wide + k - half for k in lanes]
-            high = [k + half if not k & half else self.wide + k for k in lanes]
-            made[at], made[at + half] = self.mixed(one, other, low), self.mixed(one, other, high)
-        return made
-
-    def mixed(self, one: ir.Value, other: ir.Value, lanes: list[int]) -> ir.Value:
-        """Pick lanes of two vectors."""
-        mask = ir.Constant(ir.VectorType(I32, self.wide), lanes)
-        return self.code.shuffle_vector(one, other, mask)
+        emit_square(code, self.kind, source, to)

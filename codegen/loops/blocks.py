@@ -3,6 +3,7 @@
 from llvmlite import ir
 
 from codegen.llvm.scribe import I8, I32, I64, POINTER, VOID, Scribe
+from codegen.llvm.squares import emit_square
 from codegen.target import Target
 
 __all__ = ["Blocks"]
@@ -127,25 +128,8 @@ class _Block:
             for k in range(side)
         ]  # fmt: skip
         sources, targets = (points, rows) if self.into else (rows, points)
-        square = [code.load(source, typ=self.kinds, align=self.width) for source in sources]
-        for target, vector in zip(targets, self.transposed(square), strict=True):
-            code.store(vector, target, align=self.width)
+        emit_square(code, self.kind, sources, targets)
         cell.add_incoming(code.add(cell, I64(side)), code.block)
         code.branch(head)
         code.position_at_end(after)
         return whole
-
-    def transposed(self, rows: list[ir.Value]) -> list[ir.Value]:
-        """Transpose a square: rows of its two halves are interleaved again and again."""
-        side = len(rows)
-        low, high = (
-            ir.Constant(
-                ir.VectorType(I32, side),
-                [I32(at // 2 + (at % 2) * side) for at in range(start, start + side)],
-            )
-            for start in (0, side)
-        )
-        for _ in range(side.bit_length() - 1):
-            pairs = list(zip(rows[: side // 2], rows[side // 2 :], strict=True))
-            rows = [self.code.shuffle_vector(a, b, mask) for a, b in pairs for mask in (low, high)]
-        return rows
