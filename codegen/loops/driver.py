@@ -76,9 +76,10 @@ class RolledData(ctypes.Structure):
         ("batch_scratch", ctypes.c_int64),
         ("batch_bytes", ctypes.c_int64),
         ("batch_work", ctypes.c_int64),
-        # points of a block, and how many are worth one
+        # points of a block, and how many are worth one; and where cells of a point lie apart
         ("lanes", ctypes.c_int64),
         ("least", ctypes.c_int64),
+        ("least_apart", ctypes.c_int64),
         # 1 where NumPy may hand over an output that is an input as well
         ("in_place", ctypes.c_int64),
     )
@@ -176,7 +177,8 @@ class _Entry:
             done = code.alloca(I64)
             code.store(I64(0), done)
             lanes = self.known("lanes")
-            with code.if_then(code.less(self.known("least"), code.add(self.count, I64(1)))):
+            self.least = self.worth()
+            with code.if_then(code.less(self.least, code.add(self.count, I64(1)))):
                 self.made("batch_pieces", 1)
                 with self.scratch("batch_scratch", "batch_bytes") as memory:
                     code.store(self.batches(memory, lanes), done)
@@ -227,6 +229,18 @@ class _Entry:
         inner = code.or_(code.equal(step1, size), code.equal(count1, I64(1)))
         row = code.mul(count1, size)
         return code.and_(inner, code.or_(code.equal(step0, row), code.equal(count0, I64(1))))
+
+    def worth(self) -> ir.Value:
+        """Return how many points are worth a block: fewer where cells of one lie apart."""
+        code = self.code
+        found = code.alloca(I64)
+        code.store(self.known("least"), found)
+        apart = self.known("least_apart")
+        with code.if_then(code.less(apart, code.add(self.count, I64(1)))):
+            with code.counted(I64(0), self.total) as operand:
+                with code.if_then(code.not_(self.straight(operand))):
+                    code.store(apart, found)
+        return code.load(found, typ=I64)
 
     # one point after the other
 
@@ -320,7 +334,7 @@ class _Entry:
         following = code.add(done, live)
         done.add_incoming(following, code.block)
         left = code.sub(self.count, following)
-        again = code.less(self.known("least"), code.add(left, I64(1)))
+        again = code.less(self.least, code.add(left, I64(1)))
         code.cbranch(again, head, after)
         code.position_at_end(after)
         return following
