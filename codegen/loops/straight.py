@@ -20,8 +20,8 @@ from codegen.target import ITEMSIZE, Float, Target
 
 __all__ = ["Lines", "emit_straight"]
 
-_NEAR: Final = 24
-"""Lines over which a cell's value is kept: about as many as a machine has registers."""
+_NEAR: Final = 300
+"""Lines over which a cell's value is kept: LLVM reads again what it has no register for."""
 _I8 = ir.IntType(8)
 _I1 = ir.IntType(1)
 
