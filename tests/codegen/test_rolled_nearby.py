@@ -216,3 +216,20 @@ def test_results_that_are_truth_values() -> None:
         return [large, b.emit("not", large), b.const(True), large]
 
     run(body(write, 2, 4), 2, 4, "b")
+
+
+def test_points_side_by_side_are_worth_a_block_earlier() -> None:
+    with rw.scope():
+        x = rw.asarray([rw.symbol(f"x{k}") for k in range(300)])
+        made = rw.asarray([x[7 * k % 300] * float(k + 2) for k in range(300)])
+        last = rw.compile([x], made, optimize_terms=False, batch_axis=-1)
+        first = rw.compile([x], made, optimize_terms=False)
+    states = np.random.default_rng(3).normal(size=(64, 300))
+    expected = np.array([first(state) for state in states])
+    for kernel, given in ((first, states), (last, states.T.copy())):
+        for _ in range(2):  # the first call of many points may go one by one
+            found = kernel(given)
+        np.testing.assert_array_equal(found.T if kernel is last else found, expected)
+    data = first.called["d"].data, last.called["d"].data
+    assert data[0].least_apart < data[0].least
+    assert data[1].batch_pieces and not data[0].batch_pieces
