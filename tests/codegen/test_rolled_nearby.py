@@ -136,7 +136,7 @@ def test_loops_stay_loops_and_what_is_too_long_its_order() -> None:
         assert not is_straight(program, found)
     rng = np.random.default_rng(2)
     with rw.scope():
-        x = rw.asarray([rw.symbol(f"x{k}") for k in range(300)])
+        x = rw.asarray([rw.symbol(f"x{k}") for k in range(1200)])
         first, second = rng.integers(0, 300, (2, 2000))
         rates = x[first] * x[second]
         many = rw.compile([x], rates, optimize_terms=False).program
@@ -220,15 +220,15 @@ def test_results_that_are_truth_values() -> None:
 
 def test_points_side_by_side_are_worth_a_block_earlier() -> None:
     with rw.scope():
-        x = rw.asarray([rw.symbol(f"x{k}") for k in range(300)])
-        made = rw.asarray([x[7 * k % 300] * float(k + 2) for k in range(300)])
+        x = rw.asarray([rw.symbol(f"x{k}") for k in range(1200)])
+        made = rw.asarray([x[7 * k % 1200] * float(k + 2) for k in range(1200)])
         last = rw.compile([x], made, optimize_terms=False, batch_axis=-1)
         first = rw.compile([x], made, optimize_terms=False)
-    states = np.random.default_rng(3).normal(size=(64, 300))
+    states = np.random.default_rng(3).normal(size=(64, 1200))
     expected = np.array([first(state) for state in states])
-    for kernel, given in ((first, states), (last, states.T.copy())):
+    for kernel, args in ((first, states), (last, states.T.copy())):
         for _ in range(2):  # the first call of many points may go one by one
-            found = kernel(given)
+            found = kernel(args)
         np.testing.assert_array_equal(found.T if kernel is last else found, expected)
     data = first.called["d"].data, last.called["d"].data
     assert data[0].least_apart < data[0].least
