@@ -75,7 +75,7 @@ def compile_kernel(
 @configured
 def compile_kernel(
     args: Any,
-    exprs: Any,
+    exprs: Any = ...,
     *,
     target: str | Target = "native",
     dtype: Any = None,
@@ -130,6 +130,12 @@ def compile_kernel(
     >>> rw.compile([x], x * x + 1)(np.array([1.0, 2.0]))
     array([2., 5.])
     """
+    if exprs is ...:
+        names = [str(symbol) for symbol in getattr(args, "free_symbols", ())] or ["x", "y"]
+        raise TypeError(
+            "rw.compile takes a list of arguments, whose order is that of the kernel's, and then "
+            f"what to compute: rw.compile([{', '.join(names)}], ...)"
+        )
     shared: dict[str, Any] = {
         "dtype": dtype, "math": math, "cost": cost, "strategy": strategy, "limits": limits,
         "name": name, "optimize_terms": optimize_terms, "max_error": max_error,

@@ -182,6 +182,7 @@ def test_wide_sums_do_not_hang() -> None:
 
 
 BAD = [
+    (lambda: rw.compile(y + x), TypeError, r"what to compute: rw.compile\(\[x, y\]"),
     (lambda: rw.compile([x, x], x), ArgumentError, "'x' is given twice"),
     (lambda: rw.compile([x], x + y), ArgumentError, "free symbol 'y'"),
     (lambda: rw.compile([x], ()), ArgumentError, "no expression"),
