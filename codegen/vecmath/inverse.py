@@ -69,6 +69,7 @@ def angle_of(v: Lanes, y: ir.Value, x: ir.Value, left: ir.Value | None) -> tuple
     t, t_low = v.quotient(top, bottom)
     z = v.mul(t, t)
     series = v.mul(z, v.polynomial(z, tables.ATAN[v.format.name], v.mul(z, z)))
+    t_low = v.fma(v.neg(z), t_low, t_low)  # the slope is 1 / (1 + t**2)
     if left is None:
         base = v.select(middle, first / 2, v.select(steep, first, 0.0))
         turned = steep
