@@ -9,8 +9,8 @@ from codegen.crew.crew import Crew, library
 from codegen.crew.layout import SpreadData
 from codegen.crew.spread import SPREAD
 from codegen.engine import Code
-from codegen.llvm.driver import LoopData
 from codegen.llvm.loop import Loop
+from codegen.llvm.streams import LoopData
 from codegen.loops.driver import RolledData
 from codegen.loops.loop import RolledLoop
 from codegen.loops.program import Rolled

@@ -8,9 +8,10 @@ from typing import Any
 from llvmlite import ir
 
 from codegen.llvm.dispatch import emit_choice, emit_probes
-from codegen.llvm.driver import DRIVER, Entry, LoopData
+from codegen.llvm.driver import DRIVER
 from codegen.llvm.loop import loop_data, stream_table
 from codegen.llvm.scribe import I8, I64, POINTER, VOID, Scribe
+from codegen.llvm.streams import Entry, LoopData
 from codegen.loops.driver import DRIVER as ROLLED_DRIVER
 from codegen.loops.program import Rolled
 from codegen.program import Program

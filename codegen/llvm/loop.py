@@ -12,9 +12,9 @@ from codegen.engine import Code, driver, load, object_code
 from codegen.failure import Failure, words
 from codegen.llvm.body import emit_module, rare_place, symbol
 from codegen.llvm.choices import interleaved, waits_for_memory
-from codegen.llvm.driver import CHUNK_BYTES, Entry, LoopData
 from codegen.llvm.leave import leaves_rare
 from codegen.llvm.passed import idle, passed
+from codegen.llvm.streams import CHUNK_BYTES, Entry, LoopData
 from codegen.program import Program
 from codegen.store.columns import program_digest
 from codegen.store.objects import kept_object

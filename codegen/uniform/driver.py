@@ -9,8 +9,8 @@ from typing import Final
 
 from llvmlite import ir
 
-from codegen.llvm.driver import feeds_back
 from codegen.llvm.scribe import I64, POINTER, VOID
+from codegen.llvm.streams import feeds_back
 from codegen.llvm.words import Words
 from codegen.target import Target
 from codegen.uniform.split import MOST_VALUES
