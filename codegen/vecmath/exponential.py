@@ -13,9 +13,10 @@ from codegen.vecmath import tables
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.rare import rarely
 
-# log2(exp(r)) runs over [-1/2 - OFFSET, 1/2 - OFFSET], from 3/4 to 3/2, and a little more than
-# less: expm1 of a smaller x would be one minus twice a quarter, whose rounding is then an ulp.
-OFFSET = -0.08496856689453125
+# log2(exp(r)) runs over [-1/2 - OFFSET, 1/2 - OFFSET], from 3/4 to 3/2, to the last bit: above,
+# expm1 would be half of more than a half, less a half; below, one minus twice more than a quarter,
+# and the rounding of what is scaled would be a whole ulp.
+OFFSET = -0.08496250072115619
 LARGEST = {"f64": 708.0, "f32": 87.0}
 # Past every finite and nonzero result, and k / 2 is still the exponent of a normal number.
 ABOVE_ALL = {"f64": 1100.0, "f32": 120.0}
@@ -40,7 +41,7 @@ def reduce(v: Lanes, x: ir.Value, low: ir.Value | None = None) -> Reduced:
     """Split x + low = k log(2) + r."""
     log2_e = tables.LOG2_E[v.format.name][0]
     ln2_high, ln2_low = tables.LN2[v.format.name]
-    shifted = v.add(v.fma(x, log2_e, OFFSET), v.format.magic)
+    shifted = v.add(v.fma(x, log2_e, v.rounded(OFFSET)), v.format.magic)
     k = v.sub(shifted, v.format.magic)
     high = v.fma(k, -ln2_high, x)
     w = v.mul(k, ln2_low)

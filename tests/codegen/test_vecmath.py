@@ -214,7 +214,9 @@ def unary(name: str, dtype: str, rng: np.random.Generator) -> Iterator[Array]:
         yield rng.uniform(-1.06, 1.03, n) * top * math.log(2)
         yield top * math.log(2) + rng.uniform(-1, 1, n)
     if name in ("exp", "expm1"):  # where exp's reduction goes from one power of two to the next
-        yield math.log(1.5) + np.concatenate([rng.uniform(-4e-6, 4e-6, n), [-1.2e-7]])
+        shifts = np.r_[rng.uniform(-4e-6, 4e-6, n), -1.2e-7, 4.05e-6, np.arange(-20, 20) * 5e-17]
+        yield from (math.log(end) + shifts for end in (0.75, 1.5))
+        yield float.fromhex("-0x1.26951ed71a02ep-2") * np.ones(1)  # was 1.16 ulp off
     if name == "exp2":
         yield rng.uniform(-1.06, 1.03, n) * top
     if name in ("sin", "cos", "tan"):
