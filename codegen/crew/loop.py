@@ -53,7 +53,7 @@ class SpreadLoop:
             least=max(int(_LEAST / work), 2), grain=max(int(_GRAIN / work), 1),
             most=max(int(_MOST / work), 1), size=ITEMSIZE[loop.dtype] if straight else 0,
             lanes=_LINE if plain else loop.data.lanes,
-            least_at=-1 if plain else RolledData.least_apart.offset,
+            least_at=-1 if plain else RolledData.least.offset,
         )  # fmt: skip
 
     @property

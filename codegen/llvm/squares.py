@@ -14,23 +14,17 @@ def emit_square(
 ) -> None:
     """Read as many numbers from each place as there are places; write number k of each to target k.
 
-    Rows exchange parts of half the width, then of half of that, and so on. The first exchange is
-    done by reading: a half that is put into a vector from memory does not wait for the unit that
-    shuffles, which the others do.
+    Rows exchange single numbers, then parts of twice the size, and so on.
 
     Source: J. O. Eklundh, "A fast computer method for matrix transposing", 1972.
     """
     wide, align = len(sources), kind.width // 8
-    half = wide // 2
-    parts = ir.VectorType(kind, half)
-    rows = list[ir.Value]()
-    for begin in (0, half):
-        places = (code.gep(source, [I32(begin)], source_etype=kind) for source in sources)
-        read = [code.load(place, typ=parts, align=align) for place in places]
-        rows += [_mixed(code, *pair, range(wide)) for pair in zip(read, read[half:], strict=False)]
-    while half > 1:
-        half //= 2
-        rows = _exchanged(code, rows, half)
+    vector = ir.VectorType(kind, wide)
+    rows = [code.load(source, typ=vector, align=align) for source in sources]
+    size = 1
+    while size < wide:
+        rows = _exchanged(code, rows, size)
+        size *= 2
     for row, target in zip(rows, targets, strict=True):
         code.store(row, target, align=align)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
-from itertools import chain
 from typing import Final
 
 from llvmlite import ir
@@ -14,7 +13,7 @@ from codegen.llvm.shared import define_shared, state_target
 from codegen.loops.costs import Costs
 from codegen.loops.emit import emit_loop
 from codegen.loops.linkable import Compiled, owners_of, packed, placed
-from codegen.loops.nearby import is_straight, nearby
+from codegen.loops.nearby import nearby, worth_ordering
 from codegen.loops.plan import Piece, Straight, pieces
 from codegen.loops.program import Rolled
 from codegen.loops.reshape import reshaped
@@ -28,8 +27,8 @@ __all__ = ["begun", "linkable_module", "modules", "planned", "prepared", "straig
 
 _MODULE: Final = 4000
 """Instructions of a module, roughly."""
-_COLD: Final = 16_000
-"""Straight-line operations from which on LLVM's quickest way to emit code is taken: it takes a
+_COLD: Final = 32_000
+"""Straight-line instructions from which on LLVM's quickest way to emit code is taken: it takes a
 tenth of the time. Measured on Zen 4: its code takes 1.3 to 1.4 times as long."""
 
 
@@ -45,9 +44,10 @@ def prepared(
     costs = Costs(target, dtype)
     whole = reshaped(program, costs, batch=batch)
     found = pieces(whole, costs, batch=batch)
-    if batch and is_straight(whole, found):
-        whole = nearby(whole, target)
-        found = pieces(whole, costs, batch=batch)
+    if batch and worth_ordering(whole, found, target):
+        ordered = nearby(whole, target)
+        if ordered is not whole:
+            whole, found = ordered, pieces(ordered, costs, batch=True)
     return whole.work, found
 
 
@@ -70,8 +70,7 @@ def modules(
 
 def straight_level(found: Sequence[Piece]) -> int:
     """Return LLVM's level for straight-line code."""
-    written = chain.from_iterable(p.code.instances for p in found if isinstance(p.code, Straight))
-    long = sum(this.payload is None for each in written for this in each.body.instructions)
+    long = sum(_size(piece) for piece in found if isinstance(piece.code, Straight))
     return 0 if long > _COLD else 1
 
 

@@ -76,10 +76,10 @@ class RolledData(ctypes.Structure):
         ("batch_scratch", ctypes.c_int64),
         ("batch_bytes", ctypes.c_int64),
         ("batch_work", ctypes.c_int64),
-        # points of a block, and how many are worth one; and where cells of a point lie apart
+        # points of a block, and how many are worth one, and where points lie side by side
         ("lanes", ctypes.c_int64),
         ("least", ctypes.c_int64),
-        ("least_apart", ctypes.c_int64),
+        ("least_beside", ctypes.c_int64),
         # 1 where NumPy may hand over an output that is an input as well
         ("in_place", ctypes.c_int64),
     )
@@ -231,16 +231,23 @@ class _Entry:
         return code.and_(inner, code.or_(code.equal(step0, row), code.equal(count0, I64(1))))
 
     def worth(self) -> ir.Value:
-        """Return how many points are worth a block: fewer where cells of one lie apart."""
-        code = self.code
-        found = code.alloca(I64)
-        code.store(self.known("least"), found)
-        apart = self.known("least_apart")
-        with code.if_then(code.less(apart, code.add(self.count, I64(1)))):
-            with code.counted(I64(0), self.total) as operand:
-                with code.if_then(code.not_(self.straight(operand))):
-                    code.store(apart, found)
-        return code.load(found, typ=I64)
+        """Return how many points are worth a block: fewer where most lie side by side.
+
+        Cells of one are far apart then, and those of a block are vectors.
+        """
+        code, surplus = self.code, self.code.alloca(I64)
+        code.store(I64(0), surplus)
+        few, many = self.known("least_beside"), self.known("least")
+        with (
+            code.if_then(code.less(few, code.add(self.count, I64(1)))),
+            code.counted(I64(0), self.total) as operand,
+        ):
+            cells = code.mul(self.entry(operand, "count0"), self.entry(operand, "count1"))
+            beside = code.equal(self.step(operand), self.entry(operand, "size"))
+            beside = code.and_(beside, code.not_(self.straight(operand)))
+            more = code.select(beside, cells, code.neg(cells))
+            code.store(code.add(code.load(surplus, typ=I64), more), surplus)
+        return code.select(code.less(I64(0), code.load(surplus, typ=I64)), few, many)
 
     # one point after the other
 

@@ -39,7 +39,8 @@ _NEVER: Final = 1 << 62
 MOVED: Final = 1.0
 """Cycles to pack or unpack a number of a block."""
 _APART: Final = 4.0
-"""Cycles to copy a number of a single point whose cells lie apart. Measured on Zen 4."""
+"""Cycles to copy a number of one of many points that lie side by side: each is in another line.
+Measured on Zen 4, of 64."""
 _LINE: Final = 64
 _PIECE = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
@@ -143,7 +144,7 @@ class _Maker:
             data.count, data.pieces = count, ctypes.addressof(rows)
             found = self.made[0].parts if 0 in self.made else ()
             data.least = least_points(self.program, found, self.lanes)
-            data.least_apart = least_points(self.program, found, self.lanes, apart=True)
+            data.least_beside = least_points(self.program, found, self.lanes, beside=True)
 
     def prepare(self, which: int) -> None:
         """Compile on the first call.
@@ -208,7 +209,7 @@ def describe(program: Rolled, dtype: Float, lanes: int, data: RolledData) -> Any
     data.total, data.inputs = len(operands), len(program.arguments)
     data.work = data.bytes = offset
     data.batch_work = data.batch_bytes = batch
-    data.lanes, data.least, data.least_apart = lanes, _NEVER, _NEVER
+    data.lanes, data.least, data.least_beside = lanes, _NEVER, _NEVER
     data.in_place = int(axes == len(operands))
     return table
 
@@ -227,14 +228,14 @@ def add_work(data: RolledData, cells: int, dtype: Float, *, batch: bool) -> None
 
 
 def least_points(
-    program: Rolled, parts: Sequence[Part | Piece], lanes: int, *, apart: bool = False
+    program: Rolled, parts: Sequence[Part | Piece], lanes: int, *, beside: bool = False
 ) -> int:
     """Return how many points are worth a block, which takes as long for one as for all.
 
-    The parts are those of the code for one point, whose cells may lie `apart`.
+    The parts are those of the code for one point, which may lie `beside` others.
     """
     cells = sum(program.size(number) for number in range(len(program.operands)))
-    point = sum(part.cycles for part in parts) + _APART * cells * apart
+    point = sum(part.cycles for part in parts) + _APART * cells * beside
     block = sum(part.batch_cycles for part in parts) + MOVED * cells * lanes
     least = ceil(block / max(point, 1.0)) + 1
     return least if least <= lanes else _NEVER

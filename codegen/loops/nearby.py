@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +22,22 @@ from codegen.loops.flat import Cell, Flat, Ref, flat
 from codegen.loops.machine.nearest import nearest
 from codegen.loops.plan import Piece, Straight
 from codegen.loops.program import WORK, Cells, Map, Rolled
-from codegen.program import ProgramBuilder
+from codegen.program import Program, ProgramBuilder
 from codegen.target import Target
 
-__all__ = ["is_straight", "nearby"]
+__all__ = ["nearby", "worth_ordering"]
 
 MOST: Final = 32_000
-"""Instructions of a program: the code of more takes too much of the second-level cache."""
+"""Operations of a program, those of functions among them: the code of more takes too much of the
+second-level cache."""
 _SHARE: Final = 2 / 3
 """Of a program's cycles, in straight-line code."""
 _CACHE: Final = 26_000
 """Bytes of a first-level cache that an order may count upon: 4 of 5."""
 _LONG: Final = 250
 """Operations of a unit."""
+_AGAIN: Final = 1.25
+"""Operations of all units at most, for each of the program: truth values are computed again."""
 _PAIRS: Final = ("sin", "cos"), ("fast_sin", "fast_cos")
 """Functions that are computed together."""
 
@@ -55,21 +58,35 @@ class _Unit:
         return [ref for ref, _ in self.results if type(ref) is int] if self.ops else []
 
 
-def is_straight(program: Rolled, found: Sequence[Piece]) -> bool:
-    """Tell whether most of a batch is straight-line code anyhow, and not too long."""
+def worth_ordering(program: Rolled, found: Sequence[Piece], target: Target) -> bool:
+    """Tell whether most of a batch is straight-line code anyhow, not too long, of many cells."""
     if program.operations > MOST or "while" in program.ops:
         return False
+    cells = program.work + sum(map(program.size, range(len(program.operands))))
     cycles = sum(piece.batch_cycles for piece in found)
     straight = sum(p.batch_cycles for p in found if isinstance(p.code, Straight))
-    return straight > _SHARE * cycles
+    return straight > _SHARE * cycles and cells > _lines(target)
 
 
 def nearby(program: Rolled, target: Target) -> Rolled:
-    """Return a program that computes the same bits, unit by unit."""
+    """Return a program that computes the same bits, unit by unit.
+
+    It is the given one where much would be computed in several units.
+    """
     made = flat(program)
-    units = list(_units(made))
-    size = _CACHE // (target.vector_bits // 8)
-    return _Written(program, made, [units[k] for k in _order(units, size)]).program()
+    units, ops = list[_Unit](), 0
+    for unit in _units(made):
+        units.append(unit)
+        ops += len(unit.ops)
+        if ops > _AGAIN * len(made.ops):
+            return program
+    order = _order(units, _lines(target))
+    return _Written(program, made, [units[k] for k in order]).program()
+
+
+def _lines(target: Target) -> int:
+    """Return how many cells of a batch the cache holds."""
+    return _CACHE // (target.vector_bits // 8)
 
 
 def _units(made: Flat) -> Iterator[_Unit]:
@@ -104,12 +121,13 @@ def _pairs(made: Flat) -> dict[int, int]:
     """Return sines and cosines of one angle, each with the other."""
     found: dict[int, int] = {}
     for names in _PAIRS:
-        first: dict[tuple[Ref, ...], int] = {}
+        firsts: tuple[dict[Any, int], ...] = {}, {}
         for k, op in enumerate(made.ops):
             if op in names:
-                other = first.setdefault(made.args[k], k)
-                if made.ops[other] != op:
-                    found[k], found[other] = other, k
+                firsts[names.index(op)].setdefault(made.args[k], k)
+        for angle in firsts[0].keys() & firsts[1].keys():
+            one, other = (first[angle] for first in firsts)
+            found[one], found[other] = other, one
     return found
 
 
@@ -124,15 +142,19 @@ def _kept(made: Flat, results: Iterable[int], pairs: Mapping[int, int]) -> list[
         kept[root] = True
     for k in reversed(range(count)):
         kept[k] = kept[k] or (needs[k] > 1 and made.types[k] == "f")
-        for ref in set(made.args[k]):
-            if type(ref) is int and pairs.get(k, k) <= k:  # of two with one angle, one needs it
+        if pairs.get(k, k) <= k:  # of two functions of one angle, one needs it
+            for ref in _used(made, k):
                 needs[ref] += 1 if kept[k] else needs[k]
     sizes = [0] * count
     for k in range(count):
-        inside = (sizes[r] for r in set(made.args[k]) if type(r) is int and not kept[r])
-        sizes[k] = 1 + sum(inside)
+        sizes[k] = 1 + sum(sizes[ref] for ref in _used(made, k) if not kept[ref])
         kept[k] = kept[k] or (needs[k] > 0 and sizes[k] > _LONG and made.types[k] == "f")
     return kept
+
+
+def _used(made: Flat, k: int) -> set[int]:
+    """Return the operations whose values one needs."""
+    return {ref for ref in made.args[k] if type(ref) is int}
 
 
 def _cone(made: Flat, kept: Sequence[bool], roots: Sequence[int]) -> Iterator[int]:
@@ -171,7 +193,8 @@ def _order(units: Sequence[_Unit], size: int) -> list[int]:
     links = [np.zeros(len(lines) + 1, np.int64) for _ in range(2)]
     order = np.empty(len(units), np.int64)
     cache = (*links, np.zeros(len(lines), np.bool_), uses.astype(np.int64))
-    nearest(graph, cache, np.empty(len(units) + 1, np.int64), size, order)
+    done = nearest(graph, cache, np.empty(len(units) + 1, np.int64), size, order)
+    assert done == len(units), "a unit waits for itself"
     return order.tolist()
 
 
@@ -186,42 +209,38 @@ class _Written:
         self.whole, self.made, self.units = whole, made, units
         self.left = Counter(chain.from_iterable(unit.reads for unit in units))
         self.homes: dict[int | Cell, Cell] = {}
+        self.bodies: dict[Any, Program] = {}
         self.free: list[int] = []
         self.work = 0
 
     def program(self) -> Rolled:
         """Return all."""
         steps = tuple(map(self.step, self.units))
-        return replace(self.whole, steps=steps, work=self.work).verify()
+        return replace(self.whole, steps=steps, work=self.work)
 
     def step(self, unit: _Unit) -> Map:
         """Write one unit."""
-        builder = ProgramBuilder("unit")
-        values: dict[Ref, int] = {}
-        operands = list[Cells]()
+        own = {k: place for place, k in enumerate(unit.ops)}
+        reads = {ref: ~place for place, ref in enumerate(unit.reads)}
 
-        def value(ref: Ref) -> int:
+        def place(ref: Ref) -> Any:
+            """Return the number of an operation, ~ that of an argument, or a constant."""
             if isinstance(ref, Constant | bool):
-                return builder.const(ref)
-            if ref not in values:
-                cell = self.homes.get(ref, ref)
-                assert isinstance(cell, tuple)
-                number = builder.argument(f"x{len(operands)}", type=self.kind(ref))
-                operands.append(_cells(cell))
-                values[ref] = builder.load(number)
-            return values[ref]
+                return (ref,)
+            return own[ref] if ref in own else reads[ref]
 
-        for k in unit.ops:
-            values[k] = builder.emit(self.made.ops[k], *map(value, self.made.args[k]))
-        results = list[Cells]()
-        for ref, cell in unit.results:
-            builder.output(f"y{len(results)}", value(ref))
-            home = cell or (WORK, self.taken())
-            results.append(_cells(home))
+        lines = tuple((self.made.ops[k], *map(place, self.made.args[k])) for k in unit.ops)
+        results = tuple(place(ref) for ref, _ in unit.results)
+        key = lines, results, "".join(map(self.kind, unit.reads))
+        if key not in self.bodies:
+            self.bodies[key] = _body(*key)
+        operands = tuple(_cells(self.homes.get(ref, ref)) for ref in unit.reads)
+        homes = [cell or (WORK, self.taken()) for _, cell in unit.results]
+        for (ref, _), home in zip(unit.results, homes, strict=True):
             if unit.ops and type(ref) is int:
                 self.homes[ref] = home
         self.leave(unit)
-        return Map(builder.finish(), tuple(operands), tuple(results))
+        return Map(self.bodies[key], operands, tuple(map(_cells, homes)))
 
     def kind(self, ref: int | Cell) -> ValueType:
         """Return the type of a value."""
@@ -243,5 +262,26 @@ class _Written:
                 self.free.append(home[1])
 
 
-def _cells(cell: Cell) -> Cells:
+def _body(lines: Sequence[tuple[Any, ...]], results: Sequence[Any], types: str) -> Program:
+    """Write the operations of a unit, whose operands `_Written.step` describes."""
+    builder = ProgramBuilder("unit")
+    kinds = cast("Sequence[ValueType]", types)
+    arguments = [builder.argument(f"x{k}", type=kind) for k, kind in enumerate(kinds)]
+    loads, values = [builder.load(argument) for argument in arguments], list[int]()
+
+    def value(place: Any) -> int:
+        if isinstance(place, tuple):
+            return builder.const(place[0])
+        number: int = values[place] if place >= 0 else loads[~place]
+        return number
+
+    for op, *args in lines:
+        values.append(builder.emit(op, *map(value, args)))
+    for number, place in enumerate(results):
+        builder.output(f"y{number}", value(place))
+    return builder.finish()
+
+
+def _cells(cell: Ref) -> Cells:
+    assert isinstance(cell, tuple)
     return Cells(cell[0], np.array([cell[1]], np.int32))

@@ -67,7 +67,7 @@ class TableTexts:
             else:
                 data.count = len(found)
                 data.least = least_points(self.program, found, data.lanes)
-                data.least_apart = least_points(self.program, found, data.lanes, apart=True)
+                data.least_beside = least_points(self.program, found, data.lanes, beside=True)
         entries = [[getattr(row, f[0]) for f in OperandEntry._fields_] for row in table]
         lines.append(_array(f"operands.{name}", _ENTRY, [_array_of(row) for row in entries]))
         given["operands"] = f"@operands.{name}"

@@ -16,7 +16,7 @@ from codegen.loops import nearby as module
 from codegen.loops.code import planned
 from codegen.loops.evaluate import evaluate
 from codegen.loops.instances import instances
-from codegen.loops.nearby import is_straight, nearby
+from codegen.loops.nearby import nearby, worth_ordering
 from codegen.loops.plan import Straight, pieces
 from codegen.loops.program import WORK, Cells, Map, Result, Rolled, count, results_of
 from codegen.program import ProgramBuilder
@@ -69,7 +69,7 @@ def missed(program: Rolled, size: int) -> int:
 def test_bits_are_those_of_the_program(seed: int) -> None:
     rng = np.random.default_rng(seed)
     program = Maker(rng).program()
-    made = nearby(program, host())
+    made = nearby(program, host()).verify()
     assert all(isinstance(step, Map) and count(step) == 1 for step in made.steps)
     with np.errstate(all="ignore"):
         args = points(program, rng, 2, np.float64)
@@ -128,12 +128,13 @@ def test_cells_of_work_are_given_out_again() -> None:
 def test_loops_stay_loops_and_what_is_too_long_its_order() -> None:
     from codegen.loops.costs import Costs
 
-    costs = Costs(host(), "f64")
+    wide = get("avx512")
+    costs = Costs(wide, "f64")
     program = neighbours(300)
     found = pieces(program, costs, batch=True)
-    assert is_straight(program, found)
+    assert worth_ordering(program, found, wide)
     with patch.object(module, "MOST", program.operations - 1):
-        assert not is_straight(program, found)
+        assert not worth_ordering(program, found, wide)
     rng = np.random.default_rng(2)
     with rw.scope():
         x = rw.asarray([rw.symbol(f"x{k}") for k in range(1200)])
@@ -141,7 +142,7 @@ def test_loops_stay_loops_and_what_is_too_long_its_order() -> None:
         rates = x[first] * x[second]
         many = rw.compile([x], rates, optimize_terms=False).program
     assert isinstance(many, Rolled)
-    assert not is_straight(many, pieces(many, costs, batch=True))
+    assert not worth_ordering(many, pieces(many, costs, batch=True), wide)
 
 
 def body(write: Any, inputs: int, outputs: int) -> Map:
@@ -199,15 +200,39 @@ def test_sine_and_cosine_of_one_angle_stay_together(prefix: str) -> None:
     assert {f"{prefix}sin", f"{prefix}cos", "mul"} <= both[0].body.ops  # type: ignore[union-attr]
 
 
+def test_one_of_several_equal_sines_has_the_cosine() -> None:
+    def write(b: ProgramBuilder, x: list[int]) -> list[int]:
+        cosines = [b.emit("cos", x[0]) for _ in range(2)]
+        sines = [b.emit("sin", x[0]) for _ in range(2)]
+        return [cosines[0], sines[0], cosines[1], b.emit("add", cosines[1], sines[1])]
+
+    made = run(body(write, 1, 4), 1, 4)
+    assert sum(len(results_of(step)) == 2 for step in made.steps) == 1
+
+
 def test_truth_values_are_computed_again_and_their_numbers_are_not() -> None:
     def write(b: ProgramBuilder, x: list[int]) -> list[int]:
         slow = b.emit("exp", x[0])
         large = b.emit("lt", x[1], slow)
-        return [b.emit("where", large, x[k], x[k + 1]) for k in range(3)]
+        chosen = [b.emit("where", large, x[k], x[k + 1]) for k in range(3)]
+        return [*chosen, *(b.emit("sqrt", b.emit("abs", x[k])) for k in range(4))]
 
-    made = run(body(write, 4, 3), 4, 3)
+    made = run(body(write, 4, 7), 4, 7)
     ops = [i.op for step in made.steps for i in step.body.instructions]  # type: ignore[union-attr]
     assert (ops.count("exp"), ops.count("lt")) == (1, 3)
+
+
+def test_where_much_would_be_computed_again_the_order_stays() -> None:
+    def write(b: ProgramBuilder, x: list[int]) -> list[int]:
+        large, made = b.emit("lt", *x[:2]), list[int]()
+        for k in range(40):
+            large = b.emit("and", large, b.emit("lt", x[k % 5], x[(3 * k + 1) % 5]))
+            made.append(b.emit("where", large, x[k % 5], x[(k + 1) % 5]))
+        return made
+
+    step = body(write, 5, 40)
+    program = Rolled((Argument("u", (5,)),), (Result("y", (40,)),), 0, (step,), "conditions")
+    assert nearby(program.verify(), host()) is program
 
 
 def test_results_that_are_truth_values() -> None:
@@ -231,5 +256,5 @@ def test_points_side_by_side_are_worth_a_block_earlier() -> None:
             found = kernel(args)
         np.testing.assert_array_equal(found.T if kernel is last else found, expected)
     data = first.called["d"].data, last.called["d"].data
-    assert data[0].least_apart < data[0].least
+    assert data[0].least_beside < data[0].least
     assert data[1].batch_pieces and not data[0].batch_pieces

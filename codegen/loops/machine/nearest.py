@@ -77,7 +77,7 @@ def _read(unit: int, G: Any, C: Any) -> int:
         left[line] -= 1
         more += not there[line]
         _touch(line, C, ends)
-        if left[line] == 0 and line < values:  # its cell is given to another
+        if left[line] == 0 and line < values:  # nobody needs it any more
             _unlink(line, C)
             there[line] = False
             more -= 1
