@@ -29,30 +29,31 @@ from codegen.vecmath.fast import trigonometric as fast_trigonometric
 from codegen.vecmath.lanes import Lanes
 from codegen.vecmath.vector import Rare
 
-# name: emitter, bound in ulp for f64, for f32: the largest error seen (f64: of eight million
-# arguments against long doubles; f32: every 41st argument, of two a million) and a margin.
+# name: emitter, bound in ulp for f64, for f32: the largest error seen (f64: of 10**8 arguments and
+# of 10**7 near the worst of them, against long doubles; f32: every argument, of two 10**8) and a
+# margin.
 # fmt: off
 _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]] = {
     "exp":   (exponential.exp,       0.90, 0.90),
-    "log":   (logarithm.log,         0.90, 0.90),
-    "sin":   (trigonometric.sin,     0.90, 0.90),
-    "cos":   (trigonometric.cos,     0.90, 0.90),
-    "tan":   (trigonometric.tan,     0.95, 0.95),
+    "log":   (logarithm.log,         0.93, 0.90),
+    "sin":   (trigonometric.sin,     0.94, 0.90),
+    "cos":   (trigonometric.cos,     0.93, 0.90),
+    "tan":   (trigonometric.tan,     0.97, 0.95),
     "tanh":  (hyperbolic.tanh,       0.85, 0.75),
     "asin":  (inverse.asin,          0.80, 0.75),
-    "acos":  (inverse.acos,          0.75, 0.70),
-    "atan":  (inverse.atan,          0.80, 0.85),
+    "acos":  (inverse.acos,          0.77, 0.70),
+    "atan":  (inverse.atan,          0.82, 0.85),
     "expm1": (exponential.expm1,     0.95, 0.90),
-    "log1p": (logarithm.log1p,       0.90, 0.90),
+    "log1p": (logarithm.log1p,       0.92, 0.90),
     "exp2":  (exponential.exp2,      0.90, 0.95),
-    "log2":  (logarithm.log2,        0.75, 0.70),
+    "log2":  (logarithm.log2,        0.77, 0.75),
     "log10": (logarithm.log10,       0.70, 0.70),
-    "sinh":  (hyperbolic.sinh,       0.85, 0.90),
-    "cosh":  (hyperbolic.cosh,       0.85, 0.75),
-    "asinh": (hyperbolic.asinh,      0.95, 0.95),
-    "acosh": (hyperbolic.acosh,      0.90, 0.90),
-    "atanh": (hyperbolic.atanh,      0.95, 0.95),
-    "atan2": (inverse.atan2,         0.95, 0.90),
+    "sinh":  (hyperbolic.sinh,       0.87, 0.90),
+    "cosh":  (hyperbolic.cosh,       0.91, 0.75),
+    "asinh": (hyperbolic.asinh,      0.98, 0.98),
+    "acosh": (hyperbolic.acosh,      0.98, 0.90),
+    "atanh": (hyperbolic.atanh,      0.96, 0.95),
+    "atan2": (inverse.atan2,         0.90, 0.90),
     "cbrt":  (power.cbrt,            0.55, 0.55),
     "hypot": (power.hypot,           0.80, 0.80),
     "fmod":  (remainder.fmod,         0.00, 0.00),
@@ -60,7 +61,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "pow":   (power.pow_,            0.85, 0.85),
     "erf":   (error.erf,             0.90, 0.85),
     "erfc":  (error.erfc,            0.90, 0.85),
-    # the faster grade: 10**7 arguments against long doubles; every 61st argument, 10**7 of two
+    # the faster grade
     "fast_exp":   (fast_exponential.exp,       1.30, 1.30),
     "fast_log":   (fast_logarithm.log,         2.70, 2.20),
     "fast_sin":   (fast_trigonometric.sin,     3.00, 2.90),
@@ -71,22 +72,22 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "fast_acos":  (fast_inverse.acos,          1.50, 1.60),
     "fast_atan":  (fast_inverse.atan,          2.20, 2.30),
     "fast_expm1": (fast_exponential.expm1,     2.40, 1.90),
-    "fast_log1p": (fast_logarithm.log1p,       2.80, 2.40),
+    "fast_log1p": (fast_logarithm.log1p,       2.80, 2.80),
     "fast_exp2":  (fast_exponential.exp2,      1.30, 1.30),
     "fast_log2":  (fast_logarithm.log2,        2.80, 2.40),
     "fast_log10": (fast_logarithm.log10,       2.70, 3.30),
     "fast_sinh":  (fast_exponential.sinh,      3.00, 3.00),
     "fast_cosh":  (fast_exponential.cosh,      2.20, 1.80),
-    "fast_asinh": (fast_logarithm.asinh,       3.40, 3.20),
-    "fast_acosh": (fast_logarithm.acosh,       3.40, 3.10),
-    "fast_atanh": (fast_logarithm.atanh,       3.40, 3.70),
-    "fast_atan2": (fast_inverse.atan2,         2.30, 2.40),
+    "fast_asinh": (fast_logarithm.asinh,       3.30, 3.20),
+    "fast_acosh": (fast_logarithm.acosh,       3.50, 3.10),
+    "fast_atanh": (fast_logarithm.atanh,       3.40, 3.10),
+    "fast_atan2": (fast_inverse.atan2,         2.70, 2.40),
     "fast_cbrt":  (fast_root.cbrt,             2.00, 1.80),
     "fast_rsqrt": (fast_root.rsqrt,            1.30, 1.30),
     "fast_hypot": (fast_root.hypot,            1.40, 1.40),
     "fast_pow":   (fast_logarithm.pow_,        2.80, 3.10),
     "fast_erf":   (fast_error.erf,             2.60, 2.90),
-    "fast_erfc":  (fast_error.erfc,            3.80, 3.20),
+    "fast_erfc":  (fast_error.erfc,            4.00, 3.30),
 }
 # fmt: on
 

@@ -233,6 +233,31 @@ def test_many_doubles(name: str, piece: int) -> None:
     run_many(name, "f64", piece, MANY // PIECES if known else 6_000)
 
 
+def near(pool: list[Array], rng: np.random.Generator, n: int) -> list[Array]:
+    """Return arguments at all distances from some."""
+    chosen = rng.integers(0, len(pool[0]), n)
+    away = [rng.choice([-1.0, 1.0], n) * np.exp2(rng.uniform(-50, -1, n)) for _ in pool]
+    return [a[chosen] * (1 + b) for a, b in zip(pool, away, strict=True)]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", [name for name in DOUBLES if plain(name) in LONG])
+def test_doubles_near_the_worst(name: str) -> None:
+    """Arguments near those that were worst so far, a hundred of each place, again and again."""
+    bound, rng = vecmath.MAX_ULP[name, "f64"], np.random.default_rng(0)
+    pool = [np.zeros(0)] * len(sample(name, "f64", rng, 8))
+    for turn in range(100):
+        args = near(pool, rng, CHUNK // 2) if turn % 4 else sample(name, "f64", rng, CHUNK // 2)
+        args = domain(name, args)
+        with np.errstate(all="ignore"):
+            found = kernel(name, "f64")(*args)
+            truth = LONG[plain(name)](*(a.astype(np.longdouble) for a in args))
+            error = np.where(np.abs(found) > 2.0**-1000, ulps(found, truth, "f64"), 0.0)
+        worst = np.argsort(-error)[:300]
+        assert error[worst[0]] <= bound, [float(a[worst[0]]).hex() for a in args]
+        pool = [np.r_[a[worst], b][:3000] for a, b in zip(args, pool, strict=True)]
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("piece", range(PIECES))
 @pytest.mark.parametrize(

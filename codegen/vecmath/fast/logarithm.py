@@ -138,10 +138,9 @@ def _of_sum(v: Lanes, u: ir.Value, rest: ir.Value) -> tuple[ir.Value, ir.Value]:
     lost = v.looked_up(tables.LOG_E_LOW[form.name], parts.index)
     low = v.fma(v.mul(rest, scale), parts.c, lost)
     base = _base(v, parts, tables.LN2[form.name][0], tables.LOG_E[form.name])
-    first = v.add(v.add(base, parts.r), low)
     r = v.add(parts.r, low)
     r2 = v.mul(r, r)
-    usual = v.fma(r2, v.polynomial(r, tables.LOG_SECOND[form.name], r2), first)
+    usual = v.fma(r2, v.polynomial(r, tables.LOG_SECOND[form.name], r2), v.add(base, r))
     # u is to be positive and normal, and 2**-k too
     least = 1 << form.fraction
     return usual, v.outside(u, least, form.encode(2.0 ** (form.bias - 1)) - 1)
