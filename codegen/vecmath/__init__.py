@@ -59,8 +59,8 @@ _FUNCTIONS: dict[str, tuple[Callable[..., ir.Value], float | None, float | None]
     "fmod":  (remainder.fmod,         0.00, 0.00),
     "rsqrt": (root.rsqrt,            0.70, 0.70),
     "pow":   (power.pow_,            0.85, 0.85),
-    "erf":   (error.erf,             0.90, 0.85),
-    "erfc":  (error.erfc,            0.90, 0.85),
+    "erf":   (error.erf,             0.93, 0.85),
+    "erfc":  (error.erfc,            0.95, 0.85),
     # the faster grade
     "fast_exp":   (fast_exponential.exp,       1.30, 1.30),
     "fast_log":   (fast_logarithm.log,         2.70, 2.20),
