@@ -166,7 +166,7 @@ def test_a_call_inside_of_the_first_look(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("what", ["split", "Loop"])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_what_fails_there_harms_nothing(
-    what: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+    what: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch, interruptible: None
 ) -> None:
     kernel, values = compiled([x, s], x + rw.exp(s)), np.linspace(-2, 2, N)
     wanted = kernel(values, np.full(N, 0.5))
