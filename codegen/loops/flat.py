@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from codegen.instruction import Constant, ValueType
 from codegen.loops.instances import Instance, instances
@@ -14,8 +13,6 @@ type Cell = tuple[int, int]
 """The place of its segment in the table of addresses, and its number there."""
 type Ref = int | Cell | Constant | bool
 """An operation, a cell of an argument, or a constant."""
-
-_ADD: Final = "add"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ def flat(program: Rolled) -> Flat:
             values = _values(made, instance, held)
             for cell, value in zip(instance.results, values, strict=True):
                 if instance.adds:
-                    value = made.emit(_ADD, (held[cell], value), "f")
+                    value = made.emit("add", (held[cell], value), "f")
                 held[cell] = value
     outputs = range(len(program.arguments), len(program.operands))
     made.results.update((cell, value) for cell, value in held.items() if cell[0] in outputs)

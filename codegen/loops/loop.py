@@ -31,7 +31,8 @@ from codegen.target import ITEMSIZE, Float, Target, host
 from rewrite.progress import shown, stage
 
 __all__ = [
-    "MOVED", "RolledLoop", "add_work", "describe", "least_points", "rolled_driver", "with_argument",
+    "MOVED", "RolledLoop", "add_work", "describe", "least_points", "rolled_driver", "weigh_blocks",
+    "with_argument",
 ]  # fmt: skip
 
 _TYPE_NUMBERS: Final = {"b": 0, "f32": 11, "f64": 12}  # NPY_BOOL, NPY_FLOAT, NPY_DOUBLE
@@ -143,8 +144,7 @@ class _Maker:
         else:
             data.count, data.pieces = count, ctypes.addressof(rows)
             found = self.made[0].parts if 0 in self.made else ()
-            data.least = least_points(self.program, found, self.lanes)
-            data.least_beside = least_points(self.program, found, self.lanes, beside=True)
+            weigh_blocks(self.program, found, data)
 
     def prepare(self, which: int) -> None:
         """Compile on the first call.
@@ -239,6 +239,13 @@ def least_points(
     block = sum(part.batch_cycles for part in parts) + MOVED * cells * lanes
     least = ceil(block / max(point, 1.0)) + 1
     return least if least <= lanes else _NEVER
+
+
+def weigh_blocks(program: Rolled, parts: Sequence[Part | Piece], data: RolledData) -> None:
+    """Note how many points are worth a block, wherever they lie."""
+    data.least, data.least_beside = (
+        least_points(program, parts, data.lanes, beside=beside) for beside in (False, True)
+    )
 
 
 def _line(size: int) -> int:

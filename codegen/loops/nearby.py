@@ -11,7 +11,7 @@ the order of steps missed 10,200, and takes 4.5 us instead of 7.7 (Zen 4).
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Any, Final, cast
 
 import numpy as np
@@ -183,11 +183,12 @@ def _order(units: Sequence[_Unit], size: int) -> list[int]:
     reads = [[lines.setdefault(ref, len(lines)) for ref in unit.reads] for unit in units]
     waits = np.array([sum(line < values for line in part) for part in reads], np.int64)
     flat_reads = np.fromiter(chain.from_iterable(reads), np.int64)
-    readers = np.repeat(np.arange(len(units)), [len(part) for part in reads])
+    lengths = [len(part) for part in reads]
+    readers = np.repeat(np.arange(len(units)), lengths)
     uses = np.bincount(flat_reads, minlength=len(lines))
     graph = (
-        _starts([len(part) for part in reads]), flat_reads,
-        _starts(uses.tolist()), readers[np.argsort(flat_reads, kind="stable")],
+        _starts(lengths), flat_reads,
+        _starts(uses), readers[np.argsort(flat_reads, kind="stable")],
         _starts([len(unit.makes) for unit in units]), waits,
     )  # fmt: skip
     links = [np.zeros(len(lines) + 1, np.int64) for _ in range(2)]
@@ -198,8 +199,9 @@ def _order(units: Sequence[_Unit], size: int) -> list[int]:
     return order.tolist()
 
 
-def _starts(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
-    return np.fromiter(accumulate(lengths, initial=0), np.int64)
+def _starts(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    starts: npt.NDArray[np.int64] = np.r_[0, np.cumsum(lengths, dtype=np.int64)]
+    return starts
 
 
 class _Written:

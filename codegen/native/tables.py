@@ -12,7 +12,7 @@ from codegen.llvm.entry import data_name
 from codegen.loops.code import linkable_module, prepared
 from codegen.loops.driver import OperandEntry, RolledData
 from codegen.loops.linkable import TableBytes, rows_of
-from codegen.loops.loop import add_work, describe, least_points
+from codegen.loops.loop import add_work, describe, weigh_blocks
 from codegen.loops.program import Rolled
 from codegen.target import Float, Target
 
@@ -66,8 +66,7 @@ class TableTexts:
                 data.batch_count = len(found)
             else:
                 data.count = len(found)
-                data.least = least_points(self.program, found, data.lanes)
-                data.least_beside = least_points(self.program, found, data.lanes, beside=True)
+                weigh_blocks(self.program, found, data)
         entries = [[getattr(row, f[0]) for f in OperandEntry._fields_] for row in table]
         lines.append(_array(f"operands.{name}", _ENTRY, [_array_of(row) for row in entries]))
         given["operands"] = f"@operands.{name}"

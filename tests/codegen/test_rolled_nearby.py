@@ -84,7 +84,7 @@ def test_long_units_are_cut(seed: int) -> None:
     rng = np.random.default_rng(seed)
     program = Maker(rng).program()
     with patch.object(module, "_LONG", 3):
-        made = nearby(program, host())
+        made = nearby(program, host()).verify()
     ops = max(sum(i.payload is None for i in step.body.instructions) for step in made.steps)  # type: ignore[union-attr]
     assert ops <= 13  # an operation more, of three operands of three each
     with np.errstate(all="ignore"):
@@ -111,7 +111,7 @@ def test_a_batch_of_straight_code_is_ordered_and_has_the_bits_of_a_point() -> No
 
 def test_fewer_lines_are_missed() -> None:
     program, wide = neighbours(600), get("avx512")
-    size = module._CACHE // (wide.vector_bits // 8)
+    size = module._lines(wide)
     made = missed(nearby(program, wide), size)
     assert made < 0.3 * missed(program, size)
     with patch.object(module, "_order", lambda units, size: range(len(units))):
@@ -160,7 +160,7 @@ def run(step: Map, inputs: int, outputs: int, kind: Any = "f") -> Rolled:
     program = Rolled(
         (Argument("u", (inputs,)),), (Result("y", (outputs,), kind),), 0, (step,), "one"
     ).verify()
-    made = nearby(program, host())
+    made = nearby(program, host()).verify()
     u = np.random.default_rng(0).normal(size=inputs)
     np.testing.assert_array_equal(evaluate(made, u)[0], evaluate(program, u)[0])
     return made
